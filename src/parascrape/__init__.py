@@ -1,0 +1,42 @@
+"""parascrape: a list of URLs becomes a file of records, in parallel.
+
+>>> from parascrape import Settings, crawl
+>>> Settings(mode="process").thread_count
+8
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from parascrape.settings import VERSION as __version__
+
+if TYPE_CHECKING:
+    from parascrape.crawler import crawl
+    from parascrape.errors import ParascrapeError
+    from parascrape.executors import ProcessExecutor, ThreadExecutor
+    from parascrape.page import Page
+    from parascrape.settings import Settings
+
+__all__ = ["Page", "ParascrapeError", "ProcessExecutor", "Settings", "ThreadExecutor", "__version__", "crawl"]
+
+_HOMES = {
+    "Page": "parascrape.page",
+    "ParascrapeError": "parascrape.errors",
+    "ProcessExecutor": "parascrape.executors",
+    "Settings": "parascrape.settings",
+    "ThreadExecutor": "parascrape.executors",
+    "crawl": "parascrape.crawler",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for (PEP 562): ``scrape --help`` needs none of it."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value

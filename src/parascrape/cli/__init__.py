@@ -1,0 +1,46 @@
+"""The command ``scrape``: ``scrape LIST...`` needs no sub-command, all others are named first.
+
+Exit status: 0 every URL has a good record; 1 some failed; 2 wrong usage; 74 the output could not be
+written; 130 interrupted (143 by SIGTERM). Standard output carries records or nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from parascrape.cli.demo import demo
+from parascrape.cli.help import HarvestCommand, OneCommand
+from parascrape.cli.lists import lists
+from parascrape.errors import UsageError
+from parascrape.text import printable
+
+__all__ = ["run"]
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_COMMANDS = {"demo": demo}
+
+
+def _app(command: object, cls: type[OneCommand]) -> typer.Typer:
+    """A Typer application of one command, so that usage lines name no sub-command twice."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(cls=cls, context_settings=_SETTINGS)(command)  # type: ignore[type-var]
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit status of the command with these arguments; errors are one line on standard error."""
+    name = arguments[0] if arguments else ""
+    try:
+        if name in _COMMANDS:
+            app = _app(_COMMANDS[name], OneCommand)
+            status = app(list(arguments[1:]), prog_name=f"scrape {name}", standalone_mode=False)
+        else:
+            app = _app(lists, HarvestCommand)
+            status = app(list(arguments) or ["--help"], prog_name="scrape", standalone_mode=False)
+    except UsageError as error:
+        sys.stderr.write(f"scrape: {printable(str(error), 2000)}\n")
+        return 2
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,176 @@
+"""The options that harvesting commands share, declared once, and the Settings they make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from parascrape.errors import UsageError
+from parascrape.settings import USER_AGENT, VERSION, Mode, Settings
+
+__all__ = [
+    "Cookie",
+    "Header",
+    "Insecure",
+    "Limit",
+    "LogFile",
+    "MaxBytes",
+    "ModeOption",
+    "Ordered",
+    "Output",
+    "Processes",
+    "Proxy",
+    "Quiet",
+    "Retries",
+    "Scraper",
+    "Select",
+    "Threads",
+    "Timeout",
+    "UserAgent",
+    "Verbose",
+    "Version",
+    "parse_pairs",
+]
+
+_SPEED, _WHAT, _FETCH, _OUT, _SHOW = "How", "What to extract", "Fetching", "Output", "Display"
+_DEFAULT = Settings()
+
+
+def _option(*names: str, panel: str, help: str, metavar: str | None = None) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(
+        *names, rich_help_panel=panel, help=help, metavar=metavar, show_default=False
+    )
+    return option
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"parascrape {VERSION}")
+        raise typer.Exit
+
+
+ModeOption = Annotated[
+    Mode,
+    _option("--mode", "-m", panel=_SPEED, help="sequential, thread or process [thread].", metavar="MODE"),
+]
+Processes = Annotated[
+    int,
+    _option("--processes", "-p", panel=_SPEED, metavar="N", help="Worker processes [the CPUs it may use]."),
+]
+Threads = Annotated[
+    int,
+    _option(
+        "--threads", "-t", panel=_SPEED, metavar="N", help="Threads per process [32; in process mode 8]."
+    ),
+]
+Scraper = Annotated[
+    str,
+    _option(
+        "--scraper",
+        "-s",
+        panel=_WHAT,
+        metavar="NAME",
+        help="article, page, links, metadata, FILE.py:FUNCTION or MODULE:FUNCTION [article].",
+    ),
+]
+Select = Annotated[
+    list[str] | None,
+    _option(
+        "--select",
+        panel=_WHAT,
+        metavar="NAME=CSS",
+        help="Text of the first match; NAME[]=CSS all; CSS::attr(href). Repeatable.",
+    ),
+]
+Timeout = Annotated[
+    float,
+    _option(
+        "--timeout", panel=_FETCH, metavar="SECONDS", help=f"Total time for a URL [{_DEFAULT.timeout:g} s]."
+    ),
+]
+MaxBytes = Annotated[
+    int,
+    _option(
+        "--max-bytes",
+        panel=_FETCH,
+        metavar="BYTES",
+        help=f"Largest body, on the wire and inflated [{_DEFAULT.max_bytes} bytes].",
+    ),
+]
+Retries = Annotated[
+    int,
+    _option(
+        "--retries",
+        panel=_FETCH,
+        metavar="N",
+        help=f"Tries after the first, where safe [{_DEFAULT.retries}].",
+    ),
+]
+Header = Annotated[
+    list[str] | None,
+    _option(
+        "--header", "-H", panel=_FETCH, metavar="'NAME: VALUE'", help="Sent with each request. Repeatable."
+    ),
+]
+Cookie = Annotated[
+    list[str] | None,
+    _option("--cookie", "-b", panel=_FETCH, metavar="NAME=VALUE", help="Sent with each request. Repeatable."),
+]
+UserAgent = Annotated[
+    str,
+    _option("--user-agent", "-A", panel=_FETCH, metavar="TEXT", help=f"[{USER_AGENT}]"),
+]
+Proxy = Annotated[str, _option("--proxy", panel=_FETCH, metavar="URL", help="For http and https [none].")]
+Insecure = Annotated[bool, _option("--insecure", panel=_FETCH, help="Do not verify certificates [verified].")]
+Output = Annotated[
+    str,
+    _option(
+        "--output",
+        "-o",
+        panel=_OUT,
+        metavar="FILE",
+        help="JSON lines; - for stdout [output/<list name>.jsonl].",
+    ),
+]
+Ordered = Annotated[bool, _option("--ordered", panel=_OUT, help="Records in the list's order [as finished].")]
+Limit = Annotated[
+    int, _option("--limit", "-n", panel=_OUT, metavar="N", help="Only the first N lines of the list [all].")
+]
+Quiet = Annotated[bool, _option("--quiet", "-q", panel=_SHOW, help="No progress, no summary.")]
+Verbose = Annotated[bool, _option("--verbose", "-v", panel=_SHOW, help="Log every URL to stderr.")]
+LogFile = Annotated[
+    str,
+    _option("--log-file", panel=_SHOW, metavar="FILE", help="Append the log of all workers to FILE [none]."),
+]
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version",
+        "-V",
+        rich_help_panel=_SHOW,
+        help="Show the version.",
+        is_eager=True,
+        callback=_show_version,
+        show_default=False,
+    ),
+]
+
+
+def parse_pairs(option: str, pairs: Sequence[str] | None, separator: str) -> dict[str, str]:
+    """The options ``NAME<separator>VALUE`` as a dict. Raises UsageError for one that is not so."""
+    found: dict[str, str] = {}
+    for pair in pairs or ():
+        name, sign, value = pair.partition(separator)
+        name, value = name.strip(), value.strip()
+        if not sign or not name or not (name + value).isprintable() or " " in name:
+            raise UsageError(
+                f"{option} {pair!r}: write NAME{separator}{' ' if separator == ':' else ''}VALUE"
+            )
+        try:
+            (name + value).encode("latin-1")
+        except UnicodeEncodeError:
+            raise UsageError(f"{option} {name}: a header carries Latin-1 characters only") from None
+        found[name] = value
+    return found

@@ -1,0 +1,204 @@
+"""The harvest: one short loop that fills the window, takes a finished record and hands it on.
+
+    entries -> Frontier.take -> executor.submit(scrape_url) -> finished -> outcome
+                   ^                                              |
+                   +------------------ postpone <-----------------+  (worth another try)
+
+The loop decides, workers do: politeness, retries and order live here and in the frontier.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from parascrape import records
+from parascrape.errors import InvalidUrl, TaskError
+from parascrape.executors import open_executor
+from parascrape.executors.guard import refuse_during_import
+from parascrape.fetch import close_connections
+from parascrape.frontier import Frontier, Visit
+from parascrape.retry import backoff
+from parascrape.scrapers import check_scraper
+from parascrape.settings import Settings
+from parascrape.urls import Entry, redact
+from parascrape.worker import Outcome, fail, scrape_url
+
+__all__ = ["GRACE", "Stop", "crawl", "harvest"]
+
+GRACE = 5.0
+"""Seconds that pages in flight have when a harvest is asked to end."""
+
+log = logging.getLogger("parascrape")
+
+_ORDER_WINDOW = 20
+"""With ``ordered``, how many times the fetches in flight may be finished ahead of the slowest."""
+
+_SCRAPE_GRACE = 5.0
+"""Seconds a task may take beyond `Settings.timeout`, for decoding and scraping, before it is ended."""
+
+
+def crawl(urls: Iterable[str | Entry], settings: Settings | None = None) -> Iterator[dict[str, Any]]:
+    """The records of the URLs, as they are finished (in the URLs' order where ``settings.ordered``).
+
+    Every URL gives at least one record; a failed one gives a record with ``error``. The URLs are
+    streamed, so they may be endless. Leaving the loop early ends the harvest.
+
+    Raises:
+        UsageError: at once, where the settings or the scraper cannot work in this mode.
+    """
+    settings = settings or Settings()
+    refuse_during_import()
+    check_scraper(settings.scraper, settings.mode)
+    outcomes = harvest(map(_to_entry, itertools.count(1), urls), settings)
+    return (records.parse(line) for outcome in outcomes for line in outcome.lines.splitlines())
+
+
+class Stop:
+    """A way to ask a harvest to end, safe to use in a signal handler.
+
+    Asked once, nothing new is fetched and what is in flight has `GRACE` seconds; asked twice, it ends.
+    """
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.wake: Callable[[], None] = lambda: None
+
+    def ask(self) -> None:
+        """Ask the harvest to end, or to end at once."""
+        self.asked += 1
+        self.wake()
+
+
+def harvest(
+    entries: Iterable[Entry | None], settings: Settings, *, stop: Stop | None = None
+) -> Generator[Outcome]:
+    """The final outcome of every entry, encoded; what `crawl` and the command are made of.
+
+    ``entries`` may yield None for "nothing just now". A harvest that ``stop`` ends gives no outcome
+    for entries that had none yet.
+    """
+    run = _Run(entries, settings, stop or Stop())
+    try:
+        yield from run.outcomes()
+    except BaseException:
+        run.executor.stop()
+        raise
+    finally:
+        run.executor.shutdown(wait=False)
+        close_connections()
+
+
+def _to_entry(number: int, url: str | Entry) -> Entry:
+    return url if isinstance(url, Entry) else Entry(url, number)
+
+
+class _Run:
+    """The state of one harvest: the frontier, the executor, and what is in flight between them."""
+
+    def __init__(self, entries: Iterable[Entry | None], settings: Settings, stop: Stop) -> None:
+        deadline = settings.timeout + _SCRAPE_GRACE
+        self.executor = open_executor(settings.process_count, settings.thread_count, deadline=deadline)
+        self._settings = settings
+        self._work: Callable[..., Outcome] = partial(scrape_url, settings=settings)
+        self._frontier = Frontier(entries)
+        self._finished: SimpleQueue[tuple[Visit, Future[Outcome]] | None] = SimpleQueue()
+        self._stop = stop
+        self._draining = False
+        stop.wake = lambda: self._finished.put(None)
+        self._in_flight = 0
+        self._following = 0  # with ``ordered``, the number whose outcome comes next
+        # A quarter more than the fetches, so that a free thread finds its next task without a round trip.
+        self._window = settings.fetches * 5 // 4 + 2 * max(1, settings.process_count)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Final outcomes, in the list's order where the settings ask for it."""
+        if not self._settings.ordered:
+            for _, outcome in self._loop():
+                yield outcome
+            return
+        held: dict[int, Outcome] = {}
+        for number, outcome in self._loop():
+            held[number] = outcome
+            while self._following in held:
+                yield held.pop(self._following)
+                self._following += 1
+
+    def _may_read(self, taken: int) -> bool:
+        """Whether the list may be read on: with ``ordered`` only so far ahead of the slowest."""
+        return not self._settings.ordered or taken - self._following < _ORDER_WINDOW * self._window
+
+    def _loop(self) -> Iterator[tuple[int, Outcome]]:
+        """Numbered outcomes as they are final."""
+        taken = 0
+        while True:
+            while self._in_flight < self._window:
+                visit = self._frontier.take(new=self._may_read(taken))
+                if visit is None:
+                    break
+                taken = max(taken, visit.number + 1)
+                if visit.entry.problem:
+                    yield visit.number, fail(visit.entry, InvalidUrl(visit.entry.problem))
+                    continue
+                self._submit(visit)
+            if not self._in_flight and self._frontier.finished:
+                return
+            finished = self._next_finished()
+            if self._stop.asked and self._must_end():
+                return
+            if finished is None:
+                continue
+            visit, future = finished
+            self._in_flight -= 1
+            outcome = None if future.cancelled() else self._judge(visit, future)
+            if outcome is not None:
+                yield visit.number, outcome
+
+    def _next_finished(self) -> tuple[Visit, Future[Outcome]] | None:
+        """The next visit that is finished; None when the frontier may have something, or to look up."""
+        try:
+            return self._finished.get(timeout=self._frontier.wait())
+        except Empty:
+            return None
+
+    def _must_end(self) -> bool:
+        """Whether a harvest that was asked to end has to do so without waiting any longer."""
+        if not self._draining:
+            self._draining = True
+            self._frontier.close(GRACE)
+            self.executor.shutdown(wait=False, cancel_futures=True)
+        return self._stop.asked > 1 or self._frontier.overdue
+
+    def _submit(self, visit: Visit) -> None:
+        visit.attempts += 1
+        future = self.executor.submit(self._work, visit.entry, visit.attempts)
+        self._in_flight += 1
+        future.add_done_callback(lambda done: self._finished.put((visit, done)))
+
+    def _judge(self, visit: Visit, future: Future[Outcome]) -> Outcome | None:
+        """The visit's final outcome, or None where it is to be made again."""
+        try:
+            outcome = future.result()
+        except TaskError as error:
+            return fail(visit.entry, error, {"attempts": visit.attempts})
+        if not outcome.retryable or visit.attempts > self._settings.retries:
+            return outcome
+        if (outcome.retry_after or 0.0) > self._settings.max_backoff:
+            return outcome
+        delay = backoff(
+            visit.attempts, self._settings.backoff, self._settings.max_backoff, outcome.retry_after
+        )
+        log.info(
+            "%s: %s, attempt %d, again in %.1f s",
+            redact(visit.entry.url),
+            outcome.code,
+            visit.attempts,
+            delay,
+        )
+        self._frontier.postpone(visit, delay)
+        return None

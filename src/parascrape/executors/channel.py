@@ -1,0 +1,90 @@
+"""Messages over one private stream socket between the parent and one worker.
+
+A message is a pickled object behind its length. The parent reads without blocking and gets every
+message that has arrived with one system call; that is what batches records as they queue up.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+from typing import Any
+
+__all__ = ["Channel", "pack"]
+
+_READ = 1 << 18
+
+
+def pack(message: Any) -> bytes:
+    """The message as it goes over the wire: 8 bytes of length, then its pickle."""
+    body = pickle.dumps(message, protocol=5)
+    return len(body).to_bytes(8, "big") + body
+
+
+class Channel:
+    """One end of the socket. Only pickles made by the other end, our own code, are read from it."""
+
+    def __init__(self, sock: socket.socket, *, blocking: bool) -> None:
+        sock.setblocking(blocking)
+        self._sock = sock
+        self._incoming = bytearray()
+        self._outgoing = bytearray()
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    @property
+    def has_output(self) -> bool:
+        """Whether packed messages wait for the other end to read."""
+        return bool(self._outgoing)
+
+    def send(self, packed: bytes) -> None:
+        """Send a packed message; blocking ends only."""
+        self._sock.sendall(packed)
+
+    def push(self, packed: bytes = b"") -> None:
+        """Send what the socket takes now and keep the rest for the next call; non-blocking ends only.
+
+        Raises:
+            OSError: the other end is gone.
+        """
+        self._outgoing += packed
+        while self._outgoing:
+            try:
+                sent = self._sock.send(memoryview(self._outgoing)[: 1 << 20])
+            except (BlockingIOError, InterruptedError):
+                return
+            del self._outgoing[:sent]
+
+    def receive(self) -> list[Any] | None:
+        """The messages that have come: at least one on a blocking end; None at the end of file."""
+        messages: list[Any] = []
+        while not messages:
+            try:
+                data = self._sock.recv(_READ)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                return None
+            if not data:
+                return None
+            self._incoming += data
+            messages = self._split()
+        return messages
+
+    def _split(self) -> list[Any]:
+        """The whole messages at the head of what has come."""
+        messages: list[Any] = []
+        start, end = 0, len(self._incoming)
+        with memoryview(self._incoming) as view:
+            while end - start >= 8:
+                stop = start + 8 + int.from_bytes(view[start : start + 8], "big")
+                if stop > end:
+                    break
+                messages.append(pickle.loads(view[start + 8 : stop]))  # noqa: S301 (our own worker's)
+                start = stop
+        del self._incoming[:start]
+        return messages
+
+    def close(self) -> None:
+        self._sock.close()

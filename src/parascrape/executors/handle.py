@@ -1,0 +1,132 @@
+"""The parent's handle on one worker process: its socket, and which tasks it runs and has waiting."""
+
+from __future__ import annotations
+
+import selectors
+import signal
+import socket
+import time
+from concurrent.futures import Future
+from multiprocessing.context import BaseContext
+from typing import Any
+
+from parascrape.executors.channel import Channel, pack
+from parascrape.executors.child import ChildOptions, run_child
+
+__all__ = ["Task", "WorkerHandle"]
+
+
+class Task:
+    """One submitted call. ``strikes`` counts the workers that died or hung under it."""
+
+    __slots__ = ("announced", "function", "future", "number", "payload", "started", "strikes")
+
+    def __init__(self, number: int, future: Future[Any], function: int, payload: bytes) -> None:
+        self.number = number
+        self.future = future
+        self.function = function
+        self.payload = payload
+        self.started = 0.0  # on the monotonic clock
+        self.strikes = 0
+        self.announced = False  # whether its future is set running
+
+
+class WorkerHandle:
+    """One worker process.
+
+    It takes tasks in the order they are sent, so those it runs are the first ``threads`` that are
+    unfinished; no message has to say so. A task counts as started when its turn has come.
+    """
+
+    def __init__(self, context: BaseContext, options: ChildOptions) -> None:
+        ours, theirs = socket.socketpair()
+        self.options = options
+        self.solo = False  # runs suspects only, one at a time
+        self.ready = False
+        self.hung = False  # killed for a task past the deadline
+        self.started = time.monotonic()
+        self.events = selectors.EVENT_READ
+        self.running: dict[int, Task] = {}
+        self.waiting: dict[int, Task] = {}
+        self._known: set[int] = set()
+        self.channel = Channel(ours, blocking=False)
+        self.process = context.Process(  # type: ignore[attr-defined]
+            target=run_child, args=(theirs, options), name=options.name, daemon=True
+        )
+        try:
+            _start_without_sigint(self.process)
+        finally:
+            theirs.close()
+
+    @property
+    def load(self) -> int:
+        """Tasks sent and not finished."""
+        return len(self.running) + len(self.waiting)
+
+    def pack(self, tasks: list[Task], functions: dict[int, bytes]) -> bytes:
+        """The messages that hand over tasks, now ours, each function ahead of its first task."""
+        packed = b""
+        for number in {task.function for task in tasks} - self._known:
+            packed += pack(("fn", number, functions[number]))
+            self._known.add(number)
+        for task in tasks:
+            self.waiting[task.number] = task
+        self._promote()
+        return packed + pack(("tasks", [(task.number, task.function, task.payload) for task in tasks]))
+
+    def begin(self) -> None:
+        """The process is ready: from now on its tasks' time counts."""
+        self.ready = True
+        now = time.monotonic()
+        for task in self.running.values():
+            task.started = now
+
+    def finish(self, number: int) -> Task | None:
+        """The task with that number, no longer ours; its thread takes the next one."""
+        task = self.running.pop(number, None) or self.waiting.pop(number, None)
+        self._promote()
+        return task
+
+    def _promote(self) -> None:
+        if not self.waiting or len(self.running) >= self.options.threads:
+            return
+        now = time.monotonic()
+        while self.waiting and len(self.running) < self.options.threads:
+            number = next(iter(self.waiting))
+            task = self.running[number] = self.waiting.pop(number)
+            task.started = now
+
+    def due(self, deadline: float) -> float:
+        """When, on the monotonic clock, the oldest running task is past its deadline."""
+        for task in self.running.values():
+            return task.started + deadline
+        return float("inf")
+
+    def end(self) -> str:
+        """Kill the process if it lives, reap it, and say how it ended."""
+        self.process.join(0.2)  # the socket has closed: it is gone, or as good as
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join(5)
+        self.channel.close()
+        status: int | None = self.process.exitcode
+        if status is None:
+            return "did not end"
+        if status < 0:
+            try:
+                return f"killed by {signal.Signals(-status).name}"
+            except ValueError:
+                return f"killed by signal {-status}"
+        return f"ended with exit status {status}"
+
+
+def _start_without_sigint(process: Any) -> None:
+    """Start the process with SIGINT blocked: a Ctrl-C while it imports would print a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):
+        process.start()
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

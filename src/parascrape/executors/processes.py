@@ -1,0 +1,120 @@
+"""Processes as an executor: P worker processes of T threads, each behind a private socket.
+
+    submit --> backlog --> pump thread --> socket --> worker process (child.py): T threads
+                  ^          (pump.py)  <-- results --------+
+                  |             |
+                  |             +--> future
+                  +-- a worker died or hung: its waiting tasks go back without blame; those it ran
+                      are tried once more, each alone in a process, and fail if it happens again
+
+No lock, queue or semaphore is shared with a worker, so one that dies can hold nothing. The standard
+library's pools lose every outstanding task with one dead worker, or hang (CPython 3.11).
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import pickle
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any, Literal
+
+from parascrape.errors import TaskError
+from parascrape.executors.calls import describe
+from parascrape.executors.child import ChildOptions
+from parascrape.executors.guard import refuse_during_import
+from parascrape.executors.handle import Task
+from parascrape.executors.pump import Pump
+from parascrape.settings import available_cpus
+
+__all__ = ["ProcessExecutor"]
+
+_KNOWN_FUNCTIONS = 64
+"""Functions that workers keep; further ones travel with each of their tasks."""
+
+
+class ProcessExecutor(Executor):
+    """A `concurrent.futures.Executor` of ``processes`` x ``threads``; 0 processes: one for each CPU.
+
+    Functions, arguments and values must pickle. Workers start as tasks come, no more than tasks. A
+    task that raises fails its future with a `TaskError`; one that takes longer than ``deadline``
+    seconds with a `TaskTimeout`, its process killed and replaced; one under which its process dies
+    twice with a `WorkerDied`. Where the main script has no ``__main__`` guard every future fails
+    with a `MainGuardError`.
+    """
+
+    def __init__(
+        self,
+        processes: int = 0,
+        threads: int = 1,
+        *,
+        deadline: float | None = None,
+        start_method: Literal["spawn", "forkserver"] = "spawn",
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+    ) -> None:
+        refuse_during_import()
+        options = ChildOptions(
+            name="worker",
+            threads=threads,
+            parent=os.getpid(),
+            log_level=logging.getLogger().getEffectiveLevel(),
+            initializer=initializer,
+            initargs=initargs,
+        )
+        self._function_numbers: dict[Callable[..., Any], int] = {}
+        self._numbers = itertools.count()
+        self._pump = Pump(
+            processes or available_cpus(), options, deadline=deadline, start_method=start_method
+        )
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """A future of the call. What does not pickle fails the future.
+
+        Raises:
+            RuntimeError: after `shutdown`.
+            MainGuardError, WorkerDied: worker processes cannot be started.
+        """
+        future: Future[Any] = Future()
+        try:
+            function = self._function_numbers.get(fn)
+            if function is None:
+                fn, args, function = self._register(fn, args)
+            payload = pickle.dumps((args, kwargs), protocol=5)
+        except Exception as error:
+            future.set_exception(TaskError(*describe(error)))
+            return future
+        self._pump.add(Task(next(self._numbers), future, function, payload))
+        return future
+
+    def _register(
+        self, fn: Callable[..., Any], args: tuple[Any, ...]
+    ) -> tuple[Callable[..., Any], tuple[Any, ...], int]:
+        """The function to send, its arguments, and the number by which workers will know it."""
+        if len(self._function_numbers) >= _KNOWN_FUNCTIONS and fn is not _invoke:
+            fn, args = _invoke, (fn, *args)
+        number = self._function_numbers.get(fn)
+        if number is None:
+            payload = pickle.dumps(fn, protocol=5)
+            number = next(self._numbers)
+            self._pump.functions[number] = payload
+            self._function_numbers[fn] = number
+        return fn, args, number
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more tasks; the workers end when all tasks are done, or those they have already."""
+        self._pump.close(cancel=cancel_futures)
+        if wait:
+            self._pump.join()
+
+    def stop(self) -> None:
+        """Kill the workers now; every future that is not done fails or is cancelled."""
+        self._pump.close(cancel=True, now=True)
+        self._pump.join()
+
+
+def _invoke(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The call itself, for functions that travel with their task."""
+    return fn(*args, **kwargs)

@@ -1,0 +1,174 @@
+"""Threads as an executor: daemon threads, so that one which never comes back does not hold the exit.
+
+submit --> queue --> thread 1..n: call --> future
+                       |
+                watcher: past the deadline? the future fails, the thread is given up and replaced
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from parascrape.errors import TaskError, TaskTimeout
+from parascrape.executors.calls import call
+
+__all__ = ["ThreadExecutor"]
+
+_numbers = itertools.count(1)
+
+
+class _Call:
+    """One submitted call; ``started`` is set by the thread that takes it."""
+
+    __slots__ = ("args", "fn", "future", "kwargs", "started")
+
+    def __init__(self, future: Future[Any], fn: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        self.future = future
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.started = 0.0
+
+
+class ThreadExecutor(Executor):
+    """A `concurrent.futures.Executor` of at most ``threads`` threads, started as tasks arrive.
+
+    A task that raises fails its future with a `TaskError`. One that runs longer than ``deadline``
+    seconds fails it with a `TaskTimeout` naming the line it was at; Python cannot end a thread, so
+    the thread is given up (``given_up`` counts them) and another takes its place.
+    """
+
+    def __init__(self, threads: int, *, deadline: float | None = None, name: str = "thread") -> None:
+        self._threads = threads
+        self._deadline = deadline
+        self._name = name
+        self._queue: SimpleQueue[_Call | None] = SimpleQueue()
+        self._running: dict[threading.Thread, _Call] = {}
+        self._alive: set[threading.Thread] = set()
+        self._lock = threading.Lock()
+        self._unfinished = 0
+        self._closed = threading.Event()
+        self._stopped = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self.given_up = 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """A future of the call. Raises RuntimeError after `shutdown`."""
+        future: Future[Any] = Future()
+        with self._lock:
+            if self._closed.is_set():
+                raise RuntimeError("cannot submit to an executor that is shut down")
+            self._unfinished += 1
+            self._queue.put(_Call(future, fn, args, kwargs))
+            if len(self._alive) < min(self._threads, self._unfinished):
+                self._start_thread()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more tasks; end the threads when the queue is empty, or cancel what is queued."""
+        self._closed.set()
+        if cancel_futures:
+            self._cancel_queued()
+        with self._lock:
+            for _ in self._alive:
+                self._queue.put(None)
+        while wait:
+            with self._lock:
+                thread = next(iter(self._alive), None)
+            if thread is None:
+                return
+            thread.join(0.1)
+
+    def stop(self) -> None:
+        """Cancel what is queued and return at once; running tasks end unheard."""
+        self.shutdown(wait=False, cancel_futures=True)
+        self._stopped.set()
+
+    def _cancel_queued(self) -> None:
+        try:
+            while True:
+                item = self._queue.get_nowait()
+                if item is not None:
+                    item.future.cancel()
+                    item.future.set_running_or_notify_cancel()
+        except Empty:
+            return
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"{self._name}-{next(_numbers)}", daemon=True)
+        self._alive.add(thread)
+        thread.start()
+        if self._deadline is not None and self._watcher is None:
+            self._watcher = threading.Thread(target=self._watch, name=f"{self._name}-watcher", daemon=True)
+            self._watcher.start()
+
+    def _work(self) -> None:
+        """Take calls until told to stop, or until this thread was given up meanwhile."""
+        me = threading.current_thread()
+        while (item := self._queue.get()) is not None:
+            if not item.future.set_running_or_notify_cancel():
+                self._count_finished()
+                continue
+            item.started = time.monotonic()
+            self._running[me] = item
+            value, failure = call(item.fn, item.args, item.kwargs)
+            if not self._settle(me, item):
+                return  # the watcher was quicker: it has failed the future and replaced this thread
+            if failure is None:
+                item.future.set_result(value)
+            else:
+                item.future.set_exception(TaskError(*failure))
+            del item, value
+        with self._lock:
+            self._alive.discard(me)
+
+    def _settle(self, thread: threading.Thread, item: _Call) -> bool:
+        """Whether the caller is the one, of the thread and the watcher, who may finish the future."""
+        with self._lock:
+            if self._running.get(thread) is not item:
+                return False
+            del self._running[thread]
+            self._unfinished -= 1
+            return True
+
+    def _count_finished(self) -> None:
+        with self._lock:
+            self._unfinished -= 1
+
+    def _watch(self) -> None:
+        """Give up every thread whose task is past the deadline, until nothing can be any more."""
+        limit = self._deadline or 0.0
+        while not self._stopped.is_set() and (self._alive or not self._closed.is_set()):
+            now = time.monotonic()
+            overdue = [
+                (thread, item) for thread, item in list(self._running.items()) if now - item.started >= limit
+            ]
+            for thread, item in overdue:
+                self._give_up(thread, item)
+            first = min((item.started for item in list(self._running.values())), default=now)
+            wait = max(0.01, min(first + limit - now, 1.0))
+            self._stopped.wait(wait)
+
+    def _give_up(self, thread: threading.Thread, item: _Call) -> None:
+        """Fail the call's future with the place where its thread is."""
+        frame = sys._current_frames().get(thread.ident or 0)
+        where = "".join(traceback.format_stack(frame, limit=30)) if frame is not None else ""
+        if not self._settle(thread, item):
+            return  # it has come back in this very moment
+        with self._lock:
+            self.given_up += 1
+            self._alive.discard(thread)
+            if self._unfinished:
+                self._start_thread()
+        message = f"the task ran longer than {self._deadline:g} s; its thread is given up"
+        item.future.set_exception(
+            TaskTimeout(message, "TaskTimeout", thread.name, f"Worker {thread.name}:\n{where}")
+        )

@@ -1,0 +1,213 @@
+"""Fetching: a URL becomes a Page, within a total time and two caps, or a `FetchError`."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+from requests.cookies import RequestsCookieJar, get_cookie_header
+from requests.structures import CaseInsensitiveDict
+
+from parascrape import urls
+from parascrape.errors import BadRedirect, ConnectionLost, FetchError, InvalidUrl, StatusError, TooLarge
+from parascrape.fetch_errors import map_error
+from parascrape.inflate import ACCEPT_ENCODING, inflate
+from parascrape.page import Page
+from parascrape.records import Meta
+from parascrape.retry import RETRY_STATUSES, parse_retry_after
+from parascrape.settings import Settings
+from parascrape.transport import StaleConnection, deadline, open_session
+
+__all__ = ["close_connections", "fetch"]
+
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_DRAIN = 1 << 16
+"""Bytes of a body nobody wants that are read so that its connection can be used again."""
+_PIECE = 1 << 18
+
+_EVERYWHERE = frozenset(("accept", "accept-encoding", "accept-language", "user-agent"))
+"""Headers that follow a redirect to another origin; all others may hold credentials and stay behind."""
+
+
+def fetch(url: str, settings: Settings, meta: Meta | None = None) -> Page:
+    """The page at a prepared URL (`urls.prepare`), redirects followed.
+
+    ``meta`` is filled on the way (status, final_url, redirects, bytes), for failures too.
+
+    Raises:
+        FetchError: with the code that says why; `StatusError` for an answer other than 2xx.
+    """
+    meta = {} if meta is None else meta
+    deadline.at = time.monotonic() + settings.timeout
+    try:
+        return _follow(url, settings, meta)
+    except FetchError:
+        raise
+    except Exception as error:
+        mapped = map_error(error)
+        if mapped is None:
+            raise
+        raise mapped from error
+    finally:
+        deadline.at = float("inf")
+
+
+def close_connections() -> None:
+    """Close the connections that this process keeps; fetches in flight are not disturbed."""
+    _session.cache_clear()
+
+
+def _follow(url: str, settings: Settings, meta: Meta) -> Page:
+    """The page at the end of at most ``max_redirects`` hops."""
+    jar = RequestsCookieJar()
+    target = url
+    seen = {url}
+    for hop in range(settings.max_redirects + 1):
+        request = _build_request(target, settings, jar, same_origin=_same_origin(url, target))
+        response = _send(request, settings)
+        try:
+            meta["status"] = response.status_code
+            location = response.headers.get("Location")
+            if response.status_code not in _REDIRECTS or not location:
+                return _make_page(url, target, response, settings, meta)
+            _drain(response)
+        finally:
+            response.close()
+        jar.update(response.cookies)
+        target = _redirect_target(target, location)
+        meta["redirects"] = hop + 1
+        meta["final_url"] = urls.redact(target)
+        if target in seen and not jar:
+            raise BadRedirect("the redirects go in a circle")
+        seen.add(target)
+    raise BadRedirect(f"more than {settings.max_redirects} redirects")
+
+
+def _redirect_target(current: str, location: str) -> str:
+    """The next URL (RFC 9110 §10.2.2). Raises BadRedirect unless it is http(s) and well formed."""
+    if len(location) > urls.MAX_URL:
+        raise BadRedirect(f"a Location of {len(location)} characters")
+    try:
+        # Servers send UTF-8 that http.client has read as ISO-8859-1.
+        location = location.encode("iso-8859-1").decode("utf-8")
+    except UnicodeError:
+        pass  # it is what it is: prepare() escapes or refuses it
+    try:
+        return urls.prepare(urljoin(current, location))
+    except (InvalidUrl, ValueError) as error:
+        raise BadRedirect(f"redirect to {urls.redact(location)[:200]!r}: {error}") from None
+
+
+def _same_origin(one: str, other: str) -> bool:
+    return one is other or urls.host_key(one) == urls.host_key(other)
+
+
+def _build_request(
+    url: str, settings: Settings, jar: RequestsCookieJar, *, same_origin: bool
+) -> requests.PreparedRequest:
+    """A GET for a URL that `urls.prepare` has made, without the cost of preparing it twice."""
+    request = requests.PreparedRequest()
+    request.method = "GET"
+    request.url = url
+    request.hooks = {"response": []}
+    headers = {
+        "User-Agent": settings.user_agent,
+        "Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8",
+        "Accept-Encoding": ACCEPT_ENCODING,
+    }
+    request.headers = CaseInsensitiveDict(headers)
+    for name, value in settings.headers.items():
+        if same_origin or name.lower() in _EVERYWHERE:
+            request.headers[name] = value
+    _add_cookies(request, settings, jar, same_origin)
+    if "@" in url:
+        request.prepare_auth(None, url)
+    return request
+
+
+def _add_cookies(
+    request: requests.PreparedRequest, settings: Settings, jar: RequestsCookieJar, same_origin: bool
+) -> None:
+    """The user's cookies at the listed origin, and those that earlier hops of this fetch have set."""
+    cookies = [f"{name}={value}" for name, value in settings.cookies.items()] if same_origin else []
+    if jar and (set_on_the_way := get_cookie_header(jar, request)):  # type: ignore[no-untyped-call]
+        cookies.append(str(set_on_the_way))
+    if cookies:
+        request.headers["Cookie"] = "; ".join(cookies)
+
+
+def _send(request: requests.PreparedRequest, settings: Settings) -> requests.Response:
+    """The response's head. A kept connection that was closed meanwhile is replaced once, at once."""
+    session = _session(settings.fetches, settings.verify_tls, settings.proxy)
+    adapter = session.get_adapter(str(request.url))
+    options: dict[str, Any] = {"stream": True, "verify": session.verify, "proxies": session.proxies}
+    try:
+        return adapter.send(request, timeout=deadline.remaining(), **options)
+    except StaleConnection:
+        return adapter.send(request, timeout=deadline.remaining(), **options)
+
+
+@lru_cache(maxsize=4)
+def _session(connections: int, verify: bool, proxy: str) -> requests.Session:
+    """This process's session for these settings; REQUESTS_CA_BUNDLE names further certificates."""
+    session = open_session(connections)
+    session.verify = (os.environ.get("REQUESTS_CA_BUNDLE") or True) if verify else False
+    if proxy:
+        session.proxies = {"http": proxy, "https": proxy}
+    if not verify:
+        import urllib3
+
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    return session
+
+
+def _make_page(url: str, target: str, response: requests.Response, settings: Settings, meta: Meta) -> Page:
+    """The page of a 2xx answer, body read and inflated. Raises StatusError for another answer."""
+    meta["final_url"] = urls.redact(target)
+    status = response.status_code
+    if not 200 <= status < 300:
+        _drain(response)
+        wish = parse_retry_after(response.headers.get("Retry-After"))
+        reason = f"{status} {response.reason or ''}".strip()[:200]
+        raise StatusError(reason, status, status in RETRY_STATUSES, wish)
+    body = _read_body(response, settings.max_bytes)
+    meta["bytes"] = len(body)
+    body = inflate(body, response.headers.get("Content-Encoding"), settings.max_bytes)
+    return Page(url, body, final_url=urls.redact(target), status=status, headers=response.headers)
+
+
+def _read_body(response: requests.Response, max_bytes: int) -> bytes:
+    """The body as it came over the wire, whole. Raises TooLarge, ConnectionLost."""
+    raw = response.raw
+    expected = raw.length_remaining
+    if expected is None:
+        return _read_pieces(raw, max_bytes)
+    if expected > max_bytes:
+        raise TooLarge(f"Content-Length {expected}, more than {max_bytes} bytes")
+    body: bytes = raw.read(expected, decode_content=False) if expected else b""
+    if len(body) < expected:
+        raise ConnectionLost(f"the body ended after {len(body)} of {expected} bytes")
+    return body
+
+
+def _read_pieces(raw: Any, max_bytes: int) -> bytes:
+    """A body of unknown length (chunked, or ended by closing)."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := raw.read(_PIECE, decode_content=False):
+        pieces.append(piece)
+        size += len(piece)
+        if size > max_bytes:
+            raise TooLarge(f"more than {max_bytes} bytes")
+    return b"".join(pieces)
+
+
+def _drain(response: requests.Response) -> None:
+    """Read a short body that nobody wants; a long one's connection is closed instead."""
+    expected = response.raw.length_remaining
+    if expected is not None and expected <= _DRAIN:
+        response.raw.read(expected, decode_content=False)

@@ -1,0 +1,113 @@
+"""The one place where exceptions of requests, urllib3, http.client and sockets become our errors."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from collections.abc import Iterator
+
+import requests.exceptions as rq
+import urllib3.exceptions as u3
+
+from parascrape.errors import (
+    BadEncoding,
+    BadRedirect,
+    BadResponse,
+    ConnectError,
+    ConnectionLost,
+    DnsError,
+    FetchError,
+    FetchTimeout,
+    InvalidUrl,
+    ProxyFailed,
+    TlsError,
+)
+
+__all__ = ["TABLE", "map_error"]
+
+TABLE: tuple[tuple[type[BaseException], type[FetchError]], ...] = (
+    # The first row that fits any exception of the chain wins, so what is special stands first.
+    (rq.ProxyError, ProxyFailed),
+    (rq.InvalidProxyURL, ProxyFailed),
+    (u3.ProxyError, ProxyFailed),
+    (u3.ProxySchemeUnknown, ProxyFailed),
+    (u3.ProxySchemeUnsupported, ProxyFailed),
+    (rq.SSLError, TlsError),
+    (u3.SSLError, TlsError),
+    (ssl.SSLError, TlsError),
+    (u3.NameResolutionError, DnsError),
+    (socket.gaierror, DnsError),
+    (rq.Timeout, FetchTimeout),
+    (u3.ConnectTimeoutError, FetchTimeout),
+    (u3.ReadTimeoutError, FetchTimeout),
+    (u3.TimeoutError, FetchTimeout),
+    (TimeoutError, FetchTimeout),
+    (u3.NewConnectionError, ConnectError),
+    (http.client.RemoteDisconnected, ConnectionLost),
+    (u3.IncompleteRead, ConnectionLost),
+    (http.client.IncompleteRead, ConnectionLost),
+    (ConnectionRefusedError, ConnectError),
+    (ConnectionError, ConnectionLost),
+    (u3.InvalidChunkLength, BadResponse),
+    (u3.HeaderParsingError, BadResponse),
+    (u3.BodyNotHttplibCompatible, BadResponse),
+    (u3.ResponseNotChunked, BadResponse),
+    (http.client.HTTPException, BadResponse),
+    (rq.ContentDecodingError, BadEncoding),
+    (u3.DecodeError, BadEncoding),
+    (rq.TooManyRedirects, BadRedirect),
+    (rq.InvalidURL, InvalidUrl),
+    (rq.MissingSchema, InvalidUrl),
+    (rq.InvalidSchema, InvalidUrl),
+    (rq.URLRequired, InvalidUrl),
+    (rq.InvalidHeader, InvalidUrl),
+    (u3.LocationValueError, InvalidUrl),
+    (u3.HostChangedError, BadRedirect),
+    (u3.InvalidHeader, InvalidUrl),
+    (rq.HTTPError, BadResponse),
+    (rq.InvalidJSONError, BadResponse),
+    (rq.ChunkedEncodingError, ConnectionLost),
+    (rq.StreamConsumedError, ConnectionLost),
+    (rq.UnrewindableBodyError, ConnectionLost),
+    (u3.UnrewindableBodyError, ConnectionLost),
+    (rq.RetryError, ConnectionLost),
+    (u3.ProtocolError, ConnectionLost),
+    (u3.ResponseError, BadResponse),
+    (u3.PoolError, ConnectError),
+    (u3.TimeoutStateError, ConnectError),
+    (rq.ConnectionError, ConnectError),
+    (rq.RequestException, BadResponse),
+    (u3.HTTPError, BadResponse),
+    (OSError, ConnectError),
+    (UnicodeError, InvalidUrl),
+)
+
+
+def map_error(error: BaseException) -> FetchError | None:
+    """Our error for one of a lower library; None for an exception that no library of ours raises."""
+    chain = list(_chain(error))
+    for kind, ours in TABLE:
+        for link in chain:
+            if isinstance(link, kind):
+                return ours(_message(chain[-1]))
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception and, outermost first, those it wraps in ``reason``, ``args`` or ``__cause__``."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        inner = [getattr(link, "reason", None), *reversed(link.args), link.__cause__]
+        link = next((one for one in inner if isinstance(one, BaseException)), None)
+
+
+def _message(error: BaseException) -> str:
+    """One short line: the innermost exception's words, which hold no URL and so no password."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate: {error.verify_message}"
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())[:300]

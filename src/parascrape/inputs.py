@@ -1,0 +1,290 @@
+"""Lists of URLs as a stream of entries: text, CSV, TSV and JSON Lines, gzipped or not, and bare URLs.
+
+    source      read as                                         columns of an entry
+    name.csv    a header row, then rows (RFC 4180)              the row's other cells, as strings
+    name.tsv    the same, cells apart by tabs                   the same
+    name.jsonl  an object or a URL's JSON string a line         the object's other keys, as parsed
+    others      a URL a line; ``#`` begins a comment line       none
+    -           standard input: JSON Lines where its first      as there
+                line that is not blank begins with ``{``,
+                else text
+    http://...  one URL                                         none
+
+``.ndjson`` is ``.jsonl``; ``.gz`` may follow any suffix.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from itertools import chain, islice
+from pathlib import PurePath
+from typing import Any
+
+import orjson
+
+from parascrape.errors import BadRecord, InvalidUrl, UsageError
+from parascrape.lines import MAX_LINE, STDIN, Row, open_lines, read_header, read_rows
+from parascrape.records import encode
+from parascrape.text import printable
+from parascrape.urls import Entry, host_key, prepare
+
+__all__ = ["count_entries", "default_name", "read_lists"]
+
+_KINDS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "text"}
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+_LOOK_AHEAD = 100  # lines of JSON in which the URL's key must be found once
+_SHOWN = 2_000  # characters of a bad line that its record shows
+_BARE_URL = re.compile(r"https?://", re.IGNORECASE)
+_HOST_LIKE = re.compile(r"(?:[\w-]+(?:\.[\w-]+)+|localhost)(?::[0-9]+)?(?:/.*)?")
+
+_Numbered = Iterator[tuple[int, str]]
+
+
+def read_lists(sources: Sequence[str], *, url_column: str = "url") -> Iterator[Entry]:
+    """The entries of all sources in their order, read as they are asked for, one file open at a time.
+
+    Every line but blank ones and comments is one entry, one without a URL too. Memory does not grow
+    with the lists. ``url_column`` names the CSV column or the JSON key that holds the URL.
+
+    Raises:
+        UsageError: at once, before an entry: a source is no readable file, or has no such column.
+            Later, after the last whole line: a file is damaged (truncated gzip) or cannot be read on.
+    """
+    if list(sources).count(STDIN) > 1:
+        raise UsageError("-: standard input can be read only once")
+    for source in sources:
+        _check(source, url_column)
+    return chain.from_iterable(_read(source, url_column) for source in sources)
+
+
+def count_entries(sources: Sequence[str], *, url_column: str = "url") -> int | None:  # noqa: ARG001 (as read_lists)
+    """How many entries `read_lists` will give (to the damage, in a damaged file); None for a pipe."""
+    total = 0
+    for source in sources:
+        if _BARE_URL.match(source):
+            total += 1
+        elif source == STDIN or not os.path.isfile(source):
+            return None
+        else:
+            total += _count(source)
+    return total
+
+
+def default_name(sources: Sequence[str]) -> str:
+    """The stem of the output's default name, made of the lists' names; a safe file name everywhere.
+
+    >>> default_name(["urls/list.txt"]), default_name(["a.csv.gz", "-"]), default_name(["https://h.org/x"])
+    ('list', 'a+stdin', 'h.org')
+    """
+    few = sources if len(sources) <= 3 else sources[:1]
+    name = "+".join(_safe(_stem(source)) for source in few) or "list"
+    name = name.encode()[:180].decode(errors="ignore")  # bytes: file systems take 255
+    return name if len(few) == len(sources) else f"{name}+{len(sources) - 1}-more"
+
+
+def _suffix(source: str) -> str:
+    return PurePath(source.lower().removesuffix(".gz")).suffix
+
+
+def _kind(source: str) -> str:
+    return _KINDS.get(_suffix(source), "text")
+
+
+def _stem(source: str) -> str:
+    if source == STDIN:
+        return "stdin"
+    if not _BARE_URL.match(source):
+        name = PurePath(source).name
+        return PurePath(name[:-3] if name.lower().endswith(".gz") else name).stem
+    try:
+        return host_key(prepare(source)).split("://")[1].rpartition(":")[0]
+    except InvalidUrl:
+        return "url"
+
+
+def _safe(stem: str) -> str:
+    name = re.sub(r"[^\w.-]+", "_", stem).strip("._-")[:60].rstrip(".") or "list"
+    device = re.fullmatch(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", name)  # Windows keeps these
+    return f"list-{name}" if device else name
+
+
+# --- faults that are seen before the first entry ----------------------------------------------------
+
+
+def _check(source: str, url_column: str) -> None:
+    """Raise UsageError unless the source can be read and has the column; a pipe is not touched."""
+    if source == STDIN:
+        if sys.stdin is None:
+            raise UsageError("-: there is no standard input")
+    elif not _BARE_URL.match(source) and _is_regular(source) and _kind(source) != "text":
+        with open_lines(source) as lines:
+            kind = _kind(source)
+            names = _json_keys(lines) if kind == "jsonl" else read_header(read_rows(lines, _DELIMITERS[kind]))
+        _check_column(source, url_column, names)
+
+
+def _is_regular(source: str) -> bool:
+    """Whether the file is a readable regular one; False for a pipe."""
+    try:
+        mode = os.stat(source).st_mode
+        if stat.S_ISREG(mode):
+            with open(source, "rb"):
+                pass
+    except (OSError, ValueError) as error:
+        raise UsageError(_file_fault(source, error)) from None
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"{printable(source)}: a directory; name the lists in it")
+    return stat.S_ISREG(mode)
+
+
+def _file_fault(source: str, error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or str(error)
+    hint = ""
+    if (
+        isinstance(error, FileNotFoundError)
+        and _HOST_LIKE.fullmatch(source)
+        and _suffix(source) not in _KINDS
+    ):
+        hint = f"; for the web page write https://{printable(source)}"
+    return f"{printable(source)}: {reason[:1].lower()}{reason[1:]}{hint}"
+
+
+def _check_column(source: str, url_column: str, names: Sequence[str]) -> None:
+    """Raise UsageError, with the nearest name as a hint, where there are columns but not that one."""
+    if not names or url_column in names:
+        return
+    if any(map(_BARE_URL.match, names)):
+        raise UsageError(
+            f"{source}: no header row; the first row names the columns, one of them {url_column!r}"
+        )
+    folded = {name.casefold(): name for name in names}
+    near = get_close_matches(url_column.casefold(), folded, n=1, cutoff=0.5)
+    hint = f"; did you mean {folded[near[0]]!r}?" if near else ""
+    raise UsageError(
+        printable(f"{source}: no column {url_column!r}, but {', '.join(names)}", 500) + printable(hint)
+    )
+
+
+def _json_keys(lines: Iterable[str]) -> list[str]:
+    """The keys of the first objects; empty where there is no object, or a line is a URL's string."""
+    keys: dict[str, None] = {}
+    for line in islice(lines, _LOOK_AHEAD):
+        with suppress(ValueError):
+            value = orjson.loads(line)
+            if isinstance(value, str):
+                return []
+            keys.update(dict.fromkeys(value if isinstance(value, dict) else ()))
+    return list(keys)
+
+
+# --- lines to entries -------------------------------------------------------------------------------
+
+
+def _read(source: str, url_column: str) -> Iterator[Entry]:
+    if _BARE_URL.match(source):
+        yield _entry(source.strip(), 0, "", None)
+        return
+    with open_lines(source) as lines:
+        kind = _kind(source)
+        numbered: _Numbered = enumerate(lines, 1)
+        if source == STDIN:
+            kind, numbered = _guess(numbered)
+        if kind == "text":
+            yield from _read_text(numbered, source)
+        elif kind == "jsonl":
+            yield from _read_json(numbered, source, url_column)
+        else:
+            yield from _read_csv(read_rows(lines, _DELIMITERS[kind]), source, url_column)
+
+
+def _guess(numbered: _Numbered) -> tuple[str, _Numbered]:
+    """``jsonl`` where the first line that is not blank begins with a brace, else ``text``; and the lines."""
+    for number, line in numbered:
+        if first := line.strip():
+            return "jsonl" if first[0] == "{" else "text", chain([(number, line)], numbered)
+    return "text", numbered
+
+
+def _entry(text: str, line: int, source: str, columns: dict[str, Any] | None) -> Entry:
+    try:
+        prepare(text)
+    except InvalidUrl as error:
+        return Entry(printable(text, _SHOWN), line, source, columns, str(error))
+    return Entry(text, line, source, columns)
+
+
+def _strip(line: str) -> str:
+    return line.lstrip("\ufeff").strip()  # joined files have byte order marks inside
+
+
+def _read_text(numbered: _Numbered, source: str) -> Iterator[Entry]:
+    for number, line in numbered:
+        text = _strip(line)
+        if text and text[0] != "#":
+            yield _entry(text, number, source, None)
+
+
+def _read_json(numbered: _Numbered, source: str, url_column: str) -> Iterator[Entry]:
+    for number, line in numbered:
+        if text := _strip(line):
+            try:
+                url, columns = _parse_json(text, url_column)
+            except ValueError as error:
+                yield Entry(printable(text, _SHOWN), number, source, None, str(error))
+            else:
+                yield _entry(url.strip(), number, source, columns)
+
+
+def _parse_json(text: str, url_column: str) -> tuple[str, dict[str, Any] | None]:
+    """The URL and what stands beside it. Raises ValueError with the reason where there is no URL."""
+    if len(text) > MAX_LINE:
+        raise ValueError(f"the line is longer than {MAX_LINE} characters")
+    try:
+        value = orjson.loads(text)
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    columns = value if isinstance(value, dict) else {}
+    url = columns.pop(url_column, None) if columns else value
+    if not isinstance(url, str):
+        raise ValueError(f"no string under the key {url_column!r}")
+    if text.count("[") + text.count("{") > 100:  # perhaps nested deeper than a record may be
+        try:
+            encode({"input": columns})
+        except BadRecord as error:
+            raise ValueError(str(error)) from None
+    return url, columns or None
+
+
+def _read_csv(rows: Iterator[Row], source: str, url_column: str) -> Iterator[Entry]:
+    names = read_header(rows)
+    _check_column(source, url_column, names)
+    for row in rows:
+        names += [f"column_{number}" for number in range(len(names) + 1, len(row.cells) + 1)]
+        columns: dict[str, Any] = dict(zip(names, row.cells, strict=False))
+        url = columns.pop(url_column, "").strip()
+        if row.problem:
+            yield Entry("", row.line, source, None, row.problem)
+        else:
+            yield _entry(url, row.line, source, columns or None)
+
+
+def _count(source: str) -> int:
+    total = 0
+    with suppress(UsageError), open_lines(source) as lines:
+        for _ in _unread(lines, _kind(source)):
+            total += 1
+    return total
+
+
+def _unread(lines: Iterable[str], kind: str) -> Iterator[object]:
+    """What becomes an entry, by the same lines and rows, but with no URL looked at."""
+    if kind in _DELIMITERS:
+        return islice(read_rows(lines, _DELIMITERS[kind]), 1, None)
+    comment = "#" if kind == "text" else ""
+    return (text for line in lines if (text := _strip(line)) and text[0] != comment)

@@ -1,0 +1,168 @@
+"""Records: the shape of one output line, and how it becomes bytes.
+
+A record is one JSON object a line: ``url``, the scraper's own keys, ``input`` where the list had
+other columns, then ``meta``. A failure has ``error`` in place of the scraper's keys.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+import orjson
+
+from parascrape.errors import BadRecord
+from parascrape.text import printable
+
+__all__ = [
+    "RESERVED",
+    "ErrorInfo",
+    "FailureRecord",
+    "Meta",
+    "Record",
+    "encode",
+    "failure",
+    "parse",
+    "success",
+]
+
+RESERVED = frozenset(("url", "input", "error", "meta"))
+"""Keys that a scraper may not use (``url`` only if it is the page's own)."""
+
+
+class Meta(TypedDict, total=False):
+    """How the record came about; a key that has nothing to say is absent."""
+
+    status: int  # HTTP status of the last response
+    final_url: str  # after redirects, user name and password removed
+    fetched_at: str  # RFC 3339, UTC: when the last attempt began
+    elapsed: float  # seconds of the last attempt, connect to record
+    attempts: int  # fetches made, 1 without a retry
+    bytes: int  # of the body on the wire
+    encoding: str  # WHATWG name, where text was decoded
+    redirects: int  # hops followed, where there were any
+    item: int  # 1, 2, ... where the scraper gave several records
+    items: int  # how many records the page gave; 0: the page gave none and this line stands for it
+    source: str  # the list the URL came from, where there are several
+    line: int  # the line in that list, from 1
+
+
+class ErrorInfo(TypedDict, total=False):
+    """Why there is no record: ``code`` is one of `parascrape.errors`."""
+
+    code: str
+    message: str
+    type: str  # the exception's type, for code scrape_error
+    traceback: str  # the worker's stack, for code scrape_error
+
+
+class Record(TypedDict):
+    """A good record; the scraper's own keys stand between ``url`` and ``meta``."""
+
+    url: str
+    meta: Meta
+
+
+class FailureRecord(TypedDict):
+    """A failed URL."""
+
+    url: str
+    error: ErrorInfo
+    meta: Meta
+
+
+def success(
+    url: str, fields: Mapping[str, Any], columns: Mapping[str, Any] | None, meta: Meta
+) -> dict[str, Any]:
+    """The record of a scraped dict, keys in their fixed order.
+
+    Raises:
+        BadRecord: ``fields`` uses a key that belongs to the record itself.
+    """
+    clash = RESERVED.intersection(fields)
+    if clash and not (clash == {"url"} and fields["url"] == url):
+        raise BadRecord(f"the key {sorted(clash)[0]!r} is the record's own: give it another name")
+    record: dict[str, Any] = {"url": url, **fields}
+    if columns:
+        record["input"] = columns
+    record["meta"] = meta
+    return record
+
+
+def failure(url: str, error: ErrorInfo, columns: Mapping[str, Any] | None, meta: Meta) -> dict[str, Any]:
+    """The record of a failed URL, keys in their fixed order."""
+    record: dict[str, Any] = {"url": url, "error": error}
+    if columns:
+        record["input"] = columns
+    record["meta"] = meta
+    return record
+
+
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+def encode(record: Mapping[str, Any]) -> bytes:
+    """One line of UTF-8 JSON with its newline; what some readers take for a line end is escaped.
+
+    Raises:
+        BadRecord: a value that JSON cannot carry; the message names its key.
+    """
+    for key, value in record.items():
+        if type(value) is not str:
+            _check(value, str(key), 0)
+    try:
+        line = orjson.dumps(record, option=_OPTIONS)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _fault(*_find_fault(record, error)) from None
+    if b"\xe2\x80" in line:  # U+2028 and U+2029 end a line for str.splitlines and JavaScript
+        line = line.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
+    return line.replace(b"\xc2\x85", b"\\u0085") if b"\xc2\x85" in line else line
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """The record of one line. Raises ValueError where the line is no JSON object."""
+    record = orjson.loads(line)
+    if not isinstance(record, dict):
+        raise ValueError("not a JSON object")
+    return record
+
+
+def _fault(key: str, reason: str) -> BadRecord:
+    """Its message can itself be in a record: keys may be endless, and hold lone surrogates."""
+    return BadRecord(f"{printable(key or 'record')}: {printable(reason)}")
+
+
+def _check(value: Any, key: str, depth: int) -> None:
+    """Refuse what orjson would write silently as something else (NaN as null), and endless depth."""
+    if depth > 200:
+        raise _fault(key, "nested deeper than 200 levels")
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise _fault(key, f"{value} is no JSON number")
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if type(inner) is not str:
+                _check(inner, f"{key}.{name}", depth + 1)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            if type(inner) is not str:
+                _check(inner, f"{key}[{index}]", depth + 1)
+
+
+def _find_fault(value: Any, error: Exception, key: str = "") -> tuple[str, str]:
+    """The innermost key at fault in a value that does not encode, and the reason."""
+    pairs: list[tuple[str, Any]] = []
+    if isinstance(value, dict):
+        for name in value:
+            if not isinstance(name, str):
+                return key, f"the key {name!r} is {type(name).__name__}, not a string"
+        pairs = [(f"{key}.{name}" if key else name, inner) for name, inner in value.items()]
+    elif isinstance(value, list | tuple):
+        pairs = [(f"{key}[{index}]", inner) for index, inner in enumerate(value)]
+    for name, inner in pairs:
+        try:
+            orjson.dumps(inner, option=_OPTIONS)
+        except (TypeError, ValueError, RecursionError) as inner_error:
+            return _find_fault(inner, inner_error, name)
+    return key, f"{error} ({type(value).__name__})"

@@ -1,0 +1,209 @@
+"""What a run tells a person: a progress line while it goes, a summary at its end. All on stderr."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from parascrape.text import printable
+from parascrape.worker import Outcome
+
+__all__ = ["Progress", "Tally", "make_progress", "summarise"]
+
+_PLAIN_SECONDS = 10.0
+"""Between two lines where stderr is no terminal."""
+
+
+class Tally:
+    """The counts of a run so far, by outcome; ``total`` entries where that is known."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.began = clock()
+        self.total: int | None = None
+        self.entries = 0
+        self.records = 0
+        self.bytes = 0
+        self.fetch_seconds = 0.0
+        self.scrape_seconds = 0.0
+        self.failures: Counter[str] = Counter()
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one entry's outcome."""
+        self.entries += 1
+        self.bytes += outcome.bytes
+        self.fetch_seconds += outcome.fetch_seconds
+        self.scrape_seconds += outcome.scrape_seconds
+        if outcome.code:
+            self.failures[outcome.code] += 1
+        else:
+            self.records += outcome.records
+
+    @property
+    def failed(self) -> int:
+        """Entries without a good record."""
+        return sum(self.failures.values())
+
+    @property
+    def seconds(self) -> float:
+        """Since the run began; never 0."""
+        return max(self._clock() - self.began, 1e-6)
+
+    @property
+    def rate(self) -> float:
+        """Entries a second."""
+        return self.entries / self.seconds
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the end at this rate; None where the total is not known."""
+        if self.total is None or not self.entries:
+            return None
+        return max(0, self.total - self.entries) / self.rate
+
+
+class Progress(Protocol):
+    """A context manager that shows a tally until it ends; ``say`` shows a line of its own."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+
+def make_progress(tally: Tally, *, quiet: bool) -> Progress:
+    """The progress that fits: nothing, a live line on a terminal, or plain lines now and then."""
+    if quiet:
+        return _Ticking(tally, None)
+    if sys.stderr.isatty():
+        return _Live(tally)
+    return _Ticking(tally, _PLAIN_SECONDS)
+
+
+class _Ticking:
+    """A plain line every so many seconds, from a thread: it shows that a run is alive, or stuck."""
+
+    def __init__(self, tally: Tally, every: float | None) -> None:
+        self._tally = tally
+        self._every = every
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._every is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+
+    def say(self, line: str) -> None:
+        """Write a line."""
+        sys.stderr.write(line + "\n")
+
+    def _tick(self) -> None:
+        while not self._ended.wait(self._every):
+            self.say(_plain_line(self._tally))
+
+
+class _Live:
+    """One line on the terminal: bar, done/total, pages/s, errors, time left."""
+
+    def __init__(self, tally: Tally) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._tally = tally
+        self._console = Console(stderr=True, markup=False, highlight=False)
+        columns = (BarColumn(bar_width=24), TextColumn("{task.description}", markup=False))
+        self._progress = Progress(*columns, console=self._console, transient=True, auto_refresh=False)
+        self._task: Any = self._progress.add_task("", total=None)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._progress.stop()
+
+    def say(self, line: str) -> None:
+        """Write a line above the progress line."""
+        self._console.print(line, markup=False, highlight=False)
+
+    def _tick(self) -> None:
+        while not self._ended.wait(0.25):
+            tally = self._tally
+            line = _plain_line(tally)
+            self._progress.update(
+                self._task, completed=tally.entries, total=tally.total, description=line, refresh=True
+            )
+
+
+def _plain_line(tally: Tally) -> str:
+    """``120/400 done, 35.2 pages/s, 3 failed, 8 s left``"""
+    done = f"{tally.entries:,}" if tally.total is None else f"{tally.entries:,}/{tally.total:,}"
+    left = tally.seconds_left
+    parts = [f"{done} done", f"{tally.rate:.1f} pages/s", f"{tally.failed:,} failed"]
+    if left is not None:
+        parts.append(f"{_duration(left)} left")
+    return ", ".join(parts)
+
+
+def summarise(tally: Tally, *, threads: int, output: str) -> str:
+    """The end of a run in three or four lines: what came of it, how fast, and where the time went."""
+    good = tally.entries - tally.failed
+    lines = [
+        f"{tally.entries:,} URLs in {_duration(tally.seconds)}, {tally.rate:,.1f} pages/s, "
+        f"{_size(tally.bytes)} received.",
+        f"{good:,} good ({tally.records:,} records), {tally.failed:,} failed{_codes(tally.failures)}.",
+    ]
+    if tally.entries:
+        lines.append(_where_time_went(tally, threads))
+    if output != "-":
+        lines.append(f"Records: {printable(output)}")
+    return "\n".join(lines)
+
+
+def _codes(failures: Counter[str]) -> str:
+    return ": " + ", ".join(f"{code} {count:,}" for code, count in failures.most_common()) if failures else ""
+
+
+def _where_time_went(tally: Tally, threads: int) -> str:
+    """One sentence; the threads' whole time is the run's time as often as there are threads."""
+    whole = tally.seconds * threads
+    waiting = min(1.0, tally.fetch_seconds / whole)
+    parsing = min(1.0 - waiting, tally.scrape_seconds / whole)
+    who = "The thread was" if threads == 1 else f"The {threads} threads were"
+    return (
+        f"{who} waiting for the network {waiting:.0%} of the time, "
+        f"parsing {parsing:.0%}, idle {1 - waiting - parsing:.0%}."
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

@@ -1,0 +1,51 @@
+"""Retries: which answers are worth another fetch, and how long to wait before it. Pure, no clock."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+__all__ = ["MAX_RETRY_AFTER", "RETRY_STATUSES", "backoff", "parse_retry_after"]
+
+RETRY_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504))
+"""Safe to ask again for with GET (RFC 9110 §9.2.1): the server's trouble, or its wish to be asked later."""
+
+MAX_RETRY_AFTER = 3600.0
+"""Seconds; a server that wishes for more is asked again after this long."""
+
+
+def backoff(attempt: int, base: float, cap: float, retry_after: float | None = None) -> float:
+    """Seconds to wait after attempt 1, 2, ...: exponential, capped, with "equal jitter".
+
+    Between half of ``base * 2**(attempt-1)`` and the whole of it; never less than ``retry_after``,
+    to which a little is added so that many URLs of one host do not come back in the same instant.
+    """
+    whole = min(cap, base * 2.0 ** min(attempt - 1, 60))
+    wait = whole * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, not secrecy)
+    if retry_after is None:
+        return wait
+    return max(wait, retry_after * random.uniform(1.0, 1.1))  # noqa: S311
+
+
+def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Seconds that a Retry-After header asks for (RFC 9110 §10.2.3), within 0 and MAX_RETRY_AFTER.
+
+    Either delay-seconds or an HTTP-date; None for an absent or senseless value.
+
+    >>> parse_retry_after("120"), parse_retry_after("-5"), parse_retry_after("soon")
+    (120.0, 0.0, None)
+    """
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.removeprefix("-").isdecimal():
+        return min(max(float(text[:12]), 0.0), MAX_RETRY_AFTER)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    seconds = (date - (now or datetime.now(UTC))).total_seconds()
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)

@@ -1,0 +1,189 @@
+"""Loading: a function by its module or file and its name, with one clear line where that fails."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import os
+import pickle
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from parascrape.errors import UsageError
+from parascrape.text import collapse, printable
+
+__all__ = ["check_callable", "explain_name", "load"]
+
+_FORMS = "write FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION"
+_lock = threading.Lock()
+
+
+def load(reference: str) -> Callable[..., Any]:
+    """The function that ``package.module:function`` or ``path/file.py:function`` names.
+
+    Raises:
+        UsageError: no such file, module or function, or running it raised.
+    """
+    place, _, name = reference.rpartition(":")
+    if not place or not name.isidentifier():
+        raise UsageError(f"scraper {printable(reference, 200)!r}: {_FORMS}")
+    with _lock:
+        module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
+    found = getattr(module, name, None)
+    if found is None:
+        raise UsageError(f"scraper: {place} has no function {name!r}{_nearest(name, _functions(module))}")
+    if not callable(found):
+        raise UsageError(f"scraper: {reference} is {type(found).__name__}, not a function")
+    return found  # type: ignore[no-any-return]
+
+
+def explain_name(name: str, builtin: Iterable[str]) -> str:
+    """What to write in place of a name without a colon that no builtin scraper has."""
+    if not name.endswith(".py"):
+        return f"scraper: there is no {printable(name, 100)!r}{_nearest(name, builtin)}; or {_FORMS}"
+    with _lock:
+        functions = _functions(_load_file(Path(name)))
+    return f"scraper: {name} is a file: write {name}:FUNCTION{_nearest('', functions)}"
+
+
+def check_callable(scraper: Any, *, by_reference: bool) -> None:
+    """Nothing, if the scraper is a plain callable of one Page, importable elsewhere if ``by_reference``.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not callable(scraper):
+        raise UsageError(
+            f"scraper: {printable(repr(scraper), 100)} is {type(scraper).__name__}, not a function"
+        )
+    function = scraper
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = printable(getattr(function, "__qualname__", repr(function)), 100)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise UsageError(f"scraper: {name} is async: write a plain function, fetching is done before it")
+    if not _takes_a_page(scraper):
+        raise UsageError(f"scraper: {name} cannot be called with one argument, the Page")
+    if by_reference:
+        _check_pickles(scraper, function, name)
+
+
+def _takes_a_page(scraper: Callable[..., Any]) -> bool:
+    try:
+        signature = inspect.signature(scraper)
+    except (ValueError, TypeError):  # some callables written in C have none
+        return True
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True
+
+
+def _check_pickles(scraper: Any, function: Any, name: str) -> None:
+    """Nothing, or a UsageError where worker processes could not import the function."""
+    remedy = "write it as a function at the top level of a module, or use mode thread"
+    main = sys.modules.get("__main__")
+    if "<lambda>" in name:
+        raise UsageError(f"scraper: a lambda cannot go to worker processes: {remedy}")
+    if "<locals>" in name:
+        raise UsageError(f"scraper: {name} is nested and cannot go to worker processes: {remedy}")
+    if getattr(function, "__module__", "") == "__main__" and not getattr(main, "__file__", None):
+        raise UsageError(
+            f"scraper: {name} is defined in an interactive session: put it into a file, or mode thread"
+        )
+    try:
+        pickle.dumps(scraper)
+    except Exception as error:  # whatever a __reduce__ raises
+        raise UsageError(f"scraper: {name} does not pickle ({_say(error)}): {remedy}") from None
+
+
+def _load_file(path: Path) -> ModuleType:
+    """The module of a Python file, run at the first call in this process."""
+    try:
+        path = path.resolve()
+        exists = path.is_file()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"scraper: {printable(str(path), 200)}: {_say(error)}") from None
+    if not exists:
+        raise UsageError(f"scraper: there is no file {printable(str(path), 200)}")
+    name = f"scraper_{path.stem}_{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    _extend_path(str(path.parent))
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"scraper: {path} cannot be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise UsageError(f"scraper: {path}{_line(error, str(path))}: {_say(error)}") from error
+    return module
+
+
+def _load_module(name: str) -> ModuleType:
+    """The module of this dotted name, found as `python -m` would find it."""
+    _extend_path(os.getcwd())  # the console script's path lacks it
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and f"{name}.".startswith(f"{error.name}."):
+            raise UsageError(
+                f"scraper: there is no module {printable(error.name, 100)!r}; {_FORMS}"
+            ) from None
+        raise UsageError(f"scraper: module {name}{_line(error)}: {_say(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"scraper: module {printable(name, 100)}{_line(error)}: {_say(error)}") from error
+
+
+def _extend_path(folder: str) -> None:
+    """Put a folder at the end of the path, where its html.py or select.py hides nothing of Python's own."""
+    if folder not in sys.path:
+        sys.path.append(folder)
+
+
+def _line(error: BaseException, path: str = "") -> str:
+    """Where an import failed: ", line N" of the file ``path``, else ", FILE line N" of the innermost frame."""
+    if isinstance(error, SyntaxError) and error.lineno and (error.filename or "") in (path, ""):
+        return f", line {error.lineno}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<frozen")]
+    own = [frame for frame in frames if frame.filename == path]
+    if own:
+        return f", line {own[-1].lineno}"
+    return f", {Path(frames[-1].filename).name} line {frames[-1].lineno}" if len(frames) > 1 else ""
+
+
+def _say(error: BaseException) -> str:
+    return printable(collapse(f"{type(error).__name__}: {error}"), 300)
+
+
+def _functions(module: ModuleType) -> list[str]:
+    """The public functions that a module defines itself, in the order of the file."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
+    ]
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    """ "; did you mean 'x'? There are x, y, z" with what of it can be said."""
+    import difflib
+
+    known = list(names)
+    near = difflib.get_close_matches(name, known, 1)
+    guess = f": did you mean {near[0]!r}?" if near else ""
+    if not known:
+        return f"{guess}; it has no functions"
+    return f"{guess or ';'} There {'is' if len(known) == 1 else 'are'} {', '.join(known[:20])}"

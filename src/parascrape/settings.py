@@ -1,0 +1,113 @@
+"""Settings: every choice of a harvest with its default and its unit, in one frozen dataclass.
+
+It crosses to worker processes, so it holds plain values only (and the scraper, by reference).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from parascrape.errors import UsageError
+
+__all__ = ["USER_AGENT", "VERSION", "Mode", "Settings", "available_cpus"]
+
+VERSION = "0.1.0"
+USER_AGENT = f"parascrape/{VERSION} (+https://pypi.org/project/parascrape/)"
+
+Mode = Literal["sequential", "thread", "process"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What to do with every URL, and in how many threads and processes.
+
+    Times are seconds, sizes bytes. A ``processes`` or ``threads`` of 0 means the mode's default:
+    as many processes as CPUs this process may use; 32 threads in thread mode and 8 in each process.
+    A server whose Retry-After is longer than ``max_backoff`` is not asked again in this run.
+    An empty ``scraper`` is ``article``, or nothing but the selections where there are some.
+
+    Raises:
+        UsageError: a value is out of its range; the message names the field.
+    """
+
+    mode: Mode = "thread"
+    processes: int = 0
+    threads: int = 0
+    scraper: str | Callable[..., Any] = ""
+    select: tuple[str, ...] = ()
+    timeout: float = 30.0
+    max_bytes: int = 20_000_000
+    max_redirects: int = 10
+    retries: int = 2
+    backoff: float = 0.5
+    max_backoff: float = 120.0
+    user_agent: str = USER_AGENT
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    proxy: str = ""
+    verify_tls: bool = True
+    ordered: bool = False
+
+    def __post_init__(self) -> None:
+        self._check_range("processes", self.processes, 0, 1024)
+        self._check_range("threads", self.threads, 0, 1024)
+        self._check_range("timeout", self.timeout, 0.001, 86_400)
+        self._check_range("max_bytes", self.max_bytes, 1, 1 << 31)
+        self._check_range("max_redirects", self.max_redirects, 0, 100)
+        self._check_range("retries", self.retries, 0, 100)
+        self._check_range("backoff", self.backoff, 0, 3600)
+        self._check_range("max_backoff", self.max_backoff, 0, 86_400)
+        if self.mode not in ("sequential", "thread", "process"):
+            raise UsageError(f"mode: {self.mode!r} is none of sequential, thread, process")
+
+    @staticmethod
+    def _check_range(name: str, value: float, low: float, high: float) -> None:
+        if not low <= value <= high:
+            raise UsageError(f"{name}: {value} is not between {low} and {high}")
+
+    @property
+    def process_count(self) -> int:
+        """Processes to start: 0 unless the mode is process."""
+        if self.mode != "process":
+            return 0
+        return self.processes or available_cpus()
+
+    @property
+    def thread_count(self) -> int:
+        """Threads in each process (in this one where the mode is not process)."""
+        if self.mode == "sequential":
+            return 1
+        return self.threads or (8 if self.mode == "process" else 32)
+
+    @property
+    def fetches(self) -> int:
+        """Fetches in flight at once, over all processes."""
+        return max(1, self.process_count) * self.thread_count
+
+
+def available_cpus() -> int:
+    """CPUs this process may use: its affinity mask and its cgroup's quota both counted, at least 1."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return max(1, cpus if quota is None else min(cpus, int(quota + 0.5)))
+
+
+def _cgroup_quota() -> float | None:
+    """CPUs that the control group allows (v2 ``cpu.max``, else v1 ``cfs_quota``); None: no limit."""
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
+            quota, period = file.read().split()
+    except (OSError, ValueError):
+        try:
+            with open("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", encoding="ascii") as file:
+                quota = file.read().strip()
+            with open("/sys/fs/cgroup/cpu/cpu.cfs_period_us", encoding="ascii") as file:
+                period = file.read().strip()
+        except (OSError, ValueError):
+            return None
+    if not (quota.isdecimal() and period.isdecimal() and int(period)):  # "max", or "-1" in v1
+        return None
+    return int(quota) / int(period)

@@ -1,0 +1,217 @@
+"""URLs as lists give them: checked, made fit to send, and shown without their secrets. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from parascrape.errors import InvalidUrl
+
+__all__ = ["MAX_URL", "Entry", "host_key", "prepare", "redact"]
+
+MAX_URL = 16_384
+"""Characters of the longest URL, as it stands and as it is sent; servers stop at 8 to 16 thousand."""
+
+
+class Entry(NamedTuple):
+    """One line of a list: the URL's text as it stands there, where it stands, and what stood beside it.
+
+    ``problem`` says why the line holds no URL to fetch; it is empty for a line that may.
+    """
+
+    url: str
+    line: int = 0
+    source: str = ""
+    columns: Mapping[str, Any] | None = None
+    problem: str = ""
+
+
+# What nearly every URL looks like; all it accepts is sent as it stands, but for the fragment.
+# Left to the careful way: user names, capitals in the host, default ports, dot segments.
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_SAFE = r"A-Za-z0-9._~!$&'()*+,;=:@/"
+_ESCAPED = r"|%[0-9A-Fa-f]{2}"
+_PLAIN = re.compile(
+    rf"(https?://(?P<host>(?:[a-z0-9_-]{{1,63}}\.)+[a-z][a-z0-9_-]{{0,62}}|{_OCTET}(?:\.{_OCTET}){{3}})"
+    r"(?::(?:[1-5][0-9]{3,4}|[6-9][0-9]{3}))?)"
+    rf"(?:(/(?:[{_SAFE}-]++{_ESCAPED})*+(?:\?(?:[{_SAFE}?-]++{_ESCAPED})*+)?)(?:#[!-~]*)?)?"
+)
+_PARTS = re.compile(r"(?ai:(https?)://)([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20})://")
+_HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::(.*))?", re.DOTALL)
+_NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
+_ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
+_UNSENDABLE = re.compile("[\x00-\x1f\x7f-\x9f]|[\ud800-\udfff\ufffd]")
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_KEY = re.compile(r"(https?)://(?:[^/@]*@)?([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]+))?/")
+# The second branch is for what is no URL but shows a password all the same: ``http://me:a/b@host``.
+_USERINFO = re.compile(r"://(?:[^/?#\s]*@|[^/?#\s:@\[]*:(?![0-9]*(?:[/?#\s]|\Z))[^\r\n@]{0,1000}@)")
+
+_MAX_HOST = 253  # RFC 1035 §3.1: 255 octets on the wire
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def prepare(text: str) -> str:
+    """The URL fit to send: printable ASCII, one host whoever parses it (RFC 3986, UTS 46, WHATWG URL).
+
+    Scheme and host are in lower case, a default port, the fragment and dot segments are gone, an empty
+    path is ``/``; percent-escapes stay as they are. What one parser reads in another way than the next
+    is refused, never mended. Preparing twice changes nothing.
+
+    Raises:
+        InvalidUrl: the text is no http or https URL; the message says why, without quoting a password.
+
+    >>> prepare(" HTTP://Bücher.example:80/a b?ü#top ")
+    'http://xn--bcher-kva.example/a%20b?%C3%BC'
+    """
+    text = text.strip()
+    plain = _PLAIN.fullmatch(text)
+    if (
+        plain
+        and len(text) < MAX_URL
+        and plain.end("host") <= _MAX_HOST
+        and "/." not in text
+        and "/%2" not in text
+    ):
+        return plain[1] + (plain[3] or "/")
+    return _prepare_carefully(text)
+
+
+def host_key(url: str) -> str:
+    """Scheme, host and port of a prepared URL, the default port written out and the user name left out.
+
+    Raises:
+        InvalidUrl: the URL did not come from `prepare`.
+
+    >>> host_key("https://me:secret@example.org/a")
+    'https://example.org:443'
+    """
+    match = _KEY.match(url)
+    if match is None:
+        raise InvalidUrl("not a prepared URL")
+    scheme, host, port = match.groups()
+    return f"{scheme}://{host}:{port or _DEFAULT_PORTS[scheme]}"
+
+
+def redact(text: str) -> str:
+    """The text without the user names and passwords of the URLs in it; any text will do.
+
+    >>> redact("https://me:secret@example.org/@you")
+    'https://example.org/@you'
+    """
+    if "@" not in text:
+        return text
+    return _USERINFO.sub("://", text)
+
+
+def _prepare_carefully(text: str) -> str:
+    if len(text) > MAX_URL:
+        raise InvalidUrl(f"longer than {MAX_URL} characters")
+    if found := _UNSENDABLE.search(text):
+        raise InvalidUrl(f"holds the character U+{ord(found[0]):04X}")
+    parts = _PARTS.fullmatch(text)
+    if parts is None:
+        raise InvalidUrl(_scheme_fault(text))
+    scheme, authority, path, query, fragment = parts.groups(default="")
+    if not path and not query and "@" in fragment:
+        raise InvalidUrl("an @ after the # that ends the host: which host is meant is in doubt")
+    path = _without_dots(_escape(path.rstrip() if not query else path) or "/")
+    query = _escape(query.rstrip(), "?")
+    url = f"{scheme.lower()}://{_authority(authority, scheme.lower())}{path}{query}"
+    if len(url) > MAX_URL:
+        raise InvalidUrl(f"longer than {MAX_URL} characters when percent-encoded")
+    return url
+
+
+def _scheme_fault(text: str) -> str:
+    scheme = _SCHEME.match(text)
+    if scheme and scheme[1].lower() not in _DEFAULT_PORTS:
+        return f"the scheme is {scheme[1].lower()}, not http or https"
+    return "no http:// or https:// at its start" if text else "empty"
+
+
+def _authority(authority: str, scheme: str) -> str:
+    """``user:password@host:port``, each part checked and without what is empty or the default."""
+    if "\\" in authority:
+        raise InvalidUrl("a backslash before the path")
+    userinfo, _, host_port = authority.rpartition("@")
+    if "@" in userinfo or any(map(str.isspace, userinfo)):
+        raise InvalidUrl("a second @ or white space in the user name or password: percent-encode it")
+    match = _HOST_PORT.fullmatch(host_port)
+    if match is None:
+        raise InvalidUrl("the host is malformed")
+    port = _port(match[2] or "", scheme)
+    login = f"{_escape(userinfo)}@" if userinfo.strip(":") else ""
+    return f"{login}{_host(match[1])}{port}"
+
+
+def _port(digits: str, scheme: str) -> str:
+    """``:port``; nothing for the scheme's default."""
+    if not digits:
+        return ""
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 5 and 1 <= int(digits) <= 65_535):
+        raise InvalidUrl("the port is no number between 1 and 65535")
+    return "" if int(digits) == _DEFAULT_PORTS[scheme] else f":{int(digits)}"
+
+
+def _host(host: str) -> str:
+    """The host in lower-case ASCII: a name, a whole IPv4 address or an IPv6 address in brackets."""
+    if not host:
+        raise InvalidUrl("no host")
+    if host[0] == "[":
+        return _ipv6(host)
+    name = host.lower() if host.isascii() else _to_ascii(host)
+    if len(name.rstrip(".")) > _MAX_HOST or not _NAME.fullmatch(name):
+        raise InvalidUrl("the host is no valid name")
+    if _ENDS_IN_NUMBER.fullmatch(name):  # 127.1, 0x7f.1 and 2130706433 are 127.0.0.1 for a resolver
+        try:
+            return str(IPv4Address(name))
+        except AddressValueError:
+            raise InvalidUrl("the host is no valid IPv4 address") from None
+    return name
+
+
+def _ipv6(host: str) -> str:
+    address = host[1:-1]
+    try:
+        if "%" in address:
+            raise AddressValueError("a zone means nothing to another machine")
+        return f"[{IPv6Address(address)}]"
+    except AddressValueError:
+        raise InvalidUrl("the host is no valid IPv6 address") from None
+
+
+def _to_ascii(host: str) -> str:
+    import idna  # 20 ms, and most lists need it never
+
+    if len(host) > _MAX_HOST:
+        raise InvalidUrl("the host is too long")
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        raise InvalidUrl("the host is no valid internationalized name") from None
+
+
+def _escape(text: str, also: str = "") -> str:
+    """Percent-encoded as UTF-8 where RFC 3986 §3.3 and §3.4 want it; escapes that are there stay."""
+    return quote(_BARE_PERCENT.sub("%25", text), safe=f"%/:@!$&'()*+,;={also}")
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986 §5.2.4, with ``%2e`` taken for a dot: robots rules must see the path that servers see."""
+    if "/." not in path and "/%2" not in path:
+        return path
+    kept: list[str] = []
+    dots = ""
+    for segment in path.split("/")[1:]:
+        dots = segment.lower().replace("%2e", ".")
+        if dots == "..":
+            kept = kept[:-1]
+        elif dots != ".":
+            kept.append(segment)
+    if dots in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)

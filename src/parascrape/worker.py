@@ -1,0 +1,168 @@
+"""What happens to one URL in a worker: fetched, decoded, scraped, and encoded as output lines."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from parascrape import records, urls
+from parascrape.errors import BadRecord, FetchError, ParascrapeError, ScrapeError, TaskError
+from parascrape.executors.calls import describe
+from parascrape.fetch import fetch
+from parascrape.page import Page
+from parascrape.records import ErrorInfo, Meta
+from parascrape.scrapers import scraper_for
+from parascrape.settings import Settings
+from parascrape.urls import Entry
+
+__all__ = ["MAX_RECORDS", "Outcome", "fail", "scrape_url"]
+
+MAX_RECORDS = 100_000
+"""Records of one page; a scraper that yields for ever is stopped there."""
+
+log = logging.getLogger("parascrape.worker")
+
+
+class Outcome(NamedTuple):
+    """What came of one attempt at one entry of a list; small, for it crosses a process border."""
+
+    lines: bytes  # the records as they are written, each with its newline
+    records: int  # how many lines
+    code: str  # "" for good ones, else the error's code
+    retryable: bool = False
+    retry_after: float | None = None  # seconds, the server's wish
+    bytes: int = 0  # of the body on the wire
+    fetch_seconds: float = 0.0
+    scrape_seconds: float = 0.0
+
+
+def scrape_url(entry: Entry, attempt: int, *, settings: Settings) -> Outcome:
+    """The outcome of one attempt at an entry. Never raises an `Exception`: failures are outcomes too."""
+    meta: Meta = {"fetched_at": _now(), "attempts": attempt}
+    began = fetched = time.perf_counter()
+    try:
+        page = _fetch(entry, settings, meta)
+        fetched = time.perf_counter()
+        lines = _encode(entry, _scrape(page, settings), meta, page, began)
+    except ParascrapeError as error:
+        meta["elapsed"] = _since(began)
+        outcome = fail(entry, error, meta)
+        log.info("%s failed: %s: %s", urls.redact(entry.url), outcome.code, error)
+    else:
+        outcome = Outcome(b"".join(lines), len(lines), "")
+        log.debug("%s: %d records", urls.redact(entry.url), len(lines))
+    ended = time.perf_counter()
+    waited = fetched - began if fetched > began else ended - began
+    return outcome._replace(
+        bytes=meta.get("bytes", 0), fetch_seconds=waited, scrape_seconds=max(0.0, ended - began - waited)
+    )
+
+
+def fail(entry: Entry, error: ParascrapeError, meta: Meta | None = None) -> Outcome:
+    """The outcome of an entry that failed with this error; a `TaskError` brings its stack along."""
+    info: ErrorInfo = {"code": error.code, "message": str(error)[:2000]}
+    if isinstance(error, TaskError) and error.trace:
+        info["type"], info["traceback"] = error.kind, error.trace
+    elif isinstance(error.__cause__, TaskError):
+        info["type"], info["traceback"] = error.__cause__.kind, error.__cause__.trace
+    record = records.failure(urls.redact(entry.url), info, entry.columns, _order(entry, meta or {}))
+    retry_after = getattr(error, "retry_after", None)
+    return Outcome(records.encode(record), 1, error.code, error.retryable, retry_after)
+
+
+def _fetch(entry: Entry, settings: Settings, meta: Meta) -> Page:
+    """The entry's page. Raises a FetchError, whatever goes wrong."""
+    try:
+        page = fetch(urls.prepare(entry.url), settings, meta)
+    except ParascrapeError:
+        raise
+    except Exception as error:
+        raise FetchError(f"{type(error).__name__}: {error}") from error
+    page.url = urls.redact(entry.url)
+    return page
+
+
+def _scrape(page: Page, settings: Settings) -> list[Mapping[str, Any]]:
+    """The dicts that the scraper gives for the page.
+
+    Raises:
+        ScrapeError: the scraper raised (the cause holds its stack), or what it gave are no dicts.
+    """
+    scraper = _scraper(settings.scraper, settings.select)
+    try:
+        return _collect(scraper, page)
+    except ScrapeError:
+        raise
+    except BaseException as error:  # sys.exit() in a scraper is the page's failure, not the run's end
+        failure = describe(error, skip=2)
+        raise ScrapeError(f"{failure[1]}: {failure[0]}") from TaskError(*failure)
+
+
+@lru_cache(maxsize=8)
+def _scraper(scraper: str | Callable[..., Any], select: tuple[str, ...]) -> Callable[[Page], Any]:
+    made: Callable[[Page], Any] = scraper_for(Settings(scraper=scraper, select=select))
+    return made
+
+
+def _collect(scraper: Callable[[Page], Any], page: Page) -> list[Mapping[str, Any]]:
+    """The scraper's dict, or all dicts of its iterable. Raises BadRecord for anything else."""
+    found = scraper(page)
+    if isinstance(found, Mapping):
+        return [found]
+    if isinstance(found, str | bytes) or not isinstance(found, Iterable):
+        raise BadRecord(f"the scraper returned {type(found).__name__}, not a dict or an iterable of dicts")
+    items: list[Mapping[str, Any]] = []
+    for item in found:
+        if not isinstance(item, Mapping):
+            raise BadRecord(f"the scraper's item {len(items) + 1} is {type(item).__name__}, not a dict")
+        items.append(item)
+        if len(items) > MAX_RECORDS:
+            raise BadRecord(f"the scraper gives more than {MAX_RECORDS} records for one page")
+    return items
+
+
+def _encode(
+    entry: Entry, found: list[Mapping[str, Any]], meta: Meta, page: Page, began: float
+) -> list[bytes]:
+    """One line for each dict; a page that gave none has one all the same, for it has had its fetch.
+
+    Raises:
+        BadRecord: a key that is the record's own, or a value that JSON cannot carry.
+    """
+    encoding = page.known_encoding
+    if encoding is not None:
+        meta["encoding"] = encoding
+    meta["elapsed"] = _since(began)
+    url = urls.redact(entry.url)
+    if len(found) == 1:
+        return [records.encode(records.success(url, found[0], entry.columns, _order(entry, meta)))]
+    lines: list[bytes] = []
+    for item, fields in enumerate(found or [{}], 1 if found else 0):
+        numbered = _order(entry, {**meta, "item": item, "items": len(found)})
+        lines.append(records.encode(records.success(url, fields, entry.columns, numbered)))
+    return lines
+
+
+def _order(entry: Entry, meta: Meta) -> Meta:
+    """The meta with its keys in their fixed order, and where the entry stands in its list."""
+    if entry.source:
+        meta["source"] = entry.source
+    if entry.line:
+        meta["line"] = entry.line
+    return {key: meta[key] for key in _META_KEYS if key in meta}  # type: ignore[literal-required, return-value]
+
+
+_META_KEYS = tuple(Meta.__annotations__)
+
+
+def _now() -> str:
+    """RFC 3339, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _since(began: float) -> float:
+    return round(time.perf_counter() - began, 4)

@@ -1,0 +1,31 @@
+"""What every test may use, and the rule that none goes beyond loopback."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.site import Site
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A loopback site of its own."""
+    with Site() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection to any address but 127.0.0.0/8 and ::1 fails the test that makes it."""
+    connect = socket.socket.connect
+
+    def checked(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not str(address[0]).startswith(("127.", "::1")):
+            raise AssertionError(f"a test connects to {address[0]}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", checked)

@@ -1,0 +1,123 @@
+"""Top-level functions for the executors to run: spawned workers import them from here."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+
+def square(number: int) -> int:
+    """The number's square."""
+    return number * number
+
+
+def fail_with(message: str) -> None:
+    """Raise a ValueError."""
+    raise ValueError(message)
+
+
+class Unloadable(Exception):
+    """Pickles, and does not unpickle: its constructor wants two arguments, its state has one."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(one)
+
+
+def fail_unloadable() -> None:
+    """Raise what cannot cross a process border."""
+    raise Unloadable("one", "two")
+
+
+class UnloadableValue:
+    """A value that pickles and does not unpickle."""
+
+    def __reduce__(self) -> Any:
+        return (int, ("no number",))
+
+
+def return_unloadable() -> UnloadableValue:
+    """A value that the parent cannot read."""
+    return UnloadableValue()
+
+
+def return_lock() -> Any:
+    """A value that does not pickle."""
+    return threading.Lock()
+
+
+def leave() -> None:
+    """Call sys.exit, as scripts turned into tasks do."""
+    sys.exit(3)
+
+
+def interrupt() -> None:
+    """Raise what Ctrl-C raises."""
+    raise KeyboardInterrupt
+
+
+def die() -> None:
+    """End the worker process, and with it every thread."""
+    os._exit(9)
+
+
+def die_once(flag: str) -> str:
+    """End the worker process at the first call only."""
+    path = Path(flag)
+    if not path.exists():
+        path.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "survived"
+
+
+def spin() -> None:
+    """Never return."""
+    while True:
+        pass
+
+
+def wait_for(path: str, seconds: float = 30.0) -> bool:
+    """Whether the file has appeared in time."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if Path(path).exists():
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def worker_name() -> str:
+    """The name of the thread that runs the task."""
+    return threading.current_thread().name
+
+
+def process_id() -> int:
+    """The process that runs the task."""
+    return os.getpid()
+
+
+def say(text: str) -> None:
+    """Log a warning and print, as user code does."""
+    logging.getLogger("shop.scraper").warning(text)
+    print(text)
+
+
+def meet(folder: str, number: int, others: int) -> bool:
+    """Whether all tasks were running at the same time."""
+    (Path(folder) / str(number)).touch()
+    ends = time.monotonic() + 20
+    while time.monotonic() < ends:
+        if len(list(Path(folder).iterdir())) >= others:
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def big(size: int) -> bytes:
+    """A value of so many bytes."""
+    return b"x" * size
