@@ -274,6 +274,20 @@ def flaky(visitor: Visitor) -> None:
         visitor.answer()
 
 
+def again(visitor: Visitor) -> None:
+    """/again/1/name answers 503 with Retry-After: 1 at first, then is good."""
+    if visitor.site.seen[visitor.path] == 1:
+        visitor.answer(b"later", "503 Service Unavailable", retry_after=visitor.path.split("/")[2])
+    else:
+        visitor.answer()
+
+
+def slow_status(visitor: Visitor) -> None:
+    """/slow-status/503?seconds=0.2 answers 503 after a while."""
+    visitor.stall(float(visitor.argument("seconds")))
+    visitor.answer(b"sorry", f"{visitor.path.rsplit('/', 1)[1]} Something")
+
+
 def to(visitor: Visitor) -> None:
     """A redirect: /to?where=..."""
     visitor.answer(b"", "302 Found", location=unquote(visitor.argument("where")))
@@ -315,5 +329,5 @@ _HELPERS = {"drip", "urlsplit", "unquote", "parse_qs"}
 ROUTES: dict[str, Route] = {
     name: value
     for name, value in list(globals().items())
-    if callable(value) and getattr(value, "__module__", "") == __name__ and name.islower() and name not in _HELPERS
+    if getattr(value, "__module__", "") == __name__ and name.islower() and name not in _HELPERS
 }

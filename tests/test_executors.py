@@ -19,6 +19,8 @@ from parascrape.executors import ProcessExecutor, ThreadExecutor, open_executor
 from tests import tasks
 
 LIMIT = 60
+ROOT = str(Path(__file__).parents[1])
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([ROOT, *sys.path])}
 MODES = {"sequential": (0, 1), "thread": (0, 4), "process": (2, 2)}
 
 
@@ -97,9 +99,7 @@ def test_no_task_is_taken_after_shutdown(fresh: ProcessExecutor | ThreadExecutor
         fresh.submit(tasks.square, 1)
 
 
-def test_shutdown_can_cancel_what_is_queued(
-    fresh: ProcessExecutor | ThreadExecutor, tmp_path: Path
-) -> None:
+def test_shutdown_can_cancel_what_is_queued(fresh: ProcessExecutor | ThreadExecutor, tmp_path: Path) -> None:
     """Tasks that no worker has begun are cancelled; those that run come to their end."""
     running = fresh.submit(tasks.wait_for, str(tmp_path / "go"))
     ends = time.monotonic() + LIMIT
@@ -269,9 +269,7 @@ def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
     """kill -9 of the parent leaves no child a second later, even where the children are busy."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    root = str(Path(__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *sys.path])}
-    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, env=environment) as parent:
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, env=ENVIRONMENT) as parent:
         assert parent.stdout is not None
         children = [int(pid) for pid in parent.stdout.readline().split()]
         parent.kill()
@@ -308,9 +306,8 @@ def test_a_script_without_main_guard_is_told_so_and_starts_no_more(tmp_path: Pat
     """One clear line in place of workers that start workers."""
     script = tmp_path / "script.py"
     script.write_text(UNGUARDED)
-    root = str(Path(__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *sys.path])}
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, env=environment)
+    command = [sys.executable, script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
     assert 'if __name__ == "__main__":' in done.stdout
     assert done.stderr == ""
 
@@ -320,14 +317,13 @@ def test_ctrl_c_while_workers_start_prints_nothing_of_theirs(tmp_path: Path) -> 
     if sys.platform == "win32":
         pytest.skip("signals are POSIX")
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT.replace("while len(pids) < 2:", "print('up', flush=True)\n    while len(pids) < 2:"))
-    root = str(Path(__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *sys.path])}
+    loop = "while len(pids) < 2:"
+    script.write_text(SCRIPT.replace(loop, f"print('up', flush=True)\n    {loop}"))
     with subprocess.Popen(
         [sys.executable, script],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment,
+        env=ENVIRONMENT,
         start_new_session=True,
         text=True,
     ) as parent:

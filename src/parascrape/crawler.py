@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from functools import partial
@@ -18,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from parascrape import records
-from parascrape.errors import InvalidUrl, TaskError
+from parascrape.errors import InvalidUrl, TaskError, UsageError
 from parascrape.executors import open_executor
 from parascrape.executors.guard import refuse_during_import
 from parascrape.fetch import close_connections
@@ -26,7 +28,8 @@ from parascrape.frontier import Frontier, Visit
 from parascrape.retry import backoff
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
-from parascrape.urls import Entry, redact
+from parascrape.text import printable
+from parascrape.urls import Entry, prepare, redact
 from parascrape.worker import Outcome, fail, scrape_url
 
 __all__ = ["GRACE", "Stop", "crawl", "harvest"]
@@ -47,14 +50,19 @@ def crawl(urls: Iterable[str | Entry], settings: Settings | None = None) -> Iter
     """The records of the URLs, as they are finished (in the URLs' order where ``settings.ordered``).
 
     Every URL gives at least one record; a failed one gives a record with ``error``. The URLs are
-    streamed, so they may be endless. Leaving the loop early ends the harvest.
+    streamed, so they may be endless. Leaving the loop early ends the harvest. What ``urls`` itself
+    raises comes out after the records of the URLs before it.
 
     Raises:
         UsageError: at once, where the settings or the scraper cannot work in this mode.
     """
+    if isinstance(urls, str):
+        raise UsageError("urls: a string, not URLs; write [url] for a single one")
     settings = settings or Settings()
     refuse_during_import()
-    check_scraper(settings.scraper, settings.mode)
+    if settings.mode == "process":
+        _check_main()
+    check_scraper(settings.scraper, settings.mode, settings.select)
     outcomes = harvest(map(_to_entry, itertools.count(1), urls), settings)
     return (records.parse(line) for outcome in outcomes for line in outcome.lines.splitlines())
 
@@ -90,12 +98,33 @@ def harvest(
         run.executor.stop()
         raise
     finally:
+        if run.must_stop():
+            run.executor.stop()
         run.executor.shutdown(wait=False)
         close_connections()
 
 
+def _check_main() -> None:
+    """Nothing, or a UsageError where worker processes could not import the main script: it came by stdin."""
+    main = sys.modules["__main__"]
+    path = getattr(main, "__file__", None)
+    if path and getattr(main, "__spec__", None) is None and not os.path.exists(path):
+        raise UsageError(
+            f"worker processes cannot import the script {path}: write it to a file, or use mode thread"
+        )
+
+
 def _to_entry(number: int, url: str | Entry) -> Entry:
-    return url if isinstance(url, Entry) else Entry(url, number)
+    """The entry of a URL; of anything else one that says what is wrong with it."""
+    if isinstance(url, Entry):
+        return url
+    try:
+        if not isinstance(url, str):
+            raise InvalidUrl(f"{type(url).__name__}, not a string")
+        prepare(url)
+    except InvalidUrl as error:
+        return Entry(printable(str(url)), number, problem=str(error))
+    return Entry(url, number)
 
 
 class _Run:
@@ -106,12 +135,14 @@ class _Run:
         self.executor = open_executor(settings.process_count, settings.thread_count, deadline=deadline)
         self._settings = settings
         self._work: Callable[..., Outcome] = partial(scrape_url, settings=settings)
-        self._frontier = Frontier(entries)
+        self._frontier = Frontier(self._until_fault(entries))
+        self._fault: Exception | None = None  # what the list itself has raised
         self._finished: SimpleQueue[tuple[Visit, Future[Outcome]] | None] = SimpleQueue()
         self._stop = stop
         self._draining = False
         stop.wake = lambda: self._finished.put(None)
         self._in_flight = 0
+        self._taken = 0
         self._following = 0  # with ``ordered``, the number whose outcome comes next
         # A quarter more than the fetches, so that a free thread finds its next task without a round trip.
         self._window = settings.fetches * 5 // 4 + 2 * max(1, settings.process_count)
@@ -128,29 +159,27 @@ class _Run:
             while self._following in held:
                 yield held.pop(self._following)
                 self._following += 1
+        for number in sorted(held):  # the run was ended: what should come between them never will
+            yield held[number]
 
-    def _may_read(self, taken: int) -> bool:
+    def _may_read(self) -> bool:
         """Whether the list may be read on: with ``ordered`` only so far ahead of the slowest."""
-        return not self._settings.ordered or taken - self._following < _ORDER_WINDOW * self._window
+        return not self._settings.ordered or self._taken - self._following < _ORDER_WINDOW * self._window
+
+    def _until_fault(self, entries: Iterable[Entry | None]) -> Iterator[Entry | None]:
+        """The entries up to where the list ends or raises: what came before has its outcome first."""
+        try:
+            yield from entries
+        except Exception as error:
+            self._fault = error
 
     def _loop(self) -> Iterator[tuple[int, Outcome]]:
-        """Numbered outcomes as they are final."""
-        taken = 0
-        while True:
-            while self._in_flight < self._window:
-                visit = self._frontier.take(new=self._may_read(taken))
-                if visit is None:
-                    break
-                taken = max(taken, visit.number + 1)
-                if visit.entry.problem:
-                    yield visit.number, fail(visit.entry, InvalidUrl(visit.entry.problem))
-                    continue
-                self._submit(visit)
+        """Numbered outcomes as they are final. Raises what the list has raised, at the end."""
+        while not self.must_stop():
+            yield from self._fill()
             if not self._in_flight and self._frontier.finished:
-                return
+                break
             finished = self._next_finished()
-            if self._stop.asked and self._must_end():
-                return
             if finished is None:
                 continue
             visit, future = finished
@@ -158,6 +187,20 @@ class _Run:
             outcome = None if future.cancelled() else self._judge(visit, future)
             if outcome is not None:
                 yield visit.number, outcome
+        if self._fault is not None and not self._stop.asked:
+            raise self._fault
+
+    def _fill(self) -> Iterator[tuple[int, Outcome]]:
+        """Submit visits until the window is full; the outcomes of those that hold no URL."""
+        while self._in_flight < self._window and not self._stop.asked:
+            visit = self._frontier.take(new=self._may_read())
+            if visit is None:
+                return
+            self._taken = max(self._taken, visit.number + 1)
+            if visit.entry.problem:
+                yield visit.number, fail(visit.entry, InvalidUrl(visit.entry.problem))
+            else:
+                self._submit(visit)
 
     def _next_finished(self) -> tuple[Visit, Future[Outcome]] | None:
         """The next visit that is finished; None when the frontier may have something, or to look up."""
@@ -166,9 +209,9 @@ class _Run:
         except Empty:
             return None
 
-    def _must_end(self) -> bool:
-        """Whether a harvest that was asked to end has to do so without waiting any longer."""
-        if not self._draining:
+    def must_stop(self) -> bool:
+        """Whether the harvest was asked to end and waits no longer; when first asked it takes nothing new."""
+        if self._stop.asked and not self._draining:
             self._draining = True
             self._frontier.close(GRACE)
             self.executor.shutdown(wait=False, cancel_futures=True)
@@ -186,7 +229,7 @@ class _Run:
             outcome = future.result()
         except TaskError as error:
             return fail(visit.entry, error, {"attempts": visit.attempts})
-        if not outcome.retryable or visit.attempts > self._settings.retries:
+        if self._stop.asked or not outcome.retryable or visit.attempts > self._settings.retries:
             return outcome
         if (outcome.retry_after or 0.0) > self._settings.max_backoff:
             return outcome

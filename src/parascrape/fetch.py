@@ -13,14 +13,22 @@ from requests.cookies import RequestsCookieJar, get_cookie_header
 from requests.structures import CaseInsensitiveDict
 
 from parascrape import urls
-from parascrape.errors import BadRedirect, ConnectionLost, FetchError, InvalidUrl, StatusError, TooLarge
+from parascrape.curl import open_session
+from parascrape.errors import (
+    BadRedirect,
+    ConnectionLost,
+    FetchError,
+    FetchTimeout,
+    InvalidUrl,
+    StatusError,
+    TooLarge,
+)
 from parascrape.fetch_errors import map_error
 from parascrape.inflate import ACCEPT_ENCODING, inflate
 from parascrape.page import Page
 from parascrape.records import Meta
 from parascrape.retry import RETRY_STATUSES, parse_retry_after
 from parascrape.settings import Settings
-from parascrape.transport import StaleConnection, deadline, open_session
 
 __all__ = ["close_connections", "fetch"]
 
@@ -42,7 +50,6 @@ def fetch(url: str, settings: Settings, meta: Meta | None = None) -> Page:
         FetchError: with the code that says why; `StatusError` for an answer other than 2xx.
     """
     meta = {} if meta is None else meta
-    deadline.at = time.monotonic() + settings.timeout
     try:
         return _follow(url, settings, meta)
     except FetchError:
@@ -52,8 +59,6 @@ def fetch(url: str, settings: Settings, meta: Meta | None = None) -> Page:
         if mapped is None:
             raise
         raise mapped from error
-    finally:
-        deadline.at = float("inf")
 
 
 def close_connections() -> None:
@@ -63,12 +68,13 @@ def close_connections() -> None:
 
 def _follow(url: str, settings: Settings, meta: Meta) -> Page:
     """The page at the end of at most ``max_redirects`` hops."""
+    ends = time.monotonic() + settings.timeout
     jar = RequestsCookieJar()
     target = url
     seen = {url}
     for hop in range(settings.max_redirects + 1):
         request = _build_request(target, settings, jar, same_origin=_same_origin(url, target))
-        response = _send(request, settings)
+        response = _send(request, settings, ends)
         try:
             meta["status"] = response.status_code
             location = response.headers.get("Location")
@@ -140,28 +146,23 @@ def _add_cookies(
         request.headers["Cookie"] = "; ".join(cookies)
 
 
-def _send(request: requests.PreparedRequest, settings: Settings) -> requests.Response:
-    """The response's head. A kept connection that was closed meanwhile is replaced once, at once."""
-    session = _session(settings.fetches, settings.verify_tls, settings.proxy)
+def _send(request: requests.PreparedRequest, settings: Settings, ends: float) -> requests.Response:
+    """The response, from within what time is left."""
+    left = ends - time.monotonic()
+    if left <= 0:
+        raise FetchTimeout(f"the {settings.timeout:g} s for the URL were up")
+    session = _session(settings.max_bytes, settings.verify_tls, settings.proxy)
     adapter = session.get_adapter(str(request.url))
-    options: dict[str, Any] = {"stream": True, "verify": session.verify, "proxies": session.proxies}
-    try:
-        return adapter.send(request, timeout=deadline.remaining(), **options)
-    except StaleConnection:
-        return adapter.send(request, timeout=deadline.remaining(), **options)
+    return adapter.send(request, stream=True, timeout=left, verify=session.verify or False, proxies=session.proxies)
 
 
 @lru_cache(maxsize=4)
-def _session(connections: int, verify: bool, proxy: str) -> requests.Session:
-    """This process's session for these settings; REQUESTS_CA_BUNDLE names further certificates."""
-    session = open_session(connections)
+def _session(max_bytes: int, verify: bool, proxy: str) -> requests.Session:
+    """This process's session for these settings; REQUESTS_CA_BUNDLE names other authorities to trust."""
+    session = open_session(max_bytes)
     session.verify = (os.environ.get("REQUESTS_CA_BUNDLE") or True) if verify else False
     if proxy:
         session.proxies = {"http": proxy, "https": proxy}
-    if not verify:
-        import urllib3
-
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     return session
 
 

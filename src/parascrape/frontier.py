@@ -86,14 +86,19 @@ class Frontier:
         return Visit(next(self._numbers), entry)
 
     def postpone(self, visit: Visit, seconds: float) -> None:
-        """Hand this visit out again, no sooner than after so many seconds."""
+        """Hand this visit out again, no sooner than after so many seconds; never, once closed."""
+        if self._drained_by is not None:
+            return
         heapq.heappush(self._postponed, (self._clock() + seconds, visit.number, visit))
 
-    def wait(self) -> float | None:
-        """Seconds until `take` may have something; None while only what is in flight can bring it."""
-        times = [self._postponed[0][0]] if self._postponed else []
+    def wait(self, *, room: bool = True) -> float | None:
+        """Seconds until `take` may have something; None while only what is in flight can bring it.
+
+        ``room=False``: nothing would be taken now, so only the end of `close`'s grace is waited for.
+        """
+        times = [self._postponed[0][0]] if self._postponed and room else []
         if self._drained_by is not None:
             times.append(self._drained_by)
-        if self._idle_until and not self.exhausted:
+        if self._idle_until and not self.exhausted and room:
             times.append(self._idle_until)
         return max(0.0, min(times) - self._clock()) if times else None

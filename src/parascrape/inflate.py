@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from parascrape.errors import BadEncoding, TooLarge
 
@@ -22,6 +22,15 @@ ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 
 _MAX_CODINGS = 3
 """Codings listed for one body; honest servers use one, each further one multiplies a bomb's factor."""
+
+_MAX_MEMBERS = 1000
+"""Gzip members or zstd frames of one body; 20 MB of empty ones would keep a CPU busy for minutes."""
+
+_PIECE = 1 << 16
+"""Bytes decoded at once; what follows a member is copied from its last piece, not from the whole body."""
+
+_ZSTD_PIECE = 256
+"""The same for zstd, whose decoder has no bound of its own: 4 bytes can give 128 KiB (RFC 8878 §3.1.1.2)."""
 
 
 def inflate(body: bytes, content_encoding: str | None, max_bytes: int) -> bytes:
@@ -51,35 +60,61 @@ def _too_large(max_bytes: int) -> TooLarge:
 
 def _gunzip(body: bytes, max_bytes: int) -> bytes:
     """All members of a gzip file (RFC 1952 §2.2); what follows the last one is ignored, as gzip does."""
-    parts: list[bytes] = []
-    size = 0
-    while body[:2] == b"\x1f\x8b":
-        part, body = _inflate_stream(body, 31, max_bytes - size)
-        parts.append(part)
-        size += len(part)
-    if not parts:
+    if body[:2] != b"\x1f\x8b":
         raise BadEncoding("not gzip, though Content-Encoding says so")
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    return _decode_members(body, b"\x1f\x8b", lambda: _open_inflater(31), max_bytes)
 
 
 def _undeflate(body: bytes, max_bytes: int) -> bytes:
     """zlib format as RFC 9110 §8.4.1.2 says, or the bare deflate stream that some servers send."""
     is_zlib = len(body) > 1 and body[0] & 15 == 8 and (body[0] << 8 | body[1]) % 31 == 0
-    return _inflate_stream(body, 15 if is_zlib else -15, max_bytes)[0]
+    return _decode_stream(_open_inflater(15 if is_zlib else -15), memoryview(body), max_bytes)[0]
 
 
-def _inflate_stream(body: bytes, wbits: int, max_bytes: int) -> tuple[bytes, bytes]:
-    """One deflate stream's content, and what follows the stream."""
-    stream: Any = fast_zlib.decompressobj(wbits)
+class _Stream(NamedTuple):
+    """A decoder of one stream: ``decode(piece, room)`` gives content, ``state`` has eof and unused_data."""
+
+    decode: Callable[[memoryview, int], bytes]
+    state: Any
+    piece: int
+
+
+def _open_inflater(wbits: int) -> _Stream:
+    state: Any = fast_zlib.decompressobj(wbits)
+    return _Stream(state.decompress, state, _PIECE)
+
+
+def _decode_members(body: bytes, magic: bytes, open_stream: Callable[[], _Stream], max_bytes: int) -> bytes:
+    """The content of all members, to the first that does not begin with ``magic``."""
+    rest = memoryview(body)
+    parts: list[bytes] = []
+    for _ in range(_MAX_MEMBERS):
+        part, length = _decode_stream(open_stream(), rest, max_bytes)
+        parts.append(part)
+        max_bytes -= len(part)
+        rest = rest[length:]
+        if not rest or rest[: len(magic)] != magic:
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+    raise BadEncoding(f"more than {_MAX_MEMBERS} compressed members in one body")
+
+
+def _decode_stream(stream: _Stream, body: memoryview, max_bytes: int) -> tuple[bytes, int]:
+    """One stream's content, and how many bytes of the body it took."""
+    decode, state, piece = stream
+    parts: list[bytes] = []
+    size = at = 0
     try:
-        content: bytes = stream.decompress(body, max_bytes + 1)
+        while at < len(body) and not state.eof:
+            parts.append(decode(body[at : at + piece], max_bytes + 1 - size))
+            at += piece
+            size += len(parts[-1])
+            if size > max_bytes:
+                raise _too_large(max_bytes)
     except _DEFLATE_ERRORS as error:
         raise BadEncoding(f"deflate: {error}") from None
-    if len(content) > max_bytes:
-        raise _too_large(max_bytes)
-    if not stream.eof:
+    if not state.eof:
         raise BadEncoding("the compressed body ends early")
-    return content, stream.unused_data
+    return parts[0] if len(parts) == 1 else b"".join(parts), min(at, len(body)) - len(state.unused_data)
 
 
 def _unbrotli(body: bytes, max_bytes: int) -> bytes:
@@ -107,19 +142,17 @@ def _unzstd(body: bytes, max_bytes: int) -> bytes:
     """All frames; a window above 8 MB is refused (RFC 9659 §3)."""
     import zstandard
 
-    parts: list[bytes] = []
-    size = 0
     decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 23)
+
+    def open_frame() -> _Stream:
+        # Not stream_reader: a frame that is cut off looks to it like one that is at its end.
+        state = decompressor.decompressobj()
+        return _Stream(lambda piece, _: state.decompress(piece), state, _ZSTD_PIECE)
+
     try:
-        with decompressor.stream_reader(body, read_across_frames=True) as reader:
-            while part := reader.read(min(1 << 20, max_bytes + 1 - size)):
-                parts.append(part)
-                size += len(part)
-                if size > max_bytes:
-                    raise _too_large(max_bytes)
+        return _decode_members(body, b"", open_frame, max_bytes)
     except zstandard.ZstdError as error:
         raise BadEncoding(f"zstd: {error}") from None
-    return b"".join(parts)
 
 
 _DECODERS: dict[str, Callable[[bytes, int], bytes]] = {

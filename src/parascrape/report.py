@@ -104,6 +104,8 @@ class _Ticking:
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
+        if self._every is not None:
+            self._thread.join()
 
     def say(self, line: str) -> None:
         """Write a line."""
@@ -166,15 +168,20 @@ def summarise(tally: Tally, *, threads: int, output: str) -> str:
     """The end of a run in three or four lines: what came of it, how fast, and where the time went."""
     good = tally.entries - tally.failed
     lines = [
-        f"{tally.entries:,} URLs in {_duration(tally.seconds)}, {tally.rate:,.1f} pages/s, "
+        f"{_count(tally.entries, 'URL')} in {_duration(tally.seconds)}, {tally.rate:,.1f} pages/s, "
         f"{_size(tally.bytes)} received.",
-        f"{good:,} good ({tally.records:,} records), {tally.failed:,} failed{_codes(tally.failures)}.",
+        f"{good:,} good ({_count(tally.records, 'record')}), "
+        f"{tally.failed:,} failed{_codes(tally.failures)}.",
     ]
     if tally.entries:
         lines.append(_where_time_went(tally, threads))
     if output != "-":
         lines.append(f"Records: {printable(output)}")
     return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _codes(failures: Counter[str]) -> str:
@@ -194,7 +201,7 @@ def _where_time_went(tally: Tally, threads: int) -> str:
 
 
 def _duration(seconds: float) -> str:
-    if seconds < 60:
+    if seconds < 59.95:  # what is more is rounded to 60.0
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -203,7 +210,7 @@ def _duration(seconds: float) -> str:
 
 def _size(count: float) -> str:
     for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
+        if count < 999.95:  # what is more is rounded to 1000.0
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"

@@ -46,8 +46,18 @@ class JsonlSink:
             self._pending.clear()
             self._size = 0
             view = memoryview(data)
-            while view:
-                view = view[self._file.write(view) :]
+            try:
+                while view:
+                    view = view[self._file.write(view) :]
+            except OSError:
+                self._cut_torn_line(data[: len(data) - len(view)])
+                raise
+
+    def _cut_torn_line(self, written: bytes) -> None:
+        """Take the last line back where only a part of it fitted; a pipe or terminal keeps that part."""
+        torn = len(written) - (written.rfind(b"\n") + 1)
+        if torn and self._file.seekable():
+            self._file.truncate(self._file.seek(-torn, os.SEEK_CUR))
 
     def close(self) -> None:
         """Write what is left and close the file."""
@@ -68,6 +78,8 @@ class JsonlSink:
 def _open(destination: str) -> BinaryIO | io.FileIO:
     """The file, unbuffered; the folders above it are made."""
     if destination == "-":
+        if sys.stdout is None:
+            raise UsageError("cannot write to standard output: it is closed")
         return os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     path = Path(destination)
     try:

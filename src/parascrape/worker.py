@@ -69,9 +69,20 @@ def fail(entry: Entry, error: ParascrapeError, meta: Meta | None = None) -> Outc
         info["type"], info["traceback"] = error.kind, error.trace
     elif isinstance(error.__cause__, TaskError):
         info["type"], info["traceback"] = error.__cause__.kind, error.__cause__.trace
-    record = records.failure(urls.redact(entry.url), info, entry.columns, _order(entry, meta or {}))
-    retry_after = getattr(error, "retry_after", None)
-    return Outcome(records.encode(record), 1, error.code, error.retryable, retry_after)
+    line = _encode_failure(entry, info, _order(entry, meta or {}))
+    return Outcome(line, 1, error.code, error.retryable, getattr(error, "retry_after", None))
+
+
+def _encode_failure(entry: Entry, info: ErrorInfo, meta: Meta) -> bytes:
+    """The failure's line, which there is for every entry: lone surrogates are shown as escapes, and
+    columns that JSON cannot carry are left out.
+    """
+    url = _escape_surrogates(urls.redact(entry.url))
+    texts: Any = {key: _escape_surrogates(str(text)) for key, text in info.items()}
+    try:
+        return records.encode(records.failure(url, texts, entry.columns, meta))
+    except BadRecord:
+        return records.encode(records.failure(url, texts, None, meta))
 
 
 def _fetch(entry: Entry, settings: Settings, meta: Meta) -> Page:
@@ -112,14 +123,14 @@ def _collect(scraper: Callable[[Page], Any], page: Page) -> list[Mapping[str, An
     """The scraper's dict, or all dicts of its iterable. Raises BadRecord for anything else."""
     found = scraper(page)
     if isinstance(found, Mapping):
-        return [found]
+        return [dict(found)]
     if isinstance(found, str | bytes) or not isinstance(found, Iterable):
         raise BadRecord(f"the scraper returned {type(found).__name__}, not a dict or an iterable of dicts")
     items: list[Mapping[str, Any]] = []
     for item in found:
         if not isinstance(item, Mapping):
             raise BadRecord(f"the scraper's item {len(items) + 1} is {type(item).__name__}, not a dict")
-        items.append(item)
+        items.append(dict(item))
         if len(items) > MAX_RECORDS:
             raise BadRecord(f"the scraper gives more than {MAX_RECORDS} records for one page")
     return items
@@ -150,13 +161,18 @@ def _encode(
 def _order(entry: Entry, meta: Meta) -> Meta:
     """The meta with its keys in their fixed order, and where the entry stands in its list."""
     if entry.source:
-        meta["source"] = entry.source
+        meta["source"] = _escape_surrogates(entry.source)
     if entry.line:
         meta["line"] = entry.line
     return {key: meta[key] for key in _META_KEYS if key in meta}  # type: ignore[literal-required, return-value]
 
 
 _META_KEYS = tuple(Meta.__annotations__)
+
+
+def _escape_surrogates(text: str) -> str:
+    """JSON cannot carry lone surrogates; file names that are no UTF-8 and user code's messages hold them."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _now() -> str:

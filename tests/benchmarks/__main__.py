@@ -48,11 +48,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--lines", type=int, default=1_000_000, help="long: lines of the list [1000000]")
     add("--cache", type=Path, default=Path(".benchmarks"), help="where environments stay [.benchmarks]")
     add("--json", type=Path, help="also write every run's raw figures to this file")
+    add("--patience", type=int, default=2, help="a run that others disturb is made again so often [2]")
     add("--here", action="store_true", help="no environments: the peers that this interpreter has")
     add("--quick", action="store_true", help="a handful of pages, one round, --here: does it run at all?")
     options = parser.parse_args(arguments)
     if options.quick:
-        options.here, options.rounds, options.pages, options.urls = True, 1, "8", 24
+        options.here, options.rounds, options.patience = True, 1, 0
+        options.pages, options.urls = "8", 24
     return options
 
 

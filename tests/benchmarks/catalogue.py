@@ -77,7 +77,7 @@ PEERS: dict[str, Peer] = {
         _script("with_aiohttp.py"),
     ),
     "aiohttp-isal": Peer(
-        "the same, inflating with isal",
+        "the same by hand, inflating with isal",
         ("aiohttp", "uvloop", "isal", *_BARE),
         ("aiohttp", "uvloop", "isal", *_BARE),
         _script("with_aiohttp.py", "isal"),
@@ -99,6 +99,12 @@ PEERS: dict[str, Peer] = {
         ("pycurl", *_BARE),
         ("pycurl", *_BARE),
         _script("ceiling.py"),
+    ),
+    "ceiling-isal": Peer(
+        "the same ceiling, inflating with isal",
+        ("pycurl", "isal", *_BARE),
+        ("pycurl", "isal", *_BARE),
+        _script("ceiling.py", "isal"),
     ),
     "trafilatura": Peer(
         "trafilatura's own command",

@@ -7,12 +7,16 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Figures", "Run", "Task", "interleave", "run"]
+from .runner import LINUX, busy_seconds
 
+__all__ = ["DISTURBED", "Figures", "Run", "Task", "interleave", "run"]
+
+DISTURBED = 0.08  # share of the CPUs that others used: beyond it a run is not like the others
 RUNNER = Path(__file__).with_name("runner.py")
 
 
@@ -92,23 +96,40 @@ def run(task: Task, server: int = 0) -> Run:
     return result
 
 
+def _run_quietly(task: Task, server: int, patience: int, tell: Callable[[str], object]) -> Run:
+    """A run that others did not disturb, or, after ``patience`` more, the least disturbed one."""
+    runs: list[Run] = []
+    while not runs or (runs[-1].others > DISTURBED and len(runs) <= patience):
+        _wait_until_quiet(15.0 if patience else 0.0)
+        runs.append(run(task, server))
+        if runs[-1].others > DISTURBED and len(runs) <= patience:
+            tell(f"{task.name}: others used {runs[-1].others:.0%} of the CPUs: once more")
+    return min(runs, key=lambda each: each.others)
+
+
+def _wait_until_quiet(seconds: float) -> None:
+    """Return when the CPUs were idle for a third of a second, or after ``seconds``."""
+    end = time.monotonic() + seconds
+    while LINUX and time.monotonic() < end:
+        before = busy_seconds()
+        time.sleep(0.33)
+        if (busy_seconds() - before) / (0.33 * (os.cpu_count() or 1)) < DISTURBED:
+            return
+
+
 def interleave(
-    tasks: Iterable[Task],
-    rounds: int,
-    *,
-    server: int = 0,
-    warm_ups: Iterable[Task] = (),
-    tell: Callable[[str], object],
+    tasks: Iterable[Task], rounds: int, *, server: int = 0, patience: int = 0, tell: Callable[[str], object]
 ) -> dict[str, Figures]:
-    """A B C, A B C, ... for ``rounds`` rounds, after every warm-up once; figures by the task's name."""
-    for task in warm_ups:
-        tell(f"warm-up: {task.name}")
-        run(task, server)
+    """A B C, A B C, ... for ``rounds`` rounds; figures by the task's name.
+
+    A run that others disturbed is made again, ``patience`` times at most.
+    """
     listed = list(tasks)
     runs: dict[str, list[Run]] = {task.name: [] for task in listed}
     for number in range(1, rounds + 1):
         for task in listed:
-            result = run(task, server)
+            result = _run_quietly(task, server, patience, tell)
             runs[task.name].append(result)
-            tell(f"round {number} of {rounds}: {task.name}: {task.pages / result.seconds:.0f} pages/s")
+            rate, others = task.pages / result.seconds, f"others used {result.others:.0%} of the CPUs"
+            tell(f"round {number} of {rounds}: {task.name}: {rate:.0f} pages/s, {others}")
     return {task.name: Figures(task, tuple(runs[task.name])) for task in listed}

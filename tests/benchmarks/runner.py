@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 
-__all__ = ["Sampler", "descendants", "main", "measure"]
+__all__ = ["LINUX", "Sampler", "busy_seconds", "descendants", "main", "measure"]
 
 PR_SET_CHILD_SUBREAPER = 36
 TICK = os.sysconf("SC_CLK_TCK")
@@ -55,8 +55,8 @@ def _field(path: str, name: bytes) -> int:
         return 0
 
 
-def _busy() -> float:
-    """CPU seconds that all processes of the machine used since it started."""
+def busy_seconds() -> float:
+    """CPU seconds that all processes used since the machine started; 0.0 where there is no /proc."""
     if not LINUX:
         return 0.0
     with open("/proc/stat", "rb") as file:
@@ -117,13 +117,13 @@ def measure(command: list[str], output: str, server: int) -> dict[str, object]:
     """What `measure.Run` holds, of one run of ``command``."""
     if LINUX:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    served, busy, started = _server_cpu(server), _busy(), time.perf_counter()
+    served, busy, started = _server_cpu(server), busy_seconds(), time.perf_counter()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     sampler = Sampler(process.pid, output)
     sampler.start()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # still there, so its own figures can be read
     seconds, own_cpu = time.perf_counter() - started, _stat(process.pid)[1]
-    served, busy = _server_cpu(server) - served, _busy() - busy
+    served, busy = _server_cpu(server) - served, busy_seconds() - busy
     sampler.done.set()
     sampler.join()
     status, killed = process.wait(), _reap()

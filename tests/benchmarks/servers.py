@@ -80,7 +80,7 @@ def nginx_server(root: Path) -> Iterator[Server]:
 def asyncio_server(root: Path, hosts: int = 1, latency: float = 0.0, dead: bool = False) -> Iterator[Server]:
     """`site_server` in a process of its own, on 127.0.0.1 to 127.0.0.``hosts``; the next one is dead."""
     script = Path(__file__).with_name("site_server.py")
-    command = [sys.executable, script, root, f"--hosts={hosts}", f"--latency={latency}"]
+    command = [sys.executable, str(script), str(root), f"--hosts={hosts}", f"--latency={latency}"]
     command += ["--dead"] if dead else []
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None

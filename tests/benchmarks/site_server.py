@@ -137,13 +137,13 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=1)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds to the first byte")
     parser.add_argument("--dead", action="store_true", help="one more host, which never answers")
+    work = serve(parser.parse_args())
     try:
         import uvloop  # half the cost of a request, where it is installed
-
-        runner = uvloop.run
     except ImportError:
-        runner = asyncio.run
-    runner(serve(parser.parse_args()))
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
 
 
 if __name__ == "__main__":

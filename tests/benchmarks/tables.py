@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .measure import Figures
+from .measure import DISTURBED, Figures
 
 __all__ = ["Report", "machine", "markdown", "quiet_note", "raw", "times"]
 
@@ -48,9 +48,9 @@ def raw(figures: Mapping[str, Figures]) -> dict[str, Any]:
 
 
 def quiet_note(figures: Mapping[str, Figures]) -> str:
-    """How much of the CPUs others used meanwhile: above a twentieth, the ratios may be off."""
+    """How much of the CPUs others used meanwhile: beyond `DISTURBED`, the ratios may be off."""
     worst = max((run.others, name) for name, each in figures.items() for run in each.runs)
-    verdict = "disturbed: run it again on a quiet machine" if worst[0] > 0.05 else "quiet"
+    verdict = "disturbed: run it again on a quiet machine" if worst[0] > DISTURBED else "quiet"
     return f"Other processes used at most {worst[0]:.0%} of the CPUs in any run ({verdict})."
 
 

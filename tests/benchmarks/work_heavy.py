@@ -25,7 +25,7 @@ def heavy(bench: Bench) -> Report:
     with serve(pages.root, prefer_nginx=not options.quick) as server:
         urls = pages.urls(server.base(), min(URLS, options.urls))
         tasks = [_ideal(bench, pages, urls), _ours(bench, "process", urls), _ours(bench, "thread", urls)]
-        figures = interleave(tasks, options.rounds, server=server.pid, tell=tell)
+        figures = interleave(tasks, options.rounds, server=server.pid, patience=options.patience, tell=tell)
     ideal = figures["ideal"].rate
     rows = [
         [name, f"{each.rate / ideal:.0%} ({min(each.rates) / ideal:.0%}-{max(each.rates) / ideal:.0%})"]

@@ -20,13 +20,13 @@ WARM_UP = 100  # pages: enough to compile bytecode and fill the page cache
 def light(bench: Bench) -> Report:
     """Ratios of pages/s, CPU a page and memory. Raises checking.WrongResult."""
     pages, options = bench.pages(), bench.options
-    names = bench.peers(USUAL, ("aiohttp-isal",))
+    names = bench.peers(USUAL, ("aiohttp-isal", "ceiling-isal"))
     with serve(pages.root, prefer_nginx=not options.quick) as server:
         urls = pages.urls(server.base(), options.urls)
         if not options.quick:
             bench.warm_up(names, dict(list(urls.items())[:WARM_UP]), server.pid)
         tasks = [bench.task(name, urls) for name in names]
-        figures = interleave(tasks, options.rounds, server=server.pid, tell=tell)
+        figures = interleave(tasks, options.rounds, server=server.pid, patience=options.patience, tell=tell)
     check_contents(bench.characters)
     notes = (
         f"{options.urls} URLs, {pages.description}, {server.name}; {options.fetches} fetches at once where"

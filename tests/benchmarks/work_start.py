@@ -22,7 +22,7 @@ def start(bench: Bench) -> Report:
     rounds = 2 if bench.options.quick else max(7, bench.options.rounds)
     with serve(pages.root, prefer_nginx=not bench.options.quick) as server:
         tasks = _tasks(bench, pages.urls(server.base(), min(50, bench.options.urls)))
-        figures = interleave(tasks, rounds, server=server.pid, tell=tell)
+        figures = interleave(tasks, rounds, server=server.pid, patience=bench.options.patience, tell=tell)
     bare = _seconds(figures["bare interpreter"])
     rows = [_row(name, _seconds(each), bare) for name, each in figures.items()]
     head = ("", "time ÷ bare interpreter", "of what it may take")

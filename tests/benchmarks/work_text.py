@@ -27,7 +27,7 @@ def text(bench: Bench) -> Report:
         listed = pages.urls("", len(pages.titles)).items()  # it names its files by content: no page twice
         urls = {server.base(1 + i % HOSTS) + path: title for i, (path, title) in enumerate(listed)}
         tasks = [_task(bench, name, urls) for name in names]
-        figures = interleave(tasks, options.rounds, server=server.pid, tell=tell)
+        figures = interleave(tasks, options.rounds, server=server.pid, patience=options.patience, tell=tell)
     check_contents(bench.characters)
     base = figures[names[0]]
     rows = [

@@ -6,8 +6,10 @@ written; 130 interrupted (143 by SIGTERM). Standard output carries records or no
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
@@ -21,6 +23,7 @@ __all__ = ["run"]
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _COMMANDS = {"demo": demo}
+_BadOption: type[Any] = typer.BadParameter.__bases__[0]  # of any wrong option; Typer exports no name for it
 
 
 def _app(command: object, cls: type[OneCommand]) -> typer.Typer:
@@ -32,6 +35,8 @@ def _app(command: object, cls: type[OneCommand]) -> typer.Typer:
 
 def run(arguments: Sequence[str]) -> int:
     """The exit status of the command with these arguments; errors are one line on standard error."""
+    if sys.stderr is None:  # closed by the caller: let no file of ours get its number
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (until the process ends)
     name = arguments[0] if arguments else ""
     try:
         if name in _COMMANDS:
@@ -40,7 +45,10 @@ def run(arguments: Sequence[str]) -> int:
         else:
             app = _app(lists, HarvestCommand)
             status = app(list(arguments) or ["--help"], prog_name="scrape", standalone_mode=False)
-    except UsageError as error:
-        sys.stderr.write(f"scrape: {printable(str(error), 2000)}\n")
+    except (UsageError, _BadOption) as error:
+        reason = str(error) if isinstance(error, UsageError) else error.format_message()
+        sys.stderr.write(f"scrape: {printable(reason, 2000)}\n")
         return 2
+    except (KeyboardInterrupt, typer.Abort):  # before the harvest began
+        return 130
     return status if isinstance(status, int) else 0

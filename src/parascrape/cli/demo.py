@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+import typer
+
 from parascrape.cli import options as opt
 from parascrape.settings import Settings
 
@@ -24,7 +26,7 @@ def demo(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = "",
-) -> int:
+) -> None:
     """Serve a bundled site on loopback (some hundred pages, several hosts, slow, broken and Japanese
     pages among them) and harvest it into output/demo.jsonl.
 
@@ -44,4 +46,4 @@ def demo(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     status = run_demo(settings, display, output=output, limit=limit)
     if status == 0 and not quiet:
         sys.stderr.write(f"The failures are the site's own. Have a look: head -n 3 {output}\n")
-    return status
+    raise typer.Exit(status)

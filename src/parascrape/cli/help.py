@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 from typer.core import TyperCommand
 
 __all__ = ["HarvestCommand", "OneCommand"]
 
-_ABOUT = "Turn a list of URLs into a file of records, one JSON line for each."
-_EXAMPLE = "scrape urls.txt --mode process --select title=h1 --select price=.price"
+_ABOUT = "Turn a list of URLs into a file of records, one line of JSON for each."
+_EXAMPLE = "Example: scrape urls.txt --mode process --select title=h1 --select price=.price"
 _COMMANDS = [("demo", "Serve a bundled site on loopback and harvest it, to see it run.")]
 _EXITS = "Exit status: 0 all good, 1 some URLs failed, 2 wrong usage, 130 interrupted."
+_COLUMN = 27
+_WIDTH = 80
 
 
 class OneCommand(TyperCommand):
-    """A command whose options stand under the headings of their ``rich_help_panel``."""
+    """A command whose options stand under the headings of their ``rich_help_panel``, in one column."""
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        """Write how the command is called."""
+        arguments = " ".join(str(one.metavar) for one in self.get_params(ctx) if _is_argument(one))
+        formatter.write(f"Usage: {ctx.command_path} [OPTIONS] {arguments}".rstrip() + "\n")
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write a definition list for each heading, in the order of the options."""
+        """Write the options under their headings, in the order in which they are declared."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
-            row = parameter.get_help_record(ctx)
+            row = _row(parameter, ctx)
             if row is not None:
-                heading = getattr(parameter, "rich_help_panel", None) or "Other"
+                heading = getattr(parameter, "rich_help_panel", None) or "Display"
                 groups.setdefault(heading, []).append(row)
         for heading, rows in groups.items():
-            with formatter.section(heading):
-                formatter.write_dl(rows, col_max=26)
+            _write_group(formatter, heading, rows)
 
 
 class HarvestCommand(OneCommand):
@@ -35,13 +43,34 @@ class HarvestCommand(OneCommand):
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write what the command is for, with one example."""
-        formatter.write_paragraph()
-        formatter.write_text(_ABOUT)
-        formatter.write_text(f"Example: {_EXAMPLE}")
+        formatter.write(f"{_ABOUT}\n{_EXAMPLE}\n")
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the sub-commands and the exit statuses."""
-        with formatter.section("Commands (scrape COMMAND --help)"):
-            formatter.write_dl(_COMMANDS, col_max=26)
-        formatter.write_paragraph()
-        formatter.write_text(_EXITS)
+        _write_group(formatter, "Commands (scrape COMMAND --help)", _COMMANDS)
+        formatter.write(f"\n{_EXITS}\n")
+
+
+def _row(parameter: Any, ctx: Any) -> tuple[str, str] | None:
+    """What the option is called, and its help."""
+    if _is_argument(parameter):
+        return parameter.metavar, parameter.help
+    row: tuple[str, str] | None = parameter.get_help_record(ctx)
+    return row
+
+
+def _write_group(formatter: Any, heading: str, rows: Iterable[tuple[str, str]]) -> None:
+    formatter.write(f"\n{heading}:\n")
+    for name, text in rows:
+        lines = textwrap.wrap(text, _WIDTH - _COLUMN, break_on_hyphens=False) or [""]
+        name = f"  {name}"
+        if len(name) >= _COLUMN:
+            formatter.write(name + "\n")
+            name = ""
+        for line in lines:
+            formatter.write(f"{name:<{_COLUMN}}{line}\n")
+            name = ""
+
+
+def _is_argument(parameter: Any) -> bool:
+    return bool(parameter.param_type_name == "argument")

@@ -17,7 +17,7 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="LIST...",
-        help="Files (.txt .csv .tsv .jsonl, also .gz), - for stdin, or URLs.",
+        help=".txt .csv .tsv .jsonl, also .gz; - for stdin; or URLs.",
         rich_help_panel="Lists",
         show_default=False,
     ),
@@ -57,7 +57,7 @@ def lists(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = "",
     version: opt.Version = False,  # noqa: ARG001 (its callback has answered)
-) -> int:
+) -> None:
     """Turn a list of URLs into a file of records, one JSON line for each."""
     settings = Settings(
         mode=mode,
@@ -78,4 +78,5 @@ def lists(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     from parascrape.cli.session import Display, run_lists
 
     display = Display(quiet=quiet, verbose=verbose, log_file=log_file)
-    return run_lists(sources, settings, display, output=output, url_column=url_column, limit=limit)
+    status = run_lists(sources, settings, display, output=output, url_column=url_column, limit=limit)
+    raise typer.Exit(status)

@@ -72,7 +72,7 @@ Scraper = Annotated[
         "-s",
         panel=_WHAT,
         metavar="NAME",
-        help="article, page, links, metadata, FILE.py:FUNCTION or MODULE:FUNCTION [article].",
+        help="article, page, links, metadata, FILE.py:FUNC or MODULE:FUNC [article].",
     ),
 ]
 Select = Annotated[
@@ -81,7 +81,7 @@ Select = Annotated[
         "--select",
         panel=_WHAT,
         metavar="NAME=CSS",
-        help="Text of the first match; NAME[]=CSS all; CSS::attr(href). Repeatable.",
+        help="First match's text; NAME[]=CSS all; CSS::attr(href).",
     ),
 ]
 Timeout = Annotated[
@@ -96,7 +96,7 @@ MaxBytes = Annotated[
         "--max-bytes",
         panel=_FETCH,
         metavar="BYTES",
-        help=f"Largest body, on the wire and inflated [{_DEFAULT.max_bytes} bytes].",
+        help=f"Largest body, as sent and inflated [{_DEFAULT.max_bytes} B].",
     ),
 ]
 Retries = Annotated[
@@ -110,9 +110,7 @@ Retries = Annotated[
 ]
 Header = Annotated[
     list[str] | None,
-    _option(
-        "--header", "-H", panel=_FETCH, metavar="'NAME: VALUE'", help="Sent with each request. Repeatable."
-    ),
+    _option("--header", "-H", panel=_FETCH, metavar="NAME:VALUE", help="Sent with each request. Repeatable."),
 ]
 Cookie = Annotated[
     list[str] | None,
@@ -120,7 +118,7 @@ Cookie = Annotated[
 ]
 UserAgent = Annotated[
     str,
-    _option("--user-agent", "-A", panel=_FETCH, metavar="TEXT", help=f"[{USER_AGENT}]"),
+    _option("--user-agent", "-A", panel=_FETCH, metavar="TEXT", help=f"[{USER_AGENT.split()[0]} ...]."),
 ]
 Proxy = Annotated[str, _option("--proxy", panel=_FETCH, metavar="URL", help="For http and https [none].")]
 Insecure = Annotated[bool, _option("--insecure", panel=_FETCH, help="Do not verify certificates [verified].")]
@@ -136,7 +134,7 @@ Output = Annotated[
 ]
 Ordered = Annotated[bool, _option("--ordered", panel=_OUT, help="Records in the list's order [as finished].")]
 Limit = Annotated[
-    int, _option("--limit", "-n", panel=_OUT, metavar="N", help="Only the first N lines of the list [all].")
+    int, _option("--limit", "-n", panel="Lists", metavar="N", help="Only the first N lines [all].")
 ]
 Quiet = Annotated[bool, _option("--quiet", "-q", panel=_SHOW, help="No progress, no summary.")]
 Verbose = Annotated[bool, _option("--verbose", "-v", panel=_SHOW, help="Log every URL to stderr.")]

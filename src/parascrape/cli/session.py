@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
@@ -19,15 +20,16 @@ from parascrape.executors.guard import refuse_during_import
 from parascrape.readahead import read_ahead
 from parascrape.report import Progress, Tally, make_progress, summarise
 from parascrape.scrapers import check_scraper
-from parascrape.scrapers.select import parse_selections
 from parascrape.settings import Settings
 from parascrape.sinks import JsonlSink
 from parascrape.text import printable
 from parascrape.urls import Entry, redact
+from parascrape.worker import Outcome
 
 __all__ = ["Display", "run_demo", "run_lists"]
 
 _EXIT_FAILED, _EXIT_IO, _EXIT_PIPE = 1, 74, 141
+_FLUSH_SECONDS = 1.0
 
 
 class Display(NamedTuple):
@@ -42,8 +44,10 @@ def run_lists(  # noqa: PLR0913
     sources: Sequence[str], settings: Settings, display: Display, *, output: str, url_column: str, limit: int
 ) -> int:
     """The exit status of harvesting these lists."""
+    _check_limit(limit)
     entries = inputs.read_lists(sources, url_column=url_column)
     output = output or f"output/{inputs.default_name(sources)}.jsonl"
+    _refuse_overwriting(sources, output)
     tally = Tally()
     if not display.quiet and sys.stderr.isatty():
         _count_meanwhile(tally, sources, url_column, limit)
@@ -58,6 +62,7 @@ def run_demo(settings: Settings, display: Display, *, output: str, limit: int) -
     from parascrape.demo import running_site
     from parascrape.demo.site import expected
 
+    _check_limit(limit)
     with running_site() as site:
         urls = site[:limit] if limit else site
         tally = Tally()
@@ -68,6 +73,18 @@ def run_demo(settings: Settings, display: Display, *, output: str, limit: int) -
         return status
     counted = {"ok": tally.entries - tally.failed, **tally.failures}
     return 0 if counted == expected() else _EXIT_FAILED
+
+
+def _check_limit(limit: int) -> None:
+    if limit < 0:
+        raise UsageError(f"limit: {limit} is less than 0")
+
+
+def _refuse_overwriting(sources: Sequence[str], output: str) -> None:
+    """Raise UsageError where the output would take the place of a list: the list would be lost."""
+    for source in sources:
+        if os.path.isfile(source) and os.path.exists(output) and os.path.samefile(source, output):
+            raise UsageError(f"{source}: is the output as well; name another with --output")
 
 
 def _is_stream(source: str) -> bool:
@@ -91,23 +108,25 @@ def _run(
 ) -> int:
     """Harvest into the output; the exit status. Whatever ends it, the output holds whole lines."""
     refuse_during_import()
-    check_scraper(settings.scraper, settings.mode)
-    parse_selections(settings.select)
+    check_scraper(settings.scraper, settings.mode, settings.select)
     status = 0
     stop = Stop()
-    with _signals(stop) as received, JsonlSink(output) as sink, _stdout_for_data():
+    with (
+        _signals(stop) as received,
+        closing(_open_log(display.log_file)) as log,
+        JsonlSink(output) as sink,
+        _stdout_for_data(),
+    ):
         progress = make_progress(tally, quiet=display.quiet)
         with (
             progress,
-            _logging(display, progress),
+            _logging([log], display, progress),
             closing(harvest(entries, settings, stop=stop)) as outcomes,
         ):
             if not settings.verify_tls and not display.quiet:
                 progress.say("Certificates are not verified (--insecure).")
             try:
-                for outcome in outcomes:
-                    sink.write(outcome.lines)
-                    tally.add(outcome)
+                _write(outcomes, sink, tally)
             except BrokenPipeError:
                 return _EXIT_PIPE
             except OSError as error:
@@ -118,6 +137,20 @@ def _run(
     if not display.quiet:
         _say_end(tally, settings, output, stopped=status > 128)
     return status or (_EXIT_FAILED if tally.failed else 0)
+
+
+def _write(outcomes: Iterable[Outcome], sink: JsonlSink, tally: Tally) -> None:
+    """Write every outcome: to stdout at once, to a file in larger pieces but no more than a second late."""
+    patience = 0.0 if sink.destination == "-" else _FLUSH_SECONDS
+    flushed = time.monotonic()
+    for outcome in outcomes:
+        sink.write(outcome.lines)
+        tally.add(outcome)
+        now = time.monotonic()
+        if now - flushed >= patience:
+            sink.flush()
+            flushed = now
+    sink.flush()
 
 
 def _say_end(tally: Tally, settings: Settings, output: str, *, stopped: bool) -> None:
@@ -156,11 +189,8 @@ def _stdout_for_data() -> Iterator[None]:
 
 
 @contextmanager
-def _logging(display: Display, progress: Progress) -> Iterator[None]:
-    """All workers' log lines in the one log file, and on stderr with --verbose; else nowhere."""
-    handlers: list[logging.Handler] = [logging.NullHandler()]
-    if display.log_file:
-        handlers.append(_open_log(display.log_file))
+def _logging(handlers: list[logging.Handler], display: Display, progress: Progress) -> Iterator[None]:
+    """All workers' log lines to these handlers, and to stderr with --verbose."""
     if display.verbose:
         handlers.append(_Said(progress))
     root = logging.getLogger()
@@ -175,11 +205,12 @@ def _logging(display: Display, progress: Progress) -> Iterator[None]:
         yield
     finally:
         root.level, root.handlers = before
-        for handler in handlers:
-            handler.close()
 
 
 def _open_log(path: str) -> logging.Handler:
+    """The log file, to be appended to; without a path what takes log lines and keeps none."""
+    if not path:
+        return logging.NullHandler()
     try:
         return logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:

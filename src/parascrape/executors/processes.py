@@ -45,7 +45,7 @@ class ProcessExecutor(Executor):
     with a `MainGuardError`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (those of the standard library's executor, and three more)
         self,
         processes: int = 0,
         threads: int = 1,

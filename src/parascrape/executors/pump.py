@@ -10,10 +10,10 @@ import selectors
 import socket
 import threading
 import time
-from collections import deque
 from typing import Any, Literal
 
 from parascrape.errors import MainGuardError, ParascrapeError, TaskError, TaskTimeout, WorkerDied
+from parascrape.executors.backlog import Backlog
 from parascrape.executors.calls import Failure, describe
 from parascrape.executors.child import ChildOptions
 from parascrape.executors.guard import EXIT_MAIN_GUARD, MAIN_GUARD
@@ -50,14 +50,9 @@ class Pump:
         self._capacity = options.threads + 2 + options.threads // 4
         self._names = itertools.count(1)
         self._workers: list[WorkerHandle] = []
-        self._backlog: deque[Task] = deque()
-        self._suspects: deque[Task] = deque()
+        self._backlog = Backlog()
         self._false_starts = 0
-        self._broken: ParascrapeError | None = None
-        self._closed = False
         self._stopped = False
-        self._lock = threading.Lock()
-        self._unfinished = 0
         self._selector = selectors.DefaultSelector()
         self._bell, self._ear = socket.socketpair()
         self._bell.setblocking(False)
@@ -71,27 +66,13 @@ class Pump:
 
     def add(self, task: Task) -> None:
         """Queue a task. Raises RuntimeError when closed, the reason when no worker can be started."""
-        with self._lock:
-            if self._broken is not None:
-                raise self._broken
-            if self._closed:
-                raise RuntimeError("cannot submit to an executor that is shut down")
-            self._unfinished += 1
-            self._backlog.append(task)
+        self._backlog.add(task)
         self._ring()
 
     def close(self, *, cancel: bool, now: bool = False) -> None:
         """No more tasks; ``cancel`` those no worker has yet; ``now``: kill the workers too."""
-        with self._lock:
-            self._closed = True
-            self._stopped = self._stopped or now
-            queued = list(self._backlog) if cancel else []
-            if cancel:
-                self._backlog.clear()
-            self._unfinished -= len(queued)
-        for task in queued:
-            if task.future.cancel():
-                task.future.set_running_or_notify_cancel()
+        self._stopped = self._stopped or now
+        self._backlog.close(cancel=cancel)
         self._ring()
 
     def join(self) -> None:
@@ -110,7 +91,7 @@ class Pump:
 
     def _run(self) -> None:
         try:
-            while not self._stopped and not (self._closed and not self._unfinished):
+            while not self._stopped and not self._backlog.over:
                 self._staff()
                 self._dispatch()
                 self._turn()
@@ -149,7 +130,9 @@ class Pump:
 
     def _staff(self) -> None:
         """Start the workers that the tasks at hand can use."""
-        while len(self._workers) < min(self._processes, self._unfinished) and self._broken is None:
+        while (
+            len(self._workers) < min(self._processes, self._backlog.unfinished) and not self._backlog.broken
+        ):
             options = self._options._replace(name=f"worker-{next(self._names)}")
             worker = WorkerHandle(self._context, options)
             self._workers.append(worker)
@@ -157,7 +140,7 @@ class Pump:
 
     def _dispatch(self) -> None:
         """Hand the backlog to workers with room, one each in turn, and suspects to one of their own."""
-        if self._suspects:
+        if self._backlog.suspects:
             self._dispatch_suspect()
         staffed = len(self._workers) == self._processes
         capacity = self._capacity if staffed else self._options.threads  # the rest is for new workers
@@ -166,7 +149,7 @@ class Pump:
             return
         open_ones.sort(key=lambda one: one.load)
         shares: dict[WorkerHandle, list[Task]] = {one: [] for one in open_ones}
-        while open_ones and (task := self._next()) is not None:
+        while open_ones and (task := self._backlog.next()) is not None:
             worker = open_ones.pop(0)
             shares[worker].append(task)
             if worker.load + len(shares[worker]) < capacity:
@@ -175,19 +158,6 @@ class Pump:
             if tasks:
                 self._push(worker, worker.pack(tasks, self.functions))
 
-    def _next(self) -> Task | None:
-        """The backlog's next task that nobody has cancelled."""
-        while self._backlog:
-            with self._lock:
-                if not self._backlog:
-                    return None
-                task = self._backlog.popleft()
-            if task.announced or task.future.set_running_or_notify_cancel():
-                task.announced = True
-                return task
-            self._finish()
-        return None
-
     def _dispatch_suspect(self) -> None:
         """Give the first suspect a process of its own, as soon as one is empty."""
         worker = next((one for one in self._workers if one.solo), None)
@@ -195,7 +165,7 @@ class Pump:
             worker = min(self._workers, key=lambda one: one.load)
             worker.solo = True
         if worker is not None and worker.load == 0:
-            self._push(worker, worker.pack([self._suspects.popleft()], self.functions))
+            self._push(worker, worker.pack([self._backlog.suspects.popleft()], self.functions))
 
     def _push(self, worker: WorkerHandle, packed: bytes) -> None:
         try:
@@ -221,13 +191,13 @@ class Pump:
             else:
                 worker.begin()
                 self._false_starts = 0
-        if worker.solo and not self._suspects and not worker.load:
+        if worker.solo and not self._backlog.suspects and not worker.load:
             worker.solo = False
 
     def _settle(self, task: Task | None, value: bytes | None, failure: Failure | None) -> None:
         if task is None:
             return
-        self._finish()
+        self._backlog.finish()
         if failure is None and value is not None:
             try:
                 result: Any = pickle.loads(value)  # noqa: S301 (our own worker's)
@@ -237,10 +207,6 @@ class Pump:
                 task.future.set_result(result)
                 return
         task.future.set_exception(TaskError(*failure) if failure else TaskError("no result"))
-
-    def _finish(self) -> None:
-        with self._lock:
-            self._unfinished -= 1
 
     def _check_deadlines(self) -> None:
         now = time.monotonic()
@@ -262,8 +228,7 @@ class Pump:
             else:
                 self._strike(task, worker, ending)
         innocent += worker.waiting.values()
-        with self._lock:
-            self._backlog.extendleft(reversed(innocent))
+        self._backlog.give_back(innocent)
         if not worker.ready:
             self._false_start(worker, ending)
 
@@ -271,9 +236,9 @@ class Pump:
         """Suspect the task, or fail it where it is the second time."""
         task.strikes += 1
         if task.strikes < 2:
-            self._suspects.append(task)
+            self._backlog.suspects.append(task)
             return
-        self._finish()
+        self._backlog.finish()
         name = worker.options.name
         if worker.hung:
             message = f"ran longer than {self._deadline:g} s, twice; its process was killed"
@@ -291,23 +256,17 @@ class Pump:
 
     def _break(self, reason: ParascrapeError) -> None:
         """Fail everything that is outstanding: no worker can be started."""
-        with self._lock:
-            self._broken = reason
-            tasks = [*self._backlog, *self._suspects]
-            self._backlog.clear()
-        self._suspects.clear()
+        tasks: list[Task] = []
         for worker in self._workers:
-            tasks += [*worker.running.values(), *worker.waiting.values()]
+            tasks += worker.running.values()
+            tasks += worker.waiting.values()
             worker.running.clear()
             worker.waiting.clear()
-        for task in tasks:
-            self._finish()
-            if task.announced or task.future.set_running_or_notify_cancel():
-                task.future.set_exception(reason)
+        self._backlog.fail_all(reason, tasks)
 
     def _end(self) -> None:
         """Close every socket, at which workers exit; kill them first where the executor was stopped."""
-        if self._stopped and self._broken is None:
+        if self._stopped and not self._backlog.broken:
             self._break(WorkerDied("the executor was stopped", "WorkerDied"))
         for worker in self._workers:
             if self._stopped:

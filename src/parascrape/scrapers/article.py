@@ -29,6 +29,12 @@ _WORK = re.compile(r"(Article|Posting|Report|Review|Product|Recipe|Video\w*|Page
 _BYLINE = "[rel=author], [itemprop=author], .byline, .author-name, .post-author, .entry-author"
 _BY = re.compile(r"(?:written\s+)?by[:\s]+", re.I)
 _ISO_DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(?!\d)")
+_TOO_DEEP = "boolean(/*" + "/*" * 250 + ")"
+"""True of a document that nests deeper than 250 elements; the deepest of 498 real pages has under 60.
+
+trafilatura takes 0.4 s for 250 tables in each other and minutes for 3,000.
+"""
+
 _SEPARATORS = (" | ", " - ", " – ", " — ", " :: ", " · ", " » ")
 
 _DATES = (
@@ -80,6 +86,16 @@ def _text(page: Page, tree: HtmlElement) -> str:
     The second look takes the F1 of the words from 0.827 to 0.841 on 200 real pages.
     """
     from resiliparse.parse.html import HTMLTree
+
+    text = "" if tree.xpath(_TOO_DEEP) else _extract(tree)
+    if len(text) >= 500:
+        return text
+    other = main_text(HTMLTree.parse(page.text))
+    return other if len(other) > 5 * len(text) else text
+
+
+def _extract(tree: HtmlElement) -> str:
+    """The main text by trafilatura, which changes the tree; "" where it finds none or fails."""
     from trafilatura import bare_extraction
 
     try:
@@ -91,12 +107,8 @@ def _text(page: Page, tree: HtmlElement) -> str:
         LookupError,
         RecursionError,
     ):  # what odd markup brings it to
-        document = None
-    text = getattr(document, "text", None) or ""
-    if len(text) >= 500:
-        return str(text)
-    other = main_text(HTMLTree.parse(page.text))
-    return other if len(other) > 5 * len(text) else str(text)
+        return ""
+    return getattr(document, "text", None) or ""
 
 
 def _title(page: Page, head: Head) -> str | None:

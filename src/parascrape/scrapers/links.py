@@ -14,9 +14,9 @@ __all__ = ["links"]
 def links(page: Page) -> dict[str, Any]:
     """``{"links": [{"url", "text", "rel"}, ...]}``: every <a> and <area>, in the order of the document.
 
-    ``url`` is absolute (<base href> counted) and http(s); ``text`` the anchor's visible text or, where it
-    has none, its ``alt``, the ``alt`` of its image, or its ``title``; ``rel`` the list of its link types
-    in lower case.
+    ``url`` is absolute (<base href> counted), http(s) and fit to send; ``text`` the anchor's visible text or,
+    where it has none, its ``alt``, the ``alt`` of its image, or its ``title``; ``rel`` the list of its link
+    types in lower case.
     Links within the page itself (``#part``) are left out. The same URL is listed as often as the page
     links to it, since text and rel differ.
 

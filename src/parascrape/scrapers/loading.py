@@ -154,7 +154,7 @@ def _extend_path(folder: str) -> None:
 
 
 def _line(error: BaseException, path: str = "") -> str:
-    """Where an import failed: ", line N" of the file ``path``, else ", FILE line N" of the innermost frame."""
+    """Where an import failed: ", line N" of the file ``path``, else ", FILE line N" of the last frame."""
     if isinstance(error, SyntaxError) and error.lineno and (error.filename or "") in (path, ""):
         return f", line {error.lineno}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<frozen")]

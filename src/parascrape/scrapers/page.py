@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main_text", "page"]
 
+_TAGS = frozenset(("html", "base", "meta", "link"))
 _ATTRIBUTES = (
     "charset",
     "content",
@@ -54,11 +55,18 @@ def page(page: Page) -> dict[str, Any]:
 
 
 def _elements(tree: HTMLTree) -> Iterator[tuple[str, Mapping[str, str | None]]]:
-    """The elements that a Head is read from, each with the attributes that it reads."""
-    if tree.document is None:
-        return
-    for node in tree.document.query_selector_all("html, base, meta, link[rel]"):
-        yield node.tag or "", {name: node.getattr(name) for name in _ATTRIBUTES if node.hasattr(name)}
+    """The elements that a Head is read from, each with the attributes that it reads.
+
+    Step by step through the children of <head>, and of <body>, where the parser puts what follows a <head>
+    that odd markup ended early. Each step into a collection of this parser is as long as the collection's
+    search: 11 ms a page in place of 0.1.
+    """
+    for parent in (tree.document, tree.head, tree.body):
+        node = parent.first_element_child if parent else None
+        while node is not None:
+            if (tag := node.tag) in _TAGS:
+                yield tag, {name: node.getattr(name) for name in _ATTRIBUTES}
+            node = node.next_element_sibling
 
 
 def main_text(tree: HTMLTree) -> str:

@@ -40,9 +40,9 @@ async def work(session: aiohttp.ClientSession, urls: Iterator[str], file: Binary
 
 async def crawl(urls: list[str], file: BinaryIO, concurrency: int) -> None:
     """Scrape ``urls`` into ``file``, ``concurrency`` fetches at once."""
-    connector = aiohttp.TCPConnector(limit=concurrency)
-    options = {"cookie_jar": aiohttp.DummyCookieJar(), "timeout": aiohttp.ClientTimeout(60)}
-    async with aiohttp.ClientSession(connector=connector, **options) as session:
+    connector, jar = aiohttp.TCPConnector(limit=concurrency), aiohttp.DummyCookieJar()
+    timeout = aiohttp.ClientTimeout(60)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, timeout=timeout) as session:
         shared = iter(urls)
         await asyncio.gather(*(work(session, shared, file) for _ in range(concurrency)))
 

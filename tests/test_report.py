@@ -1,0 +1,221 @@
+"""The report: counts that add up, times and sizes a person can read, and nothing that moves a terminal."""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parascrape import report
+from parascrape.report import Tally, make_progress, summarise
+from parascrape.worker import Outcome
+
+GOOD = Outcome(b"", 1, "", bytes=1000, fetch_seconds=0.5, scrape_seconds=0.25)
+LISTING = Outcome(b"", 40, "", bytes=2000, fetch_seconds=0.5, scrape_seconds=0.75)
+LOST = Outcome(b"", 1, "timeout", fetch_seconds=2.0)
+LIMIT = 20
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 50.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def tally_of(*outcomes: Outcome, seconds: float = 4.0, total: int | None = None) -> Tally:
+    """A tally of these outcomes, so many seconds after its beginning."""
+    clock = Clock()
+    tally = Tally(clock=clock)
+    tally.total = total
+    for outcome in outcomes:
+        tally.add(outcome)
+    clock.now += seconds
+    return tally
+
+
+class Terminal(io.StringIO):
+    """Standard error on a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_tally_adds_up() -> None:
+    """Entries, records and failures are counted apart: a listing page is one entry with many records."""
+    tally = tally_of(GOOD, LISTING, LOST)
+    assert (tally.entries, tally.records, tally.failed, tally.bytes) == (3, 41, 1, 3000)
+    assert (tally.fetch_seconds, tally.scrape_seconds) == (3.0, 1.0)
+    assert (tally.seconds, tally.rate) == (4.0, 0.75)
+
+
+@given(codes=st.lists(st.sampled_from(["", "timeout", "dns", "status"])))
+def test_good_and_failed_are_all(codes: list[str]) -> None:
+    """Whatever comes, every entry is on one side."""
+    tally = tally_of(*(Outcome(b"", 1, code) for code in codes))
+    assert tally.failed + codes.count("") == tally.entries == len(codes)
+    assert set(tally.failures) == set(codes) - {""}
+
+
+@pytest.mark.parametrize(
+    ("entries", "total", "seconds", "left"),
+    [(0, 10, 4.0, None), (5, None, 4.0, None), (5, 15, 4.0, 8.0), (5, 5, 4.0, 0.0), (6, 5, 4.0, 0.0)],
+)
+def test_time_left(entries: int, total: int | None, seconds: float, left: float | None) -> None:
+    """At the rate so far; unknown before the first entry and without a total; never negative."""
+    assert tally_of(*[GOOD] * entries, seconds=seconds, total=total).seconds_left == left
+
+
+def test_a_tally_of_no_time_has_a_rate() -> None:
+    """The clock may not have moved at all."""
+    assert tally_of(GOOD, seconds=0).rate > 0
+
+
+def test_the_summary_of_a_run() -> None:
+    """What came, how fast, what failed with the most frequent first, and where the time went."""
+    outcomes = [GOOD, LISTING, LOST, LOST._replace(code="dns", fetch_seconds=0.0), LOST]
+    assert summarise(tally_of(*outcomes), threads=2, output="output/a.jsonl") == (
+        "5 URLs in 4.0 s, 1.2 pages/s, 3.0 kB received.\n"
+        "2 good (41 records), 3 failed: timeout 2, dns 1.\n"
+        "The 2 threads were waiting for the network 62% of the time, parsing 12%, idle 25%.\n"
+        "Records: output/a.jsonl"
+    )
+
+
+def test_one_is_no_plural() -> None:
+    """One URL, one record, one thread."""
+    assert summarise(tally_of(GOOD), threads=1, output="a.jsonl").splitlines()[:3] == [
+        "1 URL in 4.0 s, 0.2 pages/s, 1.0 kB received.",
+        "1 good (1 record), 0 failed.",
+        "The thread was waiting for the network 12% of the time, parsing 6%, idle 81%.",
+    ]
+
+
+def test_an_empty_run_has_a_summary() -> None:
+    """Nothing is said of where no time went; with stdout as the destination no file is named."""
+    assert summarise(tally_of(seconds=0.5), threads=8, output="-").splitlines() == [
+        "0 URLs in 0.5 s, 0.0 pages/s, 0 B received.",
+        "0 good (0 records), 0 failed.",
+    ]
+
+
+@given(
+    fetch=st.floats(0, 1e6), scrape=st.floats(0, 1e6), seconds=st.floats(0, 1e5), threads=st.integers(1, 999)
+)
+def test_the_shares_are_shares(fetch: float, scrape: float, seconds: float, threads: int) -> None:
+    """However the clocks disagree, no share is below 0 or above 100 %, and together they are 100."""
+    outcome = Outcome(b"", 1, "", fetch_seconds=fetch, scrape_seconds=scrape)
+    sentence = summarise(tally_of(outcome, seconds=seconds), threads=threads, output="-").splitlines()[2]
+    shares = [int(word.rstrip("%,.")) for word in sentence.split() if "%" in word]
+    assert all(0 <= share <= 100 for share in shares)
+    assert "-" not in sentence
+    assert abs(sum(shares) - 100) <= 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min 00 s"),
+        (61.4, "1 min 01 s"),
+        (3599.4, "59 min 59 s"),
+        (3599.6, "1 h 00 min"),
+        (90_000, "25 h 00 min"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    """Two units at the most, and none is full."""
+    assert summarise(tally_of(seconds=seconds), threads=1, output="-").startswith(f"0 URLs in {text},")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (999_949, "999.9 kB"),
+        (999_960, "1.0 MB"),
+        (20_000_000, "20.0 MB"),
+        (1_500_000_000, "1.5 GB"),
+        (4_000_000_000_000, "4.0 TB"),
+    ],
+)
+def test_sizes(count: int, text: str) -> None:
+    """Decimal units; a number that is rounded up to 1000 takes the next one."""
+    summary = summarise(tally_of(GOOD._replace(bytes=count)), threads=1, output="-")
+    assert f" {text} received." in summary
+
+
+def test_an_output_name_cannot_move_the_terminal() -> None:
+    """Escapes and line ends in a file name are shown, not sent."""
+    summary = summarise(tally_of(GOOD), threads=1, output="a\x1b[31m\nb\u202e.jsonl")
+    assert len(summary.splitlines()) == 4
+    assert all(map(str.isprintable, summary.splitlines()))
+    assert "\\x1b[31m\\nb\\u202e.jsonl" in summary
+
+
+def plain_lines(monkeypatch: pytest.MonkeyPatch, tally: Tally, count: int) -> list[str]:
+    """The first lines that the progress writes where stderr is no terminal."""
+    written = threading.Semaphore(0)
+
+    class Pipe(io.StringIO):
+        def write(self, text: str) -> int:
+            size = super().write(text)
+            written.release()
+            return size
+
+    pipe = Pipe()
+    monkeypatch.setattr(report, "_PLAIN_SECONDS", 0.001)
+    monkeypatch.setattr(sys, "stderr", pipe)
+    with make_progress(tally, quiet=False):
+        for _ in range(count):
+            assert written.acquire(timeout=LIMIT)
+    return pipe.getvalue().splitlines()[:count]
+
+
+@pytest.mark.parametrize(
+    ("total", "line"),
+    [
+        (None, "2 done, 0.5 pages/s, 1 failed"),
+        (6, "2/6 done, 0.5 pages/s, 1 failed, 8.0 s left"),
+        (4_802, "2/4,802 done, 0.5 pages/s, 1 failed, 2 h 40 min left"),
+    ],
+)
+def test_plain_lines_now_and_then(monkeypatch: pytest.MonkeyPatch, total: int | None, line: str) -> None:
+    """Where stderr is a file or a pipe: whole lines that say how far it is."""
+    assert plain_lines(monkeypatch, tally_of(GOOD, LOST, total=total), 2) == [line, line]
+
+
+def test_nothing_is_written_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that writes is gone when the summary is written."""
+    plain_lines(monkeypatch, tally_of(GOOD), 1)
+    assert [thread for thread in threading.enumerate() if thread.name == "progress"] == []
+
+
+def test_quiet_is_quiet_but_for_what_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No line of its own; errors still get through."""
+    monkeypatch.setattr(report, "_PLAIN_SECONDS", 0.001)
+    with make_progress(tally_of(GOOD), quiet=True) as progress:
+        progress.say("scrape: cannot write a.jsonl")
+    assert capsys.readouterr() == ("", "scrape: cannot write a.jsonl\n")
+
+
+def test_a_terminal_gets_one_line_and_others_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said is shown as it is, brackets and all: no markup, no stack trace of rich's."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with make_progress(tally_of(GOOD, total=4), quiet=False) as progress:
+        progress.say("http://h/[/x] [bold]failed: timeout")
+    assert "http://h/[/x] [bold]failed: timeout" in terminal.getvalue()
+    assert [thread for thread in threading.enumerate() if thread.name == "progress"] == []

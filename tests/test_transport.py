@@ -1,0 +1,188 @@
+"""The transport: one deadline for look-up, connecting and handshake; nothing of the environment is used."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from parascrape import transport
+from parascrape.errors import ConnectError, DnsError, FetchTimeout
+from parascrape.fetch import close_connections, fetch
+from parascrape.settings import Settings
+from parascrape.transport import StaleConnection, deadline, open_session
+from tests.site import HTML, Site
+
+LIMIT = 20
+SETTINGS = Settings(timeout=LIMIT, threads=4)
+
+
+@pytest.fixture(autouse=True)
+def fresh_connections() -> Iterator[None]:
+    """No connection and no session of another test."""
+    close_connections()
+    yield
+    close_connections()
+
+
+@contextmanager
+def listening(part: bytes = b"", every: float = 0.02) -> Iterator[int]:
+    """The port of a server that sends the same bytes again and again, whatever it is asked."""
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                try:
+                    while not ended.wait(every):
+                        sock.sendall(part)
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            ended.set()
+            thread.join(LIMIT)
+
+
+@pytest.mark.parametrize("part", [b"", b"\x16\x03\x03\x40\x00"], ids=["silent", "drip"])
+def test_a_tls_handshake_is_within_the_total_time(part: bytes) -> None:
+    """A server that never ends its hello is given up, though every byte of it comes soon."""
+    with listening(part) as port:
+        began = time.monotonic()
+        with pytest.raises(FetchTimeout):
+            fetch(f"https://127.0.0.1:{port}/", Settings(timeout=0.3))
+        assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("environment", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "NETRC"])
+def test_the_environment_is_not_used(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: str
+) -> None:
+    """Neither its proxies, nor a netrc that would send its passwords to any host in the list."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1\nlogin me\npassword secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv(
+        environment, str(netrc) if environment == "NETRC" else f"http://127.0.0.1:{closed_port()}"
+    )
+    assert fetch(site("/ok"), SETTINGS).body == HTML
+    assert "authorization" not in site.log[0][1]
+
+
+def closed_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def test_threads_share_a_session_and_get_their_own_pages(site: Site) -> None:
+    """At most a connection for each thread, and no answer to another's question."""
+    wrong: list[bytes] = []
+
+    def work(thread: int) -> None:
+        for number in range(thread, 200, 4):
+            body = fetch(site(f"/page/{number}"), SETTINGS).body
+            if b"<h1>Bread %d<" % number not in body:
+                wrong.append(body)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LIMIT)
+    assert wrong == []
+    assert len(site.log) == 200
+    assert site.connections <= 4
+
+
+def test_a_host_is_reached_at_whichever_address_answers(site: Site) -> None:
+    """localhost may be ::1 first, where nobody listens."""
+    assert fetch(site("/ok").replace("127.0.0.1", "localhost"), SETTINGS).body == HTML
+
+
+# What follows is urllib3's side of parascrape.transport alone.
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    """A session with plenty of time."""
+    deadline.at = time.monotonic() + LIMIT
+    with open_session(4) as opened:
+        yield opened
+    deadline.at = float("inf")
+
+
+def test_a_deadline_is_the_threads_own() -> None:
+    """One fetch's time is not another's."""
+    deadline.at = time.monotonic() - 1
+    seen: list[float] = []
+    thread = threading.Thread(target=lambda: seen.append(deadline.remaining()))
+    thread.start()
+    thread.join(LIMIT)
+    assert seen == [86_400]
+    with pytest.raises(FetchTimeout):
+        deadline.remaining()
+    deadline.at = time.monotonic() + 8
+    assert 7 < deadline.remaining() <= 8
+    deadline.at = float("inf")
+
+
+def test_a_session_without_a_deadline_works(site: Site) -> None:
+    """Nothing but a fetch sets one."""
+    with open_session(1) as opened:
+        assert opened.get(site("/ok")).content == HTML
+
+
+def test_an_expired_deadline_sends_nothing(site: Site, session: requests.Session) -> None:
+    """There is no time to connect."""
+    deadline.at = time.monotonic()
+    with pytest.raises(FetchTimeout):
+        session.get(site("/ok"))
+    assert site.log == []
+
+
+def addresses(*ports: int) -> list[tuple[Any, ...]]:
+    """What a resolver says of a host with so many addresses."""
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+
+
+def test_every_address_of_a_host_is_tried(
+    site: Site, session: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host whose first address refuses is reached at its second; where all refuse, it is named."""
+    port = int(site.url.rpartition(":")[2])
+    monkeypatch.setattr(transport, "_resolve", lambda *_: addresses(closed_port(), port))
+    assert session.get("http://two.example/ok").content == HTML
+    monkeypatch.setattr(transport, "_resolve", lambda *_: addresses(closed_port(), closed_port()))
+    with pytest.raises(ConnectError, match=r"none\.example:80: .*refused"):
+        session.get("http://none.example/ok")
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64 + ".example"])
+def test_a_name_without_an_address_is_dns(session: requests.Session, host: str) -> None:
+    """Unknown, or not even a name for a resolver."""
+    with pytest.raises(DnsError, match=host[:20]):
+        session.get(f"http://{host}/")
+
+
+def test_a_kept_connection_that_was_closed_is_stale(site: Site, session: requests.Session) -> None:
+    """Only where a request was answered before: there asking again is safe."""
+    with pytest.raises(requests.ConnectionError):
+        session.get(site("/no-answer"))
+    session.get(site("/ok"))
+    with pytest.raises(StaleConnection):
+        session.get(site("/no-answer"))
