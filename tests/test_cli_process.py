@@ -73,6 +73,7 @@ def test_a_second_signal_ends_it_at_once(mode: str, site: Site, tmp_path: Path) 
     """It does not wait for the pages in flight; what was finished is in the output."""
     process = started(tmp_path, site, mode, "/ok", *["/slow?seconds=20"] * 100)
     below = children(process.pid)
+    assert until(lambda: (tmp_path / "out").stat().st_size > 0)
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)

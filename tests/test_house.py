@@ -26,7 +26,7 @@ SCRIPTS = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("*.py")])
 
 LAYERS = [
     {"errors", "japanese", "records", "retry", "settings", "text", "urls"},
-    {"curl", "curl_errors", "fetch", "fetch_errors", "html", "inflate", "lines", "page", "transport"},
+    {"curl", "curl_errors", "fetch", "fetch_errors", "html", "inflate", "lines", "page"},
     {"executors", "frontier", "inputs", "readahead", "scrapers", "sinks"},
     {"worker"},
     {"crawler"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from parascrape.errors import NotHtml
@@ -65,6 +65,7 @@ def test_no_parser_cuts_deep_nesting(depth: int) -> None:
 
 
 @given(st.binary(max_size=300))
+@example(b"\xc2\x00\x80")
 def test_lexbor_reads_utf_8_bytes_as_it_reads_their_text(body: bytes) -> None:
     """Invalid ones too; so the bytes need no decoding first."""
     text = body.decode("utf-8", "replace").removeprefix("\ufeff")

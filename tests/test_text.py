@@ -194,7 +194,7 @@ def to_euc(character: str) -> bytes:
     """The EUC-JP bytes of a character of cp932 by JIS row and cell; b"" outside the 94 rows."""
     raw = character.encode("cp932")
     if len(raw) == 1:
-        return b"\x8e" + raw if raw[0] >= 0xA1 else raw if raw[0] < 0x80 else b""
+        return b"\x8e" + raw if 0xA1 <= raw[0] <= 0xDF else raw if raw[0] < 0x80 else b""
     lead, trail = raw
     row = (lead - (0x81 if lead < 0xA0 else 0xC1)) * 2 + (trail >= 0x9F)
     cell = trail - 0x9F if trail >= 0x9F else trail - 0x40 - (trail > 0x7F)

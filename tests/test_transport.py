@@ -8,16 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
-from parascrape import transport
-from parascrape.errors import ConnectError, DnsError, FetchTimeout
+from parascrape.errors import FetchTimeout
 from parascrape.fetch import close_connections, fetch
 from parascrape.settings import Settings
-from parascrape.transport import StaleConnection, deadline, open_session
 from tests.site import HTML, Site
 
 LIMIT = 20
@@ -112,77 +108,3 @@ def test_threads_share_a_session_and_get_their_own_pages(site: Site) -> None:
 def test_a_host_is_reached_at_whichever_address_answers(site: Site) -> None:
     """localhost may be ::1 first, where nobody listens."""
     assert fetch(site("/ok").replace("127.0.0.1", "localhost"), SETTINGS).body == HTML
-
-
-# What follows is urllib3's side of parascrape.transport alone.
-
-
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    """A session with plenty of time."""
-    deadline.at = time.monotonic() + LIMIT
-    with open_session(4) as opened:
-        yield opened
-    deadline.at = float("inf")
-
-
-def test_a_deadline_is_the_threads_own() -> None:
-    """One fetch's time is not another's."""
-    deadline.at = time.monotonic() - 1
-    seen: list[float] = []
-    thread = threading.Thread(target=lambda: seen.append(deadline.remaining()))
-    thread.start()
-    thread.join(LIMIT)
-    assert seen == [86_400]
-    with pytest.raises(FetchTimeout):
-        deadline.remaining()
-    deadline.at = time.monotonic() + 8
-    assert 7 < deadline.remaining() <= 8
-    deadline.at = float("inf")
-
-
-def test_a_session_without_a_deadline_works(site: Site) -> None:
-    """Nothing but a fetch sets one."""
-    with open_session(1) as opened:
-        assert opened.get(site("/ok")).content == HTML
-
-
-def test_an_expired_deadline_sends_nothing(site: Site, session: requests.Session) -> None:
-    """There is no time to connect."""
-    deadline.at = time.monotonic()
-    with pytest.raises(FetchTimeout):
-        session.get(site("/ok"))
-    assert site.log == []
-
-
-def addresses(*ports: int) -> list[tuple[Any, ...]]:
-    """What a resolver says of a host with so many addresses."""
-    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
-
-
-def test_every_address_of_a_host_is_tried(
-    site: Site, session: requests.Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A host whose first address refuses is reached at its second; where all refuse, it is named."""
-    port = int(site.url.rpartition(":")[2])
-    monkeypatch.setattr(transport, "_resolve", lambda *_: addresses(closed_port(), port))
-    assert session.get("http://two.example/ok").content == HTML
-    monkeypatch.setattr(transport, "_resolve", lambda *_: addresses(closed_port(), closed_port()))
-    with pytest.raises(ConnectError, match=r"none\.example:80: .*refused"):
-        session.get("http://none.example/ok")
-
-
-@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64 + ".example"])
-def test_a_name_without_an_address_is_dns(session: requests.Session, host: str) -> None:
-    """Unknown, or not even a name for a resolver."""
-    with pytest.raises(DnsError, match=host[:20]):
-        session.get(f"http://{host}/")
-
-
-def test_a_kept_connection_that_was_closed_is_stale(site: Site, session: requests.Session) -> None:
-    """Only where a request was answered before: there asking again is safe."""
-    with pytest.raises(requests.ConnectionError):
-        session.get(site("/no-answer"))
-    session.get(site("/ok"))
-    with pytest.raises(StaleConnection):
-        session.get(site("/no-answer"))

@@ -179,14 +179,9 @@ class _Run:
             yield from self._fill()
             if not self._in_flight and self._frontier.finished:
                 break
-            finished = self._next_finished()
-            if finished is None:
-                continue
-            visit, future = finished
-            self._in_flight -= 1
-            outcome = None if future.cancelled() else self._judge(visit, future)
-            if outcome is not None:
-                yield visit.number, outcome
+            yield from self._take_in(self._frontier.wait(room=self._in_flight < self._window))
+        while not self._finished.empty():  # ended at once: what is finished already is not lost
+            yield from self._take_in(0.0)
         if self._fault is not None and not self._stop.asked:
             raise self._fault
 
@@ -202,12 +197,19 @@ class _Run:
             else:
                 self._submit(visit)
 
-    def _next_finished(self) -> tuple[Visit, Future[Outcome]] | None:
-        """The next visit that is finished; None when the frontier may have something, or to look up."""
+    def _take_in(self, patience: float | None) -> Iterator[tuple[int, Outcome]]:
+        """The outcome of the next visit that is finished, if one is in time and it is final."""
         try:
-            return self._finished.get(timeout=self._frontier.wait())
+            finished = self._finished.get(timeout=patience)
         except Empty:
-            return None
+            return
+        if finished is None:  # somebody has called `Stop.ask`
+            return
+        visit, future = finished
+        self._in_flight -= 1
+        outcome = None if future.cancelled() else self._judge(visit, future)
+        if outcome is not None:
+            yield visit.number, outcome
 
     def must_stop(self) -> bool:
         """Whether the harvest was asked to end and waits no longer; when first asked it takes nothing new."""
@@ -233,15 +235,9 @@ class _Run:
             return outcome
         if (outcome.retry_after or 0.0) > self._settings.max_backoff:
             return outcome
-        delay = backoff(
-            visit.attempts, self._settings.backoff, self._settings.max_backoff, outcome.retry_after
-        )
-        log.info(
-            "%s: %s, attempt %d, again in %.1f s",
-            redact(visit.entry.url),
-            outcome.code,
-            visit.attempts,
-            delay,
-        )
+        base, cap = self._settings.backoff, self._settings.max_backoff
+        delay = backoff(visit.attempts, base, cap, outcome.retry_after)
+        shown = redact(visit.entry.url)
+        log.info("%s: %s, attempt %d, again in %.1f s", shown, outcome.code, visit.attempts, delay)
         self._frontier.postpone(visit, delay)
         return None

@@ -3,6 +3,7 @@
     ParascrapeError
     ├── UsageError               usage          wrong options, unreadable list, unusable scraper
     │   └── MainGuardError       main_guard     a script without ``if __name__ == "__main__":``
+    ├── OutputError              output         a record could not be written: the run ends
     ├── FetchError               fetch
     │   ├── InvalidUrl           invalid_url    no absolute http(s) URL
     │   ├── DnsError             dns            the host name has no address           (retried)
@@ -43,6 +44,7 @@ __all__ = [
     "InvalidUrl",
     "MainGuardError",
     "NotHtml",
+    "OutputError",
     "ParascrapeError",
     "ProxyFailed",
     "ScrapeError",
@@ -73,6 +75,19 @@ class MainGuardError(UsageError):
     """A worker process imported a main script that starts a harvest at its top level."""
 
     code = "main_guard"
+
+
+class OutputError(ParascrapeError):
+    """The output could not be written (disk full, reader gone); ``errno`` says why."""
+
+    code = "output"
+
+    def __init__(self, message: str, errno: int = 0):
+        super().__init__(message, errno)
+        self.errno = errno
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class FetchError(ParascrapeError):

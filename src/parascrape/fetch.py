@@ -153,7 +153,9 @@ def _send(request: requests.PreparedRequest, settings: Settings, ends: float) ->
         raise FetchTimeout(f"the {settings.timeout:g} s for the URL were up")
     session = _session(settings.max_bytes, settings.verify_tls, settings.proxy)
     adapter = session.get_adapter(str(request.url))
-    return adapter.send(request, stream=True, timeout=left, verify=session.verify or False, proxies=session.proxies)
+    return adapter.send(
+        request, stream=True, timeout=left, verify=session.verify or False, proxies=session.proxies
+    )
 
 
 @lru_cache(maxsize=4)

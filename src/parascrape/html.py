@@ -84,6 +84,8 @@ def parse_lexbor(source: str | bytes) -> LexborHTMLParser:
 
     if isinstance(source, bytes):
         source = source.removeprefix(codecs.BOM_UTF8)
+        if b"\0" in source:  # lexbor drops it, and what stood on both sides would become one character
+            source = source.decode(errors="replace")
     return LexborHTMLParser(source, options=LexborDocumentOptions.WO_EVENTS)
 
 

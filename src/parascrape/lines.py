@@ -89,7 +89,7 @@ def read_header(rows: Iterator[Row]) -> list[str]:
 
 def _open(source: str, stack: ExitStack) -> io.TextIOWrapper:
     # Any: what stands in for standard input may have no peek
-    raw: Any = sys.stdin.buffer if source == STDIN else stack.enter_context(open(source, "rb"))  # noqa: SIM115
+    raw: Any = _open_stdin() if source == STDIN else stack.enter_context(open(source, "rb"))  # noqa: SIM115
     data: Any = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
     if data.peek(2)[:2] == b"\x1f\x8b":
         data = stack.enter_context(gzip.GzipFile(fileobj=data))
@@ -104,3 +104,14 @@ def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
         if len(line) > MAX_LINE:
             while line and line[-1] != "\n":
                 line = readline(MAX_LINE)
+
+
+def _open_stdin() -> Any:
+    """Standard input on a buffer of its own.
+
+    A thread that waits in ``sys.stdin.buffer`` holds its lock, and Python aborts at its exit over that.
+    """
+    try:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except (OSError, ValueError):  # a stand-in without a descriptor, as in tests
+        return sys.stdin.buffer

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from requests.structures import CaseInsensitiveDict
-
 from parascrape import html
 from parascrape.errors import NotHtml
 from parascrape.text import decode, find_encoding

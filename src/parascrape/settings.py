@@ -60,8 +60,23 @@ class Settings:
         self._check_range("retries", self.retries, 0, 100)
         self._check_range("backoff", self.backoff, 0, 3600)
         self._check_range("max_backoff", self.max_backoff, 0, 86_400)
+        self._check_proxy()
+        self._check_headers()
         if self.mode not in ("sequential", "thread", "process"):
             raise UsageError(f"mode: {self.mode!r} is none of sequential, thread, process")
+
+    def _check_proxy(self) -> None:
+        scheme, mark, rest = self.proxy.partition("://")
+        known = scheme.lower() in ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+        if self.proxy and not (mark and known and rest.strip("/") and self.proxy.isprintable()):
+            raise UsageError("proxy: write http://HOST:PORT, https://, socks5:// or socks5h://")
+
+    def _check_headers(self) -> None:
+        """Refuse what would break out of its header line, or cannot be sent (RFC 9110 §5.5)."""
+        for name, value in {"user_agent": self.user_agent, **self.headers, **self.cookies}.items():
+            sendable = all(0x20 <= ord(letter) < 0x100 and letter != "\x7f" for letter in name + value)
+            if not name or " " in name or not sendable:
+                raise UsageError(f"headers: {name!r} or its value cannot be sent in a header")
 
     @staticmethod
     def _check_range(name: str, value: float, low: float, high: float) -> None:

@@ -64,7 +64,7 @@ def scrape_url(entry: Entry, attempt: int, *, settings: Settings) -> Outcome:
 
 def fail(entry: Entry, error: ParascrapeError, meta: Meta | None = None) -> Outcome:
     """The outcome of an entry that failed with this error; a `TaskError` brings its stack along."""
-    info: ErrorInfo = {"code": error.code, "message": str(error)[:2000]}
+    info: ErrorInfo = {"code": error.code, "message": urls.redact(str(error))[:2000]}
     if isinstance(error, TaskError) and error.trace:
         info["type"], info["traceback"] = error.kind, error.trace
     elif isinstance(error.__cause__, TaskError):

@@ -43,7 +43,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--pages", default="300", help="a folder of .html or .html.gz files, or how many to generate [300]")
     add("--urls", type=int, default=3_000, help="URLs, cycling over the pages [3000]")
     add("--rounds", type=int, default=3, help="interleaved rounds [3]")
-    add("--fetches", type=int, default=16, help="fetches at once, for the peers that can be told [16]")
+    add(
+        "--fetches",
+        type=int,
+        default=0,
+        help="fetches at once, for the peers that can be told [each one's best]",
+    )
     add("--in-flight", default="64,256,1000", help="slow: fetches in flight [64,256,1000]")
     add("--lines", type=int, default=1_000_000, help="long: lines of the list [1000000]")
     add("--cache", type=Path, default=Path(".benchmarks"), help="where environments stay [.benchmarks]")

@@ -24,6 +24,10 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _own_fetches(name: str) -> int:
+    return PEERS[name].fetches if name in PEERS else Job.fetches
+
+
 @dataclass
 class Bench:
     """One call of the benchmark. ``work`` is a folder for lists and outputs, gone afterwards."""
@@ -70,7 +74,7 @@ class Bench:
         """A list of ``urls`` in a file, and where ``name`` is to write."""
         path = self.work / f"{name}.txt"
         path.write_text("\n".join(urls) + "\n")
-        return Job(path, self.work / f"{name}.jsonl", fetches or self.options.fetches)
+        return Job(path, self.work / f"{name}.jsonl", fetches or self.options.fetches or _own_fetches(name))
 
     def task(
         self,

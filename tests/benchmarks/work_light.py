@@ -28,9 +28,10 @@ def light(bench: Bench) -> Report:
         tasks = [bench.task(name, urls) for name in names]
         figures = interleave(tasks, options.rounds, server=server.pid, patience=options.patience, tell=tell)
     check_contents(bench.characters)
+    fetches = options.fetches or "each peer its best number of"
     notes = (
-        f"{options.urls} URLs, {pages.description}, {server.name}; {options.fetches} fetches at once where"
-        f" that can be set; {options.rounds} interleaved rounds, start-up counted; (least-most).",
+        f"{options.urls} URLs, {pages.description}, {server.name}; {fetches} fetches at once;"
+        f" {options.rounds} interleaved rounds, start-up counted; (least-most).",
         "CPU of the whole process tree; memory is the peak of its PSS, four samples a second.",
         quiet_note(figures),
     )

@@ -16,7 +16,7 @@ import typer
 from parascrape.cli.demo import demo
 from parascrape.cli.help import HarvestCommand, OneCommand
 from parascrape.cli.lists import lists
-from parascrape.errors import UsageError
+from parascrape.errors import ParascrapeError, UsageError
 from parascrape.text import printable
 
 __all__ = ["run"]
@@ -49,6 +49,9 @@ def run(arguments: Sequence[str]) -> int:
         reason = str(error) if isinstance(error, UsageError) else error.format_message()
         sys.stderr.write(f"scrape: {printable(reason, 2000)}\n")
         return 2
+    except ParascrapeError as error:  # the run cannot go on: no worker process starts
+        sys.stderr.write(f"scrape: {printable(str(error), 2000)}\n")
+        return 70
     except (KeyboardInterrupt, typer.Abort):  # before the harvest began
         return 130
     return status if isinstance(status, int) else 0

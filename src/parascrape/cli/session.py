@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import logging
 import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
 from parascrape import inputs
 from parascrape.crawler import Stop, harvest
-from parascrape.errors import UsageError
+from parascrape.errors import OutputError, UsageError
 from parascrape.executors.guard import refuse_during_import
 from parascrape.readahead import read_ahead
 from parascrape.report import Progress, Tally, make_progress, summarise
@@ -24,12 +24,10 @@ from parascrape.settings import Settings
 from parascrape.sinks import JsonlSink
 from parascrape.text import printable
 from parascrape.urls import Entry, redact
-from parascrape.worker import Outcome
 
 __all__ = ["Display", "run_demo", "run_lists"]
 
 _EXIT_FAILED, _EXIT_IO, _EXIT_PIPE = 1, 74, 141
-_FLUSH_SECONDS = 1.0
 
 
 class Display(NamedTuple):
@@ -126,31 +124,19 @@ def _run(
             if not settings.verify_tls and not display.quiet:
                 progress.say("Certificates are not verified (--insecure).")
             try:
-                _write(outcomes, sink, tally)
-            except BrokenPipeError:
-                return _EXIT_PIPE
-            except OSError as error:
+                for outcome in outcomes:
+                    sink.write(outcome.lines)
+                    tally.add(outcome)
+            except OutputError as error:
+                if error.errno == errno.EPIPE:  # the reader has all it wants, as in `| head`
+                    return _EXIT_PIPE
                 status = _EXIT_IO
-                progress.say(f"scrape: cannot write {output}: {error.strerror}")
+                progress.say(f"scrape: {printable(str(error))}")
     if received:
         status = 128 + received[0]
     if not display.quiet:
         _say_end(tally, settings, output, stopped=status > 128)
     return status or (_EXIT_FAILED if tally.failed else 0)
-
-
-def _write(outcomes: Iterable[Outcome], sink: JsonlSink, tally: Tally) -> None:
-    """Write every outcome: to stdout at once, to a file in larger pieces but no more than a second late."""
-    patience = 0.0 if sink.destination == "-" else _FLUSH_SECONDS
-    flushed = time.monotonic()
-    for outcome in outcomes:
-        sink.write(outcome.lines)
-        tally.add(outcome)
-        now = time.monotonic()
-        if now - flushed >= patience:
-            sink.flush()
-            flushed = now
-    sink.flush()
 
 
 def _say_end(tally: Tally, settings: Settings, output: str, *, stopped: bool) -> None:

@@ -31,6 +31,7 @@ class Channel:
         self._outgoing = bytearray()
 
     def fileno(self) -> int:
+        """The socket's descriptor, for selectors."""
         return self._sock.fileno()
 
     @property
@@ -87,4 +88,5 @@ class Channel:
         return messages
 
     def close(self) -> None:
+        """Close the socket: the other end reads its end of file."""
         self._sock.close()

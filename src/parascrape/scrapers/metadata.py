@@ -30,12 +30,12 @@ _TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
 
 
 def metadata(page: Page) -> dict[str, Any]:
-    """``{"json_ld": [...], "opengraph": {...}, "twitter": {...}, "meta": {...}}``.
+    """``{"json_ld": [...], "opengraph": {...}, "twitter": {...}, "meta_tags": {...}}``.
 
     ``json_ld`` holds the value of every JSON-LD block as it stands, in the order of the document.
     The others map names, in lower case and whole ("og:title"), to contents: a string, or a list of them
     where the page repeats the name. ``opengraph`` has the Open Graph protocol's vocabularies (og, article,
-    book, profile, music, video, product), ``meta`` every other ``name``, ``property``, ``itemprop`` or
+    book, profile, music, video, product), ``meta_tags`` every other ``name``, ``property``, ``itemprop`` or
     ``http-equiv``.
 
     Raises:
@@ -49,7 +49,7 @@ def metadata(page: Page) -> dict[str, Any]:
         "json_ld": json_ld(page),
         "opengraph": _contents(head, opengraph),
         "twitter": _contents(head, twitter),
-        "meta": _contents(head, head.meta.keys() - opengraph - twitter),
+        "meta_tags": _contents(head, head.meta.keys() - opengraph - twitter),
     }
 
 
