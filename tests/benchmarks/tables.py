@@ -26,8 +26,9 @@ class Report:
 
 
 def times(ratio: float) -> str:
-    """A ratio in three digits at most: ``0.68 ×``, ``3.4 ×``, ``21 ×``."""
-    return f"{ratio:.0f} ×" if ratio >= 10 else f"{ratio:.1f} ×" if ratio >= 2 else f"{ratio:.2f} ×"
+    """A ratio in two or three digits: ``0.038 ×``, ``0.68 ×``, ``3.4 ×``, ``21 ×``."""
+    decimals = 0 if ratio >= 10 else 1 if ratio >= 2 else 2 if ratio >= 0.1 else 3
+    return f"{ratio:.{decimals}f} ×"
 
 
 def markdown(report: Report) -> str:
