@@ -65,7 +65,7 @@ def test_a_list_becomes_a_file_of_records(mode: str, site: Site, capfd: pytest.C
     }
     out, errors = capfd.readouterr()
     assert out == ""
-    assert "2 good (2 records), 0 failed" in errors
+    assert "2 outcomes: 2 good, 0 failed." in errors
     assert "Records: output/bread.list.jsonl" in errors
 
 
@@ -157,8 +157,8 @@ def test_selections_extract_without_code(site: Site) -> None:
         None,
         [],
     )
-    assert scrape(site("/ok"), "--select", "link=a::attr(href)", "-o", "out") == 0
-    assert read_records("out")[0]["link"] == "/two"
+    assert scrape(site("/ok"), "--select", "link=a::attr(href)", "-o", "links") == 0
+    assert read_records("links")[0]["link"] == "/two"
 
 
 @pytest.mark.parametrize("scraper", ["article", "page", "links", "metadata"])
@@ -222,7 +222,7 @@ def test_the_log_file_holds_every_workers_lines(mode: str, site: Site) -> None:
     """With time and the worker's name; a second run appends."""
     listed = write_list(site, "/page/8", "/status/404")
     for _ in range(2):
-        assert scrape(listed, "--log-file", "run.log", "-m", mode, "-p", 1, "-q") == 1
+        assert scrape(listed, "--overwrite", "--log-file", "run.log", "-m", mode, "-p", 1, "-q") == 1
     lines = Path("run.log").read_text().splitlines()
     failed = [line.split() for line in lines if "failed: status" in line]
     assert len(failed) == 2
@@ -325,8 +325,9 @@ def test_wrong_usage_leaves_an_earlier_output_alone(site: Site) -> None:
     """Records are not lost to a misspelt option of the next run."""
     assert scrape(site("/ok"), "-o", "out") == 0
     for wrong in (["--log-file", "no/such/log"], ["--select", "a=["], ["--mode", "fast"]):
-        assert run([site("/ok"), "-o", "out", *wrong]) == 2
-        assert len(read_records("out")) == 1
+        for option in ("--ordered", "--overwrite", "--resume-failed"):
+            assert run([site("/ok"), "-o", "out", option, *wrong]) == 2
+            assert len(read_records("out")) == 1
 
 
 def test_a_list_is_never_overwritten_by_its_own_output(site: Site, capfd: pytest.CaptureFixture[str]) -> None:

@@ -237,7 +237,7 @@ def test_a_terminal_sees_the_progress(site: Site, tmp_path: Path) -> None:
     assert "1/6 done" in shown
     assert "pages/s, 1 failed, " in shown
     assert "s left" in shown
-    assert "5 good (5 records), 1 failed: status 1." in shown
+    assert "6 outcomes: 5 good, 1 failed: status 1." in shown
 
 
 def test_a_terminal_gets_nothing_raw_from_strangers(site: Site, tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,14 +13,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from parascrape import Settings, crawl, crawler
-from parascrape.crawler import Stop, harvest
+from parascrape import crawl, crawler
+from parascrape.crawler import harvest
 from parascrape.records import parse
 from parascrape.urls import Entry
-from tests.shop import moody, product
+from tests.harvests import MODES, assert_all_ended, make, ours, window
+from tests.shop import moody
 from tests.site import Site
 
-MODES = ("sequential", "thread", "process")
 Record = dict[str, Any]
 
 
@@ -30,17 +28,6 @@ Record = dict[str, Any]
 def site() -> Iterator[Site]:
     with Site() as running:
         yield running
-
-
-def make(mode: str, **more: Any) -> Settings:
-    """Settings of few workers that lose no time."""
-    chosen = {"processes": 2, "threads": 4, "scraper": product, "backoff": 0.01, "timeout": 20, **more}
-    return Settings(mode=mode, **chosen)  # type: ignore[arg-type]
-
-
-def window(settings: Settings) -> int:
-    """How many entries may be on their way at once."""
-    return settings.fetches * 5 // 4 + 2 * max(1, settings.process_count)
 
 
 def timeless(record: Record) -> Record:
@@ -154,23 +141,6 @@ def endless(site: Site, taken: list[int], first: str = "/page/0") -> Iterator[st
         yield site(f"/page/{number}" if number else first)
 
 
-def ours() -> list[threading.Thread]:
-    """The threads that a harvest starts."""
-    names = ("thread-", "worker-", "process-pump")
-    return [thread for thread in threading.enumerate() if thread.name.startswith(names)]
-
-
-def assert_all_ended(before: list[threading.Thread], seconds: float = 1.0) -> None:
-    """Nothing that a harvest started is left after so many seconds."""
-    ends = time.monotonic() + seconds
-    for child in multiprocessing.active_children():
-        child.join(max(0.0, ends - time.monotonic()))
-    for thread in set(ours()) - set(before):
-        thread.join(max(0.0, ends - time.monotonic()))
-    assert not multiprocessing.active_children()
-    assert set(ours()) <= set(before)
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_an_endless_list_is_read_as_it_is_needed_and_may_be_left(mode: str, site: Site) -> None:
     """No more than the window is ever asked for ahead; leaving the loop ends threads and processes."""
@@ -184,6 +154,17 @@ def test_an_endless_list_is_read_as_it_is_needed_and_may_be_left(mode: str, site
             break
     assert max(ahead) <= window(settings)
     assert_all_ended(before)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_finished_is_passed_on_before_it_waits(mode: str, site: Site) -> None:
+    """Whoever gathers outcomes is called while pages are still out, with all finished ones in hand."""
+    gathered, seen = list[str](), list[int]()
+    urls = [Entry(site(path), 1) for path in ("/ok", "/slow?seconds=0.5")]
+    for outcome in harvest(urls, make(mode, processes=1), idle=lambda: seen.append(len(gathered))):
+        gathered.append(parse(outcome.lines)["url"])
+    assert gathered == [entry.url for entry in urls]
+    assert set(seen) == {0, 1}
 
 
 def test_ordered_holds_a_bounded_number(site: Site) -> None:
@@ -291,108 +272,3 @@ def test_a_page_may_give_several_records_or_none(site: Site) -> None:
     )
     numbers = [(record.get("number"), record["meta"]["item"], record["meta"]["items"]) for record in records]
     assert numbers == [(1, 1, 2), (2, 2, 2), (None, 0, 0)]
-
-
-# --- being asked to end -----------------------------------------------------------------------------
-
-
-def ask_twice(stop: Stop) -> None:
-    """What two signals do."""
-    stop.ask()
-    stop.ask()
-
-
-def entries(site: Site, paths: list[str]) -> Iterator[Entry]:
-    return (Entry(site(path), line) for line, path in enumerate(paths, 1))
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_asked_once_it_finishes_what_is_in_flight(mode: str, site: Site) -> None:
-    """Nothing new is fetched, what was begun gives its records, and then it ends."""
-    settings, stop = make(mode), Stop()
-    paths = [f"/slow?seconds=0.15&of={mode}{number}" for number in range(200)]
-    found = []
-    for outcome in harvest(entries(site, paths), settings, stop=stop):
-        found.append(parse(outcome.lines))
-        if len(found) == 1:
-            stop.ask()
-    asked = {path for path, _ in site.log if f"of={mode}" in path}
-    assert {record["url"] for record in found} == {site(path) for path in asked}
-    assert 1 <= len(found) <= window(settings)
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_asked_twice_it_ends_at_once(mode: str, site: Site) -> None:
-    """It does not wait for pages that never come."""
-    before, stop = ours(), Stop()
-    asking = threading.Timer(0.5, lambda: ask_twice(stop))
-    asking.start()
-    began = time.monotonic()
-    assert list(harvest(entries(site, ["/slow?seconds=1.2"] * 40), make(mode), stop=stop)) == []
-    assert time.monotonic() - began < 1.1
-    assert_all_ended(before, 4)
-
-
-@pytest.mark.parametrize("mode", ["thread", "process"])
-def test_what_is_in_flight_has_its_grace_and_no_more(
-    mode: str, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Pages that come within it have their records, those that do not have none."""
-    monkeypatch.setattr(crawler, "GRACE", 0.9)
-    stop, began = Stop(), time.monotonic()
-    paths = ["/ok", "/slow?seconds=0.3", *["/slow?seconds=4"] * 40]
-    found = []
-    for outcome in harvest(entries(site, paths), make(mode), stop=stop):
-        found.append(parse(outcome.lines)["meta"]["line"])
-        if not stop.asked:
-            stop.ask()
-    assert found == [1, 2]
-    assert time.monotonic() - began < 3.5
-
-
-def test_asked_before_it_begins_it_fetches_nothing(site: Site) -> None:
-    """A signal may come before the first page."""
-    stop = Stop()
-    stop.ask()
-    logged = len(site.log)
-    assert list(harvest(entries(site, ["/page/1"] * 40), make("thread"), stop=stop)) == []
-    assert len(site.log) == logged
-
-
-def test_a_failure_while_it_ends_is_not_tried_again(site: Site) -> None:
-    """What would be worth another try is a failure's record: there is no time for more."""
-    stop, codes = Stop(), list[str]()
-    for outcome in harvest(entries(site, ["/ok", "/slow-status/503?seconds=0.3"]), make("thread"), stop=stop):
-        if not codes:
-            stop.ask()
-        codes.append(outcome.code)
-    assert codes == ["", "status"]
-
-
-def test_an_endless_list_of_bad_lines_can_be_ended() -> None:
-    """Lines that need no fetch do not keep it from looking up."""
-    stop = Stop()
-    bad = (Entry("nonsense", line, problem="no scheme") for line in itertools.count(1))
-    outcomes = itertools.islice(harvest(bad, make("thread"), stop=stop), 100_000)
-    for number, _ in enumerate(outcomes):
-        if number == 10:
-            stop.ask()
-    assert number < 1000
-
-
-def test_ordered_records_that_are_finished_are_not_lost_at_the_end(site: Site) -> None:
-    """Behind a gap that stays, they come in their order."""
-    stop = Stop()
-    paths = ["/page/1", "/slow?seconds=3", *(f"/page/{number}" for number in range(2, 12))]
-    settings = make("thread", ordered=True, threads=2)
-    outcomes = harvest(stopping(entries(site, paths), stop), settings, stop=stop)
-    found = [parse(outcome.lines)["meta"]["line"] for outcome in outcomes]
-    assert found == sorted(found)
-    assert {1, 3, 4, 5} <= set(found)
-    assert 2 not in found
-
-
-def stopping(listed: Iterator[Entry], stop: Stop) -> Iterator[Entry]:
-    """The entries; at their end the harvest is asked twice, soon after."""
-    yield from listed
-    threading.Timer(0.3, lambda: ask_twice(stop)).start()

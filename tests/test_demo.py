@@ -47,6 +47,15 @@ def assert_japanese_reads_right(records: list[dict[str, Any]]) -> None:
     assert not [record["url"] for record in records if "\ufffd" in str(record.get("text"))]
 
 
+def test_the_demo_always_starts_anew(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is a show: a second run fetches again, also what the first one has written."""
+    output = tmp_path / "twice.jsonl"
+    for _ in range(2):
+        assert run(["demo", "--limit", "3", "--scraper", "page", "-o", str(output)]) == 0
+        assert len(read_records(output)) == 3
+        assert "3 outcomes: 3 good, 0 failed." in capfd.readouterr().err
+
+
 def test_a_limit_ends_the_demo_early(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The first pages are all good, and the summary says where they are."""
     output = tmp_path / "few.jsonl"
@@ -54,5 +63,5 @@ def test_a_limit_ends_the_demo_early(tmp_path: Path, capfd: pytest.CaptureFixtur
     assert len(read_records(output)) == 5
     out, errors = capfd.readouterr()
     assert out == ""
-    assert "5 good (5 records), 0 failed" in errors
+    assert "5 outcomes: 5 good, 0 failed." in errors
     assert f"head -n 3 {output}" in errors

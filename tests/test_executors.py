@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from parascrape.errors import TaskError, TaskTimeout, WorkerDied
-from parascrape.executors import ProcessExecutor, ThreadExecutor, open_executor
+from parascrape.executors import ProcessExecutor, ThreadExecutor, open_executor, rest
 from tests import tasks
+from tests.command import until
 
 LIMIT = 60
 ROOT = str(Path(__file__).parents[1])
@@ -265,6 +266,20 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+def test_stopping_during_a_rest_ends_the_workers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody rings while the pump rests; what they wanted is looked at afterwards, not at the next result."""
+    monkeypatch.setattr(rest, "_MOST", float(LIMIT))
+    monkeypatch.setattr(rest, "_STEP", float(LIMIT))
+    executor = ProcessExecutor(1)
+    futures = [executor.submit(tasks.wait_for, "/never", LIMIT) for _ in range(4)]
+    assert until(lambda: executor._pump._rest)
+    began = time.monotonic()
+    executor.shutdown(wait=False, cancel_futures=True)
+    executor.stop()
+    assert time.monotonic() - began < LIMIT / 4
+    assert all(future.done() for future in futures)
+
+
 def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
     """kill -9 of the parent leaves no child a second later, even where the children are busy."""
     script = tmp_path / "script.py"
@@ -306,7 +321,7 @@ def test_a_script_without_main_guard_is_told_so_and_starts_no_more(tmp_path: Pat
     """One clear line in place of workers that start workers."""
     script = tmp_path / "script.py"
     script.write_text(UNGUARDED)
-    command = [sys.executable, script]
+    command = [sys.executable, str(script)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
     assert 'if __name__ == "__main__":' in done.stdout
     assert done.stderr == ""

@@ -26,8 +26,8 @@ SCRIPTS = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("*.py")])
 
 LAYERS = [
     {"errors", "japanese", "records", "retry", "settings", "text", "urls"},
-    {"curl", "curl_errors", "fetch", "fetch_errors", "html", "inflate", "lines", "page"},
-    {"executors", "frontier", "inputs", "readahead", "scrapers", "sinks"},
+    {"curl", "curl_errors", "curl_handles", "fetch", "fetch_errors", "html", "inflate", "lines", "page"},
+    {"executors", "frontier", "inputs", "ledger", "locks", "readahead", "scrapers", "sinks"},
     {"worker"},
     {"crawler"},
     {"__main__", "cli", "demo", "report"},
@@ -46,6 +46,9 @@ WITHIN = {
     ("fetch", "page"): "the same: what it gives",
     ("fetch", "curl"): "the same: the connections",
     ("curl", "curl_errors"): "libcurl's error codes are a table of their own",
+    ("curl", "curl_handles"): "the handles that are idle, by host, are a structure of their own",
+    ("sinks", "ledger"): "the output is the ledger: what it holds is read as it is opened",
+    ("sinks", "locks"): "one writer for one output",
     ("__main__", "cli"): "the way in",
     ("cli", "demo"): "`scrape demo` serves the site",
     ("cli", "report"): "the command shows what report makes",

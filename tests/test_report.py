@@ -64,6 +64,23 @@ def test_good_and_failed_are_all(codes: list[str]) -> None:
     assert set(tally.failures) == set(codes) - {""}
 
 
+@given(
+    before=st.lists(st.sampled_from(["", "timeout", "dns"])),
+    codes=st.lists(st.sampled_from(["", "timeout", "status"])),
+    lost=st.integers(-2, 2),
+)
+def test_the_count_adds_up_when_every_entry_has_its_one_outcome(
+    before: list[str], codes: list[str], lost: int
+) -> None:
+    """Of this run or of an earlier one; one entry too few or too many is seen."""
+    tally = tally_of(*(Outcome(b"", 1, code) for code in codes))
+    tally.before.update(before)
+    tally.read = len(before) + len(codes) + lost
+    assert (tally.done_before, tally.done) == (len(before), len(before) + len(codes))
+    assert tally.failed == tally.done - (before + codes).count("")
+    assert tally.adds_up == (lost == 0)
+
+
 @pytest.mark.parametrize(
     ("entries", "total", "seconds", "left"),
     [(0, 10, 4.0, None), (5, None, 4.0, None), (5, 15, 4.0, 8.0), (5, 5, 4.0, 0.0), (6, 5, 4.0, 0.0)],
@@ -71,6 +88,13 @@ def test_good_and_failed_are_all(codes: list[str]) -> None:
 def test_time_left(entries: int, total: int | None, seconds: float, left: float | None) -> None:
     """At the rate so far; unknown before the first entry and without a total; never negative."""
     assert tally_of(*[GOOD] * entries, seconds=seconds, total=total).seconds_left == left
+
+
+def test_what_was_done_before_takes_no_more_time() -> None:
+    """It is done, but says nothing about the speed."""
+    tally = tally_of(*[GOOD] * 5, total=1000)
+    tally.before.update({"": 970, "dns": 15})
+    assert (tally.rate, tally.seconds_left) == (1.25, 8.0)
 
 
 def test_a_tally_of_no_time_has_a_rate() -> None:
@@ -83,17 +107,38 @@ def test_the_summary_of_a_run() -> None:
     outcomes = [GOOD, LISTING, LOST, LOST._replace(code="dns", fetch_seconds=0.0), LOST]
     assert summarise(tally_of(*outcomes), threads=2, output="output/a.jsonl") == (
         "5 URLs in 4.0 s, 1.2 pages/s, 3.0 kB received.\n"
-        "2 good (41 records), 3 failed: timeout 2, dns 1.\n"
+        "5 outcomes: 2 good, 3 failed: timeout 2, dns 1.\n"
         "The 2 threads were waiting for the network 62% of the time, parsing 12%, idle 25%.\n"
         "Records: output/a.jsonl"
     )
 
 
+def test_the_summary_counts_earlier_runs_apart_from_this_one() -> None:
+    """What is good and what failed is the whole list's; speed and bytes are this run's."""
+    tally = tally_of(GOOD, LOST)
+    tally.before.update({"": 489, "timeout": 5, "status": 2})
+    assert summarise(tally, threads=1, output="-").splitlines()[:2] == [
+        "2 URLs in 4.0 s, 0.5 pages/s, 1.0 kB received.",
+        "498 outcomes, 496 of them done before: 490 good, 8 failed: timeout 6, status 2.",
+    ]
+
+
+def test_a_run_with_nothing_left_to_do_has_a_summary() -> None:
+    """No time was spent, so nothing is said of where it went."""
+    tally = tally_of(seconds=0.5)
+    tally.before[""] = 3
+    assert summarise(tally, threads=8, output="a.jsonl").splitlines() == [
+        "0 URLs in 0.5 s, 0.0 pages/s, 0 B received.",
+        "3 outcomes, 3 of them done before: 3 good, 0 failed.",
+        "Records: a.jsonl",
+    ]
+
+
 def test_one_is_no_plural() -> None:
-    """One URL, one record, one thread."""
+    """One URL, one outcome, one thread."""
     assert summarise(tally_of(GOOD), threads=1, output="a.jsonl").splitlines()[:3] == [
         "1 URL in 4.0 s, 0.2 pages/s, 1.0 kB received.",
-        "1 good (1 record), 0 failed.",
+        "1 outcome: 1 good, 0 failed.",
         "The thread was waiting for the network 12% of the time, parsing 6%, idle 81%.",
     ]
 
@@ -102,7 +147,7 @@ def test_an_empty_run_has_a_summary() -> None:
     """Nothing is said of where no time went; with stdout as the destination no file is named."""
     assert summarise(tally_of(seconds=0.5), threads=8, output="-").splitlines() == [
         "0 URLs in 0.5 s, 0.0 pages/s, 0 B received.",
-        "0 good (0 records), 0 failed.",
+        "0 outcomes: 0 good, 0 failed.",
     ]
 
 

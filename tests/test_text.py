@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import sys
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.text import collapse, decode, find_encoding, printable
+from parascrape.text import _SPACES, collapse, decode, find_encoding, printable
 
 SENTENCE = "日本語①㈱髙～Ⅳ ﾊﾝｶｸ 漢字"
 
@@ -247,3 +248,33 @@ def test_printable_text_has_one_line_of_bounded_length(text: str, limit: int) ->
 def test_white_space_collapses() -> None:
     """Every run of it, no-break and ideographic spaces too."""
     assert collapse("\n a \u00a0\u3000 b\t") == "a b"
+
+
+WORDS = st.text(max_size=12) | st.text(st.sampled_from(_SPACES + " "), max_size=6) | st.just("\n")
+
+
+@given(words=st.lists(WORDS, max_size=60), times=st.integers(1, 40))
+def test_any_text_collapses_to_its_words_and_single_spaces(words: list[str], times: int) -> None:
+    """Short or long, dense with line ends or without one, with every white space that str knows."""
+    text = "".join(words) * times
+    assert collapse(text) == " ".join(text.split())
+
+
+@given(
+    paragraphs=st.lists(st.text(st.sampled_from("a日\u200b\ufeff" + _SPACES + " "), max_size=30)),
+    filling=st.integers(200, 400),
+)
+def test_long_prose_collapses_like_short_text(paragraphs: list[str], filling: int) -> None:
+    """Few line ends among many characters, where spaces are replaced and no word becomes a string."""
+    text = ("x" * filling).join(paragraphs) + "y" * 16 * sum(part.count("\n") for part in paragraphs)
+    assert collapse(text) == " ".join(text.split())
+
+
+def test_white_space_is_what_str_takes_for_it() -> None:
+    """Of all code points exactly these end a word; each of them alone is nothing."""
+    ending = {character for character in map(chr, range(sys.maxunicode + 1)) if not character.split()}
+    assert set(_SPACES + " ") == ending
+    assert len(_SPACES) + 1 == len(ending)
+    assert [
+        character for character in ending if collapse("x" * 200 + character + "y") != "x" * 200 + " y"
+    ] == []

@@ -84,6 +84,19 @@ def test_an_iterable_is_a_line_for_each_dict(
     assert {one["url"] for one in found} == {site("/items")}
 
 
+def test_an_entry_may_come_as_its_bare_fields(site: Site) -> None:
+    """A tuple crosses to a worker process for less than a class does; the record is the same."""
+    entry = Entry(site("/items"), 7, "goods.csv", {"sku": "S1"})
+    for fields in (tuple(entry), list(entry)):
+        outcome = scrape_url(fields, 1, settings=Settings(scraper=own.title, timeout=20))
+        whole, bare = only(scrape(entry)), only(outcome)
+        for record in (whole, bare):
+            assert record["meta"].pop("fetched_at")
+            assert record["meta"].pop("elapsed") > 0
+        assert bare == whole
+        assert (bare["input"], bare["meta"]["line"]) == ({"sku": "S1"}, 7)
+
+
 def test_a_page_without_items_has_its_line_all_the_same(site: Site) -> None:
     """Otherwise nobody could tell it from a page that was never fetched."""
     outcome = scrape(site("/items"), own.nothing)

@@ -23,7 +23,7 @@ from parascrape import records
 from parascrape.errors import InvalidUrl, TaskError, UsageError
 from parascrape.executors import open_executor
 from parascrape.executors.guard import refuse_during_import
-from parascrape.fetch import close_connections
+from parascrape.executors.pump import capacity
 from parascrape.frontier import Frontier, Visit
 from parascrape.retry import backoff
 from parascrape.scrapers import check_scraper
@@ -83,15 +83,23 @@ class Stop:
         self.wake()
 
 
+def _do_nothing() -> None:
+    """Nothing."""
+
+
 def harvest(
-    entries: Iterable[Entry | None], settings: Settings, *, stop: Stop | None = None
+    entries: Iterable[Entry | None],
+    settings: Settings,
+    *,
+    stop: Stop | None = None,
+    idle: Callable[[], None] = _do_nothing,
 ) -> Generator[Outcome]:
     """The final outcome of every entry, encoded; what `crawl` and the command are made of.
 
-    ``entries`` may yield None for "nothing just now". A harvest that ``stop`` ends gives no outcome
-    for entries that had none yet.
+    ``entries`` may yield None for "nothing just now"; ``idle`` is called before each wait for workers.
+    A harvest that ``stop`` ends gives no outcome for entries that had none yet.
     """
-    run = _Run(entries, settings, stop or Stop())
+    run = _Run(entries, settings, stop or Stop(), idle)
     try:
         yield from run.outcomes()
     except BaseException:
@@ -101,7 +109,10 @@ def harvest(
         if run.must_stop():
             run.executor.stop()
         run.executor.shutdown(wait=False)
-        close_connections()
+        if not settings.process_count:
+            from parascrape.fetch import close_connections
+
+            close_connections()
 
 
 def _check_main() -> None:
@@ -130,7 +141,9 @@ def _to_entry(number: int, url: str | Entry) -> Entry:
 class _Run:
     """The state of one harvest: the frontier, the executor, and what is in flight between them."""
 
-    def __init__(self, entries: Iterable[Entry | None], settings: Settings, stop: Stop) -> None:
+    def __init__(
+        self, entries: Iterable[Entry | None], settings: Settings, stop: Stop, idle: Callable[[], None]
+    ) -> None:
         deadline = settings.timeout + _SCRAPE_GRACE
         self.executor = open_executor(settings.process_count, settings.thread_count, deadline=deadline)
         self._settings = settings
@@ -139,13 +152,14 @@ class _Run:
         self._fault: Exception | None = None  # what the list itself has raised
         self._finished: SimpleQueue[tuple[Visit, Future[Outcome]] | None] = SimpleQueue()
         self._stop = stop
+        self._idle = idle
         self._draining = False
         stop.wake = lambda: self._finished.put(None)
         self._in_flight = 0
         self._taken = 0
         self._following = 0  # with ``ordered``, the number whose outcome comes next
-        # A quarter more than the fetches, so that a free thread finds its next task without a round trip.
-        self._window = settings.fetches * 5 // 4 + 2 * max(1, settings.process_count)
+        # More than the fetches, so that a free thread finds its next task without a round trip.
+        self._window = capacity(settings.thread_count) * max(1, settings.process_count)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Final outcomes, in the list's order where the settings ask for it."""
@@ -199,6 +213,8 @@ class _Run:
 
     def _take_in(self, patience: float | None) -> Iterator[tuple[int, Outcome]]:
         """The outcome of the next visit that is finished, if one is in time and it is final."""
+        if self._finished.empty():
+            self._idle()
         try:
             finished = self._finished.get(timeout=patience)
         except Empty:
@@ -221,7 +237,7 @@ class _Run:
 
     def _submit(self, visit: Visit) -> None:
         visit.attempts += 1
-        future = self.executor.submit(self._work, visit.entry, visit.attempts)
+        future = self.executor.submit(self._work, tuple(visit.entry), visit.attempts)
         self._in_flight += 1
         future.add_done_callback(lambda done: self._finished.put((visit, done)))
 

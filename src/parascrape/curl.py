@@ -1,6 +1,6 @@
 """The transport below requests: an adapter that sends through libcurl, mounted on the session.
 
-One handle a thread keeps its connections. libcurl's own total time covers name look-up, connecting,
+Handles keep their connections. libcurl's own total time covers name look-up, connecting,
 TLS, headers (also ``100 Continue`` without end) and body, and the interpreter lock is free meanwhile.
 One fetch of a 41 kB body costs 0.05 ms of CPU; through urllib3 and http.client it is 0.35 ms.
 """
@@ -8,7 +8,6 @@ One fetch of a 41 kB body costs 0.05 ms of CPU; through urllib3 and http.client 
 from __future__ import annotations
 
 import os
-import threading
 from http.client import HTTPMessage
 from typing import Any
 
@@ -22,16 +21,13 @@ from requests.utils import select_proxy
 
 from parascrape import urls
 from parascrape.curl_errors import raise_for
+from parascrape.curl_handles import Handles
 from parascrape.errors import TooLarge
 
 __all__ = ["CurlAdapter", "open_session"]
 
 _UNWANTED = 1 << 16
 """Bytes of an answer other than 2xx that are read so that its connection can be used again."""
-_BUFFER = 1 << 18
-"""Bytes received at once: most bodies in one call back into Python."""
-_KEPT = 8
-"""Connections that one thread keeps."""
 
 _mockable_send = HTTPAdapter.send
 
@@ -45,10 +41,7 @@ class CurlAdapter(HTTPAdapter):
     def __init__(self, max_bytes: int) -> None:
         super().__init__()
         self._max_bytes = max_bytes
-        self._local = threading.local()
-        self._share = pycurl.CurlShare()
-        self._share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)
-        self._share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_SSL_SESSION)
+        self._handles = Handles(max_bytes)
 
     def send(  # noqa: PLR0913 (the signature is requests')
         self,
@@ -67,14 +60,24 @@ class CurlAdapter(HTTPAdapter):
         if HTTPAdapter.send is not _mockable_send:
             return super().send(request, stream, timeout, verify, cert, proxies)
         answer = _Answer(self._max_bytes)
-        handle = self._handle()
-        handle.setopt(pycurl.URL, urls.redact(str(request.url)))
-        handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in request.headers.items()])
-        handle.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout * 1000)))
-        handle.setopt(pycurl.PROXY, select_proxy(str(request.url), proxies) or "")
-        handle.setopt(pycurl.WRITEFUNCTION, answer.write)
-        handle.setopt(pycurl.HEADERFUNCTION, answer.header)
-        _verify(handle, verify)
+        url = urls.redact(str(request.url))
+        origin = urls.host_key(url)
+        handle = self._handles.take(origin)
+        try:
+            handle.setopt(pycurl.URL, url)
+            handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in request.headers.items()])
+            handle.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout * 1000)))
+            handle.setopt(pycurl.PROXY, (proxies and select_proxy(url, proxies)) or "")
+            handle.setopt(pycurl.WRITEFUNCTION, answer.write)
+            handle.setopt(pycurl.HEADERFUNCTION, answer.header)
+            _verify(handle, verify)
+            self._perform(handle, answer)
+        finally:
+            self._handles.give_back(origin, handle)
+        return answer.response(request)
+
+    def _perform(self, handle: Any, answer: _Answer) -> None:
+        """Send and receive. Raises a FetchError unless enough has come back."""
         try:
             handle.perform()
         except pycurl.error as error:
@@ -84,28 +87,11 @@ class CurlAdapter(HTTPAdapter):
                 details: tuple[Any, ...] = error.args
                 reason = handle.getinfo(pycurl.OS_ERRNO)
                 raise_for(details[0], os.strerror(reason) if reason else details[1])
-        return answer.response(request)
-
-    def _handle(self) -> Any:
-        """This thread's handle, with what is the same for every request."""
-        handle = getattr(self._local, "handle", None)
-        if handle is None:
-            handle = pycurl.Curl()
-            handle.setopt(pycurl.NOSIGNAL, 1)
-            handle.setopt(pycurl.SHARE, self._share)
-            handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-            handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-            handle.setopt(pycurl.PATH_AS_IS, 1)
-            handle.setopt(pycurl.BUFFERSIZE, _BUFFER)
-            handle.setopt(pycurl.MAXCONNECTS, _KEPT)
-            handle.setopt(pycurl.MAXFILESIZE_LARGE, self._max_bytes)
-            self._local.handle = handle
-        return handle
 
     def close(self) -> None:
-        """Close the kept connections of threads that have ended and of this one."""
+        """Close the kept connections; fetches in flight are not disturbed."""
         super().close()
-        self._local = threading.local()
+        self._handles.clear()
 
 
 def _verify(handle: Any, verify: bool | str) -> None:
@@ -158,6 +144,7 @@ class _Answer:
         response.request = request
         response.headers = _headers(lines)
         response.raw = _Body(b"".join(self._pieces))
+        self._pieces.clear()  # the handle keeps this object until its next request
         if "Set-Cookie" in response.headers:
             _take_cookies(response, lines)
         return response

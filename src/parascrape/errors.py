@@ -4,6 +4,7 @@
     ├── UsageError               usage          wrong options, unreadable list, unusable scraper
     │   └── MainGuardError       main_guard     a script without ``if __name__ == "__main__":``
     ├── OutputError              output         a record could not be written: the run ends
+    │   └── OutputBusy           output_busy    another process writes this output
     ├── FetchError               fetch
     │   ├── InvalidUrl           invalid_url    no absolute http(s) URL
     │   ├── DnsError             dns            the host name has no address           (retried)
@@ -44,6 +45,7 @@ __all__ = [
     "InvalidUrl",
     "MainGuardError",
     "NotHtml",
+    "OutputBusy",
     "OutputError",
     "ParascrapeError",
     "ProxyFailed",
@@ -88,6 +90,12 @@ class OutputError(ParascrapeError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class OutputBusy(OutputError):
+    """Another process writes this output; the message says which."""
+
+    code = "output_busy"
 
 
 class FetchError(ParascrapeError):

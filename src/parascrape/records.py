@@ -115,6 +115,8 @@ def encode(record: Mapping[str, Any]) -> bytes:
         line = orjson.dumps(record, option=_OPTIONS)
     except (TypeError, ValueError, RecursionError) as error:
         raise _fault(*_find_fault(record, error)) from None
+    if line.isascii():
+        return line
     if b"\xe2\x80" in line:  # U+2028 and U+2029 end a line for str.splitlines and JavaScript
         line = line.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
     return line.replace(b"\xc2\x85", b"\\u0085") if b"\xc2\x85" in line else line

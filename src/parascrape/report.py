@@ -26,8 +26,10 @@ class Tally:
         self._clock = clock
         self.began = clock()
         self.total: int | None = None
+        self.read = 0  # entries that the list has given so far
         self.entries = 0
         self.records = 0
+        self.before: Counter[str] = Counter()  # outcomes of earlier runs by code, "" for good ones
         self.bytes = 0
         self.fetch_seconds = 0.0
         self.scrape_seconds = 0.0
@@ -46,8 +48,23 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        """Entries without a good record."""
-        return sum(self.failures.values())
+        """Entries without a good record, those of earlier runs among them."""
+        return sum(self.failures.values()) + self.done_before - self.before[""]
+
+    @property
+    def done_before(self) -> int:
+        """Entries whose outcome an earlier run has written."""
+        return sum(self.before.values())
+
+    @property
+    def done(self) -> int:
+        """Entries that have their outcome."""
+        return self.entries + self.done_before
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every entry that the list gave has its one outcome."""
+        return self.read == self.done
 
     @property
     def seconds(self) -> float:
@@ -64,7 +81,7 @@ class Tally:
         """Until the end at this rate; None where the total is not known."""
         if self.total is None or not self.entries:
             return None
-        return max(0, self.total - self.entries) / self.rate
+        return max(0, self.total - self.done) / self.rate
 
 
 class Progress(Protocol):
@@ -150,13 +167,13 @@ class _Live:
             tally = self._tally
             line = _plain_line(tally)
             self._progress.update(
-                self._task, completed=tally.entries, total=tally.total, description=line, refresh=True
+                self._task, completed=tally.done, total=tally.total, description=line, refresh=True
             )
 
 
 def _plain_line(tally: Tally) -> str:
     """``120/400 done, 35.2 pages/s, 3 failed, 8 s left``"""
-    done = f"{tally.entries:,}" if tally.total is None else f"{tally.entries:,}/{tally.total:,}"
+    done = f"{tally.done:,}" if tally.total is None else f"{tally.done:,}/{tally.total:,}"
     left = tally.seconds_left
     parts = [f"{done} done", f"{tally.rate:.1f} pages/s", f"{tally.failed:,} failed"]
     if left is not None:
@@ -166,12 +183,13 @@ def _plain_line(tally: Tally) -> str:
 
 def summarise(tally: Tally, *, threads: int, output: str) -> str:
     """The end of a run in three or four lines: what came of it, how fast, and where the time went."""
-    good = tally.entries - tally.failed
+    good = tally.done - tally.failed
+    failures = tally.failures + Counter({code: count for code, count in tally.before.items() if code})
+    before = f", {tally.done_before:,} of them done before" if tally.done_before else ""
     lines = [
         f"{_count(tally.entries, 'URL')} in {_duration(tally.seconds)}, {tally.rate:,.1f} pages/s, "
         f"{_size(tally.bytes)} received.",
-        f"{good:,} good ({_count(tally.records, 'record')}), "
-        f"{tally.failed:,} failed{_codes(tally.failures)}.",
+        f"{_count(tally.done, 'outcome')}{before}: {good:,} good, {tally.failed:,} failed{_codes(failures)}.",
     ]
     if tally.entries:
         lines.append(_where_time_went(tally, threads))

@@ -1,54 +1,190 @@
-"""Sinks: where records go. One writer, whole lines."""
+"""Sinks: where records go. One writer, whole lines, and what was said to be written is on the disk.
+
+Lines are gathered while more records are at hand, and written before anybody waits: a write for each
+record cost 8 us. They reach the disk with those of the last second (group commit), and at the end.
+A write or sync that failed is never tried again: what a failed fsync has lost is not known, so the run
+ends and the next one reads what is there.
+"""
 
 from __future__ import annotations
 
-import io
+import errno
 import os
+import stat
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, NamedTuple, Self
 
 from parascrape.errors import OutputError, UsageError
+from parascrape.ledger import Ledger, read_ledger, sync_folder
+from parascrape.locks import OutputLock
 
-__all__ = ["JsonlSink"]
+__all__ = ["MIN_FREE", "SYNC_RECORDS", "SYNC_SECONDS", "JsonlSink", "System"]
+
+SYNC_SECONDS = 1.0
+SYNC_RECORDS = 1000
+"""Writes are brought to the disk after so long or so many pages, whichever comes first."""
+
+_GATHERED = 1 << 16
+"""Bytes that are written without waiting for more."""
+
+MIN_FREE = 1 << 20
+"""Bytes that stay free: a run ends before the disk is full, with room for others to clean up."""
+
+
+class System(NamedTuple):
+    """The calls that can fail, to be replaced by tests that let them."""
+
+    write: Callable[[int, Any], int] = os.write
+    sync: Callable[[int], None] = os.fsync
+    free: Callable[[int], int] = lambda descriptor: _free_bytes(descriptor)
+    clock: Callable[[], float] = time.monotonic
+
+
+_SYSTEM = System()
 
 
 class JsonlSink:
-    """Encoded records written to a file, or to standard output for ``"-"``; a context manager.
+    """Encoded records appended to a file, or written to standard output for ``"-"``; a context manager.
 
-    Every call of `write` is one write to the operating system (7 us for a record of a few kB), so a
-    killed run has lost nothing that was finished, and a reader sees records as they come.
+    A file is locked, its torn tail is cut, and `ledger` says what it holds. ``overwrite`` starts anew;
+    ``prepare`` is given the locked file first, where there is one.
 
     Raises:
-        UsageError: the destination cannot be opened.
-        OutputError: a write failed; what was written ends with a whole line where the system allows.
+        OutputBusy: another process writes it.
+        UsageError: it cannot be opened, or holds something else than records.
+        OutputError: a write or sync failed, or the disk is nearly full. Every line in the file is whole;
+            no more is written.
     """
 
-    def __init__(self, destination: str) -> None:
+    def __init__(
+        self,
+        destination: str,
+        *,
+        overwrite: bool = False,
+        prepare: Callable[[Path], object] | None = None,
+        system: System = _SYSTEM,
+    ) -> None:
         self.destination = destination
-        self._file = _open(destination)
+        self.ledger = Ledger()
+        self._system = system
+        self._lock: OutputLock | None = None
+        self._pending: list[bytes] = []
+        self._size = 0
+        self._unsynced = 0
+        self._synced_at = system.clock()
+        self._failed = False
+        if destination == "-":
+            self._descriptor = _duplicate_stdout()
+            self._is_file = False
+        else:
+            self._descriptor = self._open(Path(destination), overwrite, prepare)
+
+    def _open(self, path: Path, overwrite: bool, prepare: Callable[[Path], object] | None) -> int:
+        """The file's descriptor, at its end; the folders above it are made."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._is_file = not path.exists() or stat.S_ISREG(path.stat().st_mode)
+            if self._is_file:
+                self._lock = OutputLock(path)
+                if prepare is not None and path.exists():
+                    prepare(path)
+            flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+            descriptor = os.open(path, flags, 0o644)
+        except BaseException as error:
+            self._release()
+            raise _opening_fault(path, error) from None
+        try:
+            if self._is_file:
+                self.ledger = Ledger() if overwrite else read_ledger(path)
+                os.ftruncate(descriptor, self.ledger.size)
+                os.lseek(descriptor, 0, os.SEEK_END)
+                sync_folder(path.parent)
+        except BaseException as error:
+            os.close(descriptor)
+            self._release()
+            raise _opening_fault(path, error) from None
+        return descriptor
 
     def write(self, lines: bytes) -> None:
-        """Write whole lines."""
+        """Take the lines of one page; they are written when `flush` is called, or with others soon."""
+        self._pending.append(lines)
+        self._size += len(lines)
+        if self._size >= _GATHERED:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was taken to the operating system, and bring it to the disk when it is time."""
+        if not self._pending:
+            return
+        if self._failed:
+            raise OutputError(f"cannot write {self.destination}: it has failed before", errno.EIO)
+        lines = b"".join(self._pending)
+        self._unsynced += len(self._pending)
+        self._pending.clear()
+        self._size = 0
         view = memoryview(lines)
         try:
             while view:
-                view = view[self._file.write(view) :]
+                view = view[self._system.write(self._descriptor, view) :]
         except OSError as error:
             self._cut_torn_line(lines[: len(lines) - len(view)])
-            message = f"cannot write {self.destination}: {error.strerror}"
-            raise OutputError(message, error.errno or 0) from None
+            raise self._fault(error) from None
+        if not self._is_file:
+            return
+        waited = self._system.clock() - self._synced_at
+        if self._unsynced >= SYNC_RECORDS or waited >= SYNC_SECONDS:
+            self.sync()
+            self._check_room()
+
+    def sync(self) -> None:
+        """Bring everything taken to the disk. Raises OutputError where that fails."""
+        self.flush()
+        if not self._is_file or not self._unsynced:
+            return
+        try:
+            self._system.sync(self._descriptor)
+        except OSError as error:
+            raise self._fault(error) from None
+        self._unsynced = 0
+        self._synced_at = self._system.clock()
+
+    def _check_room(self) -> None:
+        """Raise OutputError where the disk is nearly full: what is written is on it."""
+        free = self._system.free(self._descriptor)
+        if free < MIN_FREE:
+            raise self._fault(OSError(errno.ENOSPC, f"only {free} bytes are left on the disk"))
+
+    def _fault(self, error: OSError) -> OutputError:
+        self._failed = True
+        return OutputError(f"cannot write {self.destination}: {error.strerror}", error.errno or 0)
 
     def _cut_torn_line(self, written: bytes) -> None:
-        """Take the last line back where only a part of it fitted; a pipe or terminal keeps that part."""
+        """Take the last line back where only a part of it fitted; a pipe keeps that part."""
         torn = len(written) - (written.rfind(b"\n") + 1)
-        if torn and self._file.seekable():
-            self._file.truncate(self._file.seek(-torn, os.SEEK_CUR))
+        if torn and self._is_file:
+            with suppress(OSError):  # the next run cuts it
+                os.ftruncate(self._descriptor, os.lseek(self._descriptor, -torn, os.SEEK_CUR))
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Bring the rest to the disk, close the file and give the lock back."""
+        if self._descriptor < 0:
+            return
+        try:
+            if not self._failed:
+                self.sync()
+        finally:
+            os.close(self._descriptor)
+            self._descriptor = -1
+            self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -59,15 +195,25 @@ class JsonlSink:
         self.close()
 
 
-def _open(destination: str) -> BinaryIO | io.FileIO:
-    """The file, unbuffered; the folders above it are made."""
-    if destination == "-":
-        if sys.stdout is None:
-            raise UsageError("cannot write to standard output: it is closed")
-        return os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
-    path = Path(destination)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return open(path, "wb", buffering=0)
-    except OSError as error:
-        raise UsageError(f"cannot write {destination}: {error.strerror}") from None
+def _opening_fault(path: Path, error: BaseException) -> BaseException:
+    """What opening an output raises for this: a full disk is no wrong usage."""
+    if not isinstance(error, OSError):
+        return error
+    message = f"cannot write {path}: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
+        return OutputError(message, error.errno)
+    return UsageError(message)
+
+
+def _duplicate_stdout() -> int:
+    if sys.stdout is None:
+        raise UsageError("cannot write to standard output: it is closed")
+    return os.dup(sys.stdout.fileno())
+
+
+def _free_bytes(descriptor: int) -> int:
+    """Bytes that this process may still write to the file's disk; very many where nobody can say."""
+    if not hasattr(os, "fstatvfs"):
+        return 1 << 62
+    found = os.fstatvfs(descriptor)
+    return found.f_bavail * found.f_frsize

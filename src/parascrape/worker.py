@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from parascrape import records, urls
 from parascrape.errors import BadRecord, FetchError, ParascrapeError, ScrapeError, TaskError
 from parascrape.executors.calls import describe
-from parascrape.fetch import fetch
 from parascrape.page import Page
 from parascrape.records import ErrorInfo, Meta
 from parascrape.scrapers import scraper_for
 from parascrape.settings import Settings
+from parascrape.text import escape_surrogates
 from parascrape.urls import Entry
 
 __all__ = ["MAX_RECORDS", "Outcome", "fail", "scrape_url"]
@@ -40,8 +40,12 @@ class Outcome(NamedTuple):
     scrape_seconds: float = 0.0
 
 
-def scrape_url(entry: Entry, attempt: int, *, settings: Settings) -> Outcome:
-    """The outcome of one attempt at an entry. Never raises an `Exception`: failures are outcomes too."""
+def scrape_url(fields: Sequence[Any], attempt: int, *, settings: Settings) -> Outcome:
+    """The outcome of one attempt at an entry. Never raises an `Exception`: failures are outcomes too.
+
+    ``fields`` are those of an `Entry`: a plain tuple pickles six times as fast (10 us saved a page).
+    """
+    entry = Entry._make(fields)
     meta: Meta = {"fetched_at": _now(), "attempts": attempt}
     began = fetched = time.perf_counter()
     try:
@@ -77,8 +81,8 @@ def _encode_failure(entry: Entry, info: ErrorInfo, meta: Meta) -> bytes:
     """The failure's line, which there is for every entry: lone surrogates are shown as escapes, and
     columns that JSON cannot carry are left out.
     """
-    url = _escape_surrogates(urls.redact(entry.url))
-    texts: Any = {key: _escape_surrogates(str(text)) for key, text in info.items()}
+    url = escape_surrogates(urls.redact(entry.url))
+    texts: Any = {key: escape_surrogates(str(text)) for key, text in info.items()}
     try:
         return records.encode(records.failure(url, texts, entry.columns, meta))
     except BadRecord:
@@ -87,6 +91,9 @@ def _encode_failure(entry: Entry, info: ErrorInfo, meta: Meta) -> bytes:
 
 def _fetch(entry: Entry, settings: Settings, meta: Meta) -> Page:
     """The entry's page. Raises a FetchError, whatever goes wrong."""
+    # Here, because the parent of worker processes imports this module and never fetches: 0.1 s.
+    from parascrape.fetch import fetch
+
     try:
         page = fetch(urls.prepare(entry.url), settings, meta)
     except ParascrapeError:
@@ -161,18 +168,13 @@ def _encode(
 def _order(entry: Entry, meta: Meta) -> Meta:
     """The meta with its keys in their fixed order, and where the entry stands in its list."""
     if entry.source:
-        meta["source"] = _escape_surrogates(entry.source)
+        meta["source"] = escape_surrogates(entry.source)
     if entry.line:
         meta["line"] = entry.line
     return {key: meta[key] for key in _META_KEYS if key in meta}  # type: ignore[literal-required, return-value]
 
 
 _META_KEYS = tuple(Meta.__annotations__)
-
-
-def _escape_surrogates(text: str) -> str:
-    """JSON cannot carry lone surrogates; file names that are no UTF-8 and user code's messages hold them."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _now() -> str:

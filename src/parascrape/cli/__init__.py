@@ -16,13 +16,14 @@ import typer
 from parascrape.cli.demo import demo
 from parascrape.cli.help import HarvestCommand, OneCommand
 from parascrape.cli.lists import lists
-from parascrape.errors import ParascrapeError, UsageError
+from parascrape.cli.retry import retry
+from parascrape.errors import OutputBusy, OutputError, ParascrapeError, UsageError
 from parascrape.text import printable
 
 __all__ = ["run"]
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_COMMANDS = {"demo": demo}
+_COMMANDS = {"demo": demo, "retry": retry}
 _BadOption: type[Any] = typer.BadParameter.__bases__[0]  # of any wrong option; Typer exports no name for it
 
 
@@ -45,10 +46,16 @@ def run(arguments: Sequence[str]) -> int:
         else:
             app = _app(lists, HarvestCommand)
             status = app(list(arguments) or ["--help"], prog_name="scrape", standalone_mode=False)
+    except OutputBusy as error:
+        sys.stderr.write(f"scrape: {printable(str(error), 2000)}\n")
+        return 75
     except (UsageError, _BadOption) as error:
         reason = str(error) if isinstance(error, UsageError) else error.format_message()
         sys.stderr.write(f"scrape: {printable(reason, 2000)}\n")
         return 2
+    except OutputError as error:  # before the first fetch, or when the list itself has failed
+        sys.stderr.write(f"scrape: {printable(str(error), 2000)}\n")
+        return 74
     except ParascrapeError as error:  # the run cannot go on: no worker process starts
         sys.stderr.write(f"scrape: {printable(str(error), 2000)}\n")
         return 70

@@ -12,7 +12,10 @@ __all__ = ["HarvestCommand", "OneCommand"]
 
 _ABOUT = "Turn a list of URLs into a file of records, one line of JSON for each."
 _EXAMPLE = "Example: scrape urls.txt --mode process --select title=h1 --select price=.price"
-_COMMANDS = [("demo", "Serve a bundled site on loopback and harvest it, to see it run.")]
+_COMMANDS = [
+    ("retry OUTPUT", "Run again what failed in an output, and replace those records."),
+    ("demo", "Serve a bundled site on loopback and harvest it, to see it run."),
+]
 _EXITS = "Exit status: 0 all good, 1 some URLs failed, 2 wrong usage, 130 interrupted."
 _COLUMN = 27
 _WIDTH = 80

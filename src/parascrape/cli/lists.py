@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -52,6 +53,8 @@ def lists(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     proxy: opt.Proxy = "",
     insecure: opt.Insecure = False,
     output: opt.Output = "",
+    overwrite: opt.Overwrite = False,
+    resume_failed: opt.ResumeFailed = False,
     ordered: opt.Ordered = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -75,8 +78,25 @@ def lists(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
         verify_tls=not insecure,
         ordered=ordered,
     )
-    from parascrape.cli.session import Display, run_lists
+    from parascrape.cli.session import Display, Target, run_lists
 
+    prepare = _forget_retry if overwrite else _drop_failed if resume_failed else None
+    target = Target(output, overwrite, prepare)
     display = Display(quiet=quiet, verbose=verbose, log_file=log_file)
-    status = run_lists(sources, settings, display, output=output, url_column=url_column, limit=limit)
+    status = run_lists(sources, settings, display, target, url_column=url_column, limit=limit)
     raise typer.Exit(status)
+
+
+def _drop_failed(output: Path) -> None:
+    """Take the failures out of an output."""
+    from parascrape.ledger import drop_pages
+
+    drop_pages(output, lambda page: bool(page.code))
+
+
+def _forget_retry(output: Path) -> None:
+    """Remove the list of a `scrape retry` that was ended: an output that starts anew has no use for it."""
+    from parascrape.cli.again import Lists
+
+    for path in Lists.of(output):
+        path.unlink(missing_ok=True)

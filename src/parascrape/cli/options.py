@@ -20,9 +20,11 @@ __all__ = [
     "ModeOption",
     "Ordered",
     "Output",
+    "Overwrite",
     "Processes",
     "Proxy",
     "Quiet",
+    "ResumeFailed",
     "Retries",
     "Scraper",
     "Select",
@@ -131,6 +133,12 @@ Output = Annotated[
         metavar="FILE",
         help="JSON lines; - for stdout [output/<list name>.jsonl].",
     ),
+]
+Overwrite = Annotated[
+    bool, _option("--overwrite", panel=_OUT, help="Start anew [go on where the output ends].")
+]
+ResumeFailed = Annotated[
+    bool, _option("--resume-failed", panel=_OUT, help="Fetch again what failed; good records stay.")
 ]
 Ordered = Annotated[bool, _option("--ordered", panel=_OUT, help="Records in the list's order [as finished].")]
 Limit = Annotated[

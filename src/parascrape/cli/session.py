@@ -4,55 +4,73 @@ from __future__ import annotations
 
 import errno
 import itertools
-import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from parascrape import inputs
+from parascrape.cli.limits import fit_threads
+from parascrape.cli.logs import Display, logging_to, open_log
 from parascrape.crawler import Stop, harvest
 from parascrape.errors import OutputError, UsageError
 from parascrape.executors.guard import refuse_during_import
+from parascrape.executors.memory import keep_memory
+from parascrape.ledger import Ledger
 from parascrape.readahead import read_ahead
 from parascrape.report import Progress, Tally, make_progress, summarise
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
 from parascrape.sinks import JsonlSink
 from parascrape.text import printable
-from parascrape.urls import Entry, redact
+from parascrape.urls import Entry
+from parascrape.worker import Outcome
 
-__all__ = ["Display", "run_demo", "run_lists"]
+__all__ = ["Display", "Target", "left_to_do", "run_demo", "run_entries", "run_lists"]
 
-_EXIT_FAILED, _EXIT_IO, _EXIT_PIPE = 1, 74, 141
+_EXIT_FAILED, _EXIT_LOST, _EXIT_IO, _EXIT_PIPE = 1, 70, 74, 141
 
 
-class Display(NamedTuple):
-    """What the person who runs the command wants to see."""
+class Target(NamedTuple):
+    """Where the records go, and what becomes of those that are there.
 
-    quiet: bool
-    verbose: bool
-    log_file: str
+    While the output is locked, ``prepare`` is called with its path before it is read, ``finish`` with the
+    ledger of what it held before when every entry has its outcome.
+    """
+
+    output: str
+    overwrite: bool = False
+    prepare: Callable[[Path], object] | None = None
+    finish: Callable[[Ledger], object] = lambda _: None
+    nothing: str = "The list holds no URLs."
 
 
 def run_lists(  # noqa: PLR0913
-    sources: Sequence[str], settings: Settings, display: Display, *, output: str, url_column: str, limit: int
+    sources: Sequence[str],
+    settings: Settings,
+    display: Display,
+    target: Target,
+    *,
+    url_column: str,
+    limit: int = 0,
 ) -> int:
     """The exit status of harvesting these lists."""
     _check_limit(limit)
     entries = inputs.read_lists(sources, url_column=url_column)
-    output = output or f"output/{inputs.default_name(sources)}.jsonl"
-    _refuse_overwriting(sources, output)
+    if not target.output:
+        target = target._replace(output=f"output/{inputs.default_name(sources)}.jsonl")
+    _refuse_overwriting(sources, target.output)
     tally = Tally()
     if not display.quiet and sys.stderr.isatty():
         _count_meanwhile(tally, sources, url_column, limit)
     if limit:
         entries = itertools.islice(entries, limit)
     flowing = read_ahead(entries) if any(map(_is_stream, sources)) else entries
-    return _run(flowing, settings, display, tally, output)
+    return run_entries(flowing, settings, display, target, tally)
 
 
 def run_demo(settings: Settings, display: Display, *, output: str, limit: int) -> int:
@@ -66,7 +84,7 @@ def run_demo(settings: Settings, display: Display, *, output: str, limit: int) -
         tally = Tally()
         tally.total = len(urls)
         entries = (Entry(url, line) for line, url in enumerate(urls, 1))
-        status = _run(entries, settings, display, tally, output)
+        status = run_entries(entries, settings, display, Target(output, overwrite=True), tally)
     if limit or settings.scraper or settings.select or status != _EXIT_FAILED:
         return status
     counted = {"ok": tally.entries - tally.failed, **tally.failures}
@@ -101,50 +119,102 @@ def _count_meanwhile(tally: Tally, sources: Sequence[str], url_column: str, limi
     threading.Thread(target=count, name="count", daemon=True).start()
 
 
-def _run(
-    entries: Iterable[Entry | None], settings: Settings, display: Display, tally: Tally, output: str
+def run_entries(
+    entries: Iterable[Entry | None], settings: Settings, display: Display, target: Target, tally: Tally
 ) -> int:
-    """Harvest into the output; the exit status. Whatever ends it, the output holds whole lines."""
+    """The exit status of harvesting these into the output. Whatever ends it, the output holds whole lines."""
     refuse_during_import()
+    if not settings.process_count:
+        keep_memory()
     check_scraper(settings.scraper, settings.mode, settings.select)
-    status = 0
+    asked, settings = settings, fit_threads(settings)
     stop = Stop()
     with (
         _signals(stop) as received,
-        closing(_open_log(display.log_file)) as log,
-        JsonlSink(output) as sink,
+        closing(open_log(display.log_file)) as log,
+        JsonlSink(target.output, overwrite=target.overwrite, prepare=target.prepare) as sink,
         _stdout_for_data(),
     ):
         progress = make_progress(tally, quiet=display.quiet)
-        with (
-            progress,
-            _logging([log], display, progress),
-            closing(harvest(entries, settings, stop=stop)) as outcomes,
-        ):
-            if not settings.verify_tls and not display.quiet:
-                progress.say("Certificates are not verified (--insecure).")
-            try:
-                for outcome in outcomes:
-                    sink.write(outcome.lines)
-                    tally.add(outcome)
-            except OutputError as error:
-                if error.errno == errno.EPIPE:  # the reader has all it wants, as in `| head`
-                    return _EXIT_PIPE
-                status = _EXIT_IO
-                progress.say(f"scrape: {printable(str(error))}")
-    if received:
-        status = 128 + received[0]
-    if not display.quiet:
-        _say_end(tally, settings, output, stopped=status > 128)
+        with progress, logging_to([log], display, progress):
+            if asked != settings and not display.quiet:
+                progress.say(f"Too few files may be open (ulimit -n): {settings.thread_count} threads.")
+            _say_start(progress, settings, display, sink)
+            left = left_to_do(entries, sink.ledger, tally)
+            with closing(harvest(left, settings, stop=stop, idle=sink.flush)) as outcomes:
+                status = _write(outcomes, sink, tally, progress)
+        if received:
+            status = 128 + received[0]
+        elif not status and not tally.adds_up:
+            status = _EXIT_LOST
+            _say_lost(tally)
+        elif not status:
+            target.finish(sink.ledger)
+    if not display.quiet and status != _EXIT_PIPE:
+        _say_end(tally, settings, target, status)
     return status or (_EXIT_FAILED if tally.failed else 0)
 
 
-def _say_end(tally: Tally, settings: Settings, output: str, *, stopped: bool) -> None:
-    if stopped:
-        sys.stderr.write("Stopped before the end of the list.\n")
-    if not tally.entries and not stopped:
-        sys.stderr.write("The list holds no URLs.\n")
-    sys.stderr.write(summarise(tally, threads=settings.fetches, output=output) + "\n")
+def _say_lost(tally: Tally) -> None:
+    """Tell it loudly, with --quiet too."""
+    sys.stderr.write(
+        f"scrape: THE COUNT DOES NOT ADD UP: the list gave {tally.read:,} entries, "
+        f"{tally.done:,} have an outcome. Please report this.\n"
+    )
+
+
+def left_to_do(entries: Iterable[Entry | None], ledger: Ledger, tally: Tally) -> Iterator[Entry | None]:
+    """The entries that have no outcome yet; the others are counted. Now and then None, to look up."""
+    passed = 0
+    for entry in entries:
+        if entry is None:
+            yield None
+            continue
+        tally.read += 1
+        code = ledger.take(entry)
+        if code is None:
+            yield entry
+            continue
+        tally.before[code] += 1
+        passed += 1
+        if passed % 100_000 == 0:
+            yield None  # so that a Ctrl-C is heard
+
+
+def _write(outcomes: Iterable[Outcome], sink: JsonlSink, tally: Tally, progress: Progress) -> int:
+    """Write every outcome to the disk; 0, or the exit status where that fails."""
+    try:
+        for outcome in outcomes:
+            sink.write(outcome.lines)
+            tally.add(outcome)
+        sink.sync()
+    except OutputError as error:
+        if error.errno == errno.EPIPE:  # the reader has all it wants, as in `| head`
+            return _EXIT_PIPE
+        progress.say(f"scrape: {printable(str(error))}")
+        if sink.destination != "-":
+            progress.say("Every record in it is whole. Make room, and run the same command again to go on.")
+        return _EXIT_IO
+    return 0
+
+
+def _say_start(progress: Progress, settings: Settings, display: Display, sink: JsonlSink) -> None:
+    if display.quiet:
+        return
+    if not settings.verify_tls:
+        progress.say("Certificates are not verified (--insecure).")
+    if len(sink.ledger):
+        output, held = printable(sink.destination), len(sink.ledger)
+        plural = "" if held == 1 else "s"
+        progress.say(f"Going on with {output}: it holds {held:,} outcome{plural} (--overwrite starts anew).")
+
+
+def _say_end(tally: Tally, settings: Settings, target: Target, status: int) -> None:
+    if status > 128:
+        sys.stderr.write("Stopped before the end of the list. The same command again goes on from here.\n")
+    elif not tally.done and status != _EXIT_LOST:
+        sys.stderr.write(f"{target.nothing}\n")
+    sys.stderr.write(summarise(tally, threads=settings.fetches, output=target.output) + "\n")
 
 
 @contextmanager
@@ -172,51 +242,3 @@ def _stdout_for_data() -> Iterator[None]:
         yield
     finally:
         sys.stdout = before
-
-
-@contextmanager
-def _logging(handlers: list[logging.Handler], display: Display, progress: Progress) -> Iterator[None]:
-    """All workers' log lines to these handlers, and to stderr with --verbose."""
-    if display.verbose:
-        handlers.append(_Said(progress))
-    root = logging.getLogger()
-    level = logging.DEBUG if display.verbose else logging.INFO if display.log_file else logging.CRITICAL
-    before = (root.level, root.handlers[:])
-    root.setLevel(level)
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
-    root.handlers = handlers
-    for handler in handlers:
-        handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
-    try:
-        yield
-    finally:
-        root.level, root.handlers = before
-
-
-def _open_log(path: str) -> logging.Handler:
-    """The log file, to be appended to; without a path what takes log lines and keeps none."""
-    if not path:
-        return logging.NullHandler()
-    try:
-        return logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-
-
-class _Said(logging.Handler):
-    """Log lines above the progress line."""
-
-    def __init__(self, progress: Progress) -> None:
-        super().__init__()
-        self._progress = progress
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._progress.say(self.format(record))
-
-
-class _Formatter(logging.Formatter):
-    """Lines without control characters or passwords: they hold what strangers' pages and lists say."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        lines = super().format(record).splitlines()
-        return "\n    ".join(printable(redact(line), 4000) for line in lines)

@@ -10,6 +10,7 @@ To the parent: ``("ready",)``, ``("done", [(id, pickle of a value | None, failur
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import os
 import pickle
@@ -27,8 +28,9 @@ from typing import Any, NamedTuple
 from parascrape.errors import TaskError
 from parascrape.executors.calls import Failure, call, describe
 from parascrape.executors.channel import Channel, pack
+from parascrape.executors.memory import keep_memory
 
-__all__ = ["MAX_RESULT", "ChildOptions", "run_child"]
+__all__ = ["MAX_RESULT", "ChildOptions", "relay_log", "run_child"]
 
 MAX_RESULT = 64 << 20
 """Bytes of one pickled result; a larger one fails its task, for it would hold up every other."""
@@ -51,6 +53,9 @@ def run_child(sock: socket.socket, options: ChildOptions) -> None:
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _die_with_parent(options.parent)
+    # A parsed page is thousands of objects, few of them garbage: collecting at every 700th costs 2-4 %.
+    gc.set_threshold(50_000, 10, 10)
+    keep_memory()
     # A scraper's print() must not land among the records on stdout.
     os.dup2(sys.stderr.fileno() if sys.stderr is not None else 2, 1)
     worker = _Worker(Channel(sock, blocking=True), options)
@@ -174,3 +179,10 @@ class _LogSender(logging.Handler):
             "process": record.process,
         }
         self._send(("log", attributes))
+
+
+def relay_log(attributes: dict[str, Any]) -> None:
+    """Pass a worker's log record to this process's handlers."""
+    logger = logging.getLogger(attributes["name"])
+    if logger.isEnabledFor(attributes["levelno"]):
+        logger.handle(logging.makeLogRecord(attributes))

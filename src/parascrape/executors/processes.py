@@ -13,10 +13,12 @@ library's pools lose every outstanding task with one dead worker, or hang (CPyth
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import logging
 import os
 import pickle
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, Literal
@@ -33,6 +35,17 @@ __all__ = ["ProcessExecutor"]
 
 _KNOWN_FUNCTIONS = 64
 """Functions that workers keep; further ones travel with each of their tasks."""
+
+
+_pumps: weakref.WeakSet[Pump] = weakref.WeakSet()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """End the workers of executors that nobody has shut down, also one that is just being started."""
+    for pump in list(_pumps):
+        pump.close(cancel=True, now=True)
+        pump.join()
 
 
 class ProcessExecutor(Executor):
@@ -69,6 +82,7 @@ class ProcessExecutor(Executor):
         self._pump = Pump(
             processes or available_cpus(), options, deadline=deadline, start_method=start_method
         )
+        _pumps.add(self._pump)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """A future of the call. What does not pickle fails the future.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import multiprocessing
 import pickle
 import selectors
@@ -15,16 +14,22 @@ from typing import Any, Literal
 from parascrape.errors import MainGuardError, ParascrapeError, TaskError, TaskTimeout, WorkerDied
 from parascrape.executors.backlog import Backlog
 from parascrape.executors.calls import Failure, describe
-from parascrape.executors.child import ChildOptions
+from parascrape.executors.child import ChildOptions, relay_log
 from parascrape.executors.guard import EXIT_MAIN_GUARD, MAIN_GUARD
 from parascrape.executors.handle import Task, WorkerHandle
+from parascrape.executors.rest import Rest
 
-__all__ = ["Pump"]
+__all__ = ["Pump", "capacity"]
 
 _FALSE_STARTS = 3
 """Workers in a row that may end before they are ready; after that the executor is broken."""
 _START_LIMIT = 60.0
 """Seconds for a worker to import what it needs."""
+
+
+def capacity(threads: int) -> int:
+    """Tasks that a worker of so many threads is given: those it runs, and some that wait for a thread."""
+    return threads + max(4, threads // 4)
 
 
 class Pump:
@@ -47,7 +52,8 @@ class Pump:
         self._options = options
         self._deadline = deadline
         self._context = multiprocessing.get_context(start_method)
-        self._capacity = options.threads + 2 + options.threads // 4
+        self._capacity = capacity(options.threads)
+        self._rest = Rest()
         self._names = itertools.count(1)
         self._workers: list[WorkerHandle] = []
         self._backlog = Backlog()
@@ -71,7 +77,9 @@ class Pump:
 
     def close(self, *, cancel: bool, now: bool = False) -> None:
         """No more tasks; ``cancel`` those no worker has yet; ``now``: kill the workers too."""
-        self._stopped = self._stopped or now
+        if now:
+            self._stopped = True
+            self._rest.end()
         self._backlog.close(cancel=cancel)
         self._ring()
 
@@ -91,7 +99,7 @@ class Pump:
 
     def _run(self) -> None:
         try:
-            while not self._stopped and not self._backlog.over:
+            while self._take_rest():
                 self._staff()
                 self._dispatch()
                 self._turn()
@@ -103,23 +111,35 @@ class Pump:
 
     def _turn(self) -> None:
         """Wait for workers, new tasks or the next deadline, and take in what has come."""
+        busy = False
         for key, events in self._selector.select(self._patience()):
             worker = key.data
             if worker is None:
                 self._ear.recv(4096)
                 self._rung = False  # after the read: a ring in between is not lost, see _dispatch
-                continue
+            elif events & selectors.EVENT_READ:
+                busy = True
+                self._receive(worker)
             if events & selectors.EVENT_WRITE:
                 self._push(worker, b"")
-            if events & selectors.EVENT_READ:
-                self._receive(worker)
-        if self._deadline is not None or self._false_starts:
-            self._check_deadlines()
+        if busy:
+            threads = self._options.threads
+            self._rest.adapt(starved=any(worker.load < threads for worker in self._workers))
+        self._check_deadlines()
+
+    def _take_rest(self) -> bool:
+        """Rest while there is more to do than one task a worker; then whether there is anything to do.
+
+        Nobody rings during a rest, so only what is looked at after it is sure to be seen.
+        """
+        if self._rest and self._backlog.unfinished > len(self._workers):
+            self._rung = True
+            self._rest.take()
+            self._rung = False
+        return not self._stopped and not self._backlog.over
 
     def _patience(self) -> float | None:
         """Seconds until a worker may be overdue."""
-        if self._deadline is None:
-            return None if all(worker.ready for worker in self._workers) else _START_LIMIT
         due = min((self._due(worker) for worker in self._workers), default=float("inf"))
         return None if due == float("inf") else max(0.0, due - time.monotonic())
 
@@ -187,7 +207,7 @@ class Pump:
                 for number, value, failure in message[1]:
                     self._settle(worker.finish(number), value, failure)
             elif message[0] == "log":
-                _log(message[1])
+                relay_log(message[1])
             else:
                 worker.begin()
                 self._false_starts = 0
@@ -277,10 +297,3 @@ class Pump:
         self._selector.close()
         self._ear.close()
         self._bell.close()
-
-
-def _log(attributes: dict[str, Any]) -> None:
-    """Pass a worker's log record to this process's handlers."""
-    logger = logging.getLogger(attributes["name"])
-    if logger.isEnabledFor(attributes["levelno"]):
-        logger.handle(logging.makeLogRecord(attributes))

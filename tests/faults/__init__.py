@@ -1,0 +1,1 @@
+"""Faults on purpose: kills, full disks, too few descriptors. All of them: ``pytest -m slow tests/faults``"""

@@ -1,0 +1,50 @@
+"""Harvests for tests: their settings, what they may have in flight, and whether they have all ended."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from parascrape import Settings
+from parascrape.urls import Entry
+from tests.shop import product
+from tests.site import Site
+
+MODES = ("sequential", "thread", "process")
+
+
+def make(mode: str, **more: Any) -> Settings:
+    """Settings of few workers that lose no time."""
+    chosen = {"processes": 2, "threads": 4, "scraper": product, "backoff": 0.01, "timeout": 20, **more}
+    return Settings(mode=mode, **chosen)  # type: ignore[arg-type]
+
+
+def window(settings: Settings) -> int:
+    """How many entries may be on their way at once."""
+    threads = settings.thread_count
+    return (threads + max(4, threads // 4)) * max(1, settings.process_count)
+
+
+def entries(site: Site, paths: list[str]) -> Iterator[Entry]:
+    """A list of the site's pages."""
+    return (Entry(site(path), line) for line, path in enumerate(paths, 1))
+
+
+def ours() -> list[threading.Thread]:
+    """The threads that a harvest starts."""
+    names = ("thread-", "worker-", "process-pump")
+    return [thread for thread in threading.enumerate() if thread.name.startswith(names)]
+
+
+def assert_all_ended(before: list[threading.Thread], seconds: float = 1.0) -> None:
+    """Nothing that a harvest started is left after so many seconds."""
+    ends = time.monotonic() + seconds
+    for child in multiprocessing.active_children():
+        child.join(max(0.0, ends - time.monotonic()))
+    for thread in set(ours()) - set(before):
+        thread.join(max(0.0, ends - time.monotonic()))
+    assert not multiprocessing.active_children()
+    assert set(ours()) <= set(before)
