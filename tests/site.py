@@ -11,6 +11,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -79,6 +80,9 @@ class Site:
 
     def __exit__(self, *_: object) -> None:
         self.closing.set()
+        # Without it a thread that waits in accept() may go on with the next socket of that number.
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
     def __call__(self, path: str) -> str:

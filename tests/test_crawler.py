@@ -164,7 +164,7 @@ def test_what_is_finished_is_passed_on_before_it_waits(mode: str, site: Site) ->
     for outcome in harvest(urls, make(mode, processes=1), idle=lambda: seen.append(len(gathered))):
         gathered.append(parse(outcome.lines)["url"])
     assert gathered == [entry.url for entry in urls]
-    assert set(seen) == {0, 1}
+    assert seen[-1] == 1  # before the last wait; whether there was one before the first is timing
 
 
 def test_ordered_holds_a_bounded_number(site: Site) -> None:

@@ -246,6 +246,7 @@ def test_host_key_wants_a_prepared_url() -> None:
         ("HTTP://me:se@cret@example.org", "HTTP://example.org"),
         ("http://me:secret/x@host/", "http://host/"),
         ("http://me:my secret@host/", "http://host/"),
+        ("http://me:p?@secret@host/", "http://host/"),
         ("http://me:secret\\@host/", "http://host/"),
         ("http://a/?next=http://me:secret@b/", "http://a/?next=http://b/"),
         ("failed: http://me:secret@a/ and http://me:secret@b/", "failed: http://a/ and http://b/"),

@@ -44,8 +44,8 @@ class Meta(TypedDict, total=False):
     redirects: int  # hops followed, where there were any
     item: int  # 1, 2, ... where the scraper gave several records
     items: int  # how many records the page gave; 0: the page gave none and this line stands for it
-    source: str  # the list the URL came from, where there are several
-    line: int  # the line in that list, from 1
+    source: str  # the list that the URL stands in
+    line: int  # where in that list, from 1
 
 
 class ErrorInfo(TypedDict, total=False):

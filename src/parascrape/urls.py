@@ -48,7 +48,7 @@ _UNSENDABLE = re.compile("[\x00-\x1f\x7f-\x9f]|[\ud800-\udfff\ufffd]")
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _KEY = re.compile(r"(https?)://(?:[^/@]*@)?([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]+))?/")
 # The second branch is for what is no URL but shows a password all the same: ``http://me:a/b@host``.
-_USERINFO = re.compile(r"://(?:[^/?#\s]*@|[^/?#\s:@\[]*:(?![0-9]*(?:[/?#\s]|\Z))[^\r\n@]{0,1000}@)")
+_USERINFO = re.compile(r"://(?:[^/?#\s]*@|[^/?#\s:@\[]*:(?![0-9]*(?:[/?#\s]|\Z))[^\r\n@]{0,1000}@(?:\S*@)?)")
 
 _MAX_HOST = 253  # RFC 1035 §3.1: 255 octets on the wire
 _DEFAULT_PORTS = {"http": 80, "https": 443}

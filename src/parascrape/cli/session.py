@@ -88,7 +88,10 @@ def run_demo(settings: Settings, display: Display, *, output: str, limit: int) -
     if limit or settings.scraper or settings.select or status != _EXIT_FAILED:
         return status
     counted = {"ok": tally.entries - tally.failed, **tally.failures}
-    return 0 if counted == expected() else _EXIT_FAILED
+    if counted == expected():
+        return 0
+    sys.stderr.write(f"scrape: the site intends {expected()}, this run gave {counted}\n")
+    return _EXIT_FAILED
 
 
 def _check_limit(limit: int) -> None:
