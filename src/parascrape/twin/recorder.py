@@ -1,0 +1,247 @@
+"""Recording: every URL of a list fetched once, politely, in threads, and kept as it was sent."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple
+
+from parascrape import urls
+from parascrape.errors import FetchError, InvalidUrl, OutputError, StatusError, UsageError
+from parascrape.executors import open_executor
+from parascrape.frontier import Frontier, Visit
+from parascrape.manners import key_of, politeness_of
+from parascrape.politeness import Politeness, Report
+from parascrape.robots import Rules
+from parascrape.robots_fetch import fetch_robots
+from parascrape.settings import Settings
+from parascrape.twin.exchange import Exchange
+from parascrape.twin.warc import ExchangeWriter, load_library
+from parascrape.urls import Entry
+
+__all__ = ["Recorded", "record"]
+
+_GRACE = 5.0
+"""Seconds that a fetch may take beyond its time-out before its thread is given up."""
+
+_NOT_LISTED = -1  # as the line of an entry that is no line of the list
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What a recording holds: ``failed`` are the codes of the errors that fetches ended with.
+
+    ``entries`` are URLs of the list that were fetched, ``skipped`` those that were not, with the reason:
+    ``invalid_url``, ``duplicate``, ``robots``. ``bytes`` is what came over the wire.
+    """
+
+    path: Path
+    entries: int = 0
+    exchanges: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    hosts: set[str] = field(default_factory=set)
+    failed: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+def record(entries: Iterable[Entry], path: str | Path, settings: Settings) -> Recorded:
+    """The count of a recording made at ``path``, which takes the place of what is there when it is whole.
+
+    The settings' limits of hosts and robots.txt are kept to, failures are not tried again, and the
+    robots.txt of every host is recorded. The mode is of no account: it is always threads.
+
+    Raises:
+        UsageError: the extra ``compare`` is missing, or the settings lead to a twin already.
+        OutputError: the file cannot be written.
+    """
+    load_library("warcio.warcwriter")
+    if settings.connect_to:
+        raise UsageError("connect_to: what answers would be recorded in place of the hosts")
+    path = Path(path)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(part, "wb") as file:
+                recorded = _record(entries, Recorded(path), settings, file)
+            os.replace(part, path)
+        finally:
+            with suppress(FileNotFoundError):
+                part.unlink()
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}", error.errno or 0) from error
+    return recorded
+
+
+def _record(entries: Iterable[Entry], recorded: Recorded, settings: Settings, file: Any) -> Recorded:
+    writer = ExchangeWriter(
+        file,
+        {
+            "robots": "obey" if settings.robots else "ignore",
+            "http-header-user-agent": settings.user_agent,
+            "timeout": f"{settings.timeout:g}",
+        },
+    )
+    began = time.monotonic()
+    run = _Run(entries, recorded, replace(settings, mode="thread"))
+    try:
+        for exchange in run.exchanges():
+            writer.write(exchange)
+            recorded.exchanges += 1
+            recorded.bytes += len(exchange.before) + len(exchange.reply)
+    finally:
+        run.close()
+    recorded.seconds = time.monotonic() - began
+    return recorded
+
+
+class _Fetched(NamedTuple):
+    """What one task gives: the exchanges, what the host is judged by, and the rules of a robots.txt."""
+
+    exchanges: list[Exchange]
+    report: Report | None  # None of a robots.txt: it says nothing of the pages
+    rules: Rules | None = None
+
+
+class _Run:
+    """One recording under way: fetches in flight, and those who may come next."""
+
+    def __init__(self, entries: Iterable[Entry], recorded: Recorded, settings: Settings) -> None:
+        self._settings = settings
+        self._recorded = recorded
+        self._executor = open_executor(0, settings.thread_count, deadline=settings.timeout + _GRACE)
+        self._frontier = Frontier(self._listed(entries), _limits(settings), key=key_of(settings))
+        self._visits: dict[Future[_Fetched], Visit] = {}
+        self._finished: SimpleQueue[Future[_Fetched]] = SimpleQueue()
+
+    def close(self) -> None:
+        """End what is left, and the connections."""
+        from parascrape.fetch import close_connections
+
+        self._executor.stop()
+        close_connections()
+
+    def _listed(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Every URL once, then the robots.txt of hosts that nobody has asked for theirs."""
+        seen: set[str] = set()
+        for entry in entries:
+            try:
+                if entry.problem:
+                    raise InvalidUrl(entry.problem)
+                url = urls.prepare(entry.url)
+            except InvalidUrl as error:
+                self._recorded.skipped[error.code] += 1
+                continue
+            if url in seen:
+                self._recorded.skipped["duplicate"] += 1
+                continue
+            seen.add(url)
+            self._recorded.hosts.add(urls.host_key(url))
+            yield entry
+        if not self._settings.robots:
+            for host in sorted(self._recorded.hosts):
+                if f"{host}/robots.txt" not in seen:
+                    yield Entry(urls.prepare(f"{host}/robots.txt"), _NOT_LISTED)
+
+    def exchanges(self) -> Iterator[Exchange]:
+        """All exchanges, those of one fetch together, as they are finished."""
+        while True:
+            self._submit()
+            if not self._visits and self._frontier.finished:
+                return
+            room = len(self._visits) < self._settings.thread_count
+            with suppress(Empty):
+                yield from self._take_in(self._finished.get(timeout=self._frontier.wait(room=room)))
+
+    def _submit(self) -> None:
+        """Start what may start now."""
+        while len(self._visits) < self._settings.thread_count:
+            visit = self._frontier.take()
+            if visit is None:
+                return
+            if visit.refused_code:
+                self._recorded.skipped[visit.refused_code] += 1
+                continue
+            if visit.robots:
+                future = self._executor.submit(_fetch_rules, visit.robots, self._settings)
+            else:
+                future = self._executor.submit(_fetch_page, visit.entry, self._settings)
+            self._visits[future] = visit
+            future.add_done_callback(self._finished.put)
+
+    def _take_in(self, future: Future[_Fetched]) -> list[Exchange]:
+        """The exchanges of a fetch that is finished; none where its thread was given up."""
+        visit = self._visits.pop(future)
+        error = future.exception()
+        fetched = _Fetched([], Report("timeout")) if error is not None else future.result()
+        if visit.robots and fetched.rules is not None:
+            self._frontier.robots_known(visit.robots, fetched.rules)
+        elif fetched.report is not None and visit.entry.line != _NOT_LISTED:
+            self._recorded.entries += 1
+            if fetched.report.code:
+                self._recorded.failed[fetched.report.code] += 1
+        self._frontier.finished_visit(visit, fetched.report)
+        return fetched.exchanges
+
+
+def _limits(settings: Settings) -> Politeness | None:
+    """The run's limits, but that each URL is asked for, and once, whatever came of the host's others."""
+    limits = politeness_of(settings)
+    return None if limits is None else replace(limits, circuit_after=0, robots_asks=1)
+
+
+def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
+    """One page of the list, in a thread."""
+    from parascrape.curl import leave, witnessed
+    from parascrape.fetch import fetch
+    from parascrape.twin.witness import TransferWitness
+
+    witness = TransferWitness()
+    meta: Any = {}
+    began = time.monotonic()
+    failure: FetchError | None = None
+    url = urls.prepare(entry.url)
+    try:
+        with witnessed(witness):
+            fetch(url, settings, meta)
+    except FetchError as error:
+        failure = error
+    finally:
+        leave()
+    wish = failure.retry_after if isinstance(failure, StatusError) else None
+    code = failure.code if failure is not None else ""
+    report = Report(code, meta.get("status", 0), wish, time.monotonic() - began)
+    listed = url if entry.line != _NOT_LISTED else ""
+    return _Fetched(_numbered(witness.seen, listed, failure), report)
+
+
+def _fetch_rules(origin: str, settings: Settings) -> _Fetched:
+    """One robots.txt, in a thread."""
+    from parascrape.curl import leave, witnessed
+    from parascrape.twin.witness import TransferWitness
+
+    witness = TransferWitness()
+    try:
+        with witnessed(witness):
+            rules = fetch_robots(origin, settings)
+    finally:
+        leave()
+    return _Fetched(_numbered(witness.seen, "", None), None, rules)
+
+
+def _numbered(seen: list[Exchange], entry: str, failure: FetchError | None) -> list[Exchange]:
+    """The exchanges of one fetch with their places in it; the last has the error it ended with."""
+    entry = urls.redact(entry)
+    found = [replace(exchange, entry=entry, hop=hop) for hop, exchange in enumerate(seen)]
+    if found and failure is not None:
+        message = urls.redact(str(failure))[:2000]
+        found[-1] = replace(found[-1], error=failure.code, message=message)
+    return found

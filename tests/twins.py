@@ -1,0 +1,71 @@
+"""Recordings and twins for tests: what is recorded, how two harvests are compared, WARC files by hand."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from parascrape import Settings, crawl
+from parascrape.twin import Exchange, Recorded, Twin, read_recording, record
+from parascrape.twin.warc import ExchangeWriter
+from parascrape.urls import Entry
+
+VOLATILE = ("fetched_at", "elapsed", "fetch_seconds")
+
+
+def make_recording(urls: Iterable[str], path: Path, settings: Settings) -> Recorded:
+    """A recording of these URLs."""
+    return record((Entry(url, line) for line, url in enumerate(urls, 1)), path, settings)
+
+
+def harvest(urls: Iterable[str], settings: Settings, twin: Twin | None = None) -> list[dict[str, Any]]:
+    """The records in the list's order, from the hosts or from their twin, without what is a time."""
+    if twin is not None:
+        settings = replace(settings, connect_to=twin.connect_to, ca_file=twin.ca_file)
+    found = list(crawl(urls, replace(settings, ordered=True)))
+    for one in found:
+        for name in VOLATILE:
+            one["meta"].pop(name, None)
+        if one.get("error", {}).get("code") == "bad_response":
+            del one["error"]["message"]  # libcurl's words are others on a connection that was used before
+    return found
+
+
+def write_recording(exchanges: Iterable[Exchange], path: Path) -> Path:
+    """A recording of exchanges that were never made."""
+    with open(path, "wb") as file:
+        writer = ExchangeWriter(file, {})
+        for exchange in exchanges:
+            writer.write(replace(exchange, at=exchange.at or "2026-01-01T00:00:00Z"))
+    return path
+
+
+def answer(url: str, body: bytes = b"<title>t</title>", **more: Any) -> Exchange:
+    """An exchange that went well."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return Exchange(url=url, reply=head + body, entry=url, **more)
+
+
+def warc_record(kind: str, url: str, block: bytes, *more: str) -> bytes:
+    """A WARC record written by hand, as another tool might."""
+    fields = [f"WARC-Type: {kind}", f"WARC-Target-URI: {url}", f"Content-Length: {len(block)}", *more]
+    fields.append(f"WARC-Record-ID: <urn:uuid:{crc32(kind.encode() + url.encode() + block):032x}>")
+    return "\r\n".join(["WARC/1.1", *fields, "", ""]).encode() + block + b"\r\n\r\n"
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port at which nobody listens, as long as this is entered."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+def by_url(path: Path) -> dict[str, Exchange]:
+    """The recording's exchanges by the path of their URL."""
+    return {url.split("/", 3)[3]: exchange for url, exchange in read_recording(path).items()}
