@@ -1,0 +1,117 @@
+"""Keys seen before: the first number of each, in memory and in the file, and when there is no file."""
+
+from __future__ import annotations
+
+import doctest
+import errno
+import logging
+import os
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parascrape import seen
+from parascrape.seen import Seen
+
+KEYS = st.text("ab\u00fc\ud800", max_size=4)
+SMALL: Any = {"in_memory": 3, "buckets": 1}
+"""Three keys in memory and seven in the first table: hypothesis fills several."""
+
+
+@given(st.lists(st.tuples(KEYS, st.integers(0, (1 << 40) - 2)), max_size=120))
+def test_every_key_keeps_its_first_number(pairs: list[tuple[str, int]]) -> None:
+    """As a dict with ``setdefault`` does, whichever of memory and files a key came to."""
+    model: dict[str, int] = {}
+    with Seen(**SMALL) as seen_keys:
+        for key, number in pairs:
+            assert seen_keys.add(key, number) == model.get(key)
+            model.setdefault(key, number)
+            assert len(seen_keys) == len(model)
+
+
+def test_thousands_of_keys_go_through_several_tables() -> None:
+    """Each is found again in the table it came to, also where its bucket was full."""
+    with Seen(in_memory=10, buckets=4) as seen_keys:
+        for turn in range(2):
+            for number in range(5000):
+                expected = number if turn else None
+                assert seen_keys.add(f"http://h/{number}", number + 9 * turn) == expected
+        assert len(seen_keys) == 5000
+
+
+def test_without_pread_the_file_is_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has none: seeking does instead."""
+    monkeypatch.setattr(seen, "_read", seen._seek_and_read)
+    monkeypatch.setattr(seen, "_write", seen._seek_and_write)
+    with Seen(**SMALL) as seen_keys:
+        assert [seen_keys.add(str(number % 40), number) for number in range(80)] == [None] * 40 + [*range(40)]
+
+
+def test_memory_does_not_grow_with_keys_in_the_file() -> None:
+    """After the first thousand, twenty thousand more take less than 50 kB."""
+    with Seen(in_memory=1000) as seen_keys:
+        for number in range(1001):
+            seen_keys.add(str(number), number)
+        tracemalloc.start()
+        try:
+            for number in range(1001, 21_000):
+                seen_keys.add(str(number), number)
+            grown = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+        assert seen_keys.add("20000", 0) == 20_000
+    assert grown < 50_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes the file when it is closed")
+def test_the_file_has_no_name_and_is_gone_with_its_owner(tmp_path: Path) -> None:
+    """A killed run leaves nothing behind."""
+    with Seen(directory=str(tmp_path), **SMALL) as seen_keys:
+        for number in range(20):
+            seen_keys.add(str(number), number)
+        assert list(tmp_path.iterdir()) == []
+    assert seen_keys.add("1", 5) is None
+
+
+def test_without_a_place_for_the_file_keys_stay_in_memory(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One warning, and no key is lost."""
+    with (
+        caplog.at_level(logging.WARNING, "parascrape.seen"),
+        Seen(directory=str(tmp_path / "none"), **SMALL) as keys,
+    ):
+        assert [keys.add(str(number % 50), number) for number in range(100)] == [None] * 50 + [*range(50)]
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("fault", ["full", "short", "broken"])
+def test_a_disk_that_fills_up_leaves_new_keys_to_memory(
+    fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those in the file are still found; where it cannot even be read, they count as new."""
+    with caplog.at_level(logging.WARNING, "parascrape.seen"), Seen(in_memory=5, buckets=64) as keys:
+        before = [keys.add(str(number), number) for number in range(50)]
+        monkeypatch.setattr(seen, "_write", fails if fault != "short" else lambda *_: 3)
+        if fault == "broken":
+            monkeypatch.setattr(seen, "_read", fails)
+        after = [keys.add(str(number), number + 100) for number in range(100)]
+        again = [keys.add(str(number), 0) for number in range(50, 100)]
+    assert before == [None] * 50
+    assert after == [*range(5 if fault == "broken" else 50)] + [None] * (95 if fault == "broken" else 50)
+    assert again == [*range(150, 200)]
+    assert len(caplog.records) == 1
+
+
+def fails(*_: object) -> bytes:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_the_examples_in_the_docstrings_hold() -> None:
+    """They are what a reader tries first."""
+    assert doctest.testmod(seen).failed == 0
