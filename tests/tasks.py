@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from parascrape.executors.calls import alone, tell
+from parascrape.executors.memory import resident_bytes
+
 
 def square(number: int) -> int:
     """The number's square."""
@@ -73,6 +76,55 @@ def die_once(flag: str) -> str:
         path.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return "survived"
+
+
+def die_once_alone(flag: str) -> bool:
+    """Whether the second call, the first of which ended the worker process, is alone."""
+    die_once(flag)
+    return alone()
+
+
+def am_alone() -> bool:
+    """Whether the task is run alone."""
+    return alone()
+
+
+def tell_and_wait(value: Any, path: str) -> bool:
+    """Tell the value, then wait for the file."""
+    tell(value)
+    return wait_for(path)
+
+
+def tell_each(count: int) -> int:
+    """Tell the numbers below ``count``."""
+    for number in range(count):
+        tell(number)
+    return count
+
+
+def tell_made(kind: Any) -> str:
+    """Tell a new value of that type."""
+    tell(kind())
+    return "told"
+
+
+kept: list[bytes] = []
+
+
+def leak(number: int, size: int, path: str = "") -> tuple[int, int, int]:
+    """Keep so many bytes for ever; the number, this process and its size. Each call is a byte in the file."""
+    kept.append(b"x" * size)
+    if path:
+        with open(path, "ab", buffering=0) as file:
+            file.write(b".")
+    return number, os.getpid(), resident_bytes()
+
+
+def swell(size: int) -> int:
+    """Take so many bytes at once, and be busy with them until killed."""
+    kept.append(b"x" * size)
+    wait_for("/never")
+    return size
 
 
 def spin() -> None:

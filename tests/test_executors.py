@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, as_completed, wait
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
 from parascrape.errors import TaskError, TaskTimeout, WorkerDied
-from parascrape.executors import ProcessExecutor, ThreadExecutor, open_executor, rest
+from parascrape.executors import ProcessExecutor, ThreadExecutor, calls, open_executor, rest
 from tests import tasks
 from tests.command import until
 
@@ -88,6 +90,53 @@ def test_threads_carry_their_workers_name(executor: ProcessExecutor | ThreadExec
     """A task can name its worker in its own log lines."""
     name = executor.submit(tasks.worker_name).result(LIMIT)
     assert name.startswith("worker-" if isinstance(executor, ProcessExecutor) else "thread-")
+
+
+def test_a_task_tells_while_it_goes_on(
+    executor: ProcessExecutor | ThreadExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note comes with the task's future, which is not done yet."""
+    notes: SimpleQueue[Any] = SimpleQueue()
+    monkeypatch.setattr(executor, "on_note", lambda future, value: notes.put((future, value, future.done())))
+    telling = executor.submit(tasks.tell_and_wait, {"status": 200}, str(tmp_path / "go"))
+    assert notes.get(timeout=LIMIT) == (telling, {"status": 200}, False)
+    (tmp_path / "go").touch()
+    assert telling.result(LIMIT) is True
+
+
+def test_notes_come_in_order_before_the_result(
+    executor: ProcessExecutor | ThreadExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where many tasks tell at the same time."""
+    told: dict[Any, list[int]] = {}
+    monkeypatch.setattr(executor, "on_note", lambda future, value: told.setdefault(future, []).append(value))
+    futures = [executor.submit(tasks.tell_each, 50) for _ in range(20)]
+    assert [(future.result(LIMIT), told[future]) for future in futures] == [(50, list(range(50)))] * 20
+
+
+@pytest.mark.parametrize("listener", [None, int])
+@pytest.mark.parametrize("kind", [int, tasks.UnloadableValue])
+def test_a_note_that_nobody_takes_harms_nobody(
+    executor: ProcessExecutor | ThreadExecutor, listener: Any, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a listener, with one that raises (int takes no future), and where the value cannot be read."""
+    monkeypatch.setattr(executor, "on_note", listener)
+    assert executor.submit(tasks.tell_made, kind).result(LIMIT) == "told"
+
+
+def test_outside_a_task_there_is_nobody_to_tell() -> None:
+    """It does nothing, and nothing is alone."""
+    calls.tell("hello")
+    assert not calls.alone()
+
+
+def test_a_task_is_alone_only_after_a_death(
+    executor: ProcessExecutor | ThreadExecutor, tmp_path: Path
+) -> None:
+    """A suspect has its process for itself and knows it; other tasks are never told so."""
+    if isinstance(executor, ProcessExecutor):
+        assert executor.submit(tasks.die_once_alone, str(tmp_path / "flag")).result(LIMIT) is True
+    assert not any(executor.submit(tasks.am_alone).result(LIMIT) for _ in range(20))
 
 
 def test_no_task_is_taken_after_shutdown(fresh: ProcessExecutor | ThreadExecutor) -> None:

@@ -13,9 +13,12 @@ __all__ = ["ProcessExecutor", "ThreadExecutor", "open_executor"]
 
 
 def open_executor(
-    processes: int, threads: int, *, deadline: float | None = None
+    processes: int, threads: int, *, deadline: float | None = None, worker_bytes: int = 0
 ) -> ProcessExecutor | ThreadExecutor:
-    """``processes`` x ``threads``; 0 processes: threads of this process (1 thread: sequential)."""
+    """``processes`` x ``threads``; 0 processes: threads of this process (1 thread: sequential).
+
+    ``worker_bytes``: the resident size at which a worker process is replaced; 0: by the memory there is.
+    """
     if processes:
-        return ProcessExecutor(processes, threads, deadline=deadline)
+        return ProcessExecutor(processes, threads, deadline=deadline, worker_bytes=worker_bytes)
     return ThreadExecutor(threads, deadline=deadline)

@@ -75,8 +75,10 @@ class Backlog:
 
     def give_back(self, tasks: Iterable[Task]) -> None:
         """Put tasks back at the head, in their order: their worker is gone, not by their fault."""
+        back = list(tasks)
         with self._lock:
-            self._tasks.extendleft(reversed(list(tasks)))
+            self.suspects.extendleft(task for task in reversed(back) if task.strikes)
+            self._tasks.extendleft(task for task in reversed(back) if not task.strikes)
 
     def finish(self) -> None:
         """Count one task less."""

@@ -1,4 +1,7 @@
-"""One call of a task, the same in every mode: its value, or what went wrong in four strings."""
+"""One call of a task, the same in every mode: its value, or what went wrong in four strings.
+
+What a task may ask of the executor that runs it is here too: `tell`, `alone` and `when_idle`.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,52 @@ from typing import Any
 
 from parascrape.errors import TaskError
 
-__all__ = ["Failure", "call", "describe"]
+__all__ = ["Failure", "alone", "call", "describe", "idle", "running", "tell", "when_idle"]
 
 _MAX_TRACE = 16_000
 _MAX_MESSAGE = 2_000
 
 Failure = tuple[str, str, str, str]
 """``(message, kind, worker, trace)``: the arguments of a `TaskError`."""
+
+
+class Running(threading.local):
+    """What an executor's thread knows of the task it runs; every other thread has the defaults."""
+
+    number = -1
+    alone = False
+    note: Callable[[Any], None] | None = None
+    idle: Callable[[], None] | None = None
+
+
+running = Running()
+
+
+def tell(value: Any) -> None:
+    """Pass a small value to the executor's ``on_note`` while the task goes on; nothing outside a task.
+
+    Notes arrive in their order, before the task's result. A value that does not pickle raises here,
+    in process mode.
+    """
+    if running.note is not None:
+        running.note(value)
+
+
+def alone() -> bool:
+    """Whether this task has its process for itself, because a worker died or hung under it before."""
+    return running.alone
+
+
+def when_idle(act: Callable[[], None]) -> None:
+    """Have ``act`` called by this thread when it finds no further task waiting; tasks set it anew."""
+    running.idle = act
+
+
+def idle() -> None:
+    """Called by an executor's thread that is about to wait for a task, or to end."""
+    act, running.idle = running.idle, None
+    if act is not None:
+        act()
 
 
 def call(

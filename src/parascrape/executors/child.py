@@ -2,9 +2,11 @@
 
     socket --> main thread --> queue --> thread 1..T --> outbox --> whoever is free sends all of it
 
-Messages from the parent: ``("fn", number, pickle)``, ``("tasks", [(id, number, pickle), ...])``.
-To the parent: ``("ready",)``, ``("done", [(id, pickle of a value | None, failure | None), ...])``,
-``("log", attributes of a LogRecord)``. End of file means exit.
+Messages from the parent: ``("fn", number, pickle)``, ``("tasks", [(id, number, pickle), ...])``, the same
+with ``"alone"`` for a suspect, ``("retire",)``. To the parent: ``("ready",)``, ``("done", [(id, pickle of
+a value | None, failure | None), ...])``, where a failure of `NOTE` means that the value is a note and
+the task goes on; ``("log", attributes of a LogRecord)``, ``("large",)``: a successor is wanted soon;
+``("retired", [id, ...])``: what this worker will not run. End of file means exit.
 """
 
 from __future__ import annotations
@@ -18,22 +20,33 @@ import signal
 import socket
 import sys
 import threading
-import traceback
+import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import current_process
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from parascrape.errors import TaskError
-from parascrape.executors.calls import Failure, call, describe
+from parascrape.executors.calls import Failure, call, describe, idle, running
 from parascrape.executors.channel import Channel, pack
-from parascrape.executors.memory import keep_memory
+from parascrape.executors.logs import LogSender
+from parascrape.executors.memory import free_memory, keep_memory, resident_bytes
 
-__all__ = ["MAX_RESULT", "ChildOptions", "relay_log", "run_child"]
+__all__ = ["MAX_RESULT", "NOTE", "ChildOptions", "run_child"]
 
 MAX_RESULT = 64 << 20
 """Bytes of one pickled result; a larger one fails its task, for it would hold up every other."""
+
+NOTE: Failure = ("", "", "", "")
+"""In place of a failure: the value is what the task tells while it goes on."""
+
+_SOON = 0.8
+"""Of the memory a worker may have: there it asks for a successor, who needs some time to start."""
+
+_WEIGH_SECONDS, _FREE_SECONDS = 0.02, 1.0
+"""At most so often it looks at its size (10 us), and tries to make itself smaller."""
 
 
 class ChildOptions(NamedTuple):
@@ -43,6 +56,7 @@ class ChildOptions(NamedTuple):
     threads: int
     parent: int  # process id
     log_level: int
+    memory: int = 0  # bytes it may have before it is replaced; 0: any
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
 
@@ -78,28 +92,39 @@ class _Worker:
     def __init__(self, channel: Channel, options: ChildOptions) -> None:
         self._channel = channel
         self._options = options
-        self._tasks: SimpleQueue[tuple[int, int, bytes]] = SimpleQueue()
+        self._tasks: SimpleQueue[tuple[tuple[int, int, bytes], bool]] = SimpleQueue()
         self._outbox: deque[tuple[int, bytes | None, Failure | None]] = deque()
         self._sending = threading.Lock()
         self._functions: dict[int, Callable[..., Any] | Failure] = {}
         self._started = 0
+        self._large = self._retired = False
+        self._weighed = self._freed = 0.0  # when, on the monotonic clock
 
     def serve(self) -> None:
         """Hand out what the parent sends until it hangs up."""
         current_process().name = threading.current_thread().name = self._options.name
-        handler = _LogSender(self._send)
+        handler = LogSender(self._send)
         logging.basicConfig(level=self._options.log_level, handlers=[handler], force=True)
         if self._options.initializer is not None:
             self._options.initializer(*self._options.initargs)
         self._send(("ready",))
         while (messages := self._channel.receive()) is not None:
             for message in messages:
-                if message[0] == "fn":
-                    self._functions[message[1]] = _load(message[2])
-                else:
-                    self._start_threads(len(message[1]))
-                    for task in message[1]:
-                        self._tasks.put(task)
+                self._obey(*message)
+
+    def _obey(self, kind: str, *details: Any) -> None:
+        """Do what one message of the parent's says."""
+        if kind == "fn":
+            number, function = details
+            self._functions[number] = _load(function)
+        elif kind == "retire":
+            self._retire()
+        elif self._retired:
+            self._send(("retired", [task[0] for task in details[0]]))
+        else:
+            self._start_threads(len(details[0]))
+            for task in details[0]:
+                self._tasks.put((task, kind == "alone"))
 
     def _start_threads(self, tasks: int) -> None:
         """No more threads than tasks have asked for, up to the limit."""
@@ -109,11 +134,47 @@ class _Worker:
             threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def _work(self) -> None:
+        running.note = self._note
         while True:
-            number, function, payload = self._tasks.get()
+            if self._tasks.empty():
+                idle()
+            (running.number, function, payload), running.alone = self._tasks.get()
             value, failure = call(self._run, (function, payload), {}, frames=2)
-            self._outbox.append((number, value, failure))
+            self._outbox.append((running.number, value, failure))
             self._flush()
+            if self._options.memory:
+                self._weigh()
+
+    def _note(self, value: Any) -> None:
+        """Send what this thread's task tells, ahead of its result."""
+        self._outbox.append((running.number, pickle.dumps(value, protocol=5), NOTE))
+        self._flush()
+
+    def _weigh(self) -> None:
+        """Ask for a successor when this process has grown large, and take no more tasks when too large."""
+        now = time.monotonic()
+        if self._retired or now - self._weighed < _WEIGH_SECONDS:
+            return
+        self._weighed = now
+        size, most = resident_bytes(), self._options.memory
+        if size > _SOON * most and now - self._freed > _FREE_SECONDS:
+            self._freed = now
+            free_memory()
+            size = resident_bytes()
+        if size > most:
+            self._retire()
+        elif size > _SOON * most and not self._large:
+            self._large = True
+            self._send(("large",))
+
+    def _retire(self) -> None:
+        """Hand back the tasks that no thread has begun; those that run come to their end."""
+        self._retired = True
+        refused: list[int] = []
+        with suppress(Empty):
+            while True:
+                refused.append(self._tasks.get_nowait()[0][0])
+        self._send(("retired", refused))
 
     def _run(self, number: int, payload: bytes) -> bytes:
         """The pickled value of one call."""
@@ -154,35 +215,3 @@ def _load(payload: bytes) -> Callable[..., Any] | Failure:
     except BaseException as error:
         return describe(error)
     return function
-
-
-class _LogSender(logging.Handler):
-    """Log records sent to the parent, message and traceback already text."""
-
-    def __init__(self, send: Callable[[tuple[Any, ...]], None]) -> None:
-        super().__init__()
-        self._send = send
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if record.exc_info:
-            text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
-        attributes = {
-            "name": record.name,
-            "levelno": record.levelno,
-            "levelname": record.levelname,
-            "msg": text[:16_000],
-            "created": record.created,
-            "msecs": record.msecs,
-            "threadName": record.threadName,
-            "processName": record.processName,
-            "process": record.process,
-        }
-        self._send(("log", attributes))
-
-
-def relay_log(attributes: dict[str, Any]) -> None:
-    """Pass a worker's log record to this process's handlers."""
-    logger = logging.getLogger(attributes["name"])
-    if logger.isEnabledFor(attributes["levelno"]):
-        logger.handle(logging.makeLogRecord(attributes))

@@ -8,7 +8,7 @@ import socket
 import time
 from concurrent.futures import Future
 from multiprocessing.context import BaseContext
-from typing import Any
+from typing import Any, Literal
 
 from parascrape.executors.channel import Channel, pack
 from parascrape.executors.child import ChildOptions, run_child
@@ -43,7 +43,9 @@ class WorkerHandle:
         self.options = options
         self.solo = False  # runs suspects only, one at a time
         self.ready = False
-        self.hung = False  # killed for a task past the deadline
+        self.large = False  # wants a successor
+        self.retired = False  # takes no more tasks
+        self.fault: Literal["", "hung", "memory"] = ""  # what it was killed for
         self.started = time.monotonic()
         self.events = selectors.EVENT_READ
         self.running: dict[int, Task] = {}
@@ -72,7 +74,8 @@ class WorkerHandle:
         for task in tasks:
             self.waiting[task.number] = task
         self._promote()
-        return packed + pack(("tasks", [(task.number, task.function, task.payload) for task in tasks]))
+        kind = "alone" if self.solo else "tasks"
+        return packed + pack((kind, [(task.number, task.function, task.payload) for task in tasks]))
 
     def begin(self) -> None:
         """The process is ready: from now on its tasks' time counts."""
@@ -80,6 +83,10 @@ class WorkerHandle:
         now = time.monotonic()
         for task in self.running.values():
             task.started = now
+
+    def find(self, number: int) -> Task | None:
+        """The task with that number, where it is here."""
+        return self.running.get(number) or self.waiting.get(number)
 
     def finish(self, number: int) -> Task | None:
         """The task with that number, no longer ours; its thread takes the next one."""

@@ -28,6 +28,7 @@ from parascrape.executors.calls import describe
 from parascrape.executors.child import ChildOptions
 from parascrape.executors.guard import refuse_during_import
 from parascrape.executors.handle import Task
+from parascrape.executors.memory import worker_limit
 from parascrape.executors.pump import Pump
 from parascrape.settings import available_cpus
 
@@ -54,35 +55,50 @@ class ProcessExecutor(Executor):
     Functions, arguments and values must pickle. Workers start as tasks come, no more than tasks. A
     task that raises fails its future with a `TaskError`; one that takes longer than ``deadline``
     seconds with a `TaskTimeout`, its process killed and replaced; one under which its process dies
-    twice with a `WorkerDied`. Where the main script has no ``__main__`` guard every future fails
-    with a `MainGuardError`.
+    twice with a `WorkerDied`. A process that has grown to ``worker_bytes`` (0: its share of 70 % of
+    the memory there is) is replaced when what it runs is done; one with twice that is killed, as by
+    the system. Where the main script has no ``__main__`` guard every future fails with a
+    `MainGuardError`.
     """
 
-    def __init__(  # noqa: PLR0913 (those of the standard library's executor, and three more)
+    def __init__(  # noqa: PLR0913 (those of the standard library's executor, and four more)
         self,
         processes: int = 0,
         threads: int = 1,
         *,
         deadline: float | None = None,
+        worker_bytes: int = 0,
         start_method: Literal["spawn", "forkserver"] = "spawn",
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
     ) -> None:
         refuse_during_import()
+        processes = processes or available_cpus()
         options = ChildOptions(
             name="worker",
             threads=threads,
             parent=os.getpid(),
             log_level=logging.getLogger().getEffectiveLevel(),
+            memory=worker_bytes or worker_limit(processes),
             initializer=initializer,
             initargs=initargs,
         )
         self._function_numbers: dict[Callable[..., Any], int] = {}
         self._numbers = itertools.count()
-        self._pump = Pump(
-            processes or available_cpus(), options, deadline=deadline, start_method=start_method
-        )
+        self._pump = Pump(processes, options, deadline=deadline, start_method=start_method)
         _pumps.add(self._pump)
+
+    @property
+    def on_note(self) -> Callable[[Future[Any], Any], None] | None:
+        """Called with a task's future and each value that the task tells (`calls.tell`), in a thread of
+        the executor's; it should be quick.
+        """
+        return self._pump.on_note
+
+    @on_note.setter
+    def on_note(self, called: Callable[[Future[Any], Any], None] | None) -> None:
+        """Set who is called; None: nobody."""
+        self._pump.on_note = called
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """A future of the call. What does not pickle fails the future.

@@ -8,19 +8,23 @@ submit --> queue --> thread 1..n: call --> future
 from __future__ import annotations
 
 import itertools
+import logging
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from parascrape.errors import TaskError, TaskTimeout
-from parascrape.executors.calls import call
+from parascrape.executors.calls import call, idle, running
 
 __all__ = ["ThreadExecutor"]
+
+log = logging.getLogger(__name__)
 
 _numbers = itertools.count(1)
 
@@ -43,7 +47,8 @@ class ThreadExecutor(Executor):
 
     A task that raises fails its future with a `TaskError`. One that runs longer than ``deadline``
     seconds fails it with a `TaskTimeout` naming the line it was at; Python cannot end a thread, so
-    the thread is given up (``given_up`` counts them) and another takes its place.
+    the thread is given up (``given_up`` counts them) and another takes its place. ``on_note`` is called,
+    in the task's thread, with its future and each value that it tells (`calls.tell`).
     """
 
     def __init__(self, threads: int, *, deadline: float | None = None, name: str = "thread") -> None:
@@ -59,6 +64,7 @@ class ThreadExecutor(Executor):
         self._stopped = threading.Event()
         self._watcher: threading.Thread | None = None
         self.given_up = 0
+        self.on_note: Callable[[Future[Any], Any], None] | None = None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """A future of the call. Raises RuntimeError after `shutdown`."""
@@ -113,7 +119,8 @@ class ThreadExecutor(Executor):
     def _work(self) -> None:
         """Take calls until told to stop, or until this thread was given up meanwhile."""
         me = threading.current_thread()
-        while (item := self._queue.get()) is not None:
+        running.note = partial(self._note, me)
+        while (item := self._next()) is not None:
             if not item.future.set_running_or_notify_cancel():
                 self._count_finished()
                 continue
@@ -129,6 +136,25 @@ class ThreadExecutor(Executor):
             del item, value
         with self._lock:
             self._alive.discard(me)
+
+    def _note(self, thread: threading.Thread, value: Any) -> None:
+        """Pass on what the thread's task tells; of one that was given up nobody wants to know."""
+        item = self._running.get(thread)
+        if item is None or self.on_note is None:
+            return
+        try:
+            self.on_note(item.future, value)
+        except Exception:
+            log.exception("a task's note was not taken")
+
+    def _next(self) -> _Call | None:
+        """The next call; None: end."""
+        if self._queue.empty():
+            idle()
+        item = self._queue.get()
+        if item is None:
+            idle()
+        return item
 
     def _settle(self, thread: threading.Thread, item: _Call) -> bool:
         """Whether the caller is the one, of the thread and the watcher, who may finish the future."""
