@@ -1,6 +1,6 @@
 """The transport below requests: an adapter that sends through libcurl, mounted on the session.
 
-Handles keep their connections. libcurl's own total time covers name look-up, connecting,
+Connections are kept by the session's multi handle. libcurl's own total time covers name look-up, connecting,
 TLS, headers (also ``100 Continue`` without end) and body, and the interpreter lock is free meanwhile.
 One fetch of a 41 kB body costs 0.05 ms of CPU; through urllib3 and http.client it is 0.35 ms.
 """
@@ -8,6 +8,9 @@ One fetch of a 41 kB body costs 0.05 ms of CPU; through urllib3 and http.client 
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from http.client import HTTPMessage
 from typing import Any
 
@@ -19,29 +22,45 @@ from requests.cookies import extract_cookies_to_jar
 from requests.structures import CaseInsensitiveDict
 from requests.utils import select_proxy
 
-from parascrape import urls
+from parascrape import spent, urls
+from parascrape.curl_budget import Budget
 from parascrape.curl_errors import raise_for
-from parascrape.curl_handles import Handles
-from parascrape.errors import TooLarge
+from parascrape.curl_handles import Handles, refused_address
+from parascrape.curl_multi import Transfers
+from parascrape.errors import FetchError, TooLarge
 
-__all__ = ["CurlAdapter", "open_session"]
+__all__ = ["CurlAdapter", "Witness", "leave", "open_session", "witnessed"]
+
+Witness = Callable[[Callable[[Any], None], Any], None]
+"""Sees one transfer: what performs it, and libcurl's handle."""
 
 _UNWANTED = 1 << 16
 """Bytes of an answer other than 2xx that are read so that its connection can be used again."""
 
+_BY_SYSTEM = (7, 55, 56)
+"""libcurl's numbers of what the system refused; with others its error is of another address, tried before."""
+
+_TIMES = (pycurl.PRETRANSFER_TIME, pycurl.STARTTRANSFER_TIME, pycurl.TOTAL_TIME)
+
 _mockable_send = HTTPAdapter.send
+
+_this_thread = threading.local()
+"""``adapter``: the one that this thread last sent through, which counts on its coming back."""
 
 
 class CurlAdapter(HTTPAdapter):
     """requests' adapter over libcurl, safe for all threads; bodies are read whole, up to ``max_bytes``.
 
+    Bodies that are held at once, also by threads that scrape them, have ``budget`` bytes together.
     A stand-in for `HTTPAdapter.send`, as the library ``responses`` patches in, is heeded.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, handles: Handles | None = None, *, budget: int = 1 << 30) -> None:
         super().__init__()
         self._max_bytes = max_bytes
-        self._handles = Handles(max_bytes)
+        self._handles = handles or Handles(max_bytes)
+        self._budget = Budget(budget)
+        self._transfers = Transfers(self._paused)
 
     def send(  # noqa: PLR0913 (the signature is requests')
         self,
@@ -59,10 +78,9 @@ class CurlAdapter(HTTPAdapter):
         """
         if HTTPAdapter.send is not _mockable_send:
             return super().send(request, stream, timeout, verify, cert, proxies)
-        answer = _Answer(self._max_bytes)
         url = urls.redact(str(request.url))
-        origin = urls.host_key(url)
-        handle = self._handles.take(origin)
+        handle = self._handles.take()
+        answer = self._begin(handle)
         try:
             handle.setopt(pycurl.URL, url)
             handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in request.headers.items()])
@@ -72,26 +90,67 @@ class CurlAdapter(HTTPAdapter):
             handle.setopt(pycurl.HEADERFUNCTION, answer.header)
             _verify(handle, verify)
             self._perform(handle, answer)
-        finally:
-            self._handles.give_back(origin, handle)
+        except FetchError:
+            self._handles.give_back(handle)  # of an interrupted one libcurl is not done with
+            raise
+        self._handles.give_back(handle)
         return answer.response(request)
+
+    def _begin(self, handle: Any) -> _Answer:
+        """The answer to be; what this thread fetched before is done with."""
+        if getattr(_this_thread, "adapter", self) is not self:
+            leave()
+        _this_thread.adapter = self
+        answer = _Answer(handle, self._max_bytes, self._budget)
+        self._budget.release()
+        self._budget.adopt(answer)
+        return answer
+
+    def _paused(self) -> Iterable[Any]:
+        """Handles whose bodies may go on."""
+        return [answer.handle for answer in self._budget.resumable()]
+
+    def leave(self) -> None:
+        """This thread is done with what it has fetched, and fetches nothing more for now."""
+        self._budget.release()
+        self._transfers.leave()
 
     def _perform(self, handle: Any, answer: _Answer) -> None:
         """Send and receive. Raises a FetchError unless enough has come back."""
+        witness = _this_thread.__dict__.get("witness", _no_witness)
         try:
-            handle.perform()
+            witness(self._transfers.perform, handle)
         except pycurl.error as error:
             if answer.too_large:
                 raise TooLarge(f"more than {self._max_bytes} bytes") from None
             if not answer.enough:
                 details: tuple[Any, ...] = error.args
-                reason = handle.getinfo(pycurl.OS_ERRNO)
-                raise_for(details[0], os.strerror(reason) if reason else details[1])
+                reason = details[0] in _BY_SYSTEM and handle.getinfo(pycurl.OS_ERRNO)
+                message = os.strerror(reason) if reason else details[1]
+                raise_for(details[0], message, refused_address(handle))
+        finally:
+            spent.add_transfer(*map(handle.getinfo, _TIMES))
 
-    def close(self) -> None:
-        """Close the kept connections; fetches in flight are not disturbed."""
-        super().close()
-        self._handles.clear()
+
+@contextmanager
+def witnessed(witness: Witness) -> Iterator[None]:
+    """Have this thread's transfers made by ``witness(perform, handle)``, which calls ``perform(handle)``."""
+    _this_thread.witness = witness
+    try:
+        yield
+    finally:
+        del _this_thread.witness
+
+
+def _no_witness(perform: Callable[[Any], None], handle: Any) -> None:
+    perform(handle)
+
+
+def leave() -> None:
+    """Say that this thread is done with its page, so that others need not wait for it."""
+    adapter: CurlAdapter | None = _this_thread.__dict__.pop("adapter", None)
+    if adapter is not None:
+        adapter.leave()
 
 
 def _verify(handle: Any, verify: bool | str) -> None:
@@ -104,8 +163,11 @@ def _verify(handle: Any, verify: bool | str) -> None:
 class _Answer:
     """What comes back for one request: header lines and pieces of the body, within bounds."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, handle: Any, max_bytes: int, budget: Budget) -> None:
+        self.handle = handle
+        self.held = 0  # bytes, as the budget counts them
         self._max_bytes = max_bytes
+        self._budget = budget
         self._lines: list[bytes] = []
         self._pieces: list[bytes] = []
         self._size = 0
@@ -119,7 +181,9 @@ class _Answer:
         self._lines.append(line)
 
     def write(self, piece: bytes) -> int | None:
-        """Take a piece of the body; -1 ends the transfer."""
+        """Take a piece of the body; -1 ends the transfer, a pause has the piece come again."""
+        if not self._budget.take(self, len(piece)):
+            return int(pycurl.WRITEFUNC_PAUSE)
         self._pieces.append(piece)
         self._size += len(piece)
         if self._size > _UNWANTED and not 200 <= self._status() < 300:
@@ -203,15 +267,26 @@ class _Body:
     release_conn = close
 
 
-def open_session(max_bytes: int) -> requests.Session:
+def open_session(
+    max_bytes: int,
+    *,
+    public_only: bool = False,
+    resolve: Sequence[str] = (),
+    connect_to: Sequence[str] = (),
+    budget: int = 1 << 30,
+) -> requests.Session:
     """A session whose http and https URLs go through one `CurlAdapter`.
+
+    With ``public_only`` it connects to public addresses only; its connections are then its own.
+    ``resolve`` and ``connect_to`` are those of `Handles`; ``budget`` is `CurlAdapter`'s.
 
     The environment's proxies and netrc are not looked at: slow on every request, and netrc would
     send its passwords to any host in the list.
     """
     session = requests.Session()
     session.trust_env = False
-    adapter = CurlAdapter(max_bytes)
+    handles = Handles(max_bytes, public_only=public_only, resolve=resolve, connect_to=connect_to)
+    adapter = CurlAdapter(max_bytes, handles, budget=budget)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session

@@ -13,6 +13,7 @@ from parascrape.errors import (
     DnsError,
     FetchError,
     FetchTimeout,
+    ForbiddenAddress,
     InvalidUrl,
     ProxyFailed,
     TlsError,
@@ -36,11 +37,17 @@ TABLE: dict[type[FetchError], tuple[int, ...]] = {
 }
 """The numbers that an http or https transfer can end with."""
 
+_COULDNT_CONNECT = 7
 _KINDS = {number: kind for kind, numbers in TABLE.items() for number in numbers}
 
 
-def raise_for(number: int, message: str = "") -> NoReturn:
-    """Raise our error for libcurl's; the message is libcurl's, one short line."""
+def raise_for(number: int, message: str = "", refused: str = "") -> NoReturn:
+    """Raise our error for libcurl's; the message is libcurl's, one short line.
+
+    ``refused`` says which address was not connected to, if there was one: it is why no other worked either.
+    """
+    if refused and number == _COULDNT_CONNECT:
+        raise ForbiddenAddress(refused)
     if number == 56 and "CONNECT" in message:
         raise ProxyFailed(message[:300])
     raise _KINDS.get(number, BadResponse)(" ".join(message.split())[:300] or f"libcurl error {number}")

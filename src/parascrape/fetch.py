@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import time
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
 import requests
 from requests.cookies import RequestsCookieJar, get_cookie_header
 from requests.structures import CaseInsensitiveDict
 
-from parascrape import urls
-from parascrape.curl import open_session
+from parascrape import addresses, spent, urls
+from parascrape.curl import leave, open_session
 from parascrape.errors import (
     BadRedirect,
     ConnectionLost,
     FetchError,
     FetchTimeout,
+    ForbiddenAddress,
     InvalidUrl,
     StatusError,
     TooLarge,
@@ -30,7 +31,7 @@ from parascrape.records import Meta
 from parascrape.retry import RETRY_STATUSES, parse_retry_after
 from parascrape.settings import Settings
 
-__all__ = ["close_connections", "fetch"]
+__all__ = ["close_connections", "fetch", "leave"]
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _DRAIN = 1 << 16
@@ -62,19 +63,20 @@ def fetch(url: str, settings: Settings, meta: Meta | None = None) -> Page:
 
 
 def close_connections() -> None:
-    """Close the connections that this process keeps; fetches in flight are not disturbed."""
+    """Have the connections that this process keeps closed within a second; fetches in flight go on."""
     _session.cache_clear()
 
 
 def _follow(url: str, settings: Settings, meta: Meta) -> Page:
     """The page at the end of at most ``max_redirects`` hops."""
     ends = time.monotonic() + settings.timeout
+    public_only = not (settings.allow_private or addresses.is_local(_host(url)))
     jar = RequestsCookieJar()
     target = url
     seen = {url}
     for hop in range(settings.max_redirects + 1):
         request = _build_request(target, settings, jar, same_origin=_same_origin(url, target))
-        response = _send(request, settings, ends)
+        response = _send(request, settings, ends, public_only)
         try:
             meta["status"] = response.status_code
             location = response.headers.get("Location")
@@ -89,8 +91,25 @@ def _follow(url: str, settings: Settings, meta: Meta) -> Page:
         meta["final_url"] = urls.redact(target)
         if target in seen and not jar:
             raise BadRedirect("the redirects go in a circle")
+        if public_only:
+            _refuse_private(target)
         seen.add(target)
     raise BadRedirect(f"more than {settings.max_redirects} redirects")
+
+
+def _host(url: str) -> str:
+    """The host of a prepared URL, IPv6 in brackets."""
+    return urls.host_key(url).partition("://")[2].rpartition(":")[0]
+
+
+def _refuse_private(url: str) -> None:
+    """Raise ForbiddenAddress for a URL whose host is written as a private address.
+
+    What names resolve to is checked where connections are opened; with a proxy that is for the proxy to do.
+    """
+    host = _host(url)
+    if kind := addresses.literal_kind(host):
+        raise ForbiddenAddress(addresses.refusal(host, kind))
 
 
 def _redirect_target(current: str, location: str) -> str:
@@ -146,25 +165,55 @@ def _add_cookies(
         request.headers["Cookie"] = "; ".join(cookies)
 
 
-def _send(request: requests.PreparedRequest, settings: Settings, ends: float) -> requests.Response:
+def _send(
+    request: requests.PreparedRequest, settings: Settings, ends: float, public_only: bool
+) -> requests.Response:
     """The response, from within what time is left."""
     left = ends - time.monotonic()
     if left <= 0:
         raise FetchTimeout(f"the {settings.timeout:g} s for the URL were up")
-    session = _session(settings.max_bytes, settings.verify_tls, settings.proxy)
+    session = _session(_way(settings, public_only))
     adapter = session.get_adapter(str(request.url))
     return adapter.send(
         request, stream=True, timeout=left, verify=session.verify or False, proxies=session.proxies
     )
 
 
+def _way(settings: Settings, public_only: bool) -> _Way:
+    """A fetch's way. With ``connect_to`` or a proxy the addresses are not the hosts' own to be checked."""
+    proxy = "" if settings.connect_to else settings.proxy
+    return _Way(
+        settings.max_bytes,
+        settings.verify_tls and (settings.ca_file or True),
+        proxy,
+        public_only and not (proxy or settings.connect_to),
+        settings.connect_to,
+        settings.body_bytes,
+    )
+
+
+class _Way(NamedTuple):
+    """What tells one session from another."""
+
+    max_bytes: int
+    verify: bool | str
+    proxy: str
+    public_only: bool
+    connect_to: str
+    budget: int
+
+
 @lru_cache(maxsize=4)
-def _session(max_bytes: int, verify: bool, proxy: str) -> requests.Session:
+def _session(way: _Way) -> requests.Session:
     """This process's session for these settings; REQUESTS_CA_BUNDLE names other authorities to trust."""
-    session = open_session(max_bytes)
-    session.verify = (os.environ.get("REQUESTS_CA_BUNDLE") or True) if verify else False
-    if proxy:
-        session.proxies = {"http": proxy, "https": proxy}
+    where = way.connect_to.split(",") if way.connect_to else ()
+    session = open_session(
+        way.max_bytes, public_only=way.public_only, connect_to=where, budget=way.budget or 1 << 30
+    )
+    verify = way.verify
+    session.verify = (os.environ.get("REQUESTS_CA_BUNDLE") or True) if verify is True else verify
+    if way.proxy:
+        session.proxies = {"http": way.proxy, "https": way.proxy}
     return session
 
 
@@ -179,7 +228,10 @@ def _make_page(url: str, target: str, response: requests.Response, settings: Set
         raise StatusError(reason, status, status in RETRY_STATUSES, wish)
     body = _read_body(response, settings.max_bytes)
     meta["bytes"] = len(body)
-    body = inflate(body, response.headers.get("Content-Encoding"), settings.max_bytes)
+    if coding := response.headers.get("Content-Encoding"):
+        began = time.perf_counter()
+        body = inflate(body, coding, settings.max_bytes)
+        spent.add_inflating(time.perf_counter() - began)
     return Page(url, body, final_url=urls.redact(target), status=status, headers=response.headers)
 
 

@@ -1,0 +1,158 @@
+"""Which addresses no public web page has: those that only this machine or its own network can reach. Pure.
+
+A server on the public Internet that redirects to such an address, or whose name resolves to one (DNS
+rebinding), makes the crawler ask what its owner alone may ask: routers, cloud metadata, local services.
+The tables are IANA's IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, as RFC 8190 amends it).
+"""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+__all__ = ["is_local", "is_private", "kind_of", "literal_kind", "refusal"]
+
+_V4 = [
+    (IPv4Network(network), kind)
+    for network, kind in (
+        ("169.254.169.254/32", "cloud metadata"),
+        ("168.63.129.16/32", "cloud metadata"),  # Azure's, out of the public range
+        ("100.100.100.200/32", "cloud metadata"),  # Alibaba's
+        ("0.0.0.0/8", "unspecified"),  # RFC 1122 §3.2.1.3; Linux connects it to itself
+        ("10.0.0.0/8", "private"),  # RFC 1918
+        ("100.64.0.0/10", "carrier-grade NAT"),  # RFC 6598
+        ("127.0.0.0/8", "loopback"),
+        ("169.254.0.0/16", "link-local"),  # RFC 3927
+        ("172.16.0.0/12", "private"),
+        ("192.0.0.0/24", "reserved"),  # protocol assignments, RFC 6890 §2.1
+        ("192.0.2.0/24", "documentation"),  # RFC 5737
+        ("192.88.99.0/24", "reserved"),  # 6to4 relays, RFC 7526
+        ("192.168.0.0/16", "private"),
+        ("198.18.0.0/15", "benchmarking"),  # RFC 2544
+        ("198.51.100.0/24", "documentation"),
+        ("203.0.113.0/24", "documentation"),
+        ("224.0.0.0/4", "multicast"),
+        ("240.0.0.0/4", "reserved"),  # and the broadcast address
+    )
+]
+_V6 = [
+    (IPv6Network(network), kind)
+    for network, kind in (
+        ("fd00:ec2::/32", "cloud metadata"),  # Amazon's fd00:ec2::254 and its neighbours
+        ("fd20:ce::254/128", "cloud metadata"),  # Google's
+        ("::/128", "unspecified"),
+        ("::1/128", "loopback"),
+        ("64:ff9b:1::/48", "private"),  # NAT64 of one network, RFC 8215
+        ("2001::/23", "reserved"),  # protocol assignments, Teredo among them: RFC 2928
+        ("2001:db8::/32", "documentation"),
+        ("3fff::/20", "documentation"),  # RFC 9637
+        ("fc00::/7", "private"),  # RFC 4193
+        ("fe80::/10", "link-local"),
+        ("fec0::/10", "private"),  # site-local, RFC 3879
+        ("ff00::/8", "multicast"),
+    )
+]
+_V6_UNICAST = IPv6Network("2000::/3")
+"""What IANA gives out for the public Internet; nothing beyond it is routed there."""
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+_LOCAL_NAMES = frozenset(
+    ("localhost", "local", "internal", "test", "intranet", "private", "corp", "home", "lan", "arpa")
+)
+"""Last labels that the public DNS gives to nobody: RFC 6761 §6, RFC 6762 §3 and Appendix G, ICANN's
+``.internal``; of ``arpa`` only ``home.arpa`` (RFC 8375)."""
+
+
+def is_private(address: str) -> bool:
+    """Whether the IP address is none of the public Internet: `kind_of` has a word for it.
+
+    >>> is_private("::ffff:10.0.0.1"), is_private("93.184.216.34")
+    (True, False)
+    """
+    return bool(kind_of(address))
+
+
+def kind_of(address: str) -> str:
+    """The kind in words (``loopback``, ``private``, ...) of an IP address; "" for a public one.
+
+    An IPv6 address that stands for an IPv4 one (mapped, NAT64 by RFC 6052 §2.1, 6to4 by RFC 3056 §2) is
+    of that one's kind.
+
+    Raises:
+        ValueError: the text is no IP address.
+
+    >>> kind_of("169.254.169.254")
+    'cloud metadata'
+    """
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address):
+        inner = _inner(parsed)
+        if inner is None:
+            return _kind_of_v6(parsed)
+        parsed = inner
+    return next((kind for network, kind in _V4 if parsed in network), "")
+
+
+def _inner(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that packets to this one are for, if there is one."""
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour
+
+
+def _kind_of_v6(address: IPv6Address) -> str:
+    kind = next((kind for network, kind in _V6 if address in network), "")
+    return kind or ("" if address in _V6_UNICAST else "reserved")
+
+
+def literal_kind(host: str) -> str:
+    """The kind of a URL's host that is written as an address, or is ``localhost``; "" for all others.
+
+    Decimal, octal, hexadecimal and shortened IPv4 addresses are read as inet_aton(3) reads them, and so
+    are a final dot and the brackets of IPv6.
+
+    >>> literal_kind("0x7f.1"), literal_kind("[::1]"), literal_kind("example.org")
+    ('loopback', 'loopback', '')
+    """
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761 §6.3
+        return "loopback"
+    address = _literal(name)
+    return kind_of(address) if address else ""
+
+
+def _literal(name: str) -> str:
+    """The address that the host's text is, in its usual form; "" for a name."""
+    try:
+        if ":" in name:
+            return str(IPv6Address(name.removeprefix("[").removesuffix("]")))
+        if name.rpartition(".")[2][:1].isdecimal():
+            return socket.inet_ntoa(socket.inet_aton(name))
+    except (OSError, ValueError):
+        pass  # digits and colons that make no address
+    return ""
+
+
+def is_local(host: str) -> bool:
+    """Whether a URL's host says by itself that it is of one's own network, so that whoever lists it wants it.
+
+    That is a private address as `literal_kind` reads it, ``localhost``, a name of one label, and a name
+    under a domain that the public DNS does not have: ``.local``, ``.internal``, ``.home.arpa``, ``.lan``, ...
+    Any other name may be anybody's, whatever it resolves to.
+
+    >>> is_local("127.0.0.1"), is_local("wiki"), is_local("nas.local"), is_local("evil.example")
+    (True, True, True, False)
+    """
+    name = host.lower().rstrip(".")
+    address = _literal(name)
+    if address:
+        return is_private(address)
+    rest, dot, last = name.rpartition(".")
+    if last == "arpa":
+        return rest.rpartition(".")[2] == "home"
+    return not dot or last in _LOCAL_NAMES
+
+
+def refusal(address: str, kind: str) -> str:
+    """What the error says of an address or host that a public URL led to."""
+    return f"{address} ({kind}) is refused: a public URL may lead there only with --allow-private"

@@ -1,0 +1,265 @@
+"""All transfers of one session on one libcurl multi handle: a thousand threads wait for the cost of one.
+
+    thread --> perform: inbox --> turn, by whoever is free --> finished --> the thread goes on
+                                    ^                              |
+                                    +--- driver thread, while no other thread is at work
+
+Threads that have their answer are let go on one at a time while that keeps the interpreter busy (`_Pace`):
+more would only fight for its lock, and libcurl's calls back into Python, of which each header line is
+one, would queue behind them. Measured on two CPUs against a handle driven by each thread: 1,000 threads
+use half the CPU a page of 8 kB; BeautifulSoup in 8 threads takes half the time, in 2 processes of 8
+threads 0.6 of it; light parsing is the same within 3 %.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pycurl
+
+__all__ = ["Transfers"]
+
+log = logging.getLogger("parascrape.curl")
+
+_PATIENCE = 0.005
+"""Seconds that threads may be at work before the driver looks after the transfers in their place."""
+_LONGEST = 1.0
+"""Seconds that the driver waits for sockets at once, and that it lives on with nothing to do."""
+_AWAY = 1.0
+"""Seconds after which a thread that went on is not waited for: it hangs, or has a very heavy page."""
+
+
+class _Transfer:
+    """One handle's transfer; ``ready`` is released when it has ended and its thread may go on."""
+
+    __slots__ = ("error", "handle", "ready", "thread")
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+        self.thread = threading.get_ident()
+        self.error: tuple[Any, ...] | None = None
+        self.ready = threading.Lock()
+        self.ready.acquire()
+
+
+class _Pace:
+    """How many threads may be at work: one while the interpreter is busy with it, more while they wait."""
+
+    def __init__(self) -> None:
+        self.limit = 1
+        self._looked = time.monotonic()
+        self._used = time.process_time()
+
+    def adapt(self) -> None:
+        """Called while threads that could go on are held up by those at work: do these use the CPU?"""
+        now = time.monotonic()
+        if now - self._looked < 0.05:
+            return
+        used = time.process_time()
+        busy = (used - self._used) / (now - self._looked)
+        self._looked, self._used = now, used
+        if busy < 0.7:
+            self.limit = min(self.limit * 2, 1024)
+        elif busy > 0.9:
+            self.limit = max(self.limit // 2, 1)
+
+
+class Transfers:
+    """Performs handles, each in the thread that asks for it. One thread at a time holds ``_driving``.
+
+    ``between`` is called before sockets are waited for, by the thread that drives; what it gives are
+    handles that were paused and may go on.
+    """
+
+    def __init__(self, between: Callable[[], Iterable[Any]] = tuple) -> None:
+        self._between = between
+        self._lock = threading.Lock()
+        self._driving = threading.Lock()
+        self._needed = threading.Lock()
+        self._driver: threading.Thread | None = None
+        self._inbox: deque[_Transfer] = deque()
+        self._finished: deque[_Transfer] = deque()
+        self._at_work: dict[int, float] = {}  # threads let go on, and when
+        self._pace = _Pace()
+        self._blocking = False
+        self._bell, self._ear = socket.socketpair()
+        self._bell.setblocking(False)
+        self._ear.setblocking(False)
+        self._open()
+
+    def _open(self) -> None:
+        """Begin with no transfer and no connection."""
+        self._under_way: dict[Any, _Transfer] = {}
+        self._due = float("inf")
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._ear, selectors.EVENT_READ)
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+
+    # -- any thread ----------------------------------------------------------------------------
+
+    def perform(self, handle: Any) -> None:
+        """Return when the handle's transfer has ended. Raises pycurl.error as `Curl.perform` does."""
+        transfer = _Transfer(handle)
+        with self._lock:
+            self._at_work.pop(transfer.thread, None)
+            self._inbox.append(transfer)
+            if self._driver is None:
+                self._driver = threading.Thread(target=self._drive, name="transfers", daemon=True)
+                self._driver.start()
+        if self._driving.acquire(blocking=False):
+            try:
+                self._turn(0.0)
+            finally:
+                self._driving.release()
+            self._hand_on()
+        elif self._blocking:
+            self._ring()
+        transfer.ready.acquire()
+        if transfer.error is not None:
+            raise pycurl.error(*transfer.error)
+
+    def leave(self) -> None:
+        """Say that this thread has no other handle to perform for now, so that others go on."""
+        with self._lock:
+            self._at_work.pop(threading.get_ident(), None)
+        self._hand_on()
+        if self._blocking:
+            self._ring()
+
+    def _ring(self) -> None:
+        try:
+            self._bell.send(b"!")
+        except OSError:
+            return  # it has rings enough to wake up
+
+    def _hand_on(self) -> None:
+        """Let threads go on whose transfers have ended; with nobody at work the driver is needed."""
+        with self._lock:
+            while self._finished and len(self._at_work) < self._pace.limit:
+                transfer = self._finished.popleft()
+                self._at_work[transfer.thread] = time.monotonic()
+                transfer.ready.release()
+            idle = not (self._inbox or self._under_way or self._finished)
+            if not self._at_work and not idle and self._needed.locked():
+                self._needed.release()
+
+    # -- the driver ----------------------------------------------------------------------------
+
+    def _drive(self) -> None:
+        """Look after the transfers whenever no other thread does; end after a time with none."""
+        busy = time.monotonic()
+        while True:
+            self._needed.acquire(timeout=_PATIENCE)
+            with self._driving:
+                self._wait_for_one()
+            if self._finished and len(self._at_work) >= self._pace.limit:
+                self._forget_those_away()
+            self._hand_on()
+            if self._inbox or self._under_way or self._finished:
+                busy = time.monotonic()
+            elif time.monotonic() - busy > _LONGEST and self._end_driver():
+                return
+
+    def _wait_for_one(self) -> None:
+        """Drive until a thread can go on, or only once where another is at work."""
+        while True:
+            self._blocking = wait = not (self._at_work or self._finished) and bool(
+                self._inbox or self._under_way
+            )
+            # A thread that comes now sees that it must ring, or is seen here in the inbox.
+            self._turn(_LONGEST if wait and not self._inbox else 0.0)
+            self._blocking = False
+            if not wait or self._finished:
+                return
+
+    def _forget_those_away(self) -> None:
+        """Count no more on threads that have not come back, and let more go on if the CPU is idle."""
+        self._pace.adapt()
+        now = time.monotonic()
+        with self._lock:
+            for thread in [one for one, since in self._at_work.items() if now - since > _AWAY]:
+                del self._at_work[thread]
+
+    def _end_driver(self) -> bool:
+        with self._lock:
+            if not self._inbox:
+                self._driver = None
+            return self._driver is None
+
+    # -- the thread that holds ``_driving`` ----------------------------------------------------
+
+    def _turn(self, patience: float) -> None:
+        """Start what is new, then pass on what the sockets have within so many seconds."""
+        try:
+            while self._inbox:
+                transfer = self._inbox.popleft()
+                self._under_way[transfer.handle] = transfer
+                self._multi.add_handle(transfer.handle)
+            for handle in self._between():
+                handle.pause(pycurl.PAUSE_CONT)
+            self._look(patience)
+            self._collect()
+        except Exception as error:
+            self._start_again(error)
+
+    def _look(self, patience: float) -> None:
+        """Tell libcurl which sockets are ready, and when its time is up."""
+        for key, events in self._selector.select(max(0.0, min(patience, self._due - time.monotonic()))):
+            if key.fileobj is self._ear:
+                self._ear.recv(4096)
+            else:
+                self._multi.socket_action(key.fd, events)
+        if self._due <= time.monotonic():
+            self._due = float("inf")
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+
+    def _collect(self) -> None:
+        """Take transfers that have ended out of the multi handle."""
+        more = 1
+        while more:
+            more, good, bad = self._multi.info_read()
+            for handle in good:
+                self._end(handle, None)
+            for handle, code, message in bad:
+                self._end(handle, (code, message))
+
+    def _end(self, handle: Any, error: tuple[Any, ...] | None) -> None:
+        self._multi.remove_handle(handle)
+        transfer = self._under_way.pop(handle)
+        transfer.error = error
+        self._finished.append(transfer)
+
+    def _start_again(self, error: Exception) -> None:
+        """Fail every transfer that is under way, rather than let its thread wait for ever."""
+        log.warning("transfers begin again: %s: %s", type(error).__name__, error)
+        failed = self._under_way
+        for handle, transfer in failed.items():
+            transfer.error = (pycurl.E_RECV_ERROR, f"{type(error).__name__}: {error}")
+            try:
+                self._multi.remove_handle(handle)
+            except pycurl.error as reason:
+                log.debug("a handle stays: %s", reason)
+        self._selector.close()
+        self._open()
+        self._finished.extend(failed.values())
+
+    def _watch(self, what: int, descriptor: int, _multi: Any, _data: Any) -> None:
+        """Wait for what libcurl wants to know of a socket; its POLL_IN and POLL_OUT are selectors' own."""
+        if what == pycurl.POLL_REMOVE:
+            self._selector.unregister(descriptor)
+        elif descriptor in self._selector.get_map():
+            self._selector.modify(descriptor, what)
+        else:
+            self._selector.register(descriptor, what)
+
+    def _set_timer(self, milliseconds: int) -> None:
+        self._due = float("inf") if milliseconds < 0 else time.monotonic() + milliseconds / 1000
