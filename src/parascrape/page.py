@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from parascrape import html
-from parascrape.errors import NotHtml
+from parascrape.errors import NotHtml, TooComplex
+from parascrape.robots import product_token
+from parascrape.robots_tags import robots_meta
 from parascrape.text import decode, find_encoding
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["Page"]
 
 _UNREAD: Any = object()
+
+_HEAD = 1 << 15
+"""Bytes at the start of a page that are searched for a <meta> for robots."""
 
 
 class Page:
@@ -131,6 +136,23 @@ class Page:
             self._soup = html.parse_soup(self.text)
         soup: BeautifulSoup = self._soup
         return soup
+
+    def robots(self, user_agent: str) -> tuple[str, ...]:
+        """What X-Robots-Tag and the <meta>s of its head tell a robot of that name: see `robots_tags`."""
+        headers = [value] if (value := self.headers.get("X-Robots-Tag")) else []
+        start = self.body[:_HEAD].lower()
+        name = product_token(user_agent).lower().encode()
+        metas = self._metas() if (b"robots" in start or name in start) and self.is_html else []
+        return robots_meta(headers, metas, user_agent) if headers or metas else ()
+
+    def _metas(self) -> list[tuple[str, str]]:
+        """The names and contents of the <meta>s in the head."""
+        try:
+            head = self.lexbor.head
+        except TooComplex:
+            return []
+        found = head.css("meta[name][content]") if head is not None else []
+        return [(one.attributes.get("name") or "", one.attributes.get("content") or "") for one in found]
 
     @property
     def base_url(self) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from parascrape.html import absolute, visible_text
 from parascrape.page import Page
+from parascrape.scrapers.bounds import bounded
 from parascrape.text import collapse
 
 __all__ = ["links"]
@@ -22,17 +24,21 @@ def links(page: Page) -> dict[str, Any]:
 
     Raises:
         NotHtml: the page is something else.
+        BadRecord: the links together are longer than 50 million characters (see `bounds`).
     """
     page.require_html()
-    found = []
+    return {"links": list(bounded(_links(page), lambda link: len(link["url"]) + len(link["text"])))}
+
+
+def _links(page: Page) -> Iterator[dict[str, Any]]:
+    """Each link's dict."""
     for node in page.css("a[href], area[href]"):
         attributes = node.attributes
         href = (attributes.get("href") or "").strip()
         url = None if href.startswith("#") else absolute(page.base_url, href)
         if url:
             text = visible_text(node) or _label(node, attributes)
-            found.append({"url": url, "text": text, "rel": (attributes.get("rel") or "").lower().split()})
-    return {"links": found}
+            yield {"url": url, "text": text, "rel": (attributes.get("rel") or "").lower().split()}
 
 
 def _label(node: Any, attributes: dict[str, str | None]) -> str:

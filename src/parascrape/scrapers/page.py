@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from parascrape.html import parse_resiliparse
 from parascrape.page import Page
 from parascrape.scrapers.head import Head
 from parascrape.text import collapse
@@ -38,10 +39,8 @@ def page(page: Page) -> dict[str, Any]:
     Raises:
         NotHtml: the page is something else.
     """
-    from resiliparse.parse.html import HTMLTree
-
     page.require_html()
-    tree = HTMLTree.parse(page.text)
+    tree = parse_resiliparse(page.text)
     head = Head(tree.title or "", _elements(tree))
     heading = tree.document and tree.document.query_selector("h1")
     return {

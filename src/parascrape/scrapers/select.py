@@ -12,6 +12,7 @@ from parascrape.errors import UsageError
 from parascrape.html import visible_text
 from parascrape.page import Page
 from parascrape.records import RESERVED
+from parascrape.scrapers.bounds import bounded
 from parascrape.text import printable
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Selection:
             node = page.css_first(self.selector)
             return None if node is None else self._of(node)
         values = map(self._of, page.css(self.selector))
-        return [value for value in values if value is not None]
+        return list(bounded((value for value in values if value is not None), len))
 
     def _of(self, node: LexborNode) -> str | None:
         if not self.attribute:
@@ -63,6 +64,7 @@ def select(page: Page, selections: Iterable[Selection]) -> dict[str, Any]:
 
     Raises:
         NotHtml: the page is something else.
+        BadRecord: one list is longer than 50 million characters (see `bounds`).
     """
     page.require_html()
     return {selection.name: selection.value(page) for selection in selections}

@@ -1,0 +1,238 @@
+"""Pages set aside: one under which a worker died or hung is kept, with the command that runs it again.
+
+    OUTPUT.aside/3f2a….http    one HTTP response message (RFC 9112 §6): status line, fields, body
+
+A page is kept before its scraper begins and taken away when that comes back, so what is left is exactly
+what killed. The body is stored with its content codings undone; the fields that spoke of it as it was sent
+are kept as ``X-Crawler-Content-Encoding`` and so on, as in Common Crawl's archives. Cookies are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from parascrape.errors import UsageError
+from parascrape.page import Page
+from parascrape.records import ErrorInfo
+from parascrape.settings import Settings
+from parascrape.text import printable
+from parascrape.urls import Entry, prepare, redact
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_FILES",
+    "Pages",
+    "describe_aside",
+    "folder_of",
+    "hold",
+    "keep_held",
+    "keep_page",
+    "let_go",
+    "path_of",
+    "read_page",
+]
+
+MAX_FILES = 100
+MAX_BYTES = 200_000_000
+"""Of one folder: when it holds so much no further page is kept, and its record says so; also of one page."""
+
+Pages = dict[Path, Page]
+"""Pages that threads of this process scrape just now, by the file that each would be set aside in."""
+
+log = logging.getLogger("parascrape.worker")
+
+_URL, _FINAL_URL, _AS_SENT = "X-Crawler-Url", "X-Crawler-Final-Url", "X-Crawler-"
+_OF_THE_WIRE = frozenset(("content-encoding", "content-length", "transfer-encoding"))
+_SECRET = frozenset(("set-cookie", "set-cookie2", "authorization", "proxy-authorization", "cookie"))
+_UNBREAKING = bytes.maketrans(b"\r\n\0", b"   ")  # as RFC 9110 §5.5 wants it of a recipient
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")  # RFC 9110 §5.6.2
+
+
+def folder_of(output: str) -> str:
+    """Where an output's pages are set aside: beside it; empty where the output is no file.
+
+    >>> folder_of("output/urls.jsonl")
+    'output/urls.aside'
+    """
+    if output == "-" or (os.path.exists(output) and not os.path.isfile(output)):
+        return ""
+    return f"{output.removesuffix('.jsonl')}.aside"
+
+
+def path_of(folder: str, entry: Entry) -> Path:
+    """The file of an entry's page: named by a hash of its URL and its place, so no two entries share it."""
+    place = f"{redact(entry.url)}\n{entry.source}\n{entry.line}"
+    digest = hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()
+    return Path(folder, f"{digest[:24]}.http")
+
+
+def keep_page(page: Page, path: Path) -> None:
+    """Write the page to its file, in one step, for its owner's eyes only.
+
+    Nothing is kept where the folder is full, or where it cannot be written: a log line says why.
+    """
+    data = _encode(page)
+    part = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        reason = _why_full(path.parent) or ("it is too large" if len(data) > MAX_BYTES else "")
+        if reason:
+            log.warning("a page was not set aside: %s", reason)
+            return
+        part.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with open(os.open(part, flags, 0o600), "wb") as file:
+            file.write(data)
+        os.replace(part, path)
+    except OSError as error:
+        log.warning("a page was not set aside: %s", error)
+        _remove(part)
+
+
+def hold(path: Path | None, page: Page, pages: Pages | None) -> None:
+    """Keep the page while its scraper runs: among ``pages``, or in its file where nobody shares memory."""
+    if path is not None and pages is not None:
+        pages[path] = page
+    elif path is not None:
+        keep_page(page, path)
+
+
+def let_go(path: Path | None, pages: Pages | None) -> None:
+    """Undo `hold`: the scraper has come back. A file that another thread has set aside stays."""
+    if path is not None and pages is not None:
+        pages.pop(path, None)
+    elif path is not None:
+        _remove(path)
+
+
+def keep_held(path: Path, pages: Pages) -> None:
+    """Set aside the page that is among ``pages``; where none is there, a file of an earlier run goes."""
+    page = pages.pop(path, None)
+    if page is None:
+        _remove(path)
+    else:
+        keep_page(page, path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, and what a kill has left of it."""
+    with suppress(OSError):  # somebody has changed the folder's rights
+        path.unlink(missing_ok=True)
+        path.with_suffix(".part").unlink(missing_ok=True)
+
+
+def _why_full(folder: Path) -> str:
+    """What keeps another file out of the folder; empty where nothing does."""
+    sizes = []
+    with suppress(OSError), os.scandir(folder) as files:
+        sizes = [file.stat().st_size for file in files]
+    if len(sizes) >= MAX_FILES or sum(sizes) >= MAX_BYTES:
+        return f"{folder} is full: {len(sizes)} files, {sum(sizes)} bytes"
+    return ""
+
+
+def _encode(page: Page) -> bytes:
+    """The page as one HTTP response message; its URLs are UTF-8, for lists hold what no server has seen."""
+    try:
+        reason = HTTPStatus(page.status).phrase
+    except ValueError:
+        reason = ""
+    urls = ((_URL, page.url), (_FINAL_URL, page.final_url))
+    lines = [f"HTTP/1.1 {page.status:03} {reason}".encode("ascii")]
+    lines += [_line(name, url.encode("utf-8", "backslashreplace")) for name, url in urls]
+    lines += [_line(name, value.encode("latin-1", "backslashreplace")) for name, value in _fields(page)]
+    lines.append(_line("Content-Length", b"%d" % len(page.body)))
+    return b"\r\n".join([*lines, b"", page.body])
+
+
+def _line(name: str, value: bytes) -> bytes:
+    return name.encode("ascii") + b": " + value.translate(_UNBREAKING)
+
+
+def _fields(page: Page) -> Iterator[tuple[str, str]]:
+    """The header fields to keep: those that no longer hold under another name, no secrets."""
+    for name, value in page.headers.items():
+        lower = name.lower()
+        if lower in _SECRET or lower.startswith(_AS_SENT.lower()) or not _TOKEN.issuperset(lower):
+            continue
+        yield (f"{_AS_SENT}{name}" if lower in _OF_THE_WIRE else name), redact(value)
+
+
+def read_page(path: Path) -> Page:
+    """The page of a file that `keep_page` has written, its header fields as the server sent them.
+
+    Raises:
+        UsageError: there is no such file, or it is something else.
+    """
+    shown = printable(str(path))
+    try:
+        if not path.is_file():
+            raise UsageError(f"{shown}: is no file")
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{shown}: {error.strerror}") from None
+    try:
+        return _decode(data)
+    except (KeyError, ValueError):
+        raise UsageError(f"{shown}: is no page that a harvest has set aside") from None
+
+
+def _decode(data: bytes) -> Page:
+    """The page of a message. Raises KeyError or ValueError where it is none of ours, or cut."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    version, status, _ = status_line.split(" ", 2)
+    fields = dict(line.split(": ", 1) for line in lines)
+    url, final_url = (fields.pop(name).encode("latin-1").decode("utf-8") for name in (_URL, _FINAL_URL))
+    if version != "HTTP/1.1" or int(fields.pop("Content-Length")) != len(body):
+        raise ValueError("not a whole message of ours")
+    headers = {name.removeprefix(_AS_SENT): value for name, value in fields.items()}
+    return Page(url, body, final_url=final_url, status=int(status), headers=headers)
+
+
+def describe_aside(entry: Entry, settings: Settings) -> ErrorInfo:
+    """What a failure's record says of its page: ``aside``, the file or why there is none, and ``command``.
+
+    The command runs the scraper on the file; where there is none, as when the fetch itself hung, it
+    fetches the page again. A scraper without a name, or a path that cannot be shown, has no command.
+    """
+    info: ErrorInfo = {}
+    path = path_of(settings.aside, entry) if settings.aside else None
+    start = ["scrape", redact(prepare(entry.url)), "--mode", "sequential", "--output", "-"]
+    if path is not None and path.is_file():
+        info["aside"] = str(path)
+        start = ["scrape", "replay", f"./{path}" if str(path).startswith("-") else str(path)]
+    elif path is not None and (reason := _why_full(path.parent)):
+        info["aside"] = f"not kept: {reason}"
+    scraper = _name_scraper(settings.scraper)
+    command = shlex.join([*start, *_options(scraper or "", settings.select)])
+    if scraper is not None and command.isprintable():
+        info["command"] = command
+    return info
+
+
+def _options(scraper: str, select: Sequence[str]) -> list[str]:
+    """What follows on a command line to name the scraper and the selections."""
+    chosen = ["--scraper", scraper] if scraper else []
+    return chosen + [word for text in select for word in ("--select", text)]
+
+
+def _name_scraper(scraper: Any) -> str | None:
+    """What ``--scraper`` is to be given to find it, "" for nothing; None where it has no name."""
+    if isinstance(scraper, str):
+        return scraper
+    module, name = getattr(scraper, "__module__", None), getattr(scraper, "__qualname__", "")
+    if module == "__main__":
+        module = getattr(sys.modules["__main__"], "__file__", None) or ""
+        module = module if module.endswith(".py") else ""
+    return f"{module}:{name}" if module and name.isidentifier() else None

@@ -1,0 +1,85 @@
+"""``scrape replay FILE``: the scraper on a page that was set aside, in the foreground of this process."""
+
+from __future__ import annotations
+
+import errno
+import faulthandler
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from parascrape.cli import options as opt
+from parascrape.settings import Settings
+
+if TYPE_CHECKING:
+    from parascrape.page import Page
+
+__all__ = ["replay"]
+
+File = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="A page that a harvest has set aside: what error.aside of a record names.",
+        rich_help_panel="What to run again",
+        show_default=False,
+    ),
+]
+
+
+def replay(file: File, scraper: opt.Scraper = "", select: opt.Select = None) -> None:
+    """Run the scraper on a page that was set aside, and print its records.
+
+    Nothing is fetched, nothing ends it, no process or thread lies between: what crashes or hangs does so
+    here, under your debugger. A crash, or Ctrl-C, shows the line it is at.
+    Exit status: 0 a good record, 1 a failure, 2 wrong usage.
+    """
+    settings = Settings(mode="sequential", scraper=scraper, select=tuple(select or ()))
+    from parascrape.aside import read_page
+    from parascrape.scrapers import check_scraper
+
+    check_scraper(settings.scraper, settings.mode, settings.select)
+    page = read_page(Path(file))
+    raise typer.Exit(_print_records(page, settings))
+
+
+def _print_records(page: Page, settings: Settings) -> int:
+    """The exit status of the page's records, which are on standard output."""
+    from parascrape.cli.session import stdout_for_data
+    from parascrape.errors import OutputError
+    from parascrape.sinks import JsonlSink
+    from parascrape.worker import scrape_page
+
+    try:
+        with JsonlSink("-") as sink, stdout_for_data(), _showing_where():
+            outcome = scrape_page(page, settings)
+            sink.write(outcome.lines)
+    except OutputError as error:
+        if error.errno != errno.EPIPE:
+            raise
+        return 141  # the reader has all it wants, as in `| head`
+    return int(bool(outcome.code))
+
+
+@contextmanager
+def _showing_where() -> Iterator[None]:
+    """Let a crash and Ctrl-C show the stack, and Ctrl-C end the process even within C code."""
+    stderr = 2  # not sys.stderr, which may be no file
+    was_enabled = faulthandler.is_enabled()
+    if not was_enabled:
+        faulthandler.enable(stderr)
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if hasattr(faulthandler, "register"):  # not on Windows
+        faulthandler.register(signal.SIGINT, stderr, chain=True)
+    try:
+        yield
+    finally:
+        if hasattr(faulthandler, "unregister"):
+            faulthandler.unregister(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)
+        if not was_enabled:
+            faulthandler.disable()
