@@ -13,6 +13,10 @@ from typing import Any
 SECONDS = 30
 """No command of the tests takes longer."""
 
+UNLIMITED = ("--per-host", "0", "--ignore-robots")
+RUDE = (*UNLIMITED, "--fetch-duplicates")
+"""Options of a harvest without manners: every line is fetched, in the list's order, at full speed."""
+
 ENVIRONMENT = {
     **os.environ,
     "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)]),
@@ -20,11 +24,17 @@ ENVIRONMENT = {
 }
 
 
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a command of this test: its cache folder is the test's own."""
+    own = {"XDG_CACHE_HOME": os.environ["XDG_CACHE_HOME"]} if "XDG_CACHE_HOME" in os.environ else {}
+    return {**ENVIRONMENT, **own, **more}
+
+
 def start(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
     """A started ``python ARGUMENTS...`` with pipes, in a session of its own."""
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     command = [sys.executable, *map(str, arguments)]
-    return subprocess.Popen(command, **{"env": ENVIRONMENT, "start_new_session": True, **pipes, **options})
+    return subprocess.Popen(command, **{"env": environment(), "start_new_session": True, **pipes, **options})
 
 
 def finish(process: subprocess.Popen[bytes], data: bytes | None = None) -> tuple[int, str, str]:

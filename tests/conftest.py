@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,16 @@ def site() -> Iterator[Site]:
     """A loopback site of its own."""
     with Site() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test's runs are the neighbours of another's, nor of the user's."""
+    folder = tmp_path_factory.getbasetemp() / f"cache-{next(_numbers)}"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+
+
+_numbers = itertools.count()
 
 
 @pytest.fixture(autouse=True)

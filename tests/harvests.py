@@ -9,23 +9,26 @@ from collections.abc import Iterator
 from typing import Any
 
 from parascrape import Settings
+from parascrape.executors.pump import capacity
 from parascrape.urls import Entry
 from tests.shop import product
 from tests.site import Site
 
 MODES = ("sequential", "thread", "process")
 
+RUDE: dict[str, Any] = {"per_host": 0, "robots": False, "fetch_duplicates": True}
+"""Settings of a harvest without manners: every entry is fetched, in the list's order, at full speed."""
+
 
 def make(mode: str, **more: Any) -> Settings:
-    """Settings of few workers that lose no time."""
-    chosen = {"processes": 2, "threads": 4, "scraper": product, "backoff": 0.01, "timeout": 20, **more}
-    return Settings(mode=mode, **chosen)  # type: ignore[arg-type]
+    """Settings of few workers that lose no time: without manners, but for those that are asked for."""
+    chosen = {"processes": 2, "threads": 4, "scraper": product, "backoff": 0.01, "timeout": 20}
+    return Settings(mode=mode, **{**RUDE, **chosen, **more})  # type: ignore[arg-type]
 
 
 def window(settings: Settings) -> int:
     """How many entries may be on their way at once."""
-    threads = settings.thread_count
-    return (threads + max(4, threads // 4)) * max(1, settings.process_count)
+    return capacity(settings.thread_count) * max(1, settings.process_count)
 
 
 def entries(site: Site, paths: list[str]) -> Iterator[Entry]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import os
+import re
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from parascrape.executors.memory import resident_bytes
 from parascrape.page import Page
 
 SURROGATE = "\ud800"
@@ -184,3 +189,67 @@ def addresses(page: Page) -> dict[str, Any]:
 def telling(page: Page) -> dict[str, Any]:
     """Raise with every URL that a scraper can see."""
     raise ValueError(str(addresses(page)))
+
+
+class Unloadable(Exception):
+    """Pickles, and does not unpickle: its constructor wants two arguments, its state has one."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(one)
+
+
+class Held(Exception):
+    """Does not pickle: it holds a lock."""
+
+    def __init__(self) -> None:
+        super().__init__("held")
+        self.lock = threading.Lock()
+
+
+def _raise(error: BaseException) -> Any:
+    raise error
+
+
+def _spin() -> Any:
+    while True:
+        pass
+
+
+def _recurse() -> Any:
+    return _recurse()
+
+
+def _swell() -> Any:
+    kept.append(b"x" * 500_000_000)
+    return _spin()
+
+
+kept: list[bytes] = []
+
+RUDE: dict[str, Any] = {
+    "unloadable": lambda: _raise(Unloadable("one", "two")),
+    "held": lambda: _raise(Held()),
+    "generator": lambda: _raise(GeneratorExit()),
+    "recurse": _recurse,
+    "bomb": lambda: {"text": "x" * 10**15},
+    "vast": lambda: {"text": "x" * 100_000_000},
+    "spin": _spin,
+    "regex": lambda: re.fullmatch("(a|aa)+$", "a" * 200 + "b"),
+    "crash": lambda: os.kill(os.getpid(), signal.SIGSEGV) or _spin(),
+    "freeze": lambda: os.kill(os.getpid(), signal.SIGSTOP) or _spin(),
+    "close": lambda: os.closerange(3, 100) or _spin(),
+    "exit": lambda: os._exit(9),
+    "swell": _swell,
+}
+
+
+def rude(page: Page) -> Any:
+    """Whatever ``?do=`` asks for, none of which anybody should do to a worker."""
+    deed = page.url.partition("do=")[2]
+    return RUDE[deed]() if deed else {"good": True}
+
+
+def leaking(page: Page) -> dict[str, Any]:
+    """Keep 5 MB a page for ever, as caches without a bound do; how large the worker is by now."""
+    kept.append(b"x" * 5_000_000)
+    return {"size": resident_bytes()}

@@ -89,6 +89,10 @@ class Site:
         """The absolute URL of a path."""
         return self.url + path
 
+    def route(self, name: str) -> Route:
+        """What answers a path that begins so."""
+        return ROUTES.get(name, not_found)
+
     def _accept(self) -> None:
         while True:
             try:
@@ -114,7 +118,7 @@ class Site:
                     self.log.append((visitor.target, visitor.headers))
                     self.seen[visitor.path] += 1
                     name = visitor.path.strip("/").split("/")[0].replace("-", "_") or "ok"
-                    if ROUTES.get(name, not_found)(visitor) is False:
+                    if self.route(name)(visitor) is False:
                         return
                 except OSError:
                     return
@@ -142,6 +146,11 @@ def items(visitor: Visitor) -> None:
 def body(visitor: Visitor) -> None:
     """Given bytes with a given Content-Type: /body?hex=...&type=..."""
     visitor.answer(bytes.fromhex(visitor.argument("hex")), content_type=visitor.argument("type"))
+
+
+def sized(visitor: Visitor) -> None:
+    """So many bytes: /sized/2000000."""
+    visitor.answer(b"x" * int(visitor.path.rsplit("/", 1)[1]))
 
 
 def echo(visitor: Visitor) -> None:

@@ -13,7 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import ENVIRONMENT, children, finish, lives, read_records, start, start_scrape, until
+from tests.command import (
+    RUDE,
+    children,
+    environment,
+    finish,
+    lives,
+    read_records,
+    start,
+    start_scrape,
+    until,
+)
 from tests.site import Site
 
 pytestmark = pytest.mark.skipif(
@@ -41,7 +51,7 @@ def started(folder: Path, site: Site, mode: str, *paths: str) -> subprocess.Pope
     """A harvest of these pages, after the first of them has been asked for."""
     before = len(site.log)
     listed = write_list(folder, site, *paths)
-    options = ("-m", mode, "-p", 2, "-t", 4, "-o", folder / "out", *SELECT)
+    options = ("-m", mode, "-p", 2, "-t", 4, "-o", folder / "out", *SELECT, *RUDE)
     process = start_scrape(listed, *options)
     assert until(lambda: len(site.log) >= before + {"sequential": 1, "thread": 4, "process": 6}[mode])
     return process
@@ -200,7 +210,9 @@ def test_a_closed_standard_stream_costs_no_record(
         "1",
     ]
     shell = ["sh", "-c", f'exec "$@" {closing}', "sh", *arguments, *SELECT]
-    done = subprocess.run(shell, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(
+        shell, cwd=tmp_path, env=environment(), capture_output=True, timeout=30, check=False
+    )
     assert (done.returncode, done.stdout) == (code, b"")
     assert b"Traceback" not in done.stderr
     if code == 0:
@@ -213,7 +225,7 @@ def test_a_closed_standard_stream_costs_no_record(
 def on_a_terminal(*arguments: object) -> tuple[int, str]:
     """The exit status of a run whose stderr is a terminal, and all that it shows."""
     ours, theirs = os.openpty()
-    process = start_scrape(*arguments, stderr=theirs, env={**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "200"})
+    process = start_scrape(*arguments, stderr=theirs, env=environment(TERM="xterm", COLUMNS="200"))
     os.close(theirs)
     shown = b""
     while True:
@@ -232,7 +244,7 @@ def on_a_terminal(*arguments: object) -> tuple[int, str]:
 def test_a_terminal_sees_the_progress(site: Site, tmp_path: Path) -> None:
     """Done and total, the speed, the failures, the time left; then the summary."""
     listed = write_list(tmp_path, site, "/status/404", *["/slow?seconds=0.7"] * 5)
-    code, shown = on_a_terminal(listed, "-t", 2, "-o", tmp_path / "out", *SELECT)
+    code, shown = on_a_terminal(listed, "-t", 2, "-o", tmp_path / "out", *SELECT, *RUDE)
     assert code == 1
     assert "1/6 done" in shown
     assert "pages/s, 1 failed, " in shown

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from parascrape import crawl, crawler
+from parascrape import crawl, loop
 from parascrape.crawler import harvest
 from parascrape.records import parse
 from parascrape.urls import Entry
@@ -32,7 +32,11 @@ def site() -> Iterator[Site]:
 
 def timeless(record: Record) -> Record:
     """A record without what differs from run to run: times, and the worker's name in a stack."""
-    meta = {key: value for key, value in record["meta"].items() if key not in ("fetched_at", "elapsed")}
+    times = ("fetched_at", "elapsed", "fetch_seconds")
+    meta = {key: value for key, value in record["meta"].items() if key not in times}
+    for attempt in meta.get("earlier", ()):
+        for key in times:
+            attempt.pop(key, None)
     error = {key: value for key, value in record.get("error", {}).items() if key != "traceback"}
     return {**record, "meta": meta, **({"error": error} if error else {})}
 
@@ -253,7 +257,7 @@ def test_a_bad_scraper_fails_its_own_pages_only(
     mode: str, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may raise, hang, exit or kill its process: the pages around it have their records."""
-    monkeypatch.setattr(crawler, "_SCRAPE_GRACE", 0.0)
+    monkeypatch.setattr(loop, "_SCRAPE_GRACE", 0.0)
     deeds = [deed for deed in DEEDS if deed != "die" or mode == "process"]
     around = [site(f"/ok?n={number}") for number in range(20)]
     urls = around[:10] + [site(f"/ok?do={deed}") for deed in deeds] + around[10:]

@@ -13,52 +13,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from parascrape import frontier as module
 from parascrape.frontier import IDLE_POLL, Frontier, Visit
 from parascrape.urls import Entry
-
-
-class Clock:
-    """Monotonic seconds that pass when told to; powers of two add up exactly."""
-
-    def __init__(self) -> None:
-        self.now = 1024.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Source:
-    """A list that can be fed meanwhile, as a pipe is: None while it is empty, its end once ended."""
-
-    def __init__(self, entries: list[Entry | None] | None = None) -> None:
-        self.waiting = list(entries or [])
-        self.ended = entries is not None
-        self.asked = 0
-
-    def __iter__(self) -> Iterator[Entry | None]:
-        while self.waiting or not self.ended:
-            self.asked += 1
-            yield self.waiting.pop(0) if self.waiting else None
-
-
-def entries(count: int) -> list[Entry | None]:
-    """So many entries, numbered."""
-    return [Entry(f"http://h/{number}", number) for number in range(count)]
+from tests.frontiers import Clock, Source, drain, entries, must
 
 
 @pytest.fixture
 def clock() -> Clock:
     """A clock that stands still."""
     return Clock()
-
-
-def drain(frontier: Frontier) -> list[Visit]:
-    """Every visit that may be made now."""
-    return list(iter(frontier.take, None))
-
-
-def must(visit: Visit | None) -> Visit:
-    """The visit, which must be one."""
-    assert visit is not None
-    return visit
 
 
 def test_entries_come_once_each_and_in_their_order(clock: Clock) -> None:

@@ -168,6 +168,7 @@ def test_records_are_plain_dicts_with_keys_in_their_order(site: Site) -> None:
         "final_url",
         "fetched_at",
         "elapsed",
+        "fetch_seconds",
         "attempts",
         "bytes",
         "encoding",

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from parascrape.errors import BadRecord
-from parascrape.records import RESERVED, Meta, encode, failure, parse, success
+from parascrape.records import RESERVED, Meta, encode, failure, note_attempt, parse, success, with_earlier
 
 TEXT = st.text(st.characters(codec="utf-8"))
 JSON = st.recursive(
@@ -185,3 +185,32 @@ def test_a_line_that_is_no_object_is_a_value_error(line: bytes) -> None:
     """A torn last line is told from a record."""
     with pytest.raises(ValueError, match=r"."):
         parse(line)
+
+
+def test_the_last_attempt_tells_of_those_before_it() -> None:
+    """In the first record of a page, at its place in meta, all else as it was."""
+    failed = encode(
+        {
+            "url": "http://h/",
+            "error": {"code": "status", "message": "503"},
+            "meta": {"status": 503, "fetched_at": "2026-11-21T12:00:00.000Z", "elapsed": 0.25, "attempts": 1}
+            | {"fetch_seconds": 0.25, "retry_after": 7.0, "line": 3},
+        }
+    )
+    noted = note_attempt(failed, "status")
+    assert noted == {
+        "code": "status",
+        "status": 503,
+        "fetched_at": "2026-11-21T12:00:00.000Z",
+        "fetch_seconds": 0.25,
+        "retry_after": 7.0,
+    }
+    first = {"url": "http://h/", "t": "a\u2028b\n", "meta": {"elapsed": 1e-05, "attempts": 2, "item": 1}}
+    others = encode({**first, "meta": {"item": 2}}) * 2
+    told = with_earlier(encode(first) + others, [noted, noted])
+    line, _, rest = told.partition(b"\n")
+    assert rest == others
+    assert list(parse(line)["meta"]) == ["elapsed", "earlier", "attempts", "item"]
+    assert parse(line)["meta"].pop("earlier") == [noted, noted]
+    assert {**parse(line), "meta": first["meta"]} == first
+    assert with_earlier(told, []) == told

@@ -18,11 +18,11 @@ from parascrape.inputs import read_lists
 from parascrape.ledger import entry_key, read_ledger, read_pages
 from parascrape.report import Tally
 from parascrape.sinks import JsonlSink, System
-from tests.command import finish, read_records, start_scrape, until
+from tests.command import RUDE, finish, read_records, start_scrape, until
 from tests.site import Site
 
 PATHS = ["/page/1", "/items", "/status/404", "/page/2", "ftp://h/", "/page/1"]
-OPTIONS = ("--mode", "sequential", "--scraper", "tests.shop:product", "--quiet", "--retries", 0)
+OPTIONS = (*RUDE, "--mode", "sequential", "--scraper", "tests.shop:product", "--quiet", "--retries", 0)
 OUTPUT = Path("out.jsonl")
 
 

@@ -15,10 +15,10 @@ from parascrape.cli import run
 from parascrape.cli.again import Lists, list_failures, prepare_output, take_out
 from parascrape.errors import ParascrapeError
 from parascrape.records import encode
-from tests.command import read_records
+from tests.command import RUDE, UNLIMITED, read_records
 from tests.site import Site
 
-OPTIONS = ("--mode", "sequential", "--scraper", "tests.shop:product", "--quiet", "--retries", "0")
+OPTIONS = (*UNLIMITED, "--mode", "sequential", "--scraper", "tests.shop:product", "--quiet", "--retries", "0")
 OUTPUT = Path("out.jsonl")
 LISTS = Lists.of(OUTPUT)
 
@@ -239,7 +239,7 @@ def test_an_ordinary_run_may_come_between(steps: int, site: Site) -> None:
         take_out(OUTPUT)
     if steps > 3:
         os.replace(LISTS.new, LISTS.list)
-    assert run(["list.txt", "-o", str(OUTPUT), *OPTIONS]) == 1
+    assert run(["list.txt", "-o", str(OUTPUT), *OPTIONS, *RUDE]) == 1
     Path("list.txt").unlink()
     assert retry() == 1
     assert_done(site, good)

@@ -17,6 +17,7 @@ from parascrape.settings import USER_AGENT, VERSION, Settings, available_cpus
 RANGES: list[tuple[str, float, float]] = [
     ("processes", 0, 1024),
     ("threads", 0, 1024),
+    ("worker_bytes", 0, 1 << 50),
     ("timeout", 0.001, 86_400),
     ("max_bytes", 1, 1 << 31),
     ("max_redirects", 0, 100),
@@ -51,9 +52,9 @@ def test_a_setting_keeps_to_its_range(name: str, low: float, high: float) -> Non
 
 
 @pytest.mark.parametrize("mode", ["", "Thread", "async", "processes"])
-def test_a_mode_is_one_of_three(mode: Any) -> None:
+def test_a_mode_is_one_of_four(mode: Any) -> None:
     """The message lists them."""
-    with pytest.raises(UsageError, match="none of sequential, thread, process"):
+    with pytest.raises(UsageError, match="none of auto, sequential, thread, process"):
         Settings(mode=mode)
 
 

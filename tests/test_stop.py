@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from parascrape import crawler
+from parascrape import loop
 from parascrape.crawler import Stop, harvest
 from parascrape.records import parse
 from parascrape.urls import Entry
@@ -62,7 +62,7 @@ def test_what_is_in_flight_has_its_grace_and_no_more(
     mode: str, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pages that come within it have their records, those that do not have none."""
-    monkeypatch.setattr(crawler, "GRACE", 0.9)
+    monkeypatch.setattr(loop, "GRACE", 0.9)
     stop, began = Stop(), time.monotonic()
     paths = ["/ok", "/slow?seconds=0.3", *["/slow?seconds=4"] * 40]
     found = []

@@ -92,7 +92,7 @@ def test_an_entry_may_come_as_its_bare_fields(site: Site) -> None:
         whole, bare = only(scrape(entry)), only(outcome)
         for record in (whole, bare):
             assert record["meta"].pop("fetched_at")
-            assert record["meta"].pop("elapsed") > 0
+            assert record["meta"].pop("elapsed") >= record["meta"].pop("fetch_seconds") > 0
         assert bare == whole
         assert (bare["input"], bare["meta"]["line"]) == ({"sku": "S1"}, 7)
 
@@ -213,8 +213,10 @@ def test_a_failed_fetch_is_a_record_with_what_is_known(
 
 
 def test_a_servers_wish_for_later_reaches_the_parent(site: Site) -> None:
-    """Retry-After crosses with the outcome: waiting is not the worker's."""
-    assert scrape(site("/status/429?after=7")).retry_after == 7.0
+    """Retry-After crosses with the outcome: waiting is not the worker's. The record tells of it too."""
+    outcome = scrape(site("/status/429?after=7"))
+    assert outcome.retry_after == only(outcome)["meta"]["retry_after"] == 7.0
+    assert "retry_after" not in only(scrape(site("/status/429")))["meta"]
 
 
 def test_text_that_is_no_url_is_fetched_from_nowhere(site: Site) -> None:
@@ -230,7 +232,8 @@ def test_keys_stand_in_a_fixed_order(site: Site) -> None:
     for number, record in enumerate(records(scrape(entry, own.generated, attempt=2)), 1):
         assert list(record) == ["url", "item", "input", "meta"]
         assert record["input"] == entry.columns
-        assert list(record["meta"]) == list(Meta.__annotations__)
+        failures_only = ("retry_after", "earlier", "robots")
+        assert list(record["meta"]) == [key for key in Meta.__annotations__ if key not in failures_only]
         assert (record["meta"]["item"], record["meta"]["attempts"]) == (number, 2)
     failed = only(scrape(entry._replace(url=site("/status/500")), attempt=3))
     assert list(failed) == ["url", "error", "input", "meta"]
@@ -248,7 +251,7 @@ def test_meta_says_how_it_was_fetched(site: Site) -> None:
     meta = only(scrape(site("/hops/2")))["meta"]
     assert (meta["status"], meta["final_url"], meta["redirects"]) == (200, site("/hops/0"), 2)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", meta["fetched_at"])
-    assert 0 < meta["elapsed"] < 20
+    assert 0 < meta["fetch_seconds"] <= meta["elapsed"] < 20
     assert (meta["bytes"], meta["encoding"], meta["attempts"]) == (len(HTML), "utf-8", 1)
 
 
@@ -265,6 +268,8 @@ def test_an_outcome_says_where_the_time_went(site: Site) -> None:
     assert good.bytes == len(HTML)
     assert 0.2 <= lost.fetch_seconds < 10
     assert lost.scrape_seconds == 0
+    assert only(good)["meta"]["fetch_seconds"] == pytest.approx(good.fetch_seconds, abs=0.001)
+    assert only(lost)["meta"]["fetch_seconds"] == only(lost)["meta"]["elapsed"]
 
 
 @pytest.mark.parametrize("scraper", [own.addresses, own.telling, own.failing, "links"])

@@ -3,6 +3,10 @@
     ParascrapeError
     ├── UsageError               usage          wrong options, unreadable list, unusable scraper
     │   └── MainGuardError       main_guard     a script without ``if __name__ == "__main__":``
+    ├── NotFetched               not_fetched    the URL was not asked for
+    │   ├── Duplicate            duplicate      the same URL stands before it in the list       (skipped)
+    │   ├── RobotsForbidden      robots         the host's robots.txt forbids it                (skipped)
+    │   └── HostDown             host_down      its host was given up in this run
     ├── OutputError              output         a record could not be written: the run ends
     │   └── OutputBusy           output_busy    another process writes this output
     ├── FetchError               fetch
@@ -12,6 +16,7 @@
     │   ├── ConnectionLost       reset          closed before the response was whole   (retried)
     │   ├── FetchTimeout         timeout        the total time was up                  (retried)
     │   ├── TlsError             tls            certificate or handshake
+    │   ├── ForbiddenAddress     address        a public URL that leads to a private address
     │   ├── ProxyFailed          proxy          the proxy could not be used            (retried)
     │   ├── BadRedirect          bad_redirect   too many hops, a loop, not http(s)
     │   ├── TooLarge             too_large      more bytes than max_bytes
@@ -20,6 +25,7 @@
     │   └── StatusError          status         an answer other than 2xx         (some retried)
     ├── ScrapeError              scrape_error   the scraper raised
     │   ├── NotHtml              not_html       the scraper wants HTML, the page is none
+    │   ├── TooComplex           too_complex    parsing the page would fill the memory
     │   └── BadRecord            bad_record     the scraper's value is no JSON object
     └── TaskError                task_error     what an executor says of a failed task
         ├── TaskTimeout          timeout        the task was past its deadline
@@ -40,20 +46,26 @@ __all__ = [
     "ConnectError",
     "ConnectionLost",
     "DnsError",
+    "Duplicate",
     "FetchError",
     "FetchTimeout",
+    "ForbiddenAddress",
+    "HostDown",
     "InvalidUrl",
     "MainGuardError",
+    "NotFetched",
     "NotHtml",
     "OutputBusy",
     "OutputError",
     "ParascrapeError",
     "ProxyFailed",
+    "RobotsForbidden",
     "ScrapeError",
     "StatusError",
     "TaskError",
     "TaskTimeout",
     "TlsError",
+    "TooComplex",
     "TooLarge",
     "UsageError",
     "WorkerDied",
@@ -96,6 +108,30 @@ class OutputBusy(OutputError):
     """Another process writes this output; the message says which."""
 
     code = "output_busy"
+
+
+class NotFetched(ParascrapeError):
+    """The URL was not asked for, and why."""
+
+    code = "not_fetched"
+
+
+class Duplicate(NotFetched):
+    """The same URL stands before it in the list; that one is fetched."""
+
+    code = "duplicate"
+
+
+class RobotsForbidden(NotFetched):
+    """The host's robots.txt forbids it (RFC 9309), or could not be had, which forbids everything."""
+
+    code = "robots"
+
+
+class HostDown(NotFetched):
+    """Its host gave no answer so often, or asked to be left alone for so long, that it was given up."""
+
+    code = "host_down"
 
 
 class FetchError(ParascrapeError):
@@ -142,6 +178,12 @@ class TlsError(FetchError):
     """The certificate or the handshake was refused."""
 
     code = "tls"
+
+
+class ForbiddenAddress(FetchError):
+    """A public URL led to an address that is not public, by a redirect or by its name."""
+
+    code = "address"
 
 
 class ProxyFailed(FetchError):
@@ -203,6 +245,12 @@ class NotHtml(ScrapeError):
     """The scraper wants HTML and the page is something else."""
 
     code = "not_html"
+
+
+class TooComplex(ScrapeError):
+    """The page is made so that parsing it would fill the memory."""
+
+    code = "too_complex"
 
 
 class BadRecord(ScrapeError):

@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 import shutil
 from array import array
-from bisect import bisect_left
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from parascrape import records
-from parascrape.errors import BadRecord, UsageError
+from parascrape.errors import BadRecord, Duplicate, UsageError
+from parascrape.records import SKIPPED
 from parascrape.text import escape_surrogates
 from parascrape.urls import Entry, redact
 
@@ -36,38 +37,43 @@ class PageLines(NamedTuple):
     @property
     def key(self) -> int:
         """The `entry_key` of the entry that the page came from."""
-        return _key(str(self.record["url"]), self.record.get("input"))
+        return _key(self.record["url"], self.record.get("input"))
 
 
 class Ledger:
-    """How many outcomes an output holds for each entry; 12 bytes an entry.
+    """How many outcomes an output holds for each entry; 9 bytes an outcome.
 
     An entry is known by its URL and its other columns, so a list may gain, lose or reorder lines. Where
-    two lines are the same, each has its own outcome.
+    two lines are the same, each has its own outcome. That a line was a duplicate is no outcome for one that
+    is none now: the page itself may never have been written.
     """
 
     def __init__(self, pages: Iterable[PageLines] = ()) -> None:
-        keys = array("q")
-        self._failed: dict[int, list[str]] = {}
+        self._duplicates = _KeyCounter()
+        self._keys = {"": _KeyCounter()}  # by the error's code; good ones are looked for first
         self.size = 0
         for page in pages:
-            keys.append(page.key)
-            if page.code:
-                self._failed.setdefault(page.key, []).append(page.code)
+            code = page.code
             self.size = page.start + page.size
-        self._count = len(keys)
-        self._keys, self._left = array("q"), array("I")  # each key once, and how often it may be taken
-        for key, same in groupby(sorted(keys)):
-            self._keys.append(key)
-            self._left.append(sum(1 for _ in same))
+            if code == Duplicate.code:
+                self._duplicates.add(page.key)
+                continue
+            if code not in self._keys:
+                code = code if len(self._keys) < _MAX_CODES else "error"
+                self._keys.setdefault(code, _KeyCounter())
+            self._keys[code].add(page.key)
+        counters = [self._duplicates, *self._keys.values()]
+        for keys in counters:
+            keys.sort()
+        self._count = sum(map(len, counters))
 
     def __len__(self) -> int:
         return self._count
 
     @property
     def failed(self) -> int:
-        """Failures that were not taken."""
-        return sum(map(len, self._failed.values()))
+        """Failures that were not taken; what was skipped is none."""
+        return sum(len(keys) for code, keys in self._keys.items() if code and code not in SKIPPED)
 
     def take(self, entry: Entry) -> str | None:
         """The outcome that the entry has, each counted once: "" for a good one, else its error's code.
@@ -75,17 +81,58 @@ class Ledger:
         None where it has none yet.
         """
         key = entry_key(entry)
-        at = bisect_left(self._keys, key)
-        if at == len(self._keys) or self._keys[at] != key or not self._left[at]:
-            return None
-        self._left[at] -= 1
-        codes = self._failed.get(key)
-        return codes.pop() if codes else ""
+        if entry.duplicate and self._duplicates.take(key):
+            return Duplicate.code
+        for code, keys in self._keys.items():
+            if keys.take(key):
+                return code
+        return None
+
+
+_MAX_CODES = 100
+"""Error codes that are told apart; there are some twenty, but an output may hold anything."""
+
+
+class _KeyCounter:
+    """A multiset of 64-bit numbers, in sorted arrays by their first 12 bits.
+
+    Five million fit in 45 MB, where a dict takes half a gigabyte; and no step is so long that Ctrl-C
+    would have to wait for it, as it would for one sort of all of them (2.7 s).
+    """
+
+    def __init__(self) -> None:
+        self._parts: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts.values()))
+
+    def add(self, key: int) -> None:
+        """Count the number once more; `sort` must follow before any is taken."""
+        self._parts[key >> _SHIFT].append(key)
+
+    def sort(self) -> None:
+        """Make it ready for `take`."""
+        for place, part in self._parts.items():
+            self._parts[place] = array("q", sorted(part))
+
+    def take(self, key: int) -> bool:
+        """Whether the number was there; it is counted once less."""
+        part = self._parts.get(key >> _SHIFT, _NOTHING)
+        at = bisect_right(part, key) - 1  # the last of equal ones: no other of them has to move
+        if at < 0 or part[at] != key:
+            return False
+        part.pop(at)
+        return True
+
+
+_SHIFT = 64 - 12
+_NOTHING = array("q")
 
 
 def entry_key(entry: Entry) -> int:
     """What an entry and its record have in common, as a 64-bit number of this process."""
-    return _key(escape_surrogates(redact(entry.url)), entry.columns)
+    url = redact(entry.url)
+    return _key(url if url.isascii() else escape_surrogates(url), entry.columns)
 
 
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS

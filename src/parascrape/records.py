@@ -7,28 +7,46 @@ other columns, then ``meta``. A failure has ``error`` in place of the scraper's 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 import orjson
 
-from parascrape.errors import BadRecord
+from parascrape.errors import BadRecord, Duplicate, RobotsForbidden
 from parascrape.text import printable
 
 __all__ = [
     "RESERVED",
+    "SKIPPED",
+    "Attempt",
     "ErrorInfo",
     "FailureRecord",
     "Meta",
     "Record",
     "encode",
     "failure",
+    "note_attempt",
     "parse",
     "success",
+    "with_earlier",
 ]
 
 RESERVED = frozenset(("url", "input", "error", "meta"))
 """Keys that a scraper may not use (``url`` only if it is the page's own)."""
+
+
+SKIPPED = frozenset((Duplicate.code, RobotsForbidden.code))
+"""Codes of outcomes that are as they should be, though there is no page: a run with them has not failed."""
+
+
+class Attempt(TypedDict, total=False):
+    """An attempt that was followed by another."""
+
+    code: str  # the error's
+    status: int
+    fetched_at: str  # as in `Meta`, like those below
+    fetch_seconds: float
+    retry_after: float
 
 
 class Meta(TypedDict, total=False):
@@ -38,10 +56,14 @@ class Meta(TypedDict, total=False):
     final_url: str  # after redirects, user name and password removed
     fetched_at: str  # RFC 3339, UTC: when the last attempt began
     elapsed: float  # seconds of the last attempt, connect to record
+    fetch_seconds: float  # of these, until the body or the fetch's failure was there
+    retry_after: float  # seconds for which a failed answer asked to be left alone, at most an hour
+    earlier: list[Attempt]  # the attempts before the last, in their order
     attempts: int  # fetches made, 1 without a retry
     bytes: int  # of the body on the wire
     encoding: str  # WHATWG name, where text was decoded
     redirects: int  # hops followed, where there were any
+    robots: list[str]  # directives of X-Robots-Tag and <meta>, such as noindex, where there are any
     item: int  # 1, 2, ... where the scraper gave several records
     items: int  # how many records the page gave; 0: the page gave none and this line stands for it
     source: str  # the list that the URL stands in
@@ -55,6 +77,8 @@ class ErrorInfo(TypedDict, total=False):
     message: str
     type: str  # the exception's type, for code scrape_error
     traceback: str  # the worker's stack, for code scrape_error
+    aside: str  # where the page is kept under which a worker died or hung, or why it is not
+    command: str  # what runs the scraper on it again, to be typed into a shell
 
 
 class Record(TypedDict):
@@ -128,6 +152,25 @@ def parse(line: bytes) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ValueError("not a JSON object")
     return record
+
+
+def note_attempt(line: bytes, code: str) -> Attempt:
+    """What `with_earlier` is to say of an attempt that failed with this line, and is followed by another."""
+    meta = parse(line)["meta"]
+    noted: Any = {"code": code, **{key: meta[key] for key in Attempt.__annotations__ if key in meta}}
+    attempt: Attempt = noted
+    return attempt
+
+
+def with_earlier(lines: bytes, earlier: Sequence[Attempt]) -> bytes:
+    """The lines of a page, the first of which tells of the attempts before the last one."""
+    if not earlier:
+        return lines
+    first, _, others = lines.partition(b"\n")
+    record = parse(first)
+    meta = {**record["meta"], "earlier": list(earlier)}
+    record["meta"] = {key: meta[key] for key in Meta.__annotations__ if key in meta}
+    return encode(record) + others
 
 
 def _fault(key: str, reason: str) -> BadRecord:

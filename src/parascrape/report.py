@@ -6,11 +6,13 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from parascrape.records import SKIPPED
 from parascrape.text import printable
+from parascrape.timesplit import TimeSplit
 from parascrape.worker import Outcome
 
 __all__ = ["Progress", "Tally", "make_progress", "summarise"]
@@ -34,6 +36,7 @@ class Tally:
         self.fetch_seconds = 0.0
         self.scrape_seconds = 0.0
         self.failures: Counter[str] = Counter()
+        self.split = TimeSplit()
 
     def add(self, outcome: Outcome) -> None:
         """Count one entry's outcome."""
@@ -47,9 +50,19 @@ class Tally:
             self.records += outcome.records
 
     @property
+    def by_code(self) -> Counter[str]:
+        """Entries without a good record by their error's code, those of earlier runs among them."""
+        return self.failures + Counter({code: count for code, count in self.before.items() if code})
+
+    @property
+    def skipped(self) -> int:
+        """Entries that are not to be fetched, as it should be (`records.SKIPPED`)."""
+        return sum(count for code, count in self.by_code.items() if code in SKIPPED)
+
+    @property
     def failed(self) -> int:
-        """Entries without a good record, those of earlier runs among them."""
-        return sum(self.failures.values()) + self.done_before - self.before[""]
+        """Entries that should have a good record and have none."""
+        return self.by_code.total() - self.skipped
 
     @property
     def done_before(self) -> int:
@@ -183,13 +196,15 @@ def _plain_line(tally: Tally) -> str:
 
 def summarise(tally: Tally, *, threads: int, output: str) -> str:
     """The end of a run in three or four lines: what came of it, how fast, and where the time went."""
-    good = tally.done - tally.failed
-    failures = tally.failures + Counter({code: count for code, count in tally.before.items() if code})
+    good = tally.done - tally.failed - tally.skipped
+    failed = {code: count for code, count in tally.by_code.most_common() if code not in SKIPPED}
+    skipped = {code: count for code, count in tally.by_code.most_common() if code in SKIPPED}
     before = f", {tally.done_before:,} of them done before" if tally.done_before else ""
     lines = [
         f"{_count(tally.entries, 'URL')} in {_duration(tally.seconds)}, {tally.rate:,.1f} pages/s, "
         f"{_size(tally.bytes)} received.",
-        f"{_count(tally.done, 'outcome')}{before}: {good:,} good, {tally.failed:,} failed{_codes(failures)}.",
+        f"{_count(tally.done, 'outcome')}{before}: {good:,} good, {tally.failed:,} failed{_codes(failed)}"
+        + (f", {tally.skipped:,} skipped{_codes(skipped)}." if skipped else "."),
     ]
     if tally.entries:
         lines.append(_where_time_went(tally, threads))
@@ -202,16 +217,26 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _codes(failures: Counter[str]) -> str:
-    return ": " + ", ".join(f"{code} {count:,}" for code, count in failures.most_common()) if failures else ""
+def _codes(counts: Mapping[str, int]) -> str:
+    return ": " + ", ".join(f"{code} {count:,}" for code, count in counts.items()) if counts else ""
 
 
 def _where_time_went(tally: Tally, threads: int) -> str:
-    """One sentence; the threads' whole time is the run's time as often as there are threads."""
-    whole = tally.seconds * threads
-    waiting = min(1.0, tally.fetch_seconds / whole)
-    parsing = min(1.0 - waiting, tally.scrape_seconds / whole)
+    """One sentence; the threads' whole time is the run's time as often as there are threads, those at the
+    end where their number has changed.
+    """
+    whole = tally.split.thread_seconds or tally.seconds * threads
+    threads = tally.split.fetches or threads
+    split = tally.split
     who = "The thread was" if threads == 1 else f"The {threads} threads were"
+    waiting = min(1.0, (split.network if split.pages else tally.fetch_seconds) / whole)
+    turn = min(1.0 - waiting, split.turn / whole)
+    parsing = min(1.0 - waiting - turn, (tally.scrape_seconds + split.inflate) / whole)
+    if split.pages:
+        return (
+            f"{who} waiting for the network {waiting:.0%} of the time, for the CPU {turn:.0%}, "
+            f"parsing {parsing:.0%}, idle {1 - waiting - turn - parsing:.0%}."
+        )
     return (
         f"{who} waiting for the network {waiting:.0%} of the time, "
         f"parsing {parsing:.0%}, idle {1 - waiting - parsing:.0%}."

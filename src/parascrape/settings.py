@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from parascrape.errors import UsageError
 
@@ -17,27 +17,52 @@ __all__ = ["USER_AGENT", "VERSION", "Mode", "Settings", "available_cpus"]
 VERSION = "0.1.0"
 USER_AGENT = f"parascrape/{VERSION} (+https://pypi.org/project/parascrape/)"
 
-Mode = Literal["sequential", "thread", "process"]
+Mode = Literal["auto", "sequential", "thread", "process"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """What to do with every URL, and in how many threads and processes.
 
+    The mode ``auto`` starts in threads, and changes to processes in mid-run where that will pay
+    (`parascrape.choosing`); a scraper then has no state of its own to keep from page to page.
     Times are seconds, sizes bytes. A ``processes`` or ``threads`` of 0 means the mode's default:
     as many processes as CPUs this process may use; 32 threads in thread mode and 8 in each process.
+    A worker process that has grown to ``worker_bytes`` is replaced; 0: its share of 70 % of the memory.
+    The bodies that a process holds at once have ``body_bytes`` together; 0: a quarter of what it may have.
+    A host has at most ``per_host`` fetches at once (0: no limit) that start at least ``delay`` apart; with
+    ``per_domain`` all hosts of a registrable domain count as one. With ``robots``, robots.txt is obeyed.
+    Without a limit, a delay and robots.txt, hosts are not told apart at all. ``hosts_file`` is where runs
+    on this machine tell each other of hosts (`parascrape.host_ledger`); empty: nowhere. A URL that the list
+    holds twice is fetched once, unless ``fetch_duplicates``; with ``drop_tracking`` and ``sort_query`` URLs
+    that differ only in that are one (`parascrape.identity`).
     A server whose Retry-After is longer than ``max_backoff`` is not asked again in this run.
+    Public URLs may lead to private addresses (`parascrape.addresses`) only with ``allow_private``.
+    ``aside`` is a folder for the pages under which a worker died or hung (`parascrape.aside`); empty: none.
+    ``connect_to`` leads connections elsewhere, host names kept: libcurl's ``HOST:PORT:HOST:PORT``, several
+    with commas between; no proxy is used then, and addresses are not checked, for they are not the hosts'.
+    ``ca_file`` names the only authorities whose certificates are trusted (PEM); empty: the usual ones.
     An empty ``scraper`` is ``article``, or nothing but the selections where there are some.
 
     Raises:
         UsageError: a value is out of its range; the message names the field.
     """
 
-    mode: Mode = "thread"
+    mode: Mode = "auto"
     processes: int = 0
     threads: int = 0
+    worker_bytes: int = 0
+    body_bytes: int = 0
     scraper: str | Callable[..., Any] = ""
     select: tuple[str, ...] = ()
+    per_host: int = 4
+    delay: float = 0.0
+    per_domain: bool = False
+    robots: bool = True
+    hosts_file: str = ""
+    fetch_duplicates: bool = False
+    drop_tracking: bool = False
+    sort_query: bool = False
     timeout: float = 30.0
     max_bytes: int = 20_000_000
     max_redirects: int = 10
@@ -49,11 +74,19 @@ class Settings:
     cookies: Mapping[str, str] = field(default_factory=dict)
     proxy: str = ""
     verify_tls: bool = True
+    allow_private: bool = False
     ordered: bool = False
+    aside: str = ""
+    connect_to: str = ""
+    ca_file: str = ""
 
     def __post_init__(self) -> None:
         self._check_range("processes", self.processes, 0, 1024)
         self._check_range("threads", self.threads, 0, 1024)
+        self._check_range("worker_bytes", self.worker_bytes, 0, 1 << 50)
+        self._check_range("body_bytes", self.body_bytes, 0, 1 << 50)
+        self._check_range("per_host", self.per_host, 0, 10_000)
+        self._check_range("delay", self.delay, 0, 86_400)
         self._check_range("timeout", self.timeout, 0.001, 86_400)
         self._check_range("max_bytes", self.max_bytes, 1, 1 << 31)
         self._check_range("max_redirects", self.max_redirects, 0, 100)
@@ -62,8 +95,8 @@ class Settings:
         self._check_range("max_backoff", self.max_backoff, 0, 86_400)
         self._check_proxy()
         self._check_headers()
-        if self.mode not in ("sequential", "thread", "process"):
-            raise UsageError(f"mode: {self.mode!r} is none of sequential, thread, process")
+        if self.mode not in get_args(Mode):
+            raise UsageError(f"mode: {self.mode!r} is none of {', '.join(get_args(Mode))}")
 
     def _check_proxy(self) -> None:
         scheme, mark, rest = self.proxy.partition("://")
@@ -85,7 +118,7 @@ class Settings:
 
     @property
     def process_count(self) -> int:
-        """Processes to start: 0 unless the mode is process."""
+        """Processes to start: 0 unless the mode is process; auto may start some later."""
         if self.mode != "process":
             return 0
         return self.processes or available_cpus()

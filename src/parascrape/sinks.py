@@ -52,7 +52,7 @@ class JsonlSink:
     """Encoded records appended to a file, or written to standard output for ``"-"``; a context manager.
 
     A file is locked, its torn tail is cut, and `ledger` says what it holds. ``overwrite`` starts anew;
-    ``prepare`` is given the locked file first, where there is one.
+    ``prepare`` is given its path first, when it is locked; there may be no file yet.
 
     Raises:
         OutputBusy: another process writes it.
@@ -91,7 +91,7 @@ class JsonlSink:
             self._is_file = not path.exists() or stat.S_ISREG(path.stat().st_mode)
             if self._is_file:
                 self._lock = OutputLock(path)
-                if prepare is not None and path.exists():
+                if prepare is not None:
                     prepare(path)
             flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
             descriptor = os.open(path, flags, 0o644)

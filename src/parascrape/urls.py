@@ -19,7 +19,8 @@ MAX_URL = 16_384
 class Entry(NamedTuple):
     """One line of a list: the URL's text as it stands there, where it stands, and what stood beside it.
 
-    ``problem`` says why the line holds no URL to fetch; it is empty for a line that may.
+    ``problem`` says why the line holds no URL to fetch, ``duplicate`` where the same URL stands before it;
+    they are empty for a line that is to be fetched.
     """
 
     url: str
@@ -27,6 +28,7 @@ class Entry(NamedTuple):
     source: str = ""
     columns: Mapping[str, Any] | None = None
     problem: str = ""
+    duplicate: str = ""
 
 
 # What nearly every URL looks like; all it accepts is sent as it stands, but for the fragment.
@@ -36,7 +38,7 @@ _SAFE = r"A-Za-z0-9._~!$&'()*+,;=:@/"
 _ESCAPED = r"|%[0-9A-Fa-f]{2}"
 _PLAIN = re.compile(
     rf"(https?://(?P<host>(?:[a-z0-9_-]{{1,63}}\.)+[a-z][a-z0-9_-]{{0,62}}|{_OCTET}(?:\.{_OCTET}){{3}})"
-    r"(?::(?:[1-5][0-9]{3,4}|[6-9][0-9]{3}))?)"
+    r"(?::(?:[1-5][0-9]{3,4}|6[0-4][0-9]{3}|[6-9][0-9]{3}))?)"
     rf"(?:(/(?:[{_SAFE}-]++{_ESCAPED})*+(?:\?(?:[{_SAFE}?-]++{_ESCAPED})*+)?)(?:#[!-~]*)?)?"
 )
 _PARTS = re.compile(r"(?ai:(https?)://)([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL)

@@ -7,11 +7,21 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from parascrape import records, urls
-from parascrape.errors import BadRecord, FetchError, ParascrapeError, ScrapeError, TaskError
-from parascrape.executors.calls import describe
+from parascrape import aside, records, spent, urls
+from parascrape.errors import (
+    BadRecord,
+    FetchError,
+    ParascrapeError,
+    ScrapeError,
+    StatusError,
+    TaskError,
+    TaskTimeout,
+    WorkerDied,
+)
+from parascrape.executors.calls import alone, describe, tell, when_idle
 from parascrape.page import Page
 from parascrape.records import ErrorInfo, Meta
 from parascrape.scrapers import scraper_for
@@ -19,10 +29,20 @@ from parascrape.settings import Settings
 from parascrape.text import escape_surrogates
 from parascrape.urls import Entry
 
-__all__ = ["MAX_RECORDS", "Outcome", "fail", "scrape_url"]
+__all__ = [
+    "MAX_RECORDS",
+    "Outcome",
+    "fail",
+    "fail_task",
+    "scrape_page",
+    "scrape_url",
+]
 
 MAX_RECORDS = 100_000
 """Records of one page; a scraper that yields for ever is stopped there."""
+
+MAX_BYTES = 60_000_000
+"""Bytes of one page's records, encoded; a worker process could not send back more."""
 
 log = logging.getLogger("parascrape.worker")
 
@@ -38,41 +58,113 @@ class Outcome(NamedTuple):
     bytes: int = 0  # of the body on the wire
     fetch_seconds: float = 0.0
     scrape_seconds: float = 0.0
+    status: int = 0  # of the answer; 0 where none came
+    times: tuple[float, ...] = ()  # `timesplit.TIMES`
 
 
-def scrape_url(fields: Sequence[Any], attempt: int, *, settings: Settings) -> Outcome:
+def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
+    fields: Sequence[Any],
+    attempt: int,
+    watched: bool = False,
+    submitted: float = 0.0,
+    *,
+    settings: Settings,
+    pages: aside.Pages | None = None,
+) -> Outcome:
     """The outcome of one attempt at an entry. Never raises an `Exception`: failures are outcomes too.
 
     ``fields`` are those of an `Entry`: a plain tuple pickles six times as fast (10 us saved a page).
+    With ``watched`` the executor is told when the fetch starts (monotonic seconds), and that it is over
+    (None). ``submitted`` is when it was handed out (monotonic seconds). ``pages`` is where a caller in the
+    same process finds the page while its scraper runs.
     """
     entry = Entry._make(fields)
     meta: Meta = {"fetched_at": _now(), "attempts": attempt}
+    kept_at = _place_aside(entry, settings, pages)
+    aside.let_go(kept_at, pages)  # of an earlier run
+    spent.begin()
     began = fetched = time.perf_counter()
+    fetched_cpu = 0.0
     try:
+        if watched:
+            tell(time.monotonic())
         page = _fetch(entry, settings, meta)
-        fetched = time.perf_counter()
-        lines = _encode(entry, _scrape(page, settings), meta, page, began)
+        fetched, fetched_cpu = time.perf_counter(), time.thread_time()
+        meta["fetch_seconds"] = round(fetched - began, 4)
+        if watched:
+            tell(None)
+        aside.hold(kept_at, page, pages)
+        found = _scrape(page, settings)
+        if settings.robots and (directives := page.robots(settings.user_agent)):
+            meta["robots"] = list(directives)
+        lines = _encode(entry, found, meta, page, began)
+        _check_size(lines)
     except ParascrapeError as error:
         meta["elapsed"] = _since(began)
+        meta.setdefault("fetch_seconds", meta["elapsed"])
+        if isinstance(error, StatusError) and error.retry_after is not None:
+            meta["retry_after"] = round(error.retry_after, 3)
         outcome = fail(entry, error, meta)
         log.info("%s failed: %s: %s", urls.redact(entry.url), outcome.code, error)
     else:
         outcome = Outcome(b"".join(lines), len(lines), "")
         log.debug("%s: %d records", urls.redact(entry.url), len(lines))
+    aside.let_go(kept_at, pages)
     ended = time.perf_counter()
     waited = fetched - began if fetched > began else ended - began
     return outcome._replace(
-        bytes=meta.get("bytes", 0), fetch_seconds=waited, scrape_seconds=max(0.0, ended - began - waited)
+        bytes=meta.get("bytes", 0),
+        fetch_seconds=waited,
+        scrape_seconds=max(0.0, ended - began - waited),
+        status=meta.get("status", 0),
+        times=spent.take(submitted, fetched_cpu),
     )
 
 
-def fail(entry: Entry, error: ParascrapeError, meta: Meta | None = None) -> Outcome:
+def scrape_page(page: Page, settings: Settings) -> Outcome:
+    """The outcome of a page that is here already; its failures are outcomes too."""
+    entry = Entry(page.url)
+    meta: Meta = {"status": page.status, "final_url": page.final_url}
+    began = time.perf_counter()
+    try:
+        lines = _encode(entry, _scrape(page, settings), meta, page, began)
+    except ParascrapeError as error:
+        return fail(entry, error, {**meta, "elapsed": _since(began)})
+    return Outcome(b"".join(lines), len(lines), "")
+
+
+def _place_aside(entry: Entry, settings: Settings, pages: aside.Pages | None) -> Path | None:
+    """Where the page is kept if its scraper does not come back; None where nobody would look for it.
+
+    In a worker process that is for pages that are tried a second time, alone: few enough to be written
+    to a file each.
+    """
+    wanted = settings.aside and (pages is not None or alone())
+    return aside.path_of(settings.aside, entry) if wanted else None
+
+
+def fail_task(
+    entry: Entry, error: TaskError, attempts: int, *, settings: Settings, pages: aside.Pages | None = None
+) -> Outcome:
+    """The outcome of an entry whose task came to nothing; a page that hung or killed is set aside."""
+    extra: ErrorInfo = {}
+    if isinstance(error, TaskTimeout | WorkerDied) and error.worker:
+        if pages is not None and settings.aside:
+            aside.keep_held(aside.path_of(settings.aside, entry), pages)
+        extra = aside.describe_aside(entry, settings)
+    return fail(entry, error, {"attempts": attempts}, extra)
+
+
+def fail(
+    entry: Entry, error: ParascrapeError, meta: Meta | None = None, extra: ErrorInfo | None = None
+) -> Outcome:
     """The outcome of an entry that failed with this error; a `TaskError` brings its stack along."""
     info: ErrorInfo = {"code": error.code, "message": urls.redact(str(error))[:2000]}
     if isinstance(error, TaskError) and error.trace:
         info["type"], info["traceback"] = error.kind, error.trace
     elif isinstance(error.__cause__, TaskError):
         info["type"], info["traceback"] = error.__cause__.kind, error.__cause__.trace
+    info.update(extra or {})
     line = _encode_failure(entry, info, _order(entry, meta or {}))
     return Outcome(line, 1, error.code, error.retryable, getattr(error, "retry_after", None))
 
@@ -92,8 +184,9 @@ def _encode_failure(entry: Entry, info: ErrorInfo, meta: Meta) -> bytes:
 def _fetch(entry: Entry, settings: Settings, meta: Meta) -> Page:
     """The entry's page. Raises a FetchError, whatever goes wrong."""
     # Here, because the parent of worker processes imports this module and never fetches: 0.1 s.
-    from parascrape.fetch import fetch
+    from parascrape.fetch import fetch, leave
 
+    when_idle(leave)
     try:
         page = fetch(urls.prepare(entry.url), settings, meta)
     except ParascrapeError:
@@ -163,6 +256,12 @@ def _encode(
         numbered = _order(entry, {**meta, "item": item, "items": len(found)})
         lines.append(records.encode(records.success(url, fields, entry.columns, numbered)))
     return lines
+
+
+def _check_size(lines: list[bytes]) -> None:
+    """Nothing, or BadRecord where a page's records are more than may go back, in every mode the same."""
+    if (size := sum(map(len, lines))) > MAX_BYTES:
+        raise BadRecord(f"the page's records have {size} bytes, more than {MAX_BYTES}")
 
 
 def _order(entry: Entry, meta: Meta) -> Meta:

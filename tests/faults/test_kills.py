@@ -13,7 +13,7 @@ import pytest
 
 from parascrape.executors.pump import capacity
 from parascrape.records import encode
-from tests.command import children, finish, lives, read_records, start_scrape, until
+from tests.command import RUDE, UNLIMITED, children, finish, lives, read_records, start_scrape, until
 from tests.site import Site
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and /proc as Linux has them")
@@ -61,7 +61,7 @@ def run_and_kill(arguments: list[object], site: Site, dice: random.Random, pages
 
 def command(folder: Path, mode: str) -> list[object]:
     """The arguments of every run of the list."""
-    return [folder / "list.csv", "-o", folder / "out.jsonl", *options(mode)]
+    return [folder / "list.csv", "-o", folder / "out.jsonl", *options(mode), *RUDE]
 
 
 def options(mode: str) -> list[object]:
@@ -121,7 +121,7 @@ def test_killed_retries_lose_and_double_nothing(mode: str, site: Site, tmp_path:
     output = tmp_path / "out.jsonl"
     output.write_bytes(b"".join(map(encode, records)))
     expected = outcomes(output)
-    arguments = ["retry", output, *options(mode)]
+    arguments = ["retry", output, *options(mode), *UNLIMITED]
     for _ in range(6):
         run_and_kill(arguments, site, dice, dice.randrange(100))
     assert finish(start_scrape(*arguments))[0] == 0, f"seed {seed}"

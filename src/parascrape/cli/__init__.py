@@ -13,17 +13,23 @@ from typing import Any
 
 import typer
 
+from parascrape.cli.audit import audit
+from parascrape.cli.compare import compare
 from parascrape.cli.demo import demo
 from parascrape.cli.help import HarvestCommand, OneCommand
 from parascrape.cli.lists import lists
+from parascrape.cli.plan import plan
+from parascrape.cli.replay import replay
 from parascrape.cli.retry import retry
+from parascrape.cli.verify import verify
 from parascrape.errors import OutputBusy, OutputError, ParascrapeError, UsageError
 from parascrape.text import printable
 
 __all__ = ["run"]
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_COMMANDS = {"demo": demo, "retry": retry}
+_COMMANDS = {"audit": audit, "compare": compare, "demo": demo, "plan": plan}
+_COMMANDS |= {"replay": replay, "retry": retry, "verify": verify}
 _BadOption: type[Any] = typer.BadParameter.__bases__[0]  # of any wrong option; Typer exports no name for it
 
 

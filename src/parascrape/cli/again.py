@@ -13,31 +13,20 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from parascrape import records
+from parascrape.cli.beside import Lists
 from parascrape.cli.logs import Display
 from parascrape.cli.session import Target, run_entries
 from parascrape.errors import InvalidUrl, ParascrapeError, UsageError
 from parascrape.ledger import Ledger, PageLines, drop_pages, read_pages, sync_folder
+from parascrape.records import SKIPPED
 from parascrape.report import Tally
 from parascrape.settings import Settings
 from parascrape.urls import Entry, prepare
 
 __all__ = ["Lists", "list_failures", "prepare_output", "run_again", "take_out"]
-
-
-class Lists(NamedTuple):
-    """The three names of an output's list."""
-
-    part: Path
-    new: Path
-    list: Path
-
-    @classmethod
-    def of(cls, output: Path) -> Lists:
-        """Those beside this output."""
-        return cls(*(output.with_name(output.name + end) for end in (".retry-part", ".retry-new", ".retry")))
 
 
 def run_again(output: str, only: Collection[str], settings: Settings, display: Display) -> int:
@@ -65,7 +54,13 @@ def run_again(output: str, only: Collection[str], settings: Settings, display: D
         listed.unlink()
         kept.append(ledger.failed)
 
-    target = Target(output, prepare=open_list, finish=finish, nothing="Nothing is to be run again.")
+    target = Target(
+        output,
+        prepare=open_list,
+        finish=finish,
+        start="Running again what failed in {output}; it keeps {held}.",
+        nothing="Nothing is to be run again.",
+    )
     status = run_entries(_read_entries(listed), settings, display, target, tally)
     return status or int(any(kept))
 
@@ -97,7 +92,7 @@ def list_failures(output: Path, only: Collection[str]) -> None:
 
 
 def _is_wanted(code: str, only: Collection[str]) -> bool:
-    return code in only if only else code not in ("", InvalidUrl.code)
+    return code in only if only else code not in ("", InvalidUrl.code, *SKIPPED)
 
 
 def take_out(output: Path) -> None:

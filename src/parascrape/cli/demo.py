@@ -15,7 +15,7 @@ _OUTPUT = "output/demo.jsonl"
 
 
 def demo(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
-    mode: opt.ModeOption = "thread",
+    mode: opt.ModeOption = "auto",
     processes: opt.Processes = 0,
     threads: opt.Threads = 0,
     limit: opt.Limit = 0,
@@ -36,6 +36,8 @@ def demo(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
         mode=mode,
         processes=processes,
         threads=threads,
+        per_host=0,  # a server of our own, whose 503s are none to slow down for: 80 s with manners, 5 without
+        robots=False,
         scraper=scraper,
         select=tuple(select or ()),
         ordered=ordered,

@@ -13,8 +13,13 @@ __all__ = ["HarvestCommand", "OneCommand"]
 _ABOUT = "Turn a list of URLs into a file of records, one line of JSON for each."
 _EXAMPLE = "Example: scrape urls.txt --mode process --select title=h1 --select price=.price"
 _COMMANDS = [
-    ("retry OUTPUT", "Run again what failed in an output, and replace those records."),
-    ("demo", "Serve a bundled site on loopback and harvest it, to see it run."),
+    ("retry OUTPUT", "Run again what failed in an output."),
+    ("replay FILE", "Run the scraper on a page that was set aside."),
+    ("plan LIST...", "What a harvest would do, and how long it takes."),
+    ("audit OUTPUT...", "Whether the records tell of a polite harvest."),
+    ("compare LIST...", "Which mode is fastest for a list, and why."),
+    ("verify LIST...", "Whether the mode makes a difference to the records."),
+    ("demo", "Serve a bundled site, harvest it and see it run."),
 ]
 _EXITS = "Exit status: 0 all good, 1 some URLs failed, 2 wrong usage, 130 interrupted."
 _COLUMN = 27

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from parascrape.cli import options as opt
+from parascrape.cli.beside import forget_retry
 from parascrape.settings import USER_AGENT, Settings
 
 __all__ = ["lists"]
@@ -18,7 +19,7 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="LIST...",
-        help=".txt .csv .tsv .jsonl, also .gz; - for stdin; or URLs.",
+        help=".txt .csv .tsv .jsonl (.gz), - for stdin, or URLs.",
         rich_help_panel="Lists",
         show_default=False,
     ),
@@ -36,14 +37,23 @@ UrlColumn = Annotated[
 
 
 def lists(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
+    ctx: typer.Context,
     sources: Sources,
     url_column: UrlColumn = "url",
     limit: opt.Limit = 0,
     mode: opt.ModeOption = _DEFAULT.mode,
     processes: opt.Processes = 0,
     threads: opt.Threads = 0,
+    worker_memory: opt.WorkerMemory = 0,
     scraper: opt.Scraper = "",
     select: opt.Select = None,
+    per_host: opt.PerHost = _DEFAULT.per_host,
+    delay: opt.Delay = _DEFAULT.delay,
+    per_domain: opt.PerDomain = False,
+    ignore_robots: opt.IgnoreRobots = False,
+    fetch_duplicates: opt.FetchDuplicates = False,
+    drop_tracking: opt.DropTracking = False,
+    sort_query: opt.SortQuery = False,
     timeout: opt.Timeout = _DEFAULT.timeout,
     max_bytes: opt.MaxBytes = _DEFAULT.max_bytes,
     retries: opt.Retries = _DEFAULT.retries,
@@ -52,37 +62,26 @@ def lists(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     user_agent: opt.UserAgent = USER_AGENT,
     proxy: opt.Proxy = "",
     insecure: opt.Insecure = False,
+    allow_private: opt.AllowPrivate = False,
+    connect_to: opt.ConnectTo = "",
+    ca_file: opt.CaFile = "",
     output: opt.Output = "",
     overwrite: opt.Overwrite = False,
     resume_failed: opt.ResumeFailed = False,
     ordered: opt.Ordered = False,
     quiet: opt.Quiet = False,
+    profile: opt.Profile = False,
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = "",
-    version: opt.Version = False,  # noqa: ARG001 (its callback has answered)
+    version: opt.Version = False,
 ) -> None:
     """Turn a list of URLs into a file of records, one JSON line for each."""
-    settings = Settings(
-        mode=mode,
-        processes=processes,
-        threads=threads,
-        scraper=scraper,
-        select=tuple(select or ()),
-        timeout=timeout,
-        max_bytes=max_bytes,
-        retries=retries,
-        headers=opt.parse_pairs("--header", header, ":"),
-        cookies=opt.parse_pairs("--cookie", cookie, "="),
-        user_agent=user_agent,
-        proxy=proxy,
-        verify_tls=not insecure,
-        ordered=ordered,
-    )
+    settings = opt.make_settings(ctx.params)
     from parascrape.cli.session import Display, Target, run_lists
 
-    prepare = _forget_retry if overwrite else _drop_failed if resume_failed else None
+    prepare = forget_retry if overwrite else _drop_failed if resume_failed else None
     target = Target(output, overwrite, prepare)
-    display = Display(quiet=quiet, verbose=verbose, log_file=log_file)
+    display = Display(quiet=quiet, verbose=verbose, log_file=log_file, profile=profile)
     status = run_lists(sources, settings, display, target, url_column=url_column, limit=limit)
     raise typer.Exit(status)
 
@@ -92,11 +91,3 @@ def _drop_failed(output: Path) -> None:
     from parascrape.ledger import drop_pages
 
     drop_pages(output, lambda page: bool(page.code))
-
-
-def _forget_retry(output: Path) -> None:
-    """Remove the list of a `scrape retry` that was ended: an output that starts anew has no use for it."""
-    from parascrape.cli.again import Lists
-
-    for path in Lists.of(output):
-        path.unlink(missing_ok=True)

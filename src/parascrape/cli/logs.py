@@ -21,6 +21,7 @@ class Display(NamedTuple):
     quiet: bool
     verbose: bool
     log_file: str
+    profile: bool = False
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Annotated, Any
 
 import typer
 
@@ -11,8 +12,15 @@ from parascrape.errors import UsageError
 from parascrape.settings import USER_AGENT, VERSION, Mode, Settings
 
 __all__ = [
+    "AllowPrivate",
+    "CaFile",
+    "ConnectTo",
     "Cookie",
+    "Delay",
+    "DropTracking",
+    "FetchDuplicates",
     "Header",
+    "IgnoreRobots",
     "Insecure",
     "Limit",
     "LogFile",
@@ -21,22 +29,29 @@ __all__ = [
     "Ordered",
     "Output",
     "Overwrite",
+    "PerDomain",
+    "PerHost",
     "Processes",
+    "Profile",
     "Proxy",
     "Quiet",
     "ResumeFailed",
     "Retries",
     "Scraper",
     "Select",
+    "SortQuery",
     "Threads",
     "Timeout",
     "UserAgent",
     "Verbose",
     "Version",
+    "WorkerMemory",
+    "make_settings",
     "parse_pairs",
 ]
 
 _SPEED, _WHAT, _FETCH, _OUT, _SHOW = "How", "What to extract", "Fetching", "Output", "Display"
+_MANNERS = "Manners"
 _DEFAULT = Settings()
 
 
@@ -55,7 +70,7 @@ def _show_version(wanted: bool) -> None:
 
 ModeOption = Annotated[
     Mode,
-    _option("--mode", "-m", panel=_SPEED, help="sequential, thread or process [thread].", metavar="MODE"),
+    _option("--mode", "-m", panel=_SPEED, help="auto, sequential, thread or process [auto].", metavar="MODE"),
 ]
 Processes = Annotated[
     int,
@@ -65,6 +80,12 @@ Threads = Annotated[
     int,
     _option(
         "--threads", "-t", panel=_SPEED, metavar="N", help="Threads per process [32; in process mode 8]."
+    ),
+]
+WorkerMemory = Annotated[
+    int,
+    _option(
+        "--worker-memory", panel=_SPEED, metavar="MB", help="A process that has grown so is replaced [auto]."
     ),
 ]
 Scraper = Annotated[
@@ -85,6 +106,39 @@ Select = Annotated[
         metavar="NAME=CSS",
         help="First match's text; NAME[]=CSS all; CSS::attr(href).",
     ),
+]
+PerHost = Annotated[
+    int,
+    _option(
+        "--per-host",
+        panel=_MANNERS,
+        metavar="N",
+        help=f"Fetches at once from a host, 0 any number [{_DEFAULT.per_host}].",
+    ),
+]
+Delay = Annotated[
+    float,
+    _option(
+        "--delay", panel=_MANNERS, metavar="SECONDS", help="From start to start of a host's fetches [0 s]."
+    ),
+]
+PerDomain = Annotated[
+    bool, _option("--per-domain", panel=_MANNERS, help="Both for a registrable domain [scheme, host, port].")
+]
+IgnoreRobots = Annotated[
+    bool, _option("--ignore-robots", panel=_MANNERS, help="Fetch what robots.txt forbids [obeyed].")
+]
+FetchDuplicates = Annotated[
+    bool,
+    _option("--fetch-duplicates", panel=_MANNERS, help="Fetch a URL as often as it is listed [once]."),
+]
+DropTracking = Annotated[
+    bool,
+    _option("--ignore-tracking", panel=_MANNERS, help="URLs that differ in utm_... and the like are one."),
+]
+SortQuery = Annotated[
+    bool,
+    _option("--ignore-query-order", panel=_MANNERS, help="URLs that differ in it are one."),
 ]
 Timeout = Annotated[
     float,
@@ -124,6 +178,13 @@ UserAgent = Annotated[
 ]
 Proxy = Annotated[str, _option("--proxy", panel=_FETCH, metavar="URL", help="For http and https [none].")]
 Insecure = Annotated[bool, _option("--insecure", panel=_FETCH, help="Do not verify certificates [verified].")]
+AllowPrivate = Annotated[
+    bool,
+    _option("--allow-private", panel=_FETCH, help="Public URLs may lead to private addresses [refused]."),
+]
+# For the runs of a comparison, which must reach no host but the twin.
+ConnectTo = Annotated[str, typer.Option("--connect-to", hidden=True)]
+CaFile = Annotated[str, typer.Option("--ca-file", hidden=True)]
 Output = Annotated[
     str,
     _option(
@@ -145,6 +206,7 @@ Limit = Annotated[
     int, _option("--limit", "-n", panel="Lists", metavar="N", help="Only the first N lines [all].")
 ]
 Quiet = Annotated[bool, _option("--quiet", "-q", panel=_SHOW, help="No progress, no summary.")]
+Profile = Annotated[bool, _option("--profile", panel=_SHOW, help="Where a page's time went, as a table.")]
 Verbose = Annotated[bool, _option("--verbose", "-v", panel=_SHOW, help="Log every URL to stderr.")]
 LogFile = Annotated[
     str,
@@ -162,6 +224,24 @@ Version = Annotated[
         show_default=False,
     ),
 ]
+
+
+def make_settings(chosen: Mapping[str, Any]) -> Settings:
+    """The settings of a command's parameters (``ctx.params``); those that it has not keep their default.
+
+    Raises:
+        UsageError: a value is out of its range, or an option is not written as it should be.
+    """
+    values = {field.name: chosen[field.name] for field in fields(Settings) if field.name in chosen}
+    values |= {field: not chosen[name] for name, field in _OPPOSITES.items() if name in chosen}
+    values["select"] = tuple(chosen.get("select") or ())
+    values["headers"] = parse_pairs("--header", chosen.get("header"), ":")
+    values["cookies"] = parse_pairs("--cookie", chosen.get("cookie"), "=")
+    values["worker_bytes"] = chosen.get("worker_memory", 0) * 1_000_000
+    return Settings(**values)
+
+
+_OPPOSITES = {"insecure": "verify_tls", "ignore_robots": "robots"}
 
 
 def parse_pairs(option: str, pairs: Sequence[str] | None, separator: str) -> dict[str, str]:

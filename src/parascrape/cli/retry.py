@@ -35,13 +35,19 @@ Only = Annotated[
 
 
 def retry(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
+    ctx: typer.Context,
     output: Output,
     only: Only = "",
     mode: opt.ModeOption = _DEFAULT.mode,
     processes: opt.Processes = 0,
     threads: opt.Threads = 0,
+    worker_memory: opt.WorkerMemory = 0,
     scraper: opt.Scraper = "",
     select: opt.Select = None,
+    per_host: opt.PerHost = _DEFAULT.per_host,
+    delay: opt.Delay = _DEFAULT.delay,
+    per_domain: opt.PerDomain = False,
+    ignore_robots: opt.IgnoreRobots = False,
     timeout: opt.Timeout = _DEFAULT.timeout,
     max_bytes: opt.MaxBytes = _DEFAULT.max_bytes,
     retries: opt.Retries = _DEFAULT.retries,
@@ -50,8 +56,10 @@ def retry(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     user_agent: opt.UserAgent = USER_AGENT,
     proxy: opt.Proxy = "",
     insecure: opt.Insecure = False,
+    allow_private: opt.AllowPrivate = False,
     ordered: opt.Ordered = False,
     quiet: opt.Quiet = False,
+    profile: opt.Profile = False,
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = "",
 ) -> None:
@@ -60,25 +68,10 @@ def retry(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     Name the scraper and the options of the first run. Killed, it goes on when it is called again.
     Exit status: 0 the output holds no failure any more, 1 it does, others as of scrape.
     """
-    settings = Settings(
-        mode=mode,
-        processes=processes,
-        threads=threads,
-        scraper=scraper,
-        select=tuple(select or ()),
-        timeout=timeout,
-        max_bytes=max_bytes,
-        retries=retries,
-        headers=opt.parse_pairs("--header", header, ":"),
-        cookies=opt.parse_pairs("--cookie", cookie, "="),
-        user_agent=user_agent,
-        proxy=proxy,
-        verify_tls=not insecure,
-        ordered=ordered,
-    )
+    settings = opt.make_settings(ctx.params)
     from parascrape.cli.again import run_again
     from parascrape.cli.logs import Display
 
     codes = [code for part in only.split(",") if (code := part.strip())]
-    display = Display(quiet=quiet, verbose=verbose, log_file=log_file)
+    display = Display(quiet=quiet, verbose=verbose, log_file=log_file, profile=profile)
     raise typer.Exit(run_again(output, codes, settings, display))

@@ -5,32 +5,39 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from parascrape import inputs
+from parascrape.aside import folder_of
+from parascrape.bottleneck import Run, explain_bottleneck
+from parascrape.cli.beside import forget_retry
 from parascrape.cli.limits import fit_threads
 from parascrape.cli.logs import Display, logging_to, open_log
+from parascrape.cli.profile import observe, profile_table, timed
+from parascrape.cli.signals import Signals
 from parascrape.crawler import Stop, harvest
 from parascrape.errors import OutputError, UsageError
 from parascrape.executors.guard import refuse_during_import
 from parascrape.executors.memory import keep_memory
 from parascrape.ledger import Ledger
+from parascrape.manners import mark_duplicates, politeness_of
 from parascrape.readahead import read_ahead
 from parascrape.report import Progress, Tally, make_progress, summarise
 from parascrape.scrapers import check_scraper
-from parascrape.settings import Settings
+from parascrape.settings import Settings, available_cpus
 from parascrape.sinks import JsonlSink
 from parascrape.text import printable
 from parascrape.urls import Entry
 from parascrape.worker import Outcome
 
-__all__ = ["Display", "Target", "left_to_do", "run_demo", "run_entries", "run_lists"]
+__all__ = ["Display", "Target", "left_to_do", "run_demo", "run_entries", "run_lists", "stdout_for_data"]
 
 _EXIT_FAILED, _EXIT_LOST, _EXIT_IO, _EXIT_PIPE = 1, 70, 74, 141
 
@@ -39,14 +46,23 @@ class Target(NamedTuple):
     """Where the records go, and what becomes of those that are there.
 
     While the output is locked, ``prepare`` is called with its path before it is read, ``finish`` with the
-    ledger of what it held before when every entry has its outcome.
+    ledger of what it held before when every entry has its outcome. ``start`` and ``nothing`` are what is
+    said of an output that holds ``held`` outcomes, and of a list without entries.
     """
 
     output: str
     overwrite: bool = False
     prepare: Callable[[Path], object] | None = None
     finish: Callable[[Ledger], object] = lambda _: None
+    start: str = "Going on with {output}: it holds {held} (--overwrite starts anew)."
     nothing: str = "The list holds no URLs."
+
+    def make_ready(self, path: Path) -> None:
+        """Prepare the locked output. Where there is none, what a retry of an earlier one has left goes."""
+        if not path.exists():
+            forget_retry(path)
+        elif self.prepare is not None:
+            self.prepare(path)
 
 
 def run_lists(  # noqa: PLR0913
@@ -65,12 +81,12 @@ def run_lists(  # noqa: PLR0913
         target = target._replace(output=f"output/{inputs.default_name(sources)}.jsonl")
     _refuse_overwriting(sources, target.output)
     tally = Tally()
-    if not display.quiet and sys.stderr.isatty():
+    if settings.mode == "auto" or (not display.quiet and sys.stderr.isatty()):
         _count_meanwhile(tally, sources, url_column, limit)
     if limit:
         entries = itertools.islice(entries, limit)
     flowing = read_ahead(entries) if any(map(_is_stream, sources)) else entries
-    return run_entries(flowing, settings, display, target, tally)
+    return run_entries(mark_duplicates(flowing, settings), settings, display, target, tally)
 
 
 def run_demo(settings: Settings, display: Display, *, output: str, limit: int) -> int:
@@ -130,32 +146,56 @@ def run_entries(
     if not settings.process_count:
         keep_memory()
     check_scraper(settings.scraper, settings.mode, settings.select)
+    settings = replace(settings, aside=folder_of(target.output), hosts_file=_hosts_file(settings))
     asked, settings = settings, fit_threads(settings)
-    stop = Stop()
-    with (
-        _signals(stop) as received,
-        closing(open_log(display.log_file)) as log,
-        JsonlSink(target.output, overwrite=target.overwrite, prepare=target.prepare) as sink,
-        _stdout_for_data(),
-    ):
-        progress = make_progress(tally, quiet=display.quiet)
-        with progress, logging_to([log], display, progress):
-            if asked != settings and not display.quiet:
-                progress.say(f"Too few files may be open (ulimit -n): {settings.thread_count} threads.")
-            _say_start(progress, settings, display, sink)
-            left = left_to_do(entries, sink.ledger, tally)
-            with closing(harvest(left, settings, stop=stop, idle=sink.flush)) as outcomes:
-                status = _write(outcomes, sink, tally, progress)
-        if received:
-            status = 128 + received[0]
-        elif not status and not tally.adds_up:
-            status = _EXIT_LOST
-            _say_lost(tally)
-        elif not status:
-            target.finish(sink.ledger)
+    signals = Signals(stop := Stop())
+    try:
+        with (
+            signals,
+            closing(open_log(display.log_file)) as log,
+            JsonlSink(target.output, overwrite=target.overwrite, prepare=target.make_ready) as sink,
+            stdout_for_data(),
+        ):
+            signals.harvesting = True
+            progress = make_progress(tally, quiet=display.quiet)
+            with progress, logging_to([log], display, progress):
+                if asked != settings and not display.quiet:
+                    progress.say(f"Too few files may be open (ulimit -n): {settings.thread_count} threads.")
+                _say_start(progress, settings, display, target, sink)
+                left = left_to_do(entries, sink.ledger, tally)
+                observer = observe(tally, progress, display)
+                idle = timed(sink.flush, tally.split)
+                with closing(harvest(left, settings, stop=stop, idle=idle, observer=observer)) as outcomes:
+                    status = _write(outcomes, sink, tally, progress)
+            with suppress(OSError):  # not empty, or never made
+                os.rmdir(settings.aside)
+            if signals.numbers:
+                status = 128 + signals.numbers[0]
+            elif not status and not tally.adds_up:
+                status = _EXIT_LOST
+                _say_lost(tally)
+            elif not status:
+                target.finish(sink.ledger)
+    except KeyboardInterrupt:
+        if signals.harvesting or not signals.numbers:
+            raise
+        if not display.quiet:
+            sys.stderr.write("Stopped before the first fetch.\n")
+        return 128 + signals.numbers[0]
     if not display.quiet and status != _EXIT_PIPE:
-        _say_end(tally, settings, target, status)
+        _say_end(tally, settings, display, target, status)
     return status or (_EXIT_FAILED if tally.failed else 0)
+
+
+def _hosts_file(settings: Settings) -> str:
+    """Where runs on this machine tell each other of hosts; nowhere where hosts are not told apart, or where
+    it is not the hosts that answer.
+    """
+    if politeness_of(settings) is None or settings.connect_to:
+        return ""
+    from parascrape.host_ledger import default_path
+
+    return settings.hosts_file or str(default_path())
 
 
 def _say_lost(tally: Tally) -> None:
@@ -188,7 +228,9 @@ def _write(outcomes: Iterable[Outcome], sink: JsonlSink, tally: Tally, progress:
     """Write every outcome to the disk; 0, or the exit status where that fails."""
     try:
         for outcome in outcomes:
+            began = time.perf_counter()
             sink.write(outcome.lines)
+            tally.split.write += time.perf_counter() - began
             tally.add(outcome)
         sink.sync()
     except OutputError as error:
@@ -201,44 +243,36 @@ def _write(outcomes: Iterable[Outcome], sink: JsonlSink, tally: Tally, progress:
     return 0
 
 
-def _say_start(progress: Progress, settings: Settings, display: Display, sink: JsonlSink) -> None:
+def _say_start(
+    progress: Progress, settings: Settings, display: Display, target: Target, sink: JsonlSink
+) -> None:
     if display.quiet:
         return
     if not settings.verify_tls:
         progress.say("Certificates are not verified (--insecure).")
+    if not settings.robots:
+        progress.say("What sites ask for in robots.txt is ignored (--ignore-robots).")
     if len(sink.ledger):
-        output, held = printable(sink.destination), len(sink.ledger)
-        plural = "" if held == 1 else "s"
-        progress.say(f"Going on with {output}: it holds {held:,} outcome{plural} (--overwrite starts anew).")
+        count = len(sink.ledger)
+        held = f"{count:,} outcome{'' if count == 1 else 's'}"
+        progress.say(target.start.format(output=printable(sink.destination), held=held))
 
 
-def _say_end(tally: Tally, settings: Settings, target: Target, status: int) -> None:
+def _say_end(tally: Tally, settings: Settings, display: Display, target: Target, status: int) -> None:
     if status > 128:
         sys.stderr.write("Stopped before the end of the list. The same command again goes on from here.\n")
     elif not tally.done and status != _EXIT_LOST:
         sys.stderr.write(f"{target.nothing}\n")
+    run = Run(tally.seconds, settings, available_cpus(), tally.bytes)
     sys.stderr.write(summarise(tally, threads=settings.fetches, output=target.output) + "\n")
+    if display.profile:
+        sys.stderr.write(profile_table(tally.split) + "\n")
+    if sentence := explain_bottleneck(tally.split, run):
+        sys.stderr.write(f"{sentence}\n")
 
 
 @contextmanager
-def _signals(stop: Stop) -> Iterator[list[int]]:
-    """SIGINT and SIGTERM ask the run to end; the list holds those that came."""
-    received: list[int] = []
-
-    def ask(number: int, _: Any) -> None:
-        received.append(number)
-        stop.ask()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _stdout_for_data() -> Iterator[None]:
+def stdout_for_data() -> Iterator[None]:
     """Let what scrapers print go to stderr: stdout carries records or nothing."""
     before, sys.stdout = sys.stdout, sys.stderr
     try:

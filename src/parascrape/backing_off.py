@@ -1,0 +1,139 @@
+"""One host's health: how far its answers make a harvest slow down, pause, try once, or give it up. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from parascrape.politeness import Politeness, Report
+from parascrape.retry import MAX_RETRY_AFTER
+
+__all__ = ["DOWN", "NO_ANSWER", "THROTTLED", "Health"]
+
+NO_ANSWER = frozenset(("connect", "dns", "reset", "timeout"))
+"""Codes of fetches that got no answer; enough of them in a row open a host's circuit."""
+
+THROTTLED = frozenset((429, 503))
+"""Statuses by which a server asks for less (RFC 6585 §4, RFC 9110 §15.6.4)."""
+
+DOWN = 3600.0
+"""Seconds for which a host that was given up stays so; then one fetch tries it again."""
+
+_LEAST_SLOW = 1.0
+"""Seconds between two starts after the first 429; they double with each further one."""
+
+_EASE = 0.7
+"""What is left of that after each good answer; below `_NOTHING` seconds it is none."""
+
+_NOTHING = 0.02
+
+# The latency is the mean of about the last three; the usual one follows within five when it falls and
+# within a hundred when it rises. Half a second more than thrice the usual is no noise of a busy machine.
+_RECENT, _FALLING, _RISING = 0.3, 0.2, 0.01
+_LEAST_ANSWERS, _TIMES, _MORE = 5, 3.0, 0.5
+
+
+class Health:
+    """What a host's answers have come to. Times are monotonic seconds, durations seconds.
+
+    ``paused_until`` is the server's wish, ``open_until`` the circuit's end, ``down_until`` that of being
+    given up, for which ``why`` is the reason.
+    """
+
+    __slots__ = (
+        "adaptive", "answers", "down_until", "failures", "open_until", "paused_until", "recent",
+        "slow", "slowed", "slowed_at", "trials", "tripped_at", "usual", "why",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.paused_until = self.open_until = self.down_until = 0.0
+        self.failures = self.trials = 0  # fetches without an answer in a row; circuits opened in a row
+        self.tripped_at = self.slowed_at = -math.inf
+        self.slowed = 0  # slowed down so often, with no good answer between
+        self.slow = self.adaptive = 0.0  # seconds between two starts, for its 429s and for its latency
+        self.answers = 0
+        self.usual = self.recent = 0.0  # latencies
+        self.why = ""
+
+    @property
+    def until(self) -> float:
+        """When the host may be asked again; in the past where it may be now."""
+        return max(self.paused_until, self.open_until)
+
+    def note(self, report: Report, taken: float, now: float, limits: Politeness) -> None:
+        """Take in what came of a fetch that was handed out at ``taken``.
+
+        Fetches that were under way when the host was slowed down or its circuit opened say nothing new.
+        """
+        answered = report.status > 0 or not report.code
+        if report.status in THROTTLED:
+            self._slow_down(report, taken, now, limits)
+        elif report.code in NO_ANSWER and not answered:
+            self._fail(report, taken, now, limits)
+        elif answered and report.status < 500:
+            self._recover()
+        if answered:
+            self.failures = self.trials = 0
+            self.open_until = 0.0
+        if report.retry_after is not None and report.code:
+            self.pause(report.retry_after, now, limits)
+        if limits.adaptive and report.latency is not None and (answered or report.code == "timeout"):
+            self._follow(report.latency, limits)
+
+    def pause(self, seconds: float, now: float, limits: Politeness, *, why: str = "") -> None:
+        """Leave the host alone for so long; for the rest of the run where that is past ``max_backoff``.
+
+        What is negative or no number is no wish; the longest is `MAX_RETRY_AFTER`.
+        """
+        if not seconds > 0.0:
+            return
+        seconds = min(seconds, MAX_RETRY_AFTER)
+        if seconds <= limits.max_backoff:
+            self.paused_until = max(self.paused_until, now + seconds)
+        elif now + seconds > self.down_until:
+            self.give_up(why or f"it asked to be left alone for {seconds:.0f} s", now + seconds)
+
+    def give_up(self, why: str, until: float) -> None:
+        """Have nothing more fetched from the host before this time."""
+        self.why, self.down_until = why, until
+
+    def _slow_down(self, report: Report, taken: float, now: float, limits: Politeness) -> None:
+        if taken <= self.slowed_at:
+            return
+        self.slowed_at = now
+        self.slowed += 1
+        self.slow = min(limits.max_backoff, max(_LEAST_SLOW, 2.0 * self.slow))
+        self.paused_until = max(self.paused_until, now + self.slow)
+        if self.slowed >= max(1, limits.circuit_after) + limits.circuit_trials:
+            self.give_up(f"{self.slowed} times in a row it answered {report.status}", now + DOWN)
+
+    def _fail(self, report: Report, taken: float, now: float, limits: Politeness) -> None:
+        if taken <= self.tripped_at or not limits.circuit_after:
+            return
+        self.failures += 1
+        if not self.trials and self.failures < limits.circuit_after:
+            return
+        self.trials += 1
+        self.tripped_at = now
+        self.open_until = now + min(limits.max_backoff, limits.circuit_delay * 2.0 ** (self.trials - 1))
+        if self.trials > limits.circuit_trials:
+            self.give_up(
+                f"{self.failures} fetches in a row got no answer, the last: {report.code}", now + DOWN
+            )
+
+    def _recover(self) -> None:
+        self.slowed = 0
+        self.slow = self.slow * _EASE if self.slow > _NOTHING else 0.0
+
+    def _follow(self, latency: float, limits: Politeness) -> None:
+        """Slow down as the latency rises well above the usual one, and come back as it falls."""
+        if not 0.0 <= latency <= DOWN:
+            return
+        if not self.answers:
+            self.usual = self.recent = latency
+        self.answers += 1
+        self.recent += _RECENT * (latency - self.recent)
+        self.usual += (_FALLING if latency < self.usual else _RISING) * (latency - self.usual)
+        if self.answers >= _LEAST_ANSWERS and self.recent > _TIMES * self.usual + _MORE:
+            self.adaptive = min(limits.max_delay, (self.adaptive + self.recent) / 2.0)
+        else:
+            self.adaptive = self.adaptive / 2.0 if self.adaptive > _NOTHING else 0.0

@@ -1,0 +1,139 @@
+"""What bounds a run, and the option that would move it: read from its time split. Pure.
+
+    cpu      all cores that the workers can use are busy: every other wait is longer for it
+    write    the disk
+    host     threads stood idle until a host might be asked again
+    list     threads stood idle for the list
+    network  threads waited for answers
+    scraper  threads waited in the scraper
+
+The first that explains enough, in this order; a run that is short, or where nothing stands out, has none.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from parascrape.settings import Settings
+from parascrape.text import printable
+from parascrape.timesplit import TimeSplit
+
+__all__ = ["Run", "explain_bottleneck"]
+
+_LEAST_PAGES, _LEAST_SECONDS = 20, 1.0
+_CPU, _SHARED_CPU, _WRITE = 0.85, 0.5, 0.6
+"""Shares from which on each explains enough: of the cores' time, the same for cores that others use too, and
+of the run's.
+"""
+
+_IDLE, _THREADS = 0.5, 0.6
+"""The same: of the threads' time that goes idle, and that is spent in one way."""
+
+_WAITING = 0.3
+"""A scraper of whose time less than this is CPU time waits for something else."""
+
+_FEW = 0.1
+"""Share of the threads' time that may go idle while more threads would still help."""
+
+_TRANSFER = 0.6
+"""Share of the network's time in which bodies flow, from which on it is not the latency that counts."""
+
+_MOST_THREADS, _MOST_TIMES = 512, 4
+"""As many threads are recommended at most, and so many times those that there were."""
+
+
+class Run(NamedTuple):
+    """A run: how long it took, its settings, the CPUs there are, the bytes that were received."""
+
+    seconds: float
+    settings: Settings
+    cpus: int
+    bytes: int = 0
+
+
+def explain_bottleneck(split: TimeSplit, run: Run) -> str:
+    """One sentence; empty where it is not known."""
+    if split.pages < _LEAST_PAGES or run.seconds < _LEAST_SECONDS or not split.thread_seconds:
+        return ""
+    if _is_computing(split):
+        return _explain_cpu(split, run)
+    if split.write > _WRITE * run.seconds:
+        return "Bound by writing the output."
+    if split.politeness > _IDLE * split.thread_seconds:
+        return _explain_host(split, run.settings)
+    if split.list_wait > _IDLE * split.thread_seconds:
+        return "Bound by the list, which comes slower than its pages."
+    if split.network > _THREADS * split.thread_seconds:
+        return _explain_network(split, run)
+    if split.scrape > _THREADS * split.thread_seconds and split.scrape_cpu < _WAITING * split.scrape:
+        return f"Bound by the scraper, which waits{_more_threads(split, run)}."
+    return ""
+
+
+def _is_computing(split: TimeSplit) -> bool:
+    """Whether the cores are busy; where others on the machine have a share of them, whether pages wait for
+    them more than for anything else.
+    """
+    if split.cpu > _CPU * split.core_seconds:
+        return True
+    at_work = split.turn + split.inflate + split.scrape
+    return split.cpu > _SHARED_CPU * split.core_seconds and at_work > _THREADS * split.thread_seconds
+
+
+def _explain_cpu(split: TimeSplit, run: Run) -> str:
+    work = "parsing" if split.scrape_cpu > split.cpu / 2 else "computing"
+    processes = split.processes
+    if run.cpus == 1:
+        return f"Bound by {work} on the one CPU there is."
+    if not processes:
+        remedy = "" if run.settings.mode == "auto" else ": --mode process"  # auto has said why not
+        return f"Bound by {work} on one CPU{remedy}."
+    if processes < run.cpus:
+        where = "one CPU" if processes == 1 else f"{processes} CPUs"
+        return f"Bound by {work} on {where}: --processes {run.cpus}."
+    return f"Bound by {work} on all {run.cpus} CPUs."
+
+
+def _explain_host(split: TimeSplit, settings: Settings) -> str:
+    """The limit for which threads waited most, and whose it is if it is mostly one host's."""
+    if not split.blame:
+        return ""
+    kinds: dict[str, float] = {}
+    for (kind, _), seconds in split.blame.items():
+        kinds[kind] = kinds.get(kind, 0.0) + seconds
+    kind = max(kinds, key=lambda each: kinds[each])
+    if kinds[kind] < _IDLE * sum(kinds.values()):
+        return ""
+    (_, name), most = max(
+        (item for item in split.blame.items() if item[0][0] == kind), key=lambda item: item[1]
+    )
+    one = most > _IDLE * kinds[kind]
+    whose = f"{printable(name, 80)}'s" if one else "the hosts'"
+    if kind == "limit":
+        return f"Bound by {whose} limit of {settings.per_host} at once (--per-host)."
+    if kind == "delay":
+        return f"Bound by {whose} delay of {settings.delay:g} s (--delay)."
+    if kind == "crawl_delay":
+        return f"Bound by the Crawl-delay in {whose} robots.txt."
+    if kind == "rest":
+        return f"Bound by {whose} wish, or need, to be asked less often."
+    return "Bound by the waits before further tries (--retries)."
+
+
+def _explain_network(split: TimeSplit, run: Run) -> str:
+    if split.transfer > _TRANSFER * split.network:
+        return f"Bound by how fast bodies come: {run.bytes / 1e6 / run.seconds:.1f} MB/s."
+    more = _more_threads(split, run)
+    return f"Bound by the network's latency{more}." if more else ""
+
+
+def _more_threads(split: TimeSplit, run: Run) -> str:
+    """The option for more threads; empty where more would find nothing to do, or no CPU."""
+    if split.politeness + split.list_wait > _FEW * split.thread_seconds or split.pages < 4 * split.fetches:
+        return ""
+    busy = split.cpu / split.core_seconds if split.core_seconds else 0.0
+    times = min(_MOST_TIMES, int(_CPU / busy) if busy else _MOST_TIMES)
+    threads = min(_MOST_THREADS, split.threads * times)
+    if threads <= split.threads:
+        return ""
+    return ": --mode thread" if run.settings.mode == "sequential" else f": --threads {threads}"

@@ -1,0 +1,73 @@
+"""What a run tells of its time: who fills the time split, and ``--profile``, which shows it as a table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from parascrape.changing import Observer
+from parascrape.cli.logs import Display
+from parascrape.report import Progress, Tally
+from parascrape.timesplit import TimeSplit
+
+__all__ = ["observe", "profile_table", "timed"]
+
+
+def profile_table(split: TimeSplit) -> str:
+    """Where a page's time went: milliseconds a page, the share of the threads' time, CPU where it is known.
+
+    What has no share takes no thread: it is time in which a page waits, or the run's main thread works.
+    """
+    if not split.pages:
+        return "No page was fetched: there is no profile."
+    cpu = split.cpu - split.cpu_elsewhere
+    rows = [
+        ("waiting for its host", split.politeness, True, None),
+        ("waiting for the list", split.list_wait, True, None),
+        ("queue", split.queue, False, None),
+        ("connect", split.connect, True, None),
+        ("first byte", split.first_byte, True, None),
+        ("transfer", split.transfer, True, None),
+        ("its turn, sending", split.turn, True, None),
+        ("inflate", split.inflate, True, None),
+        ("decode, parse, scrape", split.scrape, True, split.scrape_cpu),
+        ("pipe", split.pipe, False, None),
+        ("write", split.write, False, None),
+        ("idle", split.idle, True, None),
+    ]
+    lines = [f"{'Where the time went':<24}{'ms a page':>12}{'of threads':>12}{'CPU ms':>10}"]
+    for name, seconds, occupies, used in rows:
+        share = f"{seconds / split.thread_seconds:.1%}" if occupies and split.thread_seconds else ""
+        lines.append(_row(name, seconds / split.pages, share, used, split.pages))
+    lines.append(_row("this process", None, "", cpu, split.pages))
+    if split.cpu_elsewhere:
+        lines.append(_row("worker processes", None, "", split.cpu_elsewhere, split.pages))
+    return "\n".join(lines)
+
+
+def _row(name: str, seconds: float | None, share: str, cpu: float | None, pages: int) -> str:
+    time = "" if seconds is None else f"{1000 * seconds:,.3f}"
+    used = "" if cpu is None else f"{1000 * cpu / pages:,.3f}"
+    return f"  {name:<22}{time:>12}{share:>12}{used:>10}".rstrip()
+
+
+def observe(tally: Tally, progress: Progress, display: Display) -> Observer:
+    """The harvest's observer: it knows the total once that is counted, and says what the harvest says."""
+
+    def total() -> int | None:
+        return None if tally.total is None else tally.total - tally.done_before
+
+    if display.quiet:
+        return Observer(total, split=tally.split)
+    return Observer(total, progress.say, tally.split)
+
+
+def timed(act: Callable[[], object], split: TimeSplit) -> Callable[[], None]:
+    """The act, whose time counts as writing."""
+
+    def timed() -> None:
+        began = time.perf_counter()
+        act()
+        split.write += time.perf_counter() - began
+
+    return timed

@@ -1,0 +1,248 @@
+"""One host and the visits to it: what waits, what is under way, and when the next may start. Pure."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable
+from typing import Final
+
+from parascrape.backing_off import Health
+from parascrape.politeness import HostState, Politeness, Report
+from parascrape.records import Attempt
+from parascrape.urls import Entry
+
+__all__ = ["Host", "Visit"]
+
+_WAITING: Final = 0
+_TAKEN: Final = 1
+_STARTED: Final = 2
+_FETCHED: Final = 3
+
+_GUESSED_LATENCY = 0.25  # seconds, before a host has answered
+_NO_LIMIT = 32  # fetches at once of a host without a limit, for guessing how long it takes
+_STEPS = 8  # ranks for each doubling of the tail: two of a rank differ by less than a tenth
+
+
+class Visit:
+    """One entry of the list on its way: its place in the list and how often it has been fetched.
+
+    ``refused_code`` and ``refused_why`` say why it is not to be fetched; they are empty where it is.
+    ``robots`` is the origin whose robots.txt is asked for, for a visit that is no entry of the list (its
+    number is -1); else it is empty.
+    """
+
+    __slots__ = (
+        "attempts", "earlier", "entry", "host", "next", "number", "refused_code", "refused_why", "robots",
+        "stage", "taken",
+    )  # fmt: skip
+
+    def __init__(self, number: int, entry: Entry) -> None:
+        self.number = number
+        self.entry = entry
+        self.attempts = 0
+        self.earlier: tuple[Attempt, ...] = ()  # those before the last
+        self.refused_code = self.refused_why = self.robots = ""
+        self.host: Host | None = None
+        self.next: Visit | None = None  # of the host's queue
+        self.stage = _WAITING
+        self.taken = 0.0  # when it was handed out last
+
+    def refuse(self, code: str, why: str) -> None:
+        """Have it become a record without a fetch."""
+        self.refused_code, self.refused_why = code, why
+
+
+class Host:
+    """The visits to one host (or domain), and the times and counts that they have to keep.
+
+    Times are monotonic seconds. The queue is linked through its visits: an empty deque has 760 bytes,
+    and a list may have 100,000 hosts.
+    """
+
+    __slots__ = (
+        "crawl_delay", "due_at", "first", "health", "held", "in_flight", "key", "last", "last_start",
+        "later", "next_start", "rank", "size", "timer", "unstarted",
+    )  # fmt: skip
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.first: Visit | None = None
+        self.last: Visit | None = None
+        self.size = 0  # visits that wait in the queue or for their time
+        self.later: list[tuple[float, int, int, Visit]] | None = (
+            None  # a heap of those that wait for their time
+        )
+        self.held = 0  # visits that wait elsewhere, for robots.txt
+        self.in_flight = 0
+        self.unstarted = 0  # handed out, the start is not known yet
+        self.last_start = -math.inf
+        self.next_start = -math.inf
+        self.crawl_delay = 0.0
+        self.health: Health | None = None
+        self.rank = -1  # these three are kept by `Turns`
+        self.due_at = self.timer = math.inf
+
+    @property
+    def idle(self) -> bool:
+        """Whether no visit of it waits or is under way."""
+        return not (self.size or self.in_flight or self.held)
+
+    # --- the queue ----------------------------------------------------------------------------------
+
+    def push(self, visit: Visit) -> None:
+        """Put a visit at the end of the queue."""
+        if self.last is None:
+            self.first = visit
+        else:
+            self.last.next = visit
+        self.last = visit
+        self.size += 1
+
+    def push_front(self, visit: Visit) -> None:
+        """Put a visit at the head of the queue."""
+        visit.next = self.first
+        self.first = visit
+        if self.last is None:
+            self.last = visit
+        self.size += 1
+
+    def push_later(self, visit: Visit, due: float) -> None:
+        """Have a visit wait for its time."""
+        if self.later is None:
+            self.later = []
+        heapq.heappush(self.later, (due, visit.number, id(visit), visit))
+        self.size += 1
+
+    def pop(self, now: float) -> Visit:
+        """The next visit, which there must be: one whose time has come, else the head of the queue."""
+        self.size -= 1
+        visit = self.first
+        if self.later and (visit is None or self.later[0][0] <= now):
+            return heapq.heappop(self.later)[3]
+        assert visit is not None  # noqa: S101 (the caller's promise)
+        self.first, visit.next = visit.next, None
+        if self.first is None:
+            self.last = None
+        return visit
+
+    def clear(self) -> None:
+        """Forget every visit that waits."""
+        self.first = self.last = self.later = None
+        self.size = self.held = 0
+        self.rank = -1
+        self.due_at = self.timer = math.inf
+
+    # --- permission ---------------------------------------------------------------------------------
+
+    def gap(self, limits: Politeness) -> float:
+        """Seconds between two starts, now, without the jitter."""
+        gap = max(limits.delay, self.crawl_delay)
+        health = self.health
+        return gap if health is None else max(gap, health.slow, health.adaptive)
+
+    def is_down(self, now: float) -> bool:
+        """Whether it was given up: what waits is handed out without a fetch."""
+        return self.health is not None and now < self.health.down_until
+
+    def due(self, now: float, limits: Politeness) -> float:
+        """When its next visit may be handed out; infinity where no time alone brings that."""
+        if not self.size:
+            return math.inf
+        health = self.health
+        if health is not None and now < health.down_until:
+            return -math.inf
+        if self.in_flight:
+            most = 1 if health is not None and health.trials else limits.per_host
+            if (most and self.in_flight >= most) or (self.unstarted and self.gap(limits)):
+                return math.inf
+        due = self.next_start
+        if gap := self.gap(limits):  # it may have grown since
+            due = max(due, self.last_start + gap)
+        if health is not None:
+            due = max(due, health.paused_until, health.open_until)
+        if self.first is None and self.later:
+            due = max(due, self.later[0][0])
+        return due
+
+    def tail(self, limits: Politeness) -> int:
+        """A rank for how long the visits that wait will take at least: more is longer."""
+        latency = self.health.usual if self.health and self.health.answers else _GUESSED_LATENCY
+        pace = max(self.gap(limits), latency / (limits.per_host or _NO_LIMIT), 0.001)
+        return int(_STEPS * math.log2(1.0 + 1000.0 * pace * self.size))
+
+    # --- what becomes of a visit --------------------------------------------------------------------
+
+    def hand_out(self, visit: Visit, now: float) -> None:
+        """A visit is given away: it has a slot, and its start is not known."""
+        visit.stage = _TAKEN
+        visit.taken = now
+        self.in_flight += 1
+        self.unstarted += 1
+
+    def take_back(self, visit: Visit, until: float) -> None:
+        """A visit that was given away comes back unbegun; none is handed out before this time."""
+        visit.stage = _WAITING
+        self.in_flight -= 1
+        self.unstarted -= 1
+        self.next_start = max(self.next_start, until)
+        self.push_front(visit)
+
+    def start(self, visit: Visit, at: float, limits: Politeness, jitter: Callable[[], float]) -> None:
+        """Its fetch has started; ``jitter`` gives numbers in [0, 1), this start's share of the jitter."""
+        if visit.stage != _TAKEN:
+            return
+        visit.stage = _STARTED
+        self.unstarted -= 1
+        at = max(at, visit.taken)  # a clock that is not ours may be off
+        gap = limits.delay
+        if not visit.robots:  # a Crawl-delay counts from page to page
+            gap = self.gap(limits)
+            self.last_start = max(self.last_start, at)
+        if gap:
+            self.next_start = max(self.next_start, at + gap * (1.0 + limits.jitter * jitter()))
+
+    def end_fetch(self, visit: Visit, now: float, limits: Politeness, jitter: Callable[[], float]) -> None:
+        """Its fetch is over, so its slot is free; a start that nobody told of was now at the latest."""
+        if visit.stage == _TAKEN:
+            self.start(visit, now, limits, jitter)
+        if visit.stage == _STARTED:
+            visit.stage = _FETCHED
+            self.in_flight -= 1
+
+    def finish(self, visit: Visit, report: Report | None, now: float, limits: Politeness) -> None:
+        """It is back, and the report, if there is one, says how the host is. Its fetch is over."""
+        if visit.stage != _FETCHED:
+            return
+        visit.stage = _WAITING
+        if report is None:
+            return
+        if self.health is None:
+            self.health = Health()
+        self.health.note(report, visit.taken, now, limits)
+
+    # --- between runs -------------------------------------------------------------------------------
+
+    def is_restrained(self, now: float) -> bool:
+        """Whether something of what is known of it still forbids a fetch now."""
+        if self.next_start > now:
+            return True
+        return self.health is not None and max(self.health.until, self.health.down_until) > now
+
+    def state(self, now: float, wall: float) -> HostState:
+        """What the next run should know, where the wall clock shows ``wall`` now."""
+        health = self.health or Health()
+        until = max(health.until, health.down_until)
+        started = max(0.0, wall + self.last_start - now)
+        return HostState(started, wall + until - now if until > now else 0.0, health.slow, health.trials)
+
+    def restore(self, state: HostState, now: float, wall: float, limits: Politeness) -> None:
+        """Go on from what an earlier run knew; senseless values count as far as they may."""
+        self.health = health = Health()
+        health.slow = min(state.slow, limits.max_backoff) if state.slow > 0.0 else 0.0
+        health.trials = min(max(state.trials, 0), limits.circuit_trials)
+        left = state.paused_until - wall
+        health.pause(left, now, limits, why=f"an earlier run has it left alone for {left:.0f} s more")
+        if state.last_start:
+            self.last_start = now + min(0.0, state.last_start - wall)
+            self.next_start = self.last_start + self.gap(limits)

@@ -1,0 +1,85 @@
+"""Whether worker processes may import the main script: it must not start the harvest again."""
+
+from __future__ import annotations
+
+import ast
+import multiprocessing
+import sys
+import threading
+from collections.abc import Iterator
+from functools import lru_cache
+from types import FrameType, ModuleType
+
+__all__ = ["why_not_importable"]
+
+
+def why_not_importable() -> str:
+    """Why worker processes should not be started unasked; empty where they may.
+
+    A worker imports the main script, whose statements run again: files would be opened anew, say. That
+    is safe where the statement that runs now, and with it the harvest, stands under an
+    ``if __name__ == "__main__"``, or where there is no script to import.
+    """
+    main = sys.modules["__main__"]
+    if getattr(sys, "frozen", False):
+        return "this program is frozen into one file"
+    if multiprocessing.current_process().daemon:
+        return "this is a daemon process, which may have no children"
+    name = getattr(getattr(main, "__spec__", None), "name", None) or ""
+    path = getattr(main, "__file__", None)
+    if name == "__main__" or name.endswith(".__main__"):  # workers import nothing then
+        return ""
+    if path is None:  # nor then: -c, a notebook; but a script that has ended has lost its path too
+        return "the main script has ended" if _has_ended() else ""
+    line = _line_of(main)
+    if line and _is_guarded(path, line):
+        return ""
+    return 'the script does not start the harvest under if __name__ == "__main__"'
+
+
+def _frames() -> Iterator[FrameType]:
+    """What the main thread is doing, from the innermost call."""
+    frame: FrameType | None = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _has_ended() -> bool:
+    """Whether the main thread only waits for other threads' end."""
+    shutdown = threading._shutdown.__code__  # type: ignore[attr-defined]
+    return any(frame.f_code is shutdown for frame in _frames())
+
+
+def _line_of(main: ModuleType) -> int:
+    """The line of the main script's statement that is running; 0 where none is."""
+    line = 0
+    for frame in _frames():
+        if frame.f_globals is vars(main) and frame.f_code.co_name == "<module>":
+            line = frame.f_lineno
+    return line
+
+
+@lru_cache(maxsize=4)
+def _is_guarded(path: str, line: int) -> bool:
+    """Whether the line stands under a guard at the top level of the file."""
+    try:
+        with open(path, "rb") as file:
+            tree = ast.parse(file.read())
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return any(
+        isinstance(node, ast.If) and _is_guard(node.test) and _holds(node.body, line) for node in tree.body
+    )
+
+
+def _holds(body: list[ast.stmt], line: int) -> bool:
+    return body[0].lineno <= line <= (body[-1].end_lineno or 0)
+
+
+def _is_guard(test: ast.expr) -> bool:
+    """Whether it compares ``__name__`` with ``"__main__"`` for equality."""
+    if not (isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq)):
+        return False
+    sides = {ast.unparse(side) for side in (test.left, test.comparators[0])}
+    return sides == {"__name__", "'__main__'"}

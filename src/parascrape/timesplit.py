@@ -1,0 +1,110 @@
+"""The time split of a run: where its pages' time went, as sums. Pure.
+
+    read --> its host --> queue --> connect --> first byte --> transfer --> turn --> inflate --> scrape
+                                                                             written <-- write <-- pipe
+
+A page has a thread from ``connect`` to ``scrape``. What a thread without a page waits for is in the split
+too: for a host's permission, or for the list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["TIMES", "Blame", "TimeSplit"]
+
+TIMES = ("queue", "connect", "first_byte", "transfer", "inflate", "scrape_cpu", "cpu", "ended")
+"""What a worker tells of a page, all in seconds; the last is when it was done, on the monotonic clock."""
+
+_MOST_BLAMED = 1000
+"""Hosts for which threads have waited that are told apart; of more, the half with the least are forgotten."""
+
+Blame = tuple[str, str]
+"""Why a visit was not permitted (limit, delay, crawl_delay, rest, retry), and its host."""
+
+
+@dataclass(slots=True)
+class TimeSplit:
+    """Seconds, summed over a run: of pages, but for those of threads and of CPUs at the end."""
+
+    pages: int = 0
+    queue: float = 0.0  # handed out until a thread had it
+    connect: float = 0.0  # name, TCP and TLS
+    first_byte: float = 0.0
+    transfer: float = 0.0
+    turn: float = 0.0  # fetched, and waiting for the CPU; sending too
+    inflate: float = 0.0
+    scrape: float = 0.0  # decoding, parsing, the scraper, encoding the record
+    pipe: float = 0.0  # done in its thread until the parent has it
+    write: float = 0.0
+    scrape_cpu: float = 0.0
+    cpu_here: float = 0.0  # of this process, threads and all
+    cpu_elsewhere: float = 0.0  # of worker processes' threads
+
+    politeness: float = 0.0  # of threads that had nothing to do but wait for a host
+    list_wait: float = 0.0  # of threads that waited for the list to give more
+    thread_seconds: float = 0.0  # of all threads, whatever they did
+    core_seconds: float = 0.0  # of the CPU cores that the threads can use at once
+    blame: dict[Blame, float] = field(default_factory=dict)
+    processes: int = 0  # those that there are, or were at the end; 0: threads of this process
+    threads: int = 0  # in each
+    _since: float = 0.0
+    _cores: int = 0  # 0: nobody is there
+
+    def add(
+        self, times: tuple[float, ...], fetch: float, scrape: float, *, now: float, elsewhere: bool
+    ) -> None:
+        """Add a page's `TIMES`, its time for fetching and scraping; ``elsewhere``: in a worker process."""
+        queue, connect, first_byte, transfer, inflate, scrape_cpu, cpu, ended = times
+        self.pages += 1
+        self.queue += queue
+        self.connect += connect
+        self.first_byte += first_byte
+        self.transfer += transfer
+        self.inflate += inflate
+        self.turn += max(0.0, fetch - connect - first_byte - transfer - inflate)
+        self.scrape += scrape
+        self.scrape_cpu += scrape_cpu
+        self.pipe += max(0.0, now - ended)
+        if elsewhere:
+            self.cpu_elsewhere += cpu
+
+    def enter(self, now: float, processes: int, threads: int, cores: int) -> None:
+        """From now on there are so many processes, threads in each, and cores that these can use at once."""
+        self.leave(now)
+        self.processes, self.threads, self._cores = processes, threads, cores
+
+    def leave(self, now: float) -> None:
+        """Those that were there are gone."""
+        if self._cores:
+            self.thread_seconds += self.fetches * (now - self._since)
+            self.core_seconds += self._cores * (now - self._since)
+        self._since, self._cores = now, 0
+
+    @property
+    def fetches(self) -> int:
+        """Threads over all processes, of those at the end."""
+        return max(1, self.processes) * self.threads
+
+    def accuse(self, blame: Blame, seconds: float) -> None:
+        """So many seconds of threads went by until this host's visit was permitted."""
+        self.blame[blame] = self.blame.get(blame, 0.0) + seconds
+        if len(self.blame) > _MOST_BLAMED:
+            most = sorted(self.blame.items(), key=lambda item: -item[1])
+            self.blame = dict(most[: _MOST_BLAMED // 2])
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds of this process and of the workers' threads."""
+        return self.cpu_here + self.cpu_elsewhere
+
+    @property
+    def network(self) -> float:
+        """Seconds in which pages were on the network."""
+        return self.connect + self.first_byte + self.transfer
+
+    @property
+    def idle(self) -> float:
+        """Seconds of threads that had no page and waited for nothing that is known."""
+        used = self.network + self.turn + self.inflate + self.scrape + self.politeness + self.list_wait
+        return max(0.0, self.thread_seconds - used)

@@ -1,0 +1,236 @@
+"""A host's health: each kind of answer has its effect, one burst counts once, and senseless values none."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parascrape.backing_off import DOWN, NO_ANSWER, Health
+from parascrape.errors import ConnectError, ConnectionLost, DnsError, FetchTimeout
+from parascrape.politeness import Politeness, Report
+from parascrape.retry import MAX_RETRY_AFTER
+
+LIMITS = Politeness()
+
+
+def until(health: Health) -> float:
+    """When the host may be asked again."""
+    return max(health.paused_until, health.open_until, health.down_until)
+
+
+def fail(health: Health, times: int, limits: Politeness = LIMITS, code: str = "connect") -> None:
+    """So many fetches without an answer in a row, each as soon as the host may be asked."""
+    for _ in range(times):
+        now = max(1.0, until(health)) + 1.0
+        health.note(Report(code), now - 0.5, now, limits)
+
+
+def test_the_codes_without_an_answer_are_those_of_our_errors() -> None:
+    """No code is a word that no error has."""
+    assert {error.code for error in (ConnectError, ConnectionLost, DnsError, FetchTimeout)} == NO_ANSWER
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("wish", "paused", "down"),
+    [
+        (None, 1.0, 0.0),
+        (30.0, 30.0, 0.0),
+        (120.0, 120.0, 0.0),
+        (-5.0, 1.0, 0.0),
+        (0.0, 1.0, 0.0),
+        (math.nan, 1.0, 0.0),
+        (121.0, 1.0, 121.0),
+        (1e300, 1.0, MAX_RETRY_AFTER),
+        (math.inf, 1.0, MAX_RETRY_AFTER),
+    ],
+)
+def test_an_answer_that_asks_for_less_pauses_the_host(
+    status: int, wish: float | None, paused: float, down: float
+) -> None:
+    """As long as Retry-After says; past ``max_backoff`` for good; a second where it says nothing."""
+    health = Health()
+    health.note(Report("status", status, wish), 9.0, 10.0, LIMITS)
+    assert health.paused_until == 10 + paused
+    assert health.down_until == (10 + down if down else 0)
+    assert health.slow == 1
+
+
+def test_a_burst_of_refusals_slows_down_once() -> None:
+    """Fetches that were under way when the first 429 came say nothing new; a later one doubles."""
+    health = Health()
+    for taken in (1.0, 2.0, 3.0):
+        health.note(Report("status", 429), taken, 3.0, LIMITS)
+    assert (health.slow, health.slowed) == (1, 1)
+    health.note(Report("status", 429), 4.5, 5.0, LIMITS)
+    assert (health.slow, health.slowed) == (2, 2)
+
+
+def test_good_answers_bring_the_speed_back() -> None:
+    """Little by little, and to the whole in a bounded number; 404 is a good answer, 500 is not."""
+    health = Health()
+    health.note(Report("status", 503), 1.0, 2.0, LIMITS)
+    health.note(Report("status", 500), 3.0, 4.0, LIMITS)
+    assert health.slow == 1
+    health.note(Report("status", 404), 3.0, 4.0, LIMITS)
+    assert 0.5 < health.slow < 1
+    for _ in range(15):
+        health.note(Report("", 200), 3.0, 4.0, LIMITS)
+    assert health.slow == 0
+
+
+def test_a_host_that_only_refuses_is_given_up() -> None:
+    """As many times in a row as a host without an answer has; one good answer starts anew."""
+    health = Health()
+    for status in [429] * 7 + [200] + [429] * 8:
+        assert not health.down_until
+        now = until(health) + 5.0
+        health.note(Report("status" if status == 429 else "", status), now, now, LIMITS)
+    assert health.down_until
+    assert health.why == "8 times in a row it answered 429"
+
+
+def test_the_circuit_opens_after_so_many_in_a_row_and_doubles() -> None:
+    """30 s, 60 s, 120 s, and then the host is given up for an hour, with the last code as the reason."""
+    health = Health()
+    fail(health, 4)
+    assert not health.open_until
+    opened = []
+    for code in ("timeout", "dns", "reset"):
+        now = until(health) + 1.0
+        health.note(Report(code), now, now, LIMITS)
+        opened.append(health.open_until - now)
+    assert opened == [30, 60, 120]
+    assert not health.down_until
+    now = until(health) + 1.0
+    health.note(Report("timeout"), now, now, LIMITS)
+    assert health.down_until == now + DOWN
+    assert health.why == "8 fetches in a row got no answer, the last: timeout"
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [
+        (Politeness(max_backoff=10), 10.0),
+        (Politeness(circuit_delay=1), 8.0),
+        (Politeness(circuit_trials=50), 120.0),
+    ],
+)
+def test_the_circuit_is_never_open_for_longer_than_it_may(limits: Politeness, most: float) -> None:
+    """The doubling ends at ``max_backoff``."""
+    health = Health()
+    longest = 0.0
+    while not health.down_until:
+        now = until(health) + 1.0
+        health.note(Report("connect"), now, now, limits)
+        longest = max(longest, health.open_until - now)
+    assert longest == most
+
+
+def test_any_answer_closes_the_circuit() -> None:
+    """Even an error's: the host is there."""
+    health = Health()
+    fail(health, 6)
+    assert health.trials == 2
+    health.note(Report("status", 500), 900.0, 901.0, LIMITS)
+    assert (health.failures, health.trials, health.open_until) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "report", [Report("tls"), Report("proxy"), Report("worker_died"), Report("not_html", 200)]
+)
+def test_other_troubles_are_no_sign_of_a_dead_host(report: Report) -> None:
+    """A certificate, a proxy or a scraper that fails opens no circuit."""
+    health = Health()
+    for now in range(1, 100):
+        health.note(report, float(now), float(now), LIMITS)
+    assert not until(health)
+
+
+def test_failures_that_were_under_way_when_it_opened_count_for_nothing() -> None:
+    """So one bad moment with many fetches in flight does not give the host up."""
+    health = Health()
+    for _ in range(40):
+        health.note(Report("timeout"), 5.0, 35.0, LIMITS)
+    assert health.trials == 1
+    assert health.open_until == 65
+
+
+def test_a_circuit_can_be_left_out() -> None:
+    """With ``circuit_after=0`` nothing is given up for want of an answer."""
+    health = Health()
+    fail(health, 500, Politeness(circuit_after=0))
+    assert not until(health)
+
+
+def follow(health: Health, latency: float, times: int, limits: Politeness = LIMITS) -> None:
+    """So many good answers with this latency."""
+    for _ in range(times):
+        health.note(Report("", 200, None, latency), 1.0, 2.0, limits)
+
+
+@pytest.mark.parametrize(
+    ("usual", "then", "slows"),
+    [
+        (0.1, 0.15, False),
+        (0.1, 0.7, False),
+        (0.1, 2.0, True),
+        (2.0, 5.0, False),
+        (2.0, 20.0, True),
+        (0.001, 0.4, False),
+    ],
+)
+def test_a_latency_that_rises_well_above_the_usual_slows_down(usual: float, then: float, slows: bool) -> None:
+    """More than thrice and half a second more; a slow server that stays so is none in trouble."""
+    health = Health()
+    follow(health, usual, 20)
+    assert health.adaptive == 0
+    follow(health, then, 12)
+    assert (health.adaptive > 0) == slows
+    assert health.adaptive <= then
+
+
+def test_the_adaptive_delay_goes_as_the_latency_falls() -> None:
+    """Back to nothing within a score of answers, and its cap holds meanwhile."""
+    health = Health()
+    limits = Politeness(max_delay=3)
+    follow(health, 0.1, 20, limits)
+    follow(health, 30.0, 10, limits)
+    assert health.adaptive == 3
+    follow(health, 0.1, 25, limits)
+    assert health.adaptive == 0
+
+
+def test_the_adaptive_delay_can_be_left_out() -> None:
+    """Then no latency matters."""
+    health = Health()
+    limits = Politeness(adaptive=False)
+    follow(health, 0.1, 20, limits)
+    follow(health, 30.0, 20, limits)
+    assert health.adaptive == 0
+
+
+NUMBERS = st.none() | st.floats(allow_nan=True, allow_infinity=True)
+REPORTS = st.builds(
+    Report,
+    st.sampled_from(["", "status", "connect", "timeout", "tls"]),
+    st.sampled_from([0, -1, 200, 404, 429, 503, 999]),
+    NUMBERS,
+    NUMBERS,
+)
+
+
+@given(st.lists(REPORTS, max_size=60))
+def test_no_report_makes_a_host_wait_for_ever(reports: list[Report]) -> None:
+    """Whatever a server says: every pause is bounded, every gap too, and none is no number."""
+    health = Health()
+    for report in reports:
+        health.note(report, 99.0, 100.0, LIMITS)
+        assert max(health.paused_until, health.open_until) <= 100 + LIMITS.max_backoff
+        assert health.down_until <= 100 + DOWN
+        assert 0 <= health.slow <= LIMITS.max_backoff
+        assert 0 <= health.adaptive <= LIMITS.max_delay
+        assert 0 <= health.usual <= DOWN
