@@ -1,0 +1,277 @@
+"""The audit of outputs: whether the fetches that their records tell of have kept to each host's limits.
+
+    records -> fetches -> a temporary table, sorted by host and time -> one sweep a host -> Audit
+
+A page has one fetch for each attempt (``meta.earlier`` and the last). Records may stand in any order, and
+of a million of them only what is under way at one time is in memory.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from parascrape import records
+from parascrape.errors import InvalidUrl, OutputError, RobotsForbidden, UsageError
+from parascrape.manners import key_of
+from parascrape.robots import ALLOW_ALL, Rules
+from parascrape.robots_survey import ask_hosts
+from parascrape.settings import Settings
+from parascrape.urls import host_key, prepare
+
+__all__ = ["TOLERANCE", "UNDER_WAY", "Audit", "HostAudit", "audit"]
+
+TOLERANCE = 0.002
+"""Seconds: records cut the start to the millisecond, and the wall clock is steered a little."""
+
+UNDER_WAY = 0.1
+"""Seconds after an answer with Retry-After in which a fetch may start that was on its way already."""
+
+_STEERED = 0.001  # of a delay: as much again as the 500 ppm by which an NTP client may slew the clock
+_LONGEST = 1e6  # seconds that a record may name
+_MAX_LINE = 1 << 26
+_MOST_ASKED = 64  # hosts at once, for robots.txt
+
+
+class HostAudit(NamedTuple):
+    """What was done to one host (or domain). The last four count fetches that should not have been so."""
+
+    host: str
+    fetches: int
+    least_gap: float | None  # seconds between two starts; None where there was one fetch
+    most_at_once: int
+    too_soon: int = 0  # started less than the delay after the one before
+    too_many: int = 0  # started while as many as are allowed were under way
+    in_retry_after: int = 0
+    forbidden: int = 0  # by robots.txt
+
+    @property
+    def broken(self) -> int:
+        """Limits broken; a fetch may have broken several."""
+        return self.too_soon + self.too_many + self.in_retry_after + self.forbidden
+
+
+@dataclass(kw_only=True, slots=True)
+class Audit:
+    """What the outputs tell of, and of each host. ``hosts``: those that were wronged most first."""
+
+    pages: int = 0  # outcomes, fetched or not
+    fetches: int = 0
+    refused: int = 0  # pages that were not fetched, for robots.txt forbids them
+    unseen: int = 0  # attempts whose time no record tells
+    unmeasured: int = 0  # fetches that do not say how long they took: nothing seems to run beside them
+    foreign: int = 0  # lines that are no records
+    unreachable: int = 0  # hosts whose robots.txt could not be had now, so nothing is said of them
+    hosts: list[HostAudit] = field(default_factory=list)
+
+    @property
+    def broken(self) -> int:
+        """Limits broken, over all hosts."""
+        return sum(host.broken for host in self.hosts)
+
+
+def audit(
+    paths: Sequence[str | Path], settings: Settings, rules_of: Callable[[str], Rules] | None = None
+) -> Audit:
+    """The audit of these outputs together against the limits of the settings.
+
+    Limits are ``per_host``, ``delay`` and ``per_domain``; ``rules_of`` fetches an origin's robots.txt,
+    whose Crawl-delay and rules then count as they are today. Overlaps of two fetches, and delays kept
+    short, of less than `TOLERANCE` (and a thousandth of the delay) are no violation.
+
+    Raises:
+        UsageError: a file cannot be read.
+        OutputError: the temporary table cannot be written.
+    """
+    found = Audit()
+    try:
+        with closing(_open_table()) as table:
+            rows = _rows(paths, settings, found)
+            table.executemany("INSERT INTO fetch VALUES (?, ?, ?, ?, ?, ?)", rows)
+            rules = _ask(table, settings, rules_of)
+            found.unreachable = sum(one.unreachable for one in rules.values())
+            ordered = table.execute("SELECT * FROM fetch ORDER BY host, start, length DESC")
+            for host, fetches in groupby(map(_Fetch._make, ordered), itemgetter(0)):
+                found.hosts.append(_Sweep(settings, rules).run(host, fetches))
+    except sqlite3.Error as error:
+        raise OutputError(f"no temporary table for the fetches: {error}") from None
+    found.hosts.sort(key=lambda one: (-one.broken, -one.fetches, one.host))
+    found.fetches = sum(host.fetches for host in found.hosts)
+    return found
+
+
+class _Fetch(NamedTuple):
+    """One attempt. Times are seconds; ``start`` is of the wall clock, since 1970."""
+
+    host: str
+    start: float
+    length: float
+    retry_after: float
+    url: str  # prepared
+    refused: bool  # the record says that robots.txt forbids it
+
+
+def _open_table() -> sqlite3.Connection:
+    """A table of fetches in a file of its own, which is gone when it is closed."""
+    table = sqlite3.connect("", isolation_level=None)
+    for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-16000", "temp_store=FILE"):
+        table.execute(f"PRAGMA {pragma}")
+    table.execute("CREATE TABLE fetch (host, start REAL, length REAL, retry REAL, url, refused INTEGER)")
+    table.execute("BEGIN")
+    return table
+
+
+def _ask(
+    table: sqlite3.Connection, settings: Settings, rules_of: Callable[[str], Rules] | None
+) -> dict[str, Rules]:
+    """The rules of every origin that was fetched from, by its name."""
+    if rules_of is None:
+        return {}
+    table.create_function("origin", 1, host_key, deterministic=True)
+    origins = [origin for (origin,) in table.execute("SELECT DISTINCT origin(url) FROM fetch")]
+    return ask_hosts(origins, rules_of, threads=min(settings.fetches, _MOST_ASKED))
+
+
+# --- records to fetches -----------------------------------------------------------------------------
+
+
+def _rows(paths: Iterable[str | Path], settings: Settings, found: Audit) -> Iterator[_Fetch]:
+    """The fetches of all outputs, as they stand there; what else there is gets counted."""
+    key = key_of(settings)
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                for line in iter(lambda: file.readline(_MAX_LINE), b""):
+                    yield from _fetches(line, key, found)
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def _fetches(line: bytes, key: Callable[[str], str], found: Audit) -> Iterator[_Fetch]:
+    """The fetches of one page, told by the first of its records."""
+    record = _parse(line)
+    if record is None:
+        found.foreign += bool(line.strip(b"\0\r\n "))
+        return
+    meta, error = record["meta"], record.get("error")
+    if _whole(meta.get("item")) > 1:
+        return
+    found.pages += 1
+    refused = isinstance(error, dict) and error.get("code") == RobotsForbidden.code
+    try:
+        url = prepare(record["url"])
+    except InvalidUrl:  # so nothing was fetched
+        return
+    times, unseen = _times(meta)
+    found.unseen += unseen
+    found.unmeasured += sum(1 for time in times if time.length is None)
+    found.refused += refused and not times
+    for start, length, retry_after in times:
+        yield _Fetch(key(url), start, length or 0.0, retry_after, url, refused)
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """The record of a line; None for a torn one or somebody else's."""
+    try:
+        record = records.parse(line)
+    except ValueError:
+        return None
+    return record if isinstance(record.get("meta"), dict) and isinstance(record.get("url"), str) else None
+
+
+class _Time(NamedTuple):
+    """When an attempt was made, how long it took if that is told, and for how long it asked to wait."""
+
+    start: float
+    length: float | None
+    retry_after: float
+
+
+def _times(meta: dict[str, Any]) -> tuple[list[_Time], int]:
+    """The attempts whose start a record tells, and how many others it says there were."""
+    earlier = meta.get("earlier")
+    told = [*(earlier if isinstance(earlier, list) else ()), meta]
+    times = [time for one in told if isinstance(one, dict) and (time := _time(one)) is not None]
+    return times, max(0, _whole(meta.get("attempts")) - len(times))
+
+
+def _time(attempt: dict[str, Any]) -> _Time | None:
+    try:
+        start = datetime.fromisoformat(attempt["fetched_at"]).timestamp()
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return _Time(start, _seconds(attempt.get("fetch_seconds")), _seconds(attempt.get("retry_after")) or 0.0)
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _seconds(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and 0 <= value < _LONGEST else None
+
+
+# --- fetches to what was wrong ----------------------------------------------------------------------
+
+
+class _Sweep:
+    """The fetches of one host, in the order of their starts."""
+
+    def __init__(self, settings: Settings, rules: dict[str, Rules]) -> None:
+        self._settings = settings
+        self._rules = rules
+        self._counts: Counter[str] = Counter()
+        self._least_gap = math.inf
+        self._most = 0
+        self._last_start = -math.inf
+        self._last_delay = 0.0
+        self._ends: list[float] = []  # a heap, of the fetches under way
+        self._wishes: list[tuple[float, float]] = []  # a heap: when they were made, and until when they hold
+        self._quiet_until = -math.inf
+
+    def run(self, host: str, fetches: Iterable[_Fetch]) -> HostAudit:
+        """What was done to the host."""
+        for fetch in fetches:
+            rules = self._rules.get(host_key(fetch.url), ALLOW_ALL) if self._rules else ALLOW_ALL
+            self._counts["fetches"] += 1
+            self._check_gap(fetch, max(self._settings.delay, rules.delay))
+            self._check_slots(fetch)
+            self._check_wish(fetch)
+            forbidden = fetch.refused or not (rules.unreachable or rules.allows(fetch.url))
+            self._counts["forbidden"] += forbidden
+        least = self._least_gap if self._least_gap < math.inf else None
+        return HostAudit(host=host, least_gap=least, most_at_once=self._most, **self._counts)
+
+    def _check_gap(self, fetch: _Fetch, delay: float) -> None:
+        """A delay holds before its origin's fetches and after them: a domain may have several origins."""
+        gap = round(fetch.start - self._last_start, 6) if self._counts["fetches"] > 1 else math.inf
+        self._least_gap = min(self._least_gap, gap)
+        wanted = max(delay, self._last_delay)
+        self._counts["too_soon"] += gap + TOLERANCE + _STEERED * wanted < wanted
+        self._last_start, self._last_delay = fetch.start, delay
+
+    def _check_slots(self, fetch: _Fetch) -> None:
+        while self._ends and self._ends[0] <= fetch.start:
+            heapq.heappop(self._ends)
+        heapq.heappush(self._ends, max(fetch.start, fetch.start + fetch.length - TOLERANCE))
+        at_once = len(self._ends)
+        self._most = max(self._most, at_once)
+        self._counts["too_many"] += bool(self._settings.per_host) and at_once > self._settings.per_host
+
+    def _check_wish(self, fetch: _Fetch) -> None:
+        while self._wishes and self._wishes[0][0] + UNDER_WAY < fetch.start:
+            self._quiet_until = max(self._quiet_until, heapq.heappop(self._wishes)[1])
+        self._counts["in_retry_after"] += fetch.start + TOLERANCE < self._quiet_until
+        if fetch.retry_after:
+            answered = fetch.start + fetch.length
+            heapq.heappush(self._wishes, (answered, answered + fetch.retry_after))

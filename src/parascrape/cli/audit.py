@@ -1,0 +1,168 @@
+"""``scrape audit OUTPUT...``: whether a harvest was polite, by its records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from parascrape.cli import options as opt
+from parascrape.cli.tables import (
+    Json,
+    Top,
+    at_least_0,
+    count,
+    duration,
+    host_name,
+    make_table,
+    to_json,
+    write_out,
+)
+from parascrape.settings import USER_AGENT, Settings
+
+if TYPE_CHECKING:
+    from parascrape.audit import Audit, HostAudit
+
+__all__ = ["audit"]
+
+_DEFAULT = Settings()
+_COLUMNS = ("fetches", "least\ngap", "at\nonce", "too\nsoon", "too\nmany", "Retry-\nAfter", "for-\nbidden")
+
+Outputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="OUTPUT...",
+        help="Files of records; several are one account.",
+        rich_help_panel="Audit",
+        show_default=False,
+    ),
+]
+Robots = Annotated[
+    bool,
+    typer.Option(
+        "--robots",
+        rich_help_panel="Audit",
+        help="Fetch each host's robots.txt, and hold the fetches against it.",
+        show_default=False,
+    ),
+]
+
+
+def audit(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
+    ctx: typer.Context,
+    outputs: Outputs,
+    ask_robots: Robots = False,
+    per_host: opt.PerHost = _DEFAULT.per_host,
+    delay: opt.Delay = _DEFAULT.delay,
+    per_domain: opt.PerDomain = False,
+    timeout: opt.Timeout = _DEFAULT.timeout,
+    header: opt.Header = None,
+    user_agent: opt.UserAgent = USER_AGENT,
+    proxy: opt.Proxy = "",
+    insecure: opt.Insecure = False,
+    allow_private: opt.AllowPrivate = False,
+    connect_to: opt.ConnectTo = "",
+    ca_file: opt.CaFile = "",
+    top: Top = 10,
+    json: Json = False,
+) -> None:
+    """Hold the fetches that records tell of against the limits of each host: name those of the harvest.
+
+    Overlaps of under 2 ms, and gaps short by under 2 ms and a thousandth, are no violation.
+    Exit status: 0 no limit was broken, 1 some were, 2 wrong usage, 74 no temporary file.
+    """
+    settings = opt.make_settings(ctx.params)
+    at_least_0("--top", top)
+    from parascrape.audit import audit as make_audit
+    from parascrape.cli.asking import asking_hosts
+
+    hint = "as they are today"
+    with (
+        asking_hosts(settings, hint=hint) if ask_robots else nullcontext((settings, None)) as (
+            fitted,
+            rules_of,
+        )
+    ):
+        made = make_audit(outputs, fitted, rules_of)
+    shown = made.hosts[: top or None]
+    if json:
+        status = write_out(to_json(_as_json(made, shown, settings, ask_robots)))
+    else:
+        status = write_out("\n".join(_as_text(made, shown, settings, ask_robots)))
+    raise typer.Exit(status or int(made.broken > 0))
+
+
+def _as_json(made: Audit, shown: list[HostAudit], settings: Settings, asked: bool) -> dict[str, Any]:
+    from parascrape.audit import TOLERANCE
+
+    values = {field.name: getattr(made, field.name) for field in fields(made)}
+    limits = {"per_host": settings.per_host, "delay": settings.delay, "tolerance": TOLERANCE}
+    return {
+        "broken": made.broken,
+        **values,
+        "asked": asked,
+        "limits": limits,
+        "hosts": len(made.hosts),
+        "top": [{**one._asdict(), "broken": one.broken} for one in shown],
+    }
+
+
+def _as_text(made: Audit, shown: list[HostAudit], settings: Settings, asked: bool) -> Iterator[str]:
+    name = "domain" if settings.per_domain else "host"
+    if shown:
+        yield make_table(
+            [name, *_COLUMNS],
+            map(_row, shown),
+        )
+        if len(made.hosts) > len(shown):
+            yield f"and {count(len(made.hosts) - len(shown), name)} more"
+        yield ""
+    yield f"{count(made.fetches, 'fetch', 'es')} for {count(made.pages, 'outcome')}. {_verdict(made)}"
+    yield _limits(settings, asked)
+    if unjudged := list(_unjudged(made, asked)):
+        yield f"Not judged: {', '.join(unjudged)}."
+
+
+def _row(one: HostAudit) -> list[str]:
+    gap = "-" if one.least_gap is None else f"{one.least_gap:,.3f} s"
+    counts = (one.too_soon, one.too_many, one.in_retry_after, one.forbidden)
+    numbers = [f"{number:,}" for number in (one.most_at_once, *counts)]
+    return [host_name(one.host), f"{one.fetches:,}", gap, *numbers]
+
+
+def _verdict(made: Audit) -> str:
+    if not made.fetches:
+        return "There is nothing to audit."
+    if not made.broken:
+        return "No limit was broken."
+    hosts = sum(1 for one in made.hosts if one.broken)
+    return f"BROKEN {made.broken:,} times, at {count(hosts, 'host')}."
+
+
+def _limits(settings: Settings, asked: bool) -> str:
+    most = f"at most {count(settings.per_host, 'fetch', 'es')}" if settings.per_host else "any number"
+    parts = [
+        f"{most} at once",
+        f"{duration(settings.delay)} between two starts",
+        "none while Retry-After runs",
+    ]
+    if asked:
+        parts.append("what robots.txt says today")
+    return f"Limits of a {'domain' if settings.per_domain else 'host'}: {', '.join(parts)}."
+
+
+def _unjudged(made: Audit, asked: bool) -> Iterator[str]:
+    """What no record, or nobody, can tell."""
+    if made.unseen:
+        yield f"{count(made.unseen, 'attempt')} whose time no record tells"
+    if made.unmeasured:
+        yield f"how long {count(made.unmeasured, 'attempt')} took"
+    if made.foreign:
+        yield f"{count(made.foreign, 'line')} that {'is' if made.foreign == 1 else 'are'} no record"
+    if made.unreachable:
+        yield f"{count(made.unreachable, 'host')} without a robots.txt to be had now"
+    if made.fetches and not asked:
+        yield "robots.txt (--robots asks for it)"

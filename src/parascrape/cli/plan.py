@@ -1,0 +1,192 @@
+"""``scrape plan LIST...``: what a harvest would do, before it does anything."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from parascrape.cli import options as opt
+from parascrape.cli.lists import Sources, UrlColumn
+from parascrape.cli.tables import (
+    Json,
+    Top,
+    at_least_0,
+    count,
+    duration,
+    host_name,
+    make_table,
+    to_json,
+    write_out,
+)
+from parascrape.settings import USER_AGENT, Settings
+
+if TYPE_CHECKING:
+    from parascrape.plan import Bound, Change, Plan
+
+__all__ = ["plan"]
+
+_DEFAULT = Settings()
+
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline", rich_help_panel="Plan", help="Ask no host for robots.txt [asked].", show_default=False
+    ),
+]
+Latency = Annotated[
+    float,
+    typer.Option(
+        "--latency",
+        rich_help_panel="Plan",
+        metavar="SECONDS",
+        help="Assume that a fetch takes so long [0 s].",
+        show_default=False,
+    ),
+]
+
+
+def plan(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
+    ctx: typer.Context,
+    sources: Sources,
+    url_column: UrlColumn = "url",
+    limit: opt.Limit = 0,
+    offline: Offline = False,
+    latency: Latency = 0.0,
+    mode: opt.ModeOption = _DEFAULT.mode,
+    processes: opt.Processes = 0,
+    threads: opt.Threads = 0,
+    per_host: opt.PerHost = _DEFAULT.per_host,
+    delay: opt.Delay = _DEFAULT.delay,
+    per_domain: opt.PerDomain = False,
+    ignore_robots: opt.IgnoreRobots = False,
+    fetch_duplicates: opt.FetchDuplicates = False,
+    drop_tracking: opt.DropTracking = False,
+    sort_query: opt.SortQuery = False,
+    timeout: opt.Timeout = _DEFAULT.timeout,
+    header: opt.Header = None,
+    cookie: opt.Cookie = None,
+    user_agent: opt.UserAgent = USER_AGENT,
+    proxy: opt.Proxy = "",
+    insecure: opt.Insecure = False,
+    allow_private: opt.AllowPrivate = False,
+    connect_to: opt.ConnectTo = "",
+    ca_file: opt.CaFile = "",
+    top: Top = 10,
+    json: Json = False,
+) -> None:
+    """Say what a harvest of the lists would do: hosts, what robots.txt forbids, how long it takes at least.
+
+    Nothing is fetched but each host's robots.txt. Name the options of the harvest that you plan.
+    Exit status: 0 the plan is printed, 2 wrong usage, 130 interrupted.
+    """
+    settings = opt.make_settings(ctx.params)
+    for name, value in {"limit": limit, "latency": latency, "top": top}.items():
+        at_least_0(f"--{name}", value)
+    from parascrape import inputs
+    from parascrape.cli.asking import asking_hosts
+    from parascrape.plan import plan as make_plan
+
+    entries = itertools.islice(inputs.read_lists(sources, url_column=url_column), limit or None)
+    ask = settings.robots and not offline
+    with (
+        asking_hosts(settings, hint="--offline skips that") if ask else nullcontext((settings, None)) as (
+            fitted,
+            rules_of,
+        )
+    ):
+        made = make_plan(entries, fitted, rules_of, latency=latency, top=top or sys.maxsize)
+    raise typer.Exit(write_out(to_json(_as_json(made)) if json else "\n".join(_as_text(made, settings))))
+
+
+def _as_json(made: Plan) -> dict[str, Any]:
+    """The plan's fields; what robots.txt forbids is null where nobody was asked."""
+    values = {field.name: getattr(made, field.name) for field in fields(made)}
+    if not made.asked:
+        values |= {"forbidden": None, "unreachable": None}
+    return {**values, "top": [{**host._asdict(), "fetches": host.fetches} for host in made.top]}
+
+
+def _as_text(made: Plan, settings: Settings) -> Iterator[str]:
+    yield from _counts(made)
+    yield ""
+    if made.top:
+        yield from _hosts(made, settings)
+        yield ""
+    yield _lower_bound(made.bound, settings)
+    yield _assumptions(made, settings)
+    yield from (_advice(change, made) for change in made.changes)
+
+
+def _counts(made: Plan) -> Iterator[str]:
+    rows = [
+        ("lines", made.lines, ""),
+        ("invalid", made.invalid, "no http(s) URL"),
+        ("duplicates", made.duplicates, "the same URL stands above"),
+    ]
+    if made.asked:
+        rows.append(("forbidden", made.forbidden, "by robots.txt"))
+        rows.append(("unreachable", made.unreachable, "robots.txt could not be had, which forbids them"))
+    rows.append(("to fetch", made.fetches, ""))
+    rows.append(("hosts", made.hosts, ""))
+    wide = max(len(f"{number:,}") for _, number, _ in rows)
+    for name, number, note in rows:
+        yield f"{name:<12}{number:>{wide},}  {note if number else ''}".rstrip()
+
+
+def _hosts(made: Plan, settings: Settings) -> Iterator[str]:
+    rows = [
+        (
+            host_name(one.host),
+            f"{one.urls:,}",
+            f"{one.forbidden + one.unreachable:,}" if made.asked else "?",
+            duration(one.delay) + (" (robots.txt)" if one.delay_by == "robots" else ""),
+            duration(one.seconds),
+        )
+        for one in made.top
+    ]
+    name = "domain" if settings.per_domain else "host"
+    yield make_table([name, "URLs", "forbidden", "delay", "at least"], rows)
+    if made.hosts > len(made.top):
+        yield f"and {count(made.hosts - len(made.top), name)} more"
+
+
+def _lower_bound(bound: Bound, settings: Settings) -> str:
+    if not bound.by:
+        most = count(settings.per_host, "fetch", "es") if settings.per_host else "any number of fetches"
+        return f"No delay holds anywhere, only {most} at once from a host: --latency SECONDS gives a bound."
+    why = {
+        "robots": "by the delay that its robots.txt asks for",
+        "delay": f"by --delay {settings.delay:g}",
+        "per_host": f"by --per-host {settings.per_host}",
+        "fetches": f"by {count(settings.fetches, 'fetch', 'es')} at once over all",
+        "latency": "by the time of one fetch",
+    }[bound.by]
+    who = f"{host_name(bound.host)} sets it, " if bound.host else ""
+    return f"At least {duration(bound.seconds)}: {who}{why}."
+
+
+def _assumptions(made: Plan, settings: Settings) -> str:
+    """What the bound rests on, in one line."""
+    took = f"a fetch takes {duration(made.latency)}" if made.latency else "a fetch takes no time"
+    parts = [took, "none fails", "gaps are as short as may be"]
+    if not made.asked:
+        parts.append(
+            "robots.txt is ignored" if not settings.robots else "robots.txt forbids and delays nothing"
+        )
+    return f"Assumed: {', '.join(parts)}."
+
+
+def _advice(change: Change, made: Plan) -> str:
+    """What one option would change, and who should agree to it."""
+    more = change.fetches - made.fetches
+    effects = [f"fetch {count(more, 'URL')} more"] if more else []
+    if change.bound.seconds != made.bound.seconds:
+        effects.append(f"take at least {duration(change.bound.seconds)}")
+    asks = "" if change.options.startswith(("--threads", "--mode")) else ", if its sites agree"
+    return f"{change.options} would {' and '.join(effects)}{asks}."

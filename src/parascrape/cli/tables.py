@@ -1,0 +1,138 @@
+"""What `scrape plan` and `scrape audit` print: plain tables and JSON, on standard output."""
+
+from __future__ import annotations
+
+import errno
+import io
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from parascrape.errors import UsageError
+from parascrape.text import printable
+
+__all__ = [
+    "Json",
+    "Top",
+    "at_least_0",
+    "count",
+    "duration",
+    "host_name",
+    "make_table",
+    "to_json",
+    "write_out",
+]
+
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", rich_help_panel="Display", help="One JSON object, for machines.", show_default=False
+    ),
+]
+Top = Annotated[
+    int,
+    typer.Option(
+        "--top", rich_help_panel="Display", metavar="N", help="Hosts to name, 0 all [10].", show_default=False
+    ),
+]
+
+_WIDTH = 100
+"""Columns where standard output is no terminal."""
+
+_LEAST_TEXT = 20
+"""Columns that the first one has on the narrowest screen."""
+
+_PIPE_CLOSED = 141
+
+
+def at_least_0(name: str, value: float) -> None:
+    """Nothing. Raises UsageError for a number below 0, or none at all."""
+    if not value >= 0:
+        raise UsageError(f"{name}: {value:g} is less than 0")
+
+
+def count(number: int, noun: str, ending: str = "s") -> str:
+    """``1 URL``, ``1,200 URLs``"""
+    return f"{number:,} {noun}{'' if number == 1 else ending}"
+
+
+def duration(seconds: float) -> str:
+    """A time that may be days.
+
+    >>> duration(0.25), duration(3600), duration(90_000)
+    ('0.25 s', '1 h 00 min', '1 d 01 h')
+    """
+    if seconds < 59.95:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours_of_day = divmod(hours, 24)
+    if days:
+        return f"{days:,} d {hours_of_day:02} h"
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def host_name(key: str) -> str:
+    """A host as people know it: without the port that its scheme has anyway.
+
+    >>> host_name("https://example.org:443"), host_name("http://example.org:443")
+    ('https://example.org', 'http://example.org:443')
+    """
+    ports = {"http:": ":80", "https:": ":443"}
+    return printable(key.removesuffix(ports.get(key.partition("//")[0], "\n")))
+
+
+def make_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """The lines of a table without rules: the first column is text and gives way, the others are numbers."""
+    from rich.console import Console
+    from rich.table import Table
+
+    whole = [*map(list, rows)]
+    cells = [[*name.split("\n"), *column] for name, *column in zip(columns, *whole, strict=True)]
+    numbers = sum(2 + max(map(len, column)) for column in cells[1:])
+    width = max(_LEAST_TEXT + numbers, shutil.get_terminal_size((_WIDTH, 24)).columns)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    table.add_column(
+        columns[0], no_wrap=True, overflow="ellipsis", vertical="bottom", max_width=width - numbers
+    )
+    for name in columns[1:]:
+        table.add_column(name, justify="right", no_wrap=True, vertical="bottom")
+    for row in whole:
+        table.add_row(*row)
+    console = Console(file=io.StringIO(), width=width, markup=False, highlight=False, color_system=None)
+    with console.capture() as capture:
+        console.print(table, markup=False, highlight=False)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def to_json(value: Any) -> str:
+    """One line of JSON; named tuples are objects, and numbers that are no JSON null."""
+    import orjson
+
+    return orjson.dumps(_plain(value)).decode()
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def write_out(text: str) -> int:
+    """The exit status of writing this to standard output: 0, or 141 where its reader has gone."""
+    if sys.stdout is None:
+        raise UsageError("there is no standard output")
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno != errno.EPIPE:
+            raise UsageError(f"standard output: {error.strerror}") from None
+        sys.stdout = None  # or Python says at its end that it cannot be flushed
+        return _PIPE_CLOSED
+    return 0

@@ -1,0 +1,283 @@
+"""The plan of a harvest: what its list holds, what the hosts allow, and how long politeness makes it last.
+
+    entries -> mark_duplicates -> counted by host -> robots.txt of each host -> forbidden ones -> Plan
+                                        |                                             ^
+                                        +------- URLs, in a temporary file -----------+
+
+The list is read once, so it may be a pipe; memory grows with the hosts, not with the lines.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import IO, NamedTuple
+
+from parascrape.errors import InvalidUrl, OutputError
+from parascrape.manners import key_of, mark_duplicates
+from parascrape.robots import ALLOW_ALL, Rules
+from parascrape.robots_survey import ask_hosts
+from parascrape.settings import Settings
+from parascrape.urls import Entry, host_key, prepare
+
+__all__ = ["Bound", "Change", "HostPlan", "Plan", "plan"]
+
+_MOST_ASKED = 64
+"""Hosts whose robots.txt is asked for at once."""
+
+
+class HostPlan(NamedTuple):
+    """What is to be fetched of one host (with ``per_domain``: of one domain), and how long that takes."""
+
+    host: str
+    urls: int  # valid and different
+    forbidden: int = 0  # of these, by what robots.txt says
+    unreachable: int = 0  # of these, because robots.txt could not be had
+    delay: float = 0.0  # seconds between two starts
+    delay_by: str = ""  # who asks for it: "robots", "settings", or nobody
+    seconds: float = 0.0  # that it takes at least
+
+    @property
+    def fetches(self) -> int:
+        """URLs that may be fetched."""
+        return self.urls - self.forbidden - self.unreachable
+
+
+class Bound(NamedTuple):
+    """The seconds that a harvest takes at least, and who sets that.
+
+    ``by`` is "robots" (a host's Crawl-delay), "delay", "per_host", "fetches" (all threads together),
+    "latency" (of a single fetch) or, where there is no bound, empty; ``host`` is the host that takes
+    longest.
+    """
+
+    seconds: float = 0.0
+    by: str = ""
+    host: str = ""
+
+
+class Change(NamedTuple):
+    """What options would change."""
+
+    options: str
+    bound: Bound
+    fetches: int  # that there would be
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What a harvest of the list would do. ``hosts`` are counted as the limits are kept: see `HostPlan`."""
+
+    lines: int
+    invalid: int
+    duplicates: int
+    forbidden: int  # URLs that robots.txt does not allow
+    unreachable: int  # URLs of hosts whose robots.txt could not be had, which forbids them for now
+    fetches: int  # URLs that are left
+    hosts: int
+    asked: bool  # whether the hosts were asked for robots.txt
+    latency: float  # seconds a fetch is assumed to take
+    bound: Bound
+    top: list[HostPlan] = field(default_factory=list)  # those with the most URLs, most first
+    changes: list[Change] = field(default_factory=list)
+
+
+def plan(
+    entries: Iterable[Entry | None],
+    settings: Settings,
+    rules_of: Callable[[str], Rules] | None,
+    *,
+    latency: float = 0.0,
+    top: int = 10,
+) -> Plan:
+    """The plan of harvesting these entries with these settings.
+
+    ``rules_of`` fetches the rules of an origin; it is called in threads. None: hosts are not asked, and
+    nor are they where the settings ignore robots.txt. ``latency`` is the seconds that a fetch is assumed
+    to take, ``top`` how many hosts the plan names.
+
+    The bound leaves out what only makes it longer: failures, the frontier's jitter, robots.txt itself.
+
+    Raises:
+        OutputError: the temporary file for the URLs cannot be written.
+    """
+    with ExitStack() as stack:
+        asked = rules_of is not None and settings.robots
+        kept = stack.enter_context(tempfile.TemporaryFile("w+b")) if asked else None
+        survey = _count(mark_duplicates(entries, settings), kept)
+        if kept is not None and rules_of is not None:
+            threads = max(1, min(settings.fetches, _MOST_ASKED))
+            survey.rules = ask_hosts(survey.urls, rules_of, threads=threads)
+            _judge(survey, kept)
+    return _sum_up(survey, settings, asked, latency, top)
+
+
+class _Survey:
+    """What is known of a list: counts, and by origin the URLs, the rules and what these forbid."""
+
+    def __init__(self) -> None:
+        self.lines = self.invalid = self.duplicates = 0
+        self.urls: Counter[str] = Counter()
+        self.forbidden: Counter[str] = Counter()
+        self.rules: dict[str, Rules] = {}
+
+
+def _count(entries: Iterable[Entry | None], kept: IO[bytes] | None) -> _Survey:
+    """The counts of a list, whose URLs are written down, each once."""
+    survey = _Survey()
+    for entry in entries:
+        if entry is None:
+            continue
+        survey.lines += 1
+        if entry.problem:
+            survey.invalid += 1
+        elif entry.duplicate:
+            survey.duplicates += 1
+        else:
+            _count_url(survey, entry.url, kept)
+    return survey
+
+
+def _count_url(survey: _Survey, text: str, kept: IO[bytes] | None) -> None:
+    try:
+        url = prepare(text)
+    except InvalidUrl:
+        survey.invalid += 1
+        return
+    survey.urls[host_key(url)] += 1
+    if kept is not None:
+        try:
+            kept.write(url.encode("ascii") + b"\n")
+        except OSError as error:
+            raise OutputError(f"no temporary file for the URLs: {error}", error.errno or 0) from None
+
+
+def _judge(survey: _Survey, kept: IO[bytes]) -> None:
+    """Count what the rules forbid."""
+    kept.seek(0)
+    for line in kept:
+        url = line[:-1].decode("ascii")
+        origin = host_key(url)
+        rules = survey.rules[origin]
+        if not rules.unreachable and not rules.allows(url):
+            survey.forbidden[origin] += 1
+
+
+# --- how long it takes ------------------------------------------------------------------------------
+
+
+class _Pace(NamedTuple):
+    """What the bound follows from."""
+
+    delay: float  # seconds
+    per_host: int
+    fetches: int  # at once, over all hosts
+    latency: float  # seconds
+
+    @property
+    def slots(self) -> int:
+        """Fetches of one host at once."""
+        return min(self.per_host or self.fetches, self.fetches)
+
+
+def _sum_up(survey: _Survey, settings: Settings, asked: bool, latency: float, top: int) -> Plan:
+    pace = _Pace(settings.delay, settings.per_host, settings.fetches, latency)
+    hosts = partial(_hosts, _group(survey, settings))
+    bound = _bound(hosts(pace), pace)
+    unreachable = sum(survey.urls[origin] for origin, rules in survey.rules.items() if rules.unreachable)
+    found = survey.urls.total()
+    forbidden = survey.forbidden.total()
+    return Plan(
+        lines=survey.lines,
+        invalid=survey.invalid,
+        duplicates=survey.duplicates,
+        forbidden=forbidden,
+        unreachable=unreachable,
+        fetches=found - forbidden - unreachable,
+        hosts=sum(1 for _ in hosts(pace)),
+        asked=asked,
+        latency=latency,
+        bound=bound,
+        top=heapq.nlargest(top, hosts(pace), key=lambda one: (one.urls, one.seconds)),
+        changes=list(_changes(hosts, pace, bound, settings)),
+    )
+
+
+def _group(survey: _Survey, settings: Settings) -> list[HostPlan]:
+    """The hosts (or domains) with the delay that their robots.txt asks for."""
+    key, groups = key_of(settings), dict[str, HostPlan]()
+    for origin, urls in survey.urls.items():
+        rules = survey.rules.get(origin, ALLOW_ALL)
+        name = key(f"{origin}/")
+        before = groups.get(name, HostPlan(name, 0))
+        groups[name] = before._replace(
+            urls=before.urls + urls,
+            forbidden=before.forbidden + survey.forbidden[origin],
+            unreachable=before.unreachable + (urls if rules.unreachable else 0),
+            delay=max(before.delay, rules.delay),
+        )
+    return list(groups.values())
+
+
+def _hosts(groups: list[HostPlan], pace: _Pace, *, heed: bool = True) -> Iterator[HostPlan]:
+    """The hosts with how long each takes; without ``heed`` as if there were no robots.txt."""
+    for host in groups:
+        if not heed:
+            host = HostPlan(host.host, host.urls)
+        by = "robots" if host.delay > pace.delay else "settings" if pace.delay else ""
+        host = host._replace(delay=max(host.delay, pace.delay), delay_by=by)
+        yield host._replace(seconds=_seconds(host, pace))
+
+
+def _seconds(host: HostPlan, pace: _Pace) -> float:
+    if not host.fetches:
+        return 0.0
+    by_delay = (host.fetches - 1) * host.delay + pace.latency
+    return max(by_delay, math.ceil(host.fetches / pace.slots) * pace.latency)
+
+
+def _bound(hosts: Iterable[HostPlan], pace: _Pace) -> Bound:
+    """The time of the host that takes longest, or of all fetches together where that is more."""
+    longest, fetches = HostPlan("", 0), 0
+    for host in hosts:
+        fetches += host.fetches
+        longest = max(longest, host, key=lambda one: one.seconds)
+    together = math.ceil(fetches / pace.fetches) * pace.latency
+    if together > longest.seconds:
+        return Bound(together, "fetches")
+    return Bound(longest.seconds, _reason(longest, pace), longest.host) if longest.seconds else Bound()
+
+
+def _reason(host: HostPlan, pace: _Pace) -> str:
+    if host.seconds > (host.fetches - 1) * host.delay + pace.latency:
+        return "per_host" if pace.slots == pace.per_host else "fetches"
+    if host.fetches == 1 or not host.delay:
+        return "latency"
+    return "robots" if host.delay_by == "robots" else "delay"
+
+
+def _changes(
+    hosts: Callable[..., Iterator[HostPlan]], pace: _Pace, bound: Bound, settings: Settings
+) -> Iterator[Change]:
+    """What would make it shorter, or fetch more: the options that bind, one at a time."""
+    more = "--mode thread" if settings.mode == "sequential" else f"--threads {2 * settings.thread_count}"
+    options = {
+        f"--delay {pace.delay / 2:g}": pace._replace(delay=pace.delay / 2),
+        f"--per-host {2 * pace.per_host}": pace._replace(per_host=2 * pace.per_host),
+        more: pace._replace(fetches=32 if settings.mode == "sequential" else 2 * pace.fetches),
+    }
+    fetches = sum(host.fetches for host in hosts(pace))
+    for option, changed in options.items():
+        other = _bound(hosts(changed), changed)
+        if other.seconds < bound.seconds:
+            yield Change(option, other, fetches)
+    free = sum(host.urls for host in hosts(pace))
+    other = _bound(hosts(pace, heed=False), pace)
+    if free > fetches or other.seconds < bound.seconds:
+        yield Change("--ignore-robots", other, free)
