@@ -1,0 +1,145 @@
+"""A comparison from its options to its exit status: recorded or read, run over the twin, shown, written."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from parascrape import inputs
+from parascrape.cli.comparison_table import show_comparison, show_disagreements
+from parascrape.comparison.as_json import as_data
+from parascrape.comparison.comparing import Comparison, Grid, compare
+from parascrape.comparison.harvest_options import shown_command
+from parascrape.comparison.network import open_recording
+from parascrape.comparison.page import make_page
+from parascrape.comparison.plots import require_plots
+from parascrape.comparison.strategies import (
+    checking_strategies,
+    default_strategies,
+    parse_strategies,
+)
+from parascrape.errors import OutputError, UsageError
+from parascrape.scrapers import check_scraper
+from parascrape.settings import Settings, available_cpus
+from parascrape.text import printable
+from parascrape.twin import serve_twin
+
+__all__ = ["Ask", "parse_time", "run_comparison", "run_verification"]
+
+
+class Ask(NamedTuple):
+    """What the command was asked."""
+
+    sources: tuple[str, ...]
+    url_column: str
+    sample: int
+    recording: str = ""
+    time_scale: float = 1.0
+    latency: str = ""
+    strategies: str = ""
+    repeat: int = 3
+    report: str = ""
+    json: str = ""
+    quiet: bool = False
+
+
+def run_comparison(ask: Ask, settings: Settings) -> int:
+    """The exit status of a comparison, which is shown on standard output and written as asked."""
+    strategies = parse_strategies(ask.strategies) if ask.strategies else default_strategies(available_cpus())
+    if not 1 <= ask.repeat <= 100:
+        raise UsageError(f"--repeat: {ask.repeat} is not between 1 and 100")
+    if ask.report:
+        require_plots()
+    comparison = _compare(ask, Grid(strategies, ask.repeat), settings)
+    best = comparison.verdict.best.strategy if comparison.verdict else strategies[0]
+    command = shown_command(ask.sources, best, settings)
+    show_comparison(comparison, command)
+    if ask.json:
+        import orjson
+
+        _write(ask.json, orjson.dumps(as_data(comparison, command), option=orjson.OPT_INDENT_2))
+    if ask.report:
+        title = inputs.default_name(ask.sources)
+        _write(ask.report, make_page(comparison, title, command).encode("utf-8", "backslashreplace"))
+    return 0 if comparison.is_good else 1
+
+
+def run_verification(ask: Ask, settings: Settings) -> int:
+    """The exit status of comparing nothing but records."""
+    comparison = _compare(ask, Grid(checking_strategies(available_cpus()), 1), settings)
+    show_disagreements(comparison)
+    return 0 if comparison.is_good else 1
+
+
+def _compare(ask: Ask, grid: Grid, settings: Settings) -> Comparison:
+    check_scraper(settings.scraper, "process", settings.select)
+    latency = parse_time("--latency", ask.latency) if ask.latency else None
+    if not 0 < ask.time_scale <= 1000:
+        raise UsageError(f"--time-scale: {ask.time_scale:g} is not between 0 and 1000")
+    tell = _teller(ask.quiet)
+    entries = inputs.read_lists(ask.sources, url_column=ask.url_column)
+    with _ending_on_sigterm(), _recording_path(ask.recording) as path:
+        recorded = open_recording(entries, ask.sample, path, settings, tell)
+        sample = recorded.sample
+        tell(f"{len(sample.entries):,} of {sample.total:,} URLs on {sample.hosts:,} hosts.")
+        with serve_twin(path, time_scale=ask.time_scale, latency=latency) as twin:
+            tell(f"{grid.repeat} times: {', '.join(strategy.name for strategy in grid.strategies)}.")
+            return compare(recorded, grid, settings, twin, tell)
+
+
+def _teller(quiet: bool) -> Callable[[str], object]:
+    return (lambda line: None) if quiet else lambda line: sys.stderr.write(printable(line, 1000) + "\n")
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind as Ctrl-C does: what was started is ended, temporary files go."""
+
+    def end(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _recording_path(wanted: str) -> Iterator[Path]:
+    """Where the recording is or is to be; without a name it is gone at the end."""
+    if wanted:
+        yield Path(wanted)
+        return
+    with tempfile.TemporaryDirectory(prefix="parascrape-recording-") as folder:
+        yield Path(folder, "pages.warc.gz")
+
+
+def _write(path: str, data: bytes) -> None:
+    """Write a whole file, or leave the one that is there. Raises OutputError."""
+    part = f"{path}.part"
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(part).write_bytes(data)
+        os.replace(part, path)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}", error.errno or 0) from None
+
+
+_TIME = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(ms|s|)")
+
+
+def parse_time(option: str, text: str) -> float:
+    """Seconds of ``200ms``, ``1.5s`` or ``0.2``. Raises UsageError for what is no time up to a minute."""
+    match = _TIME.fullmatch(text.strip())
+    seconds = float(match[1]) / (1000 if match[2] == "ms" else 1) if match else -1.0
+    if not 0 <= seconds <= 60:
+        raise UsageError(f"{option} {text!r}: write a time such as 200ms or 1.5s, at most 60s")
+    return seconds

@@ -1,0 +1,144 @@
+"""A whole comparison: sampled, run, checked for equal records, judged."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from parascrape.comparison.bounds import Limits
+from parascrape.comparison.differences import Difference, compare_outputs
+from parascrape.comparison.figures import Figures, summarise_runs
+from parascrape.comparison.harvest_options import options_of
+from parascrape.comparison.network import Network, Recorded
+from parascrape.comparison.runs import Plan, Run, run_all
+from parascrape.comparison.sampling import Sample, write_list
+from parascrape.comparison.stages import Stages, run_stages
+from parascrape.comparison.strategies import Strategy
+from parascrape.comparison.verdict import Verdict, give_verdict
+from parascrape.settings import Settings, available_cpus
+
+__all__ = ["Comparison", "Disagreement", "Grid", "check_records", "compare", "make_plan"]
+
+
+class Grid(NamedTuple):
+    """What is compared, and how often each."""
+
+    strategies: tuple[Strategy, ...]
+    repeat: int
+
+
+class Disagreement(NamedTuple):
+    """A strategy whose records are others than those of the first: of so many URLs, some of them shown."""
+
+    reference: Strategy
+    strategy: Strategy
+    urls: int
+    shown: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that came of it. ``figures`` and ``verdict`` are there for strategies that did their work."""
+
+    recorded: Recorded
+    strategies: tuple[Strategy, ...]
+    runs: tuple[Run, ...]
+    figures: tuple[Figures, ...]
+    stages: Stages
+    limits: Limits
+    disagreements: tuple[Disagreement, ...]
+    verdict: Verdict | None
+
+    @property
+    def sample(self) -> Sample:
+        """What was drawn from the list."""
+        return self.recorded.sample
+
+    @property
+    def faults(self) -> dict[Strategy, str]:
+        """Why strategies gave nothing."""
+        return {run.strategy: run.fault for run in self.runs if run.fault}
+
+    @property
+    def is_good(self) -> bool:
+        """Whether every strategy did its work, and all gave the same records."""
+        return not self.faults and not self.disagreements
+
+
+def compare(
+    recorded: Recorded,
+    grid: Grid,
+    settings: Settings,
+    network: Network | None,
+    tell: Callable[[str], object],
+) -> Comparison:
+    """The comparison of the strategies on a sample; ``tell`` gets a line after every step.
+
+    A strategy that crashes or loses records is left out of the verdict and named in ``faults``.
+    """
+    settings = _over(network, settings)
+    with make_plan(recorded.sample, grid, settings, network) as plan:
+        runs = run_all(plan, tell)
+        disagreements = tuple(check_records(runs))
+        stages = run_stages(plan.forwards, settings)
+    figures = summarise_runs(grid.strategies, runs)
+    limits = Limits(available_cpus(), settings.per_host, settings.delay)
+    verdict = give_verdict(figures, stages, limits, recorded.sample.total) if figures else None
+    return Comparison(
+        recorded,
+        grid.strategies,
+        tuple(runs),
+        tuple(figures),
+        stages,
+        limits,
+        disagreements,
+        verdict,
+    )
+
+
+def _over(network: Network | None, settings: Settings) -> Settings:
+    """The settings of runs that this network answers. The sample holds no URL twice: none is looked for."""
+    settings = replace(settings, fetch_duplicates=True)
+    if network is None:
+        return settings
+    return replace(settings, connect_to=network.connect_to, ca_file=network.ca_file, proxy="")
+
+
+@contextmanager
+def make_plan(sample: Sample, grid: Grid, settings: Settings, network: Network | None) -> Iterator[Plan]:
+    """The plan, whose folder is there until the context ends."""
+    with tempfile.TemporaryDirectory(prefix="parascrape-compare-") as name:
+        folder = Path(name)
+        forwards, backwards = folder / "list.jsonl", folder / "reversed.jsonl"
+        write_list(forwards, sample.entries)
+        write_list(backwards, reversed(sample.entries))
+        yield Plan(
+            grid.strategies,
+            grid.repeat,
+            folder,
+            forwards,
+            backwards,
+            len(sample.entries),
+            tuple(options_of(settings)),
+            network,
+        )
+
+
+def check_records(runs: Sequence[Run]) -> Iterator[Disagreement]:
+    """The strategies with a run whose records are not those of the first good run, each once.
+
+    The first strategy too: where its own runs disagree, its scraper depends on more than the page.
+    """
+    good = [run for run in runs if not run.fault]
+    seen: set[Strategy] = set()
+    for run in good[1:]:
+        if run.strategy in seen:
+            continue
+        count, shown = compare_outputs(good[0].output, run.output)
+        if count:
+            seen.add(run.strategy)
+            yield Disagreement(good[0].strategy, run.strategy, count, tuple(shown))

@@ -1,0 +1,69 @@
+"""The network of a comparison: every page fetched once, politely, and from then on answered for by a twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from parascrape.comparison.sampling import Sample, sample_entries
+from parascrape.settings import Settings
+from parascrape.text import printable
+from parascrape.twin import Recording, Stats, read_recording, record
+from parascrape.twin.exchange import Seconds
+from parascrape.urls import Entry
+
+__all__ = ["Network", "Recorded", "mean_seconds", "open_recording"]
+
+
+class Network(Protocol):
+    """Who answers the runs, as `parascrape.twin.Twin` does; ``pid`` is its process on this machine."""
+
+    pid: int
+    connect_to: str
+    ca_file: str
+
+    def stats(self) -> Stats:
+        """What it did since the last `reset`."""
+
+    def reset(self) -> None:
+        """Have it count anew."""
+
+
+class Recorded(NamedTuple):
+    """What was drawn from the list, and the mean seconds a page that the sites took at the time."""
+
+    sample: Sample
+    seconds: Seconds
+
+
+def open_recording(
+    entries: Iterable[Entry], most: int, path: Path, settings: Settings, tell: Callable[[str], object]
+) -> Recorded:
+    """A sample of the entries whose answers the file at ``path`` holds; it is recorded where there is none.
+
+    Raises:
+        UsageError: the file is no recording, or of no URL of the list.
+        OutputError: the recording cannot be written.
+    """
+    if path.exists():
+        recording = read_recording(path)
+        known = set(recording.entries) or set(recording)  # another tool's file knows no entries
+        sample = sample_entries(entries, most, known)
+        tell(f"{len(sample.entries):,} URLs come from the recording {path}.")
+        return Recorded(sample, mean_seconds(recording))
+    sample = sample_entries(entries, most)
+    tell(f"Fetching {len(sample.entries):,} URLs once, to record them.")
+    made = record(sample.entries, path, settings)
+    failed = "".join(f", {code} {count}" for code, count in made.failed.most_common())
+    tell(printable(f"Recorded {made.entries:,} pages in {made.seconds:.1f} s{failed}."))
+    return Recorded(sample, mean_seconds(read_recording(path)))
+
+
+def mean_seconds(recording: Recording) -> Seconds:
+    """The seconds of each part, the mean over the pages (a redirect's are its page's); zeros without any."""
+    pages = len(recording.entries)
+    rows = [exchange.seconds for exchange in recording.exchanges if exchange.entry]
+    if not pages or not rows:
+        return Seconds()
+    return Seconds(*(sum(column) / pages for column in zip(*rows, strict=True)))

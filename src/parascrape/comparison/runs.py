@@ -1,0 +1,202 @@
+"""Runs: every strategy in a process of its own, in turn A B C, A B C, each measured and its records read."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from parascrape import records
+from parascrape.comparison.measuring import Measured
+from parascrape.comparison.network import Network
+from parascrape.comparison.sampling import URL_COLUMN, host_of
+from parascrape.comparison.strategies import Strategy
+from parascrape.errors import ParascrapeError
+from parascrape.text import printable
+from parascrape.twin import Stats
+
+__all__ = ["HostLoad", "Plan", "Result", "Run", "read_result", "run_all", "run_once"]
+
+_EXITS = (0, 1)  # all good, some failed: the run did its work
+
+
+class HostLoad(NamedTuple):
+    """What one host had to do in a run: pages asked for, and the seconds they took together."""
+
+    pages: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the records of one run say. Seconds, of each page's last attempt, connect to record."""
+
+    pages: int = 0
+    first: float | None = None  # the epoch's seconds at which the first fetch began
+    latencies: tuple[float, ...] = ()  # sorted
+    errors: Counter[str] = field(default_factory=Counter)
+    hosts: dict[str, HostLoad] = field(default_factory=dict)
+    bytes: int = 0
+
+    def percentile(self, share: float) -> float | None:
+        """The latency that this share of the pages stays within (nearest rank); None without pages."""
+        if not self.latencies:
+            return None
+        return self.latencies[max(0, math.ceil(share * len(self.latencies)) - 1)]
+
+
+class Run(NamedTuple):
+    """One run of one strategy, and what the twin did in it; ``fault`` says why it counts for nothing."""
+
+    strategy: Strategy
+    measured: Measured
+    result: Result
+    output: Path
+    fault: str = ""
+    twin: Stats = Stats()
+
+    @property
+    def rate(self) -> float:
+        """Pages a second, start-up counted."""
+        return self.result.pages / self.measured.seconds
+
+    @property
+    def starting(self) -> float:
+        """Seconds until the first fetch began; 0.0 where nothing was fetched."""
+        if self.result.first is None:
+            return 0.0
+        return min(max(0.0, self.result.first - self.measured.began), self.measured.seconds)
+
+    def projected(self, pages: int) -> float:
+        """Seconds that so many pages would take: the start once, the rest in proportion."""
+        going = self.measured.seconds - self.starting
+        return self.starting + going * pages / max(1, self.result.pages)
+
+
+class Plan(NamedTuple):
+    """What is to be run: the lists (forwards and backwards), how often, with which options, and where."""
+
+    strategies: tuple[Strategy, ...]
+    repeat: int
+    folder: Path
+    forwards: Path
+    backwards: Path
+    pages: int
+    options: tuple[str, ...] = ()
+    network: Network | None = None
+
+    def command(self, strategy: Strategy, output: Path) -> list[str]:
+        """What is run; ``python -m`` takes the package that this process has, wherever it came from."""
+        source = self.backwards if strategy.reverse else self.forwards
+        return [
+            *(sys.executable, "-m", "parascrape", str(source), f"--url-column={URL_COLUMN}"),
+            *("--output", str(output), "--overwrite", "--quiet", *strategy.options, *self.options),
+        ]
+
+
+def run_all(plan: Plan, tell: Callable[[str], object]) -> list[Run]:
+    """Every run in the order in which it was made; a strategy that failed once is not run again."""
+    runs: list[Run] = []
+    failed: set[Strategy] = set()
+    for number in range(1, plan.repeat + 1):
+        for index, strategy in enumerate(plan.strategies):
+            if strategy in failed:
+                continue
+            run = run_once(plan, strategy, plan.folder / f"{number}-{index}.jsonl")
+            runs.append(run)
+            if run.fault:
+                failed.add(strategy)
+            shown = run.fault or f"{run.rate:,.1f} pages/s"
+            tell(f"round {number} of {plan.repeat}: {strategy.name}: {shown}")
+    return runs
+
+
+def run_once(plan: Plan, strategy: Strategy, output: Path) -> Run:
+    """One measured run of a strategy."""
+    network = plan.network
+    if network:
+        network.reset()
+    command = [sys.executable, "-m", "parascrape.comparison.measuring", str(network.pid if network else 0)]
+    with _started([*command, *plan.command(strategy, output)]) as process:
+        answer, trouble = process.communicate()
+    try:
+        measured = Measured(**json.loads(answer))
+    except ValueError as error:
+        said = printable(trouble.decode(errors="replace").strip().rpartition("\n")[2])
+        raise ParascrapeError(f"{strategy.name} could not be measured: {said}") from error
+    result = read_result(output) if output.exists() else Result()
+    twin = network.stats() if network else Stats()
+    return Run(strategy, measured, result, output, _fault(measured, result, plan.pages), twin)
+
+
+@contextmanager
+def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, which is ended and waited for whatever happens: with it ends the run it measures."""
+    process = subprocess.Popen(  # noqa: S603 (this Python and this package)
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait()
+
+
+def _fault(measured: Measured, result: Result, pages: int) -> str:
+    """Why the run counts for nothing, in one line; empty where it did its work."""
+    if measured.status not in _EXITS:
+        said = printable(measured.errors.strip().rpartition("\n")[2].removeprefix("scrape: "))
+        return f"ended with status {measured.status}{': ' if said else ''}{said}"
+    if result.pages == pages:
+        return ""
+    said = printable(measured.errors.strip().rpartition("\n")[2])
+    return f"gave {result.pages} outcomes for {pages} URLs{': ' if said else ''}{said}"
+
+
+def read_result(output: Path) -> Result:
+    """What the records of an output say; a page that gave several counts once."""
+    pages = size = 0
+    first: str | None = None
+    latencies: list[float] = []
+    errors: Counter[str] = Counter()
+    hosts: dict[str, HostLoad] = {}
+    for record in _read_pages(output):
+        meta: dict[str, Any] = record["meta"]
+        elapsed = float(meta.get("elapsed", 0.0))
+        pages += 1
+        size += int(meta.get("bytes", 0))
+        if "elapsed" in meta:
+            latencies.append(elapsed)
+        if "error" in record:
+            errors[str(record["error"].get("code", ""))] += 1
+        if began := meta.get("fetched_at"):
+            first = min(first or began, began)
+        host = _host(record["url"])
+        load = hosts.get(host, HostLoad(0, 0.0))
+        hosts[host] = HostLoad(load.pages + 1, load.seconds + elapsed)
+    stamp = datetime.fromisoformat(first).timestamp() if first else None
+    return Result(pages, stamp, tuple(sorted(latencies)), errors, hosts, size)
+
+
+def _read_pages(output: Path) -> Iterator[dict[str, Any]]:
+    with open(output, "rb") as lines:
+        for line in lines:
+            record = records.parse(line)
+            if record["meta"].get("item", 1) == 1:
+                yield record
+
+
+def _host(url: str) -> str:
+    try:
+        return host_of(url)
+    except ParascrapeError:  # such as a URL shown in part
+        return ""

@@ -1,0 +1,132 @@
+"""Where the time of a page goes when nothing else runs: ``python -m parascrape.comparison.stages LIST``.
+
+A process of its own, for the first page pays for imports. It reads the settings as JSON from standard input,
+fetches and scrapes the list's pages one after the other, and prints the mean of each stage as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from parascrape import records, urls
+from parascrape.comparison.sampling import URL_COLUMN
+from parascrape.errors import ParascrapeError
+from parascrape.inputs import read_lists
+from parascrape.page import Page
+from parascrape.scrapers import scraper_for
+from parascrape.settings import Settings
+from parascrape.text import printable
+from parascrape.urls import Entry
+
+__all__ = ["Stages", "main", "measure_stages", "run_stages"]
+
+_MOST_PAGES = 100
+_MOST_SECONDS = 20.0
+
+
+class Stages(NamedTuple):
+    """Seconds a page, the mean over so many ``pages``. All but ``waiting`` are CPU time of one thread.
+
+    Receiving is the protocol, TLS and undoing content codings; what a scraper decodes itself is parsing.
+    """
+
+    pages: int = 0
+    waiting: float = 0.0
+    receiving: float = 0.0
+    decoding: float = 0.0
+    parsing: float = 0.0
+    writing: float = 0.0
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds a page."""
+        return self.receiving + self.decoding + self.parsing + self.writing
+
+
+def run_stages(path: Path, settings: Settings) -> Stages:
+    """The stages of the list's pages, measured in a process of its own; without pages where that failed."""
+    command = [sys.executable, "-m", "parascrape.comparison.stages", str(path)]
+    data = json.dumps(asdict(settings), default=dict).encode()
+    done = subprocess.run(command, input=data, capture_output=True, check=False)  # noqa: S603 (this Python)
+    try:
+        return Stages(**json.loads(done.stdout))
+    except (ValueError, TypeError):
+        return Stages()
+
+
+def measure_stages(entries: Iterable[Entry], settings: Settings) -> Stages:
+    """The mean of each stage over the entries, the first not counted where there are others.
+
+    Stops after 100 pages or 20 s: enough for a mean, and nobody waits for it.
+    """
+    from parascrape.fetch import close_connections
+
+    scraper = scraper_for(settings)
+    ends = time.monotonic() + _MOST_SECONDS
+    rows: list[list[float]] = []
+    for entry in entries:
+        rows.append(_time_page(entry, settings, scraper))
+        if len(rows) > _MOST_PAGES or time.monotonic() > ends:
+            break
+    close_connections()
+    counted = rows[1:] or rows
+    if not counted:
+        return Stages()
+    return Stages(len(counted), *(sum(column) / len(counted) for column in zip(*counted, strict=True)))
+
+
+def _time_page(entry: Entry, settings: Settings, scraper: Any) -> list[float]:
+    """Seconds waiting, receiving, decoding, parsing and writing one page; a failed one ends early."""
+    from parascrape.fetch import fetch
+
+    times = [0.0] * 5
+    wall, cpu = time.perf_counter(), time.thread_time()
+    page: Page | None = None
+    try:
+        page = fetch(urls.prepare(entry.url), settings)
+    except ParascrapeError:
+        pass  # its time counts like that of any other page
+    fetched = time.thread_time()
+    times[1] = fetched - cpu
+    times[0] = max(0.0, time.perf_counter() - wall - times[1])
+    if page is not None:
+        times[2:] = _time_scraper(page, scraper)
+    return times
+
+
+def _time_scraper(page: Page, scraper: Any) -> list[float]:
+    began = time.thread_time()
+    encoding = page.encoding
+    decoded = time.thread_time()
+    try:
+        found = scraper(page)
+        rows = [found] if isinstance(found, dict) else list(found)
+    except BaseException as error:  # sys.exit() in a scraper too: the page takes the time it takes
+        rows = [{"error": printable(str(error))}]
+    parsed = time.thread_time()
+    try:
+        for row in rows:
+            records.encode({"url": page.url, **row, "meta": {"encoding": encoding}})
+    except (ParascrapeError, TypeError):
+        pass  # no record: the runs say so
+    return [decoded - began, parsed - decoded, time.thread_time() - parsed]
+
+
+def main() -> None:
+    """Measure the stages of the list on the command line."""
+    given = json.load(sys.stdin)
+    settings = Settings(**{**given, "select": tuple(given["select"])})
+    before, sys.stdout = sys.stdout, sys.stderr  # what scrapers print
+    stages = measure_stages(read_lists([sys.argv[1]], url_column=URL_COLUMN), settings)
+    before.write(json.dumps(stages._asdict()))
+
+
+if __name__ == "__main__":
+    main()

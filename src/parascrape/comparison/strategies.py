@@ -1,0 +1,117 @@
+"""Strategies: a mode with its numbers of processes and threads, as people write them."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, get_args
+
+from parascrape.errors import UsageError
+from parascrape.settings import Mode
+
+__all__ = ["Strategy", "checking_strategies", "default_strategies", "parse_strategies"]
+
+_WRITTEN = re.compile(r"(auto|sequential|thread|process)(?::([0-9]{1,4})(?:x([0-9]{1,4}))?)?")
+_MOST = 1024
+
+
+class Strategy(NamedTuple):
+    """One way to run a harvest. ``processes`` is 0 unless the mode is process, ``threads`` never 0.
+
+    In mode auto, which changes to processes where that pays, they are what it starts with.
+
+    ``reverse``: the list runs backwards, which shows whether records depend on what came before.
+    """
+
+    mode: Mode
+    processes: int
+    threads: int
+    reverse: bool = False
+
+    @property
+    def name(self) -> str:
+        """How it is written: ``sequential``, ``thread:8``, ``process:2x8``.
+
+        >>> Strategy("process", 2, 8).name
+        'process:2x8'
+        """
+        numbers = {"auto": "", "sequential": "", "thread": f":{self.threads}"}
+        name = self.mode + numbers.get(self.mode, f":{self.processes}x{self.threads}")
+        return f"{name} reversed" if self.reverse else name
+
+    @property
+    def options(self) -> list[str]:
+        """The options of the command that make a harvest run so."""
+        options = ["--mode", self.mode]
+        if self.mode == "process":
+            options += ["--processes", str(self.processes)]
+        return options if self.mode in ("auto", "sequential") else [*options, "--threads", str(self.threads)]
+
+    @property
+    def fetches(self) -> int:
+        """Fetches in flight at once."""
+        return max(1, self.processes) * self.threads
+
+    @property
+    def cost(self) -> tuple[int, int]:
+        """What it takes of the machine, to be ordered by: processes, then threads; auto may take all."""
+        return _MOST + 1 if self.mode == "auto" else self.processes, self.threads
+
+
+def parse_strategies(text: str) -> tuple[Strategy, ...]:
+    """The strategies of a list such as ``sequential,thread:8,process:2x8``.
+
+    ``thread`` alone has 32 threads, ``process:2`` 8 in each process.
+
+    Raises:
+        UsageError: one is no strategy, is out of range or stands there twice, or there is none.
+    """
+    found = tuple(_parse(part.strip()) for part in text.split(",") if part.strip())
+    if not found:
+        raise UsageError(f"--strategies: none given; write {_EXAMPLE}")
+    for strategy in found:
+        if found.count(strategy) > 1:
+            raise UsageError(f"--strategies: {strategy.name} stands there twice")
+    return found
+
+
+_EXAMPLE = "sequential,thread:8,process:2x8"
+
+
+def _parse(text: str) -> Strategy:
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--strategies: {text!r} is no strategy; write {_EXAMPLE}")
+    mode, first, second = match.groups()
+    numbers = [int(number) for number in (first, second) if number]
+    most = {"auto": 0, "sequential": 0, "thread": 1, "process": 2}[mode]
+    if len(numbers) > most or (mode == "process" and not numbers):
+        raise UsageError(f"--strategies: {text!r}: write sequential, thread:THREADS or process:PxTHREADS")
+    if not all(1 <= number <= _MOST for number in numbers):
+        raise UsageError(f"--strategies: {text!r}: a number is not between 1 and {_MOST}")
+    known: Mode = next(name for name in get_args(Mode) if name == mode)
+    if known == "process":
+        return Strategy(known, numbers[0], numbers[1] if len(numbers) > 1 else 8)
+    return Strategy(known, 0, numbers[0] if numbers else 1 if known == "sequential" else 32)
+
+
+def default_strategies(cpus: int) -> tuple[Strategy, ...]:
+    """The grid for a machine of so many CPUs: few enough to wait for, wide enough to see both curves.
+
+    >>> [strategy.name for strategy in default_strategies(2)]
+    ['sequential', 'thread:4', 'thread:8', 'thread:32', 'process:1x8', 'process:2x4', 'process:2x8', 'auto']
+    """
+    halves = sorted({1, max(1, cpus // 2), cpus})
+    threads = [Strategy("thread", 0, number) for number in (4, 8, 32)]
+    processes = [Strategy("process", number, 8) for number in halves]
+    processes.insert(-1, Strategy("process", cpus, 4))
+    return (Strategy("sequential", 0, 1), *threads, *processes, Strategy("auto", 0, 32))
+
+
+def checking_strategies(cpus: int) -> tuple[Strategy, ...]:
+    """The few under which a scraper shows hidden state: alone, backwards, in threads, in processes."""
+    return (
+        Strategy("sequential", 0, 1),
+        Strategy("sequential", 0, 1, reverse=True),
+        Strategy("thread", 0, 8),
+        Strategy("process", max(2, min(cpus, 4)), 4),
+    )

@@ -1,0 +1,60 @@
+"""Made-up runs, figures and comparisons, of which a test says only what matters to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from parascrape.comparison.bounds import Limits
+from parascrape.comparison.comparing import Comparison, Disagreement
+from parascrape.comparison.figures import Figures
+from parascrape.comparison.measuring import Measured
+from parascrape.comparison.network import Recorded
+from parascrape.comparison.runs import HostLoad, Result, Run
+from parascrape.comparison.sampling import Sample
+from parascrape.comparison.stages import Stages
+from parascrape.comparison.strategies import parse_strategies
+from parascrape.comparison.verdict import give_verdict
+from parascrape.twin import Stats
+from parascrape.twin.exchange import Seconds
+from parascrape.urls import Entry
+
+STAGES = Stages(100, waiting=0.1, receiving=0.001, decoding=0.0, parsing=0.002, writing=0.001)
+LIMITS = Limits(cpus=2)
+
+
+def make_run(name: str, seconds: float = 10.0, **more: Any) -> Run:
+    """A run of 100 pages of one host that took so long; ``more`` names what is unusual about it."""
+    given = {"pages": 100, "cpu": 1.0, "others": 0.0, "memory": 50_000_000, "starting": 0.5, "latency": 0.1}
+    given |= {"host": "http://example.com:80", "errors": {}, "twin": Stats(), "fault": "", **more}
+    (strategy,) = parse_strategies(name)
+    measured = Measured(seconds, 1000.0, 0, given["cpu"], given["memory"], given["others"])
+    hosts = {given["host"]: HostLoad(given["pages"], given["pages"] * given["latency"])}
+    latencies = (given["latency"],) * given["pages"]
+    first = 1000.0 + given["starting"]
+    result = Result(given["pages"], first, latencies, Counter(given["errors"]), hosts, 1000)
+    return Run(strategy, measured, result, Path("nowhere"), given["fault"], given["twin"])
+
+
+def make_figures(name: str, *seconds: float, **more: Any) -> Figures:
+    """The figures of runs that took so long."""
+    runs = tuple(make_run(name, each, **more) for each in seconds)
+    return Figures(runs[0].strategy, runs)
+
+
+def make_comparison(figures: Sequence[Figures], disagreements: Sequence[Disagreement] = ()) -> Comparison:
+    """A comparison with these figures."""
+    sample = Sample((Entry("http://example.com/"),), 100, 0)
+    runs = tuple(run for each in figures for run in each.runs)
+    return Comparison(
+        Recorded(sample, Seconds(0.001, 0.002, 0.0, 0.1, 0.01, 0.113)),
+        tuple(each.strategy for each in figures),
+        runs,
+        tuple(figures),
+        STAGES,
+        LIMITS,
+        tuple(disagreements),
+        give_verdict(figures, STAGES, LIMITS, 100) if figures else None,
+    )
