@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from parascrape.frontier import Frontier, Visit
-from parascrape.politeness import Politeness, Report
+from parascrape.frontier.politeness import Politeness, Report
 from parascrape.urls import Entry
 
 GOOD = Report("", 200, None, 0.05)

@@ -12,7 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -178,7 +178,7 @@ def make_bomb(name: str) -> bytes:
 def six_codings(visitor: Visitor) -> None:
     data = HTML
     for _ in range(6):
-        data = gzip.compress(data)
+        data = gzip.compress(data, mtime=0)
     visitor.answer(data, content_encoding=", ".join(["gzip"] * 6))
 
 
@@ -187,7 +187,7 @@ def not_gzip(visitor: Visitor) -> None:
 
 
 def cut_gzip(visitor: Visitor) -> None:
-    visitor.answer(gzip.compress(HTML)[:-30], content_encoding="gzip")
+    visitor.answer(gzip.compress(HTML, mtime=0)[:-30], content_encoding="gzip")
 
 
 def chunked(visitor: Visitor) -> None:
@@ -339,7 +339,7 @@ def cookie_wall(visitor: Visitor) -> None:
 
 
 CODERS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.compress,
+    "gzip": partial(gzip.compress, mtime=0),
     "deflate": zlib.compress,
     "raw-deflate": lambda data: zlib.compress(data)[2:-4],
     "br": lambda data: brotli.compress(data, quality=1),

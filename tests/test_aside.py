@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape import aside, crawl, loop
+from parascrape import aside, crawl
 from parascrape.aside import describe_aside, folder_of, keep_page, path_of, read_page
 from parascrape.cli import run
 from parascrape.errors import UsageError
+from parascrape.harvesting import loop
 from parascrape.page import Page
 from parascrape.settings import Settings
 from parascrape.urls import Entry

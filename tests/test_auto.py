@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from parascrape import Page, changing, crawl, frontier, mainscript
-from parascrape.changing import Observer
-from parascrape.choosing import Choice, Machine, Sample
+from parascrape import Page, crawl
 from parascrape.crawler import Stop, harvest
+from parascrape.frontier import frontier
+from parascrape.harvesting import changing, mainscript
+from parascrape.harvesting.changing import Observer
+from parascrape.harvesting.choosing import Choice, Machine, Sample
 from parascrape.records import parse
 from parascrape.worker import Outcome
 from tests.command import UNLIMITED, finish, read_records, start, start_scrape
@@ -239,8 +241,9 @@ def test_a_list_of_five_stays_in_threads(site: Site) -> None:
 
 SCRIPT = """
 import sys, multiprocessing
-from parascrape import Settings, changing, crawl
-from parascrape.choosing import Choice
+from parascrape import Settings, crawl
+from parascrape.harvesting import changing
+from parascrape.harvesting.choosing import Choice
 from tests.test_auto import scrape_process
 changing.choose = lambda *_: Choice(2, 2, "wanted")
 changing._FIRST_LOOK = 0.0
@@ -268,7 +271,7 @@ def main():
         ("if __name__ != 'x':\n    main()", "not started"),
         ("if __name__ == '__main__':\n    pass\nelse:\n    pass\nmain()", "not started"),
         ("if __name__ == '__main__':\n    pass\nelse:\n    sys.exit()\nmain()", "not started"),
-        ("import threading\nthreading.Thread(target=main).start()", "not started"),
+        ("import threading\nit = threading.Thread(target=main)\nit.start()\nit.join()", "not started"),
     ],
 )
 def test_a_script_is_only_imported_where_a_guard_stands(

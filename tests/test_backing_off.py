@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.backing_off import DOWN, NO_ANSWER, Health
 from parascrape.errors import ConnectError, ConnectionLost, DnsError, FetchTimeout
-from parascrape.politeness import Politeness, Report
+from parascrape.frontier.backing_off import DOWN, NO_ANSWER, Health
+from parascrape.frontier.politeness import Politeness, Report
 from parascrape.retry import MAX_RETRY_AFTER
 
 LIMITS = Politeness()

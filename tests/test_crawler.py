@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from parascrape import crawl, loop
+from parascrape import crawl
 from parascrape.crawler import harvest
+from parascrape.harvesting import loop
 from parascrape.records import parse
 from parascrape.urls import Entry
 from tests.harvests import MODES, assert_all_ended, make, ours, window

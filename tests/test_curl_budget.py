@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.curl import CurlAdapter, open_session
-from parascrape.curl_budget import Budget
+from parascrape.transport.budget import Budget
+from parascrape.transport.curl import CurlAdapter, open_session
 from tests.site import Site
 
 LIMIT = 30

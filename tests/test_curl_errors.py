@@ -5,7 +5,6 @@ from __future__ import annotations
 import pycurl
 import pytest
 
-from parascrape.curl_errors import TABLE, raise_for
 from parascrape.errors import (
     BadResponse,
     ConnectError,
@@ -14,6 +13,7 @@ from parascrape.errors import (
     ForbiddenAddress,
     ProxyFailed,
 )
+from parascrape.transport.errors import TABLE, raise_for
 
 ROWS = [(number, kind) for kind, numbers in TABLE.items() for number in numbers]
 

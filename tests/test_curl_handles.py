@@ -9,7 +9,7 @@ from typing import Any
 import pycurl
 import pytest
 
-from parascrape.curl_handles import Handles, PublicSockets, refused_address
+from parascrape.transport.handles import Handles, PublicSockets, refused_address
 from tests.site import Site
 
 

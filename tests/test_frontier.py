@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from parascrape import frontier as module
 from parascrape.frontier import IDLE_POLL, Frontier, Visit
+from parascrape.frontier import frontier as module
 from parascrape.urls import Entry
 from tests.frontiers import Clock, Source, drain, entries, must
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parascrape.politeness import Politeness
+from parascrape.frontier.politeness import Politeness
 from tests.frontiers import cost
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from parascrape.frontier import Frontier, Visit
-from parascrape.politeness import Politeness, Report
+from parascrape.frontier.politeness import Politeness, Report
 from parascrape.urls import Entry
 from tests.frontiers import GOOD, Clock, Robots, Source
 

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from parascrape import host_ledger
+from parascrape.frontier.politeness import HostState
 from parascrape.host_ledger import BEAT, KEPT, MAX_HOSTS, HostLedger, default_path
-from parascrape.politeness import HostState
 
 HOST = "http://site.example:80"
 DAWN = 1_800_000_000.0

@@ -8,10 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from parascrape import frontier as frontier_module
-from parascrape import host_queues
-from parascrape.frontier import IDLE_POLL, Frontier, Visit
-from parascrape.politeness import Politeness, Report
+from parascrape.frontier import IDLE_POLL, Frontier, Visit, host_queues
+from parascrape.frontier import frontier as frontier_module
+from parascrape.frontier.politeness import Politeness, Report
 from parascrape.urls import Entry
 from tests.frontiers import GOOD, REFUSED, Clock, Source, drain, entries, hosts_of, must, simulate
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.hosts import Host, Visit
-from parascrape.politeness import HostState, Politeness, Report
+from parascrape.frontier.hosts import Host, Visit
+from parascrape.frontier.politeness import HostState, Politeness, Report
 from parascrape.urls import Entry
 from tests.frontiers import GOOD
 

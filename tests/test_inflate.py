@@ -16,9 +16,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parascrape import inflate as module
 from parascrape.errors import BadEncoding, TooLarge
-from parascrape.inflate import ACCEPT_ENCODING, inflate
+from parascrape.transport import inflate as module
+from parascrape.transport.inflate import ACCEPT_ENCODING, inflate
 from tests.site import CODERS
 
 CODINGS = sorted(CODERS)

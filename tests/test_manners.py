@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape import manners
 from parascrape.errors import Duplicate, HostDown, NotFetched, RobotsForbidden
 from parascrape.frontier import Visit
+from parascrape.harvesting import manners
+from parascrape.harvesting.manners import domain_key, key_of, mark_duplicates, politeness_of, refusal
 from parascrape.identity import Identity, canonical
-from parascrape.manners import domain_key, key_of, mark_duplicates, politeness_of, refusal
 from parascrape.settings import Settings
 from parascrape.urls import Entry, host_key
 

@@ -7,9 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from parascrape import origins
-from parascrape.frontier import Frontier
-from parascrape.politeness import Politeness, Report
+from parascrape.frontier import Frontier, origins
+from parascrape.frontier.politeness import Politeness, Report
 from parascrape.urls import Entry
 from tests.frontiers import GOOD, REFUSED, Clock, Robots, drain, entries, must, simulate
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from parascrape.errors import TaskError
 from parascrape.frontier import Frontier
+from parascrape.frontier.politeness import Politeness
 from parascrape.plan import Plan, plan
-from parascrape.politeness import Politeness
 from parascrape.robots import ALLOW_ALL, Rules, parse
 from parascrape.settings import Settings
 from parascrape.urls import Entry

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from parascrape.errors import UsageError
-from parascrape.politeness import Politeness, Report
+from parascrape.frontier.politeness import Politeness, Report
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 
 from parascrape import Settings
 from parascrape.bottleneck import Run, explain_bottleneck
-from parascrape.changing import Observer
 from parascrape.cli.profile import profile_table
 from parascrape.crawler import harvest
+from parascrape.harvesting.changing import Observer
 from parascrape.timesplit import TIMES, TimeSplit
 from tests.harvests import entries, make
 from tests.site import Site

@@ -7,8 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.hosts import Host
-from parascrape.turns import FAIR, Turns
+from parascrape.frontier.hosts import Host
+from parascrape.frontier.turns import FAIR, Turns
 
 
 def ready(turns: Turns, *ranks: int) -> list[Host]:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from parascrape import records
 from parascrape.errors import InvalidUrl, OutputError, RobotsForbidden, UsageError
-from parascrape.manners import key_of
+from parascrape.harvesting.manners import key_of
 from parascrape.robots import ALLOW_ALL, Rules
 from parascrape.robots_survey import ask_hosts
 from parascrape.settings import Settings

@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 
 from parascrape import records
-from parascrape.changing import Observer
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.executors.guard import refuse_during_import
-from parascrape.loop import GRACE, Loop, Stop
-from parascrape.manners import mark_duplicates
+from parascrape.harvesting.changing import Observer
+from parascrape.harvesting.loop import GRACE, Loop, Stop
+from parascrape.harvesting.manners import mark_duplicates
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
 from parascrape.text import printable

@@ -13,7 +13,6 @@ from requests.cookies import RequestsCookieJar, get_cookie_header
 from requests.structures import CaseInsensitiveDict
 
 from parascrape import addresses, spent, urls
-from parascrape.curl import leave, open_session
 from parascrape.errors import (
     BadRedirect,
     ConnectionLost,
@@ -25,11 +24,12 @@ from parascrape.errors import (
     TooLarge,
 )
 from parascrape.fetch_errors import map_error
-from parascrape.inflate import ACCEPT_ENCODING, inflate
 from parascrape.page import Page
 from parascrape.records import Meta
 from parascrape.retry import RETRY_STATUSES, parse_retry_after
 from parascrape.settings import Settings
+from parascrape.transport.curl import leave, open_session
+from parascrape.transport.inflate import ACCEPT_ENCODING, inflate
 
 __all__ = ["close_connections", "fetch", "leave"]
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from parascrape.politeness import HostState
+from parascrape.frontier.politeness import HostState
 from parascrape.retry import MAX_RETRY_AFTER
 from parascrape.shared_file import SharedFile
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import responses
 
-from parascrape.curl import open_session
 from parascrape.errors import DnsError, ForbiddenAddress
 from parascrape.fetch import close_connections, fetch
 from parascrape.records import Meta
 from parascrape.settings import Settings
+from parascrape.transport.curl import open_session
 from parascrape.urls import Entry
 from parascrape.worker import scrape_url
 from tests.command import SECONDS, environment

@@ -16,11 +16,11 @@ from parascrape import ledger, records, text, urls
 from parascrape.errors import ParascrapeError, TooComplex, UsageError
 from parascrape.formatting import MAX_REOPENED, refuse_bomb, reopened
 from parascrape.html import absolute, base_url, essence, is_html, parse_lexbor
-from parascrape.inflate import inflate
 from parascrape.retry import parse_retry_after
 from parascrape.scrapers import metadata
 from parascrape.scrapers.head import language_tag
 from parascrape.scrapers.select import parse_selection
+from parascrape.transport.inflate import inflate
 
 anyhow = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 """No deadline for an example: the machine may be busy. The fixture is a folder whose one file is replaced."""

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from parascrape import crawl, loop
+from parascrape import crawl
+from parascrape.harvesting import loop
 from tests import scrapers
 from tests.command import finish, read_records, start_scrape
 from tests.harvests import make

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from parascrape.changing import Observer
 from parascrape.cli.logs import Display
+from parascrape.harvesting.changing import Observer
 from parascrape.report import Progress, Tally
 from parascrape.timesplit import TimeSplit
 

@@ -26,8 +26,8 @@ from parascrape.crawler import Stop, harvest
 from parascrape.errors import OutputError, UsageError
 from parascrape.executors.guard import refuse_during_import
 from parascrape.executors.memory import keep_memory
+from parascrape.harvesting.manners import mark_duplicates, politeness_of
 from parascrape.ledger import Ledger
-from parascrape.manners import mark_duplicates, politeness_of
 from parascrape.readahead import read_ahead
 from parascrape.report import Progress, Tally, make_progress, summarise
 from parascrape.scrapers import check_scraper

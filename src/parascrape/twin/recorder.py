@@ -17,8 +17,8 @@ from parascrape import urls
 from parascrape.errors import FetchError, InvalidUrl, OutputError, StatusError, UsageError
 from parascrape.executors import open_executor
 from parascrape.frontier import Frontier, Visit
-from parascrape.manners import key_of, politeness_of
-from parascrape.politeness import Politeness, Report
+from parascrape.frontier.politeness import Politeness, Report
+from parascrape.harvesting.manners import key_of, politeness_of
 from parascrape.robots import Rules
 from parascrape.robots_fetch import fetch_robots
 from parascrape.settings import Settings
@@ -200,8 +200,8 @@ def _limits(settings: Settings) -> Politeness | None:
 
 def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
     """One page of the list, in a thread."""
-    from parascrape.curl import leave, witnessed
     from parascrape.fetch import fetch
+    from parascrape.transport.curl import leave, witnessed
     from parascrape.twin.witness import TransferWitness
 
     witness = TransferWitness()
@@ -225,7 +225,7 @@ def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
 
 def _fetch_rules(origin: str, settings: Settings) -> _Fetched:
     """One robots.txt, in a thread."""
-    from parascrape.curl import leave, witnessed
+    from parascrape.transport.curl import leave, witnessed
     from parascrape.twin.witness import TransferWitness
 
     witness = TransferWitness()

@@ -9,9 +9,9 @@ from typing import Any
 
 import pycurl
 
-from parascrape.curl_errors import raise_for
-from parascrape.curl_handles import refused_address
 from parascrape.errors import ConnectError, DnsError, FetchError, ProxyFailed, TlsError
+from parascrape.transport.errors import raise_for
+from parascrape.transport.handles import refused_address
 from parascrape.twin.exchange import Ending, Exchange, Seconds, split_lines
 from parascrape.twin.redaction import redact_reply, redact_request
 

@@ -15,10 +15,10 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 
 from parascrape.errors import InvalidUrl
-from parascrape.hosts import Host, Visit
-from parascrape.origins import Origin, Origins
-from parascrape.politeness import HostState, Politeness, Report, Rules
-from parascrape.turns import Turns
+from parascrape.frontier.hosts import Host, Visit
+from parascrape.frontier.origins import Origin, Origins
+from parascrape.frontier.politeness import HostState, Politeness, Report, Rules
+from parascrape.frontier.turns import Turns
 from parascrape.urls import host_key, prepare
 
 __all__ = ["MAX_IDLE", "HostQueues"]

@@ -23,11 +23,11 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import select_proxy
 
 from parascrape import spent, urls
-from parascrape.curl_budget import Budget
-from parascrape.curl_errors import raise_for
-from parascrape.curl_handles import Handles, refused_address
-from parascrape.curl_multi import Transfers
 from parascrape.errors import FetchError, TooLarge
+from parascrape.transport.budget import Budget
+from parascrape.transport.errors import raise_for
+from parascrape.transport.handles import Handles, refused_address
+from parascrape.transport.multi import Transfers
 
 __all__ = ["CurlAdapter", "Witness", "leave", "open_session", "witnessed"]
 

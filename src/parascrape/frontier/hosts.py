@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from parascrape.backing_off import Health
-from parascrape.politeness import HostState, Politeness, Report
+from parascrape.frontier.backing_off import Health
+from parascrape.frontier.politeness import HostState, Politeness, Report
 from parascrape.records import Attempt
 from parascrape.urls import Entry
 

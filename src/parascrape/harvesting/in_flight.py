@@ -13,10 +13,10 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
-from parascrape.changing import Crew
 from parascrape.frontier import Visit
-from parascrape.manners import blame_of
-from parascrape.politeness import Politeness
+from parascrape.frontier.politeness import Politeness
+from parascrape.harvesting.changing import Crew
+from parascrape.harvesting.manners import blame_of
 from parascrape.settings import Settings
 from parascrape.timesplit import TimeSplit
 

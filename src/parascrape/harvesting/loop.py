@@ -16,13 +16,13 @@ from concurrent.futures import Future
 from queue import Empty
 from typing import Any
 
-from parascrape.changing import Auto, Crew, Observer
 from parascrape.errors import InvalidUrl, TaskError
 from parascrape.frontier import Frontier, Visit
-from parascrape.in_flight import InFlight
-from parascrape.manners import key_of, politeness_of, refusal
-from parascrape.neighbours import Neighbours
-from parascrape.politeness import Report
+from parascrape.frontier.politeness import Report
+from parascrape.harvesting.changing import Auto, Crew, Observer
+from parascrape.harvesting.in_flight import InFlight
+from parascrape.harvesting.manners import key_of, politeness_of, refusal
+from parascrape.harvesting.neighbours import Neighbours
 from parascrape.records import note_attempt, with_earlier
 from parascrape.retry import backoff
 from parascrape.settings import Settings

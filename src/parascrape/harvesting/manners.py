@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from parascrape.errors import Duplicate, HostDown, InvalidUrl, NotFetched, RobotsForbidden
 from parascrape.frontier import Visit
+from parascrape.frontier.politeness import Politeness
 from parascrape.identity import Identity, canonical
-from parascrape.politeness import Politeness
 from parascrape.seen import Seen
 from parascrape.settings import Settings
 from parascrape.timesplit import Blame

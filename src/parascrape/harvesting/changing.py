@@ -21,12 +21,12 @@ from functools import partial
 from typing import Any
 
 from parascrape.aside import Pages
-from parascrape.choosing import Choice, Machine, Sample, choose
 from parascrape.errors import UsageError
 from parascrape.executors import ProcessExecutor, open_executor
 from parascrape.executors.memory import worker_limit
 from parascrape.executors.pump import capacity
-from parascrape.mainscript import why_not_importable
+from parascrape.harvesting.choosing import Choice, Machine, Sample, choose
+from parascrape.harvesting.mainscript import why_not_importable
 from parascrape.robots_fetch import fetch_robots
 from parascrape.scrapers import check_scraper, scraper_for
 from parascrape.settings import Settings, available_cpus

@@ -15,9 +15,9 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from parascrape.host_queues import HostQueues
-from parascrape.hosts import Visit
-from parascrape.politeness import HostState, Politeness, Report, Rules
+from parascrape.frontier.host_queues import HostQueues
+from parascrape.frontier.hosts import Visit
+from parascrape.frontier.politeness import HostState, Politeness, Report, Rules
 from parascrape.urls import Entry, host_key
 
 __all__ = ["AHEAD", "IDLE_POLL", "MAX_POSTPONED", "Frontier", "Visit"]

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from parascrape.frontier import Frontier, Visit
-from parascrape.hosts import Host
-from parascrape.politeness import Politeness
+from parascrape.frontier.hosts import Host
+from parascrape.frontier.politeness import Politeness
 
 __all__ = ["Neighbours"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 
-from parascrape.hosts import Visit
-from parascrape.politeness import Politeness, Rules
+from parascrape.frontier.hosts import Visit
+from parascrape.frontier.politeness import Politeness, Rules
 from parascrape.urls import Entry
 
 __all__ = ["MAX_ORIGINS", "VALID", "Origin", "Origins"]

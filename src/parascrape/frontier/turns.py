@@ -8,7 +8,7 @@ import math
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 
-from parascrape.hosts import Host
+from parascrape.frontier.hosts import Host
 
 __all__ = ["FAIR", "Turns"]
 
