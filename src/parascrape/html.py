@@ -9,7 +9,7 @@ from urllib.parse import quote, urljoin
 
 from parascrape.errors import InvalidUrl
 from parascrape.formatting import refuse_bomb
-from parascrape.text import collapse
+from parascrape.text import collapse, collapse_spaces, with_spaces
 from parascrape.urls import MAX_URL, prepare
 
 if TYPE_CHECKING:
@@ -168,25 +168,31 @@ def visible_text(node: LexborNode) -> str:
 
     Elements that start a line or a cell part words (``<li>a</li><li>b</li>`` is "a b"), others do not
     (``a<b>b</b>`` is "ab"). What <script> and <style> hold is not text, unless the element is one.
-    Takes twice the time of lexbor's own text, which glues words on every other real page.
+    lexbor's own text, collapsed, takes half the time, and glues words on every other real page.
     """
     if node.tag in _UNSEEN:
         return collapse(node.text())
     parts: list[str] = []
-    rest: list[tuple[LexborNode | None, str]] = []  # where each open element goes on, and what ends it
+    rest: list[tuple[LexborNode | None, bool]] = []  # where each open element goes on, and if its end parts
     inner = node.first_child
+    parted = True  # nothing stands before, or a space does
     while inner is not None or rest:
         if inner is None:
-            inner, end = rest.pop()
-            parts.append(end)
+            inner, parts_words = rest.pop()
         elif (tag := inner.tag) == _TEXT:
-            parts.append(inner.text_content or "")
+            text = inner.text_content or ""
+            parts_words = text.isspace()
+            if text and not parts_words:
+                parts.append(with_spaces(text))
+                parted = parts[-1][-1] == " "
             inner = inner.next
         elif tag in _UNSEEN:
-            inner = inner.next
+            inner, parts_words = inner.next, False
         else:
-            end = " " if tag in _BREAKS else ""
-            parts.append(end)
-            rest.append((inner.next, end))
+            parts_words = tag in _BREAKS
+            rest.append((inner.next, parts_words))
             inner = inner.first_child
-    return collapse("".join(parts))
+        if parts_words and not parted:
+            parts.append(" ")
+            parted = True
+    return collapse_spaces("".join(parts))

@@ -62,7 +62,8 @@ class Page:
         self.url = url
         self.final_url = final_url or url
         self.status = status
-        self.headers: CaseInsensitiveDict[str] = CaseInsensitiveDict(headers or {})
+        own = headers if isinstance(headers, CaseInsensitiveDict) else CaseInsensitiveDict(headers or {})
+        self.headers: CaseInsensitiveDict[str] = own
         self.body = body
         self._encoding = self._text = self._lexbor = self._tree = self._soup = _UNREAD
         self._is_html = self._base_url = _UNREAD

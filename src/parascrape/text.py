@@ -13,75 +13,22 @@ from __future__ import annotations
 import codecs
 import re
 
-from parascrape import japanese
+from parascrape.encoding import decode_as, guess, resolve
 
-__all__ = ["collapse", "decode", "escape_surrogates", "find_encoding", "printable"]
+__all__ = [
+    "collapse",
+    "collapse_spaces",
+    "decode",
+    "escape_surrogates",
+    "find_encoding",
+    "printable",
+    "with_spaces",
+]
 
 _PRESCAN = 4096
 """Bytes in which a document may declare its encoding; the standard's 1,024 are too few for real heads."""
 
-_SAMPLE = 1 << 16
-"""Bytes that detection looks at."""
-
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_BE, "utf-16be"), (codecs.BOM_UTF16_LE, "utf-16le"))
-
-# Python's name for a codec -> the Encoding standard's, and the Python codec that decodes as it says
-_STANDARD = {
-    "big5": ("big5", "big5hkscs"),
-    "cp866": ("ibm866", "cp866"),
-    "euc_jp": ("euc-jp", "euc_jp"),
-    "euc_kr": ("euc-kr", "cp949"),
-    "gbk": ("gbk", "gb18030"),
-    "iso2022_jp": ("iso-2022-jp", "iso2022_jp"),
-    "iso8859-11": ("windows-874", "cp874"),
-    "mac-roman": ("macintosh", "mac_roman"),
-    "shift_jis": ("shift_jis", "cp932"),
-    "utf-16-be": ("utf-16be", "utf-16-be"),
-    "utf-16-le": ("utf-16le", "utf-16-le"),
-}
-
-# Labels that the table of the library lacks. The standard replaces all of a page in hz or iso-2022-kr
-# by one U+FFFD, for the safety of browsers; a record is better served by the text.
-_MORE_LABELS = {
-    "cp932": "shift_jis",
-    "cp936": "gbk",
-    "cp949": "euc-kr",
-    "cp950": "big5",
-    "csiso2022kr": "iso-2022-kr",
-    "hz-gb-2312": "hz-gb-2312",
-    "iso-2022-kr": "iso-2022-kr",
-    "utf8mb4": "utf-8",
-    "x-mac-cyrillic": "x-mac-cyrillic",
-    "x-mac-ukrainian": "x-mac-cyrillic",
-    "x-user-defined": "windows-1252",
-}
-
-_CODECS = {
-    **dict(_STANDARD.values()),
-    "hz-gb-2312": "hz",
-    "x-mac-cyrillic": "mac_cyrillic",
-}
-
-_MULTIBYTE = frozenset(
-    ("big5", "euc-jp", "euc-kr", "gb18030", "gbk", "iso-2022-kr", "hz-gb-2312", "shift_jis")
-)
-_COMMON = frozenset(
-    (
-        *("windows-874", "windows-1250", "windows-1251", "windows-1253", "windows-1254", "windows-1255"),
-        *(
-            "windows-1256",
-            "windows-1257",
-            "iso-8859-2",
-            "iso-8859-5",
-            "iso-8859-6",
-            "iso-8859-7",
-            "iso-8859-8",
-        ),
-        *("iso-8859-15", "koi8-r", "ibm866"),
-    )
-)
-_NO_LETTERS = bytes(range(0x80)) + "…‘’“”•–—\xa0©«®°±·»".encode("cp1252")
-"""ASCII, and the punctuation of windows-1252 that English pages have."""
 
 # Possessive, and from a name's start only: 100 kB of spaces in a header would take a minute otherwise.
 _CHARSET = re.compile(r"""charset\s*+=\s*+(?:["']\s*+)?([^\s"';,/>]+)""", re.I)
@@ -110,11 +57,7 @@ def decode(body: bytes, content_type: str | None = None, *, encoding: str | None
     for mark, marked in _BOMS:
         if marked == name and body.startswith(mark):
             body = body[len(mark) :]
-    if name == "euc-jp":
-        return japanese.decode_euc_jp(body), name
-    if name == "iso-2022-jp":
-        return japanese.decode_iso_2022_jp(body), name
-    return body.decode(_CODECS.get(name, name), "replace"), name
+    return decode_as(body, name), name
 
 
 def find_encoding(body: bytes, content_type: str | None = None) -> str:
@@ -127,25 +70,8 @@ def find_encoding(body: bytes, content_type: str | None = None) -> str:
         if body.startswith(mark):
             return name
     charset = _CHARSET.search(content_type) if content_type else None
-    header = _resolve(charset[1]) if charset else None
-    return header or _declared(body[:_PRESCAN]) or _guess(body)
-
-
-def _resolve(label: str) -> str | None:
-    """The WHATWG name that a label stands for, None for a label that stands for nothing."""
-    label = label.strip().lower()
-    if label in ("utf-8", "utf8"):
-        return "utf-8"
-    if label in _MORE_LABELS:
-        return _MORE_LABELS[label]
-    from resiliparse.parse.encoding import map_encoding_to_html5
-
-    codec = map_encoding_to_html5(label, fallback_utf8=False)
-    if codec is None:
-        return None
-    if codec in _STANDARD:
-        return _STANDARD[codec][0]
-    return re.sub(r"^cp(?=\d)", "windows-", re.sub(r"^iso(?=8859)", "iso-", codec))
+    header = resolve(charset[1]) if charset else None
+    return header or _declared(body[:_PRESCAN]) or guess(body)
 
 
 def _declared(head: bytes) -> str | None:
@@ -155,7 +81,7 @@ def _declared(head: bytes) -> str | None:
         if name:
             return _readable(name)
     xml = _XML.match(head)
-    name = _resolve(xml[1].decode("latin-1")) if xml else None
+    name = resolve(xml[1].decode("latin-1")) if xml else None
     return name and _readable(name)
 
 
@@ -170,48 +96,11 @@ def _meta_encoding(attributes: bytes) -> str | None:
     for key, value in _ATTRIBUTE.findall(attributes):
         values.setdefault(key.lower(), value.decode("latin-1").strip("\"'"))
     if b"charset" in values:
-        return _resolve(values[b"charset"])
+        return resolve(values[b"charset"])
     if values.get(b"http-equiv", "").strip().lower() != "content-type":
         return None
     charset = _CHARSET.search(values.get(b"content", ""))
-    return _resolve(charset[1]) if charset else None
-
-
-def _guess(body: bytes) -> str:
-    """The likeliest encoding of a body that declares none."""
-    if japanese.has_escapes(body[:_SAMPLE]) and body.isascii():
-        return "iso-2022-jp"
-    if _is_utf8(body):
-        return "utf-8"
-    from resiliparse.parse.encoding import detect_encoding
-
-    codec = detect_encoding(body, max_len=_SAMPLE, html5_compatible=False)
-    name = _resolve(codec) if codec else None
-    return name if name and _is_plausible(name, body) else "windows-1252"
-
-
-def _is_plausible(name: str, body: bytes) -> bool:
-    """Whether so much speaks for a detected encoding that windows-1252, by far the commonest, is out.
-
-    A multi-byte encoding must decode; for a single-byte one, one byte in 500 must be a letter beyond ASCII.
-    Of 475 real, mostly English pages in windows-1252, 2 are so read as something else, else 31.
-    """
-    if name in _MULTIBYTE:
-        return "\ufffd" not in decode(body[: _SAMPLE // 2], encoding=name)[0][:-1]
-    sample = body[: _SAMPLE // 2] + body[-_SAMPLE // 2 :]
-    letters = len(sample.translate(None, _NO_LETTERS))
-    return name in _COMMON and letters * 500 > len(sample)
-
-
-def _is_utf8(body: bytes) -> bool:
-    """Whether a body is UTF-8 but for a few bytes: one of a hundred multi-byte characters, or a cut end."""
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        text = body[:_SAMPLE].decode(errors="replace")
-        cut = error.start > len(body) - 4 and not body[: error.start].isascii()
-        return cut or text.count("\ufffd") * 100 < min(len(body), _SAMPLE) - len(text)
-    return True
+    return resolve(charset[1]) if charset else None
 
 
 def collapse(text: str) -> str:
@@ -226,10 +115,33 @@ def collapse(text: str) -> str:
     for space in _SPACES:
         if space in text:
             text = text.replace(space, " ")
+    return collapse_spaces(text)
+
+
+def with_spaces(text: str) -> str:
+    """A text that is not only white space, that as spaces, though `_RARE` ones may be left, and several in a row.
+
+    >>> with_spaces("\\n a\\tb "), with_spaces("a  b")
+    (' a b ', 'a  b')
+    """
+    if not ("\n" in text or "\t" in text or "\r" in text) if text.isascii() else text.isprintable():
+        return text
+    words = " ".join(text.split()) if len(text) < _LONG else collapse(text)
+    return f"{' ' if text[0].isspace() else ''}{words}{' ' if text[-1].isspace() else ''}"
+
+
+def collapse_spaces(text: str) -> str:
+    """A text whose white space is spaces and `_RARE` ones, collapsed."""
+    for space in _RARE:
+        if space in text:
+            text = text.replace(space, " ")
     while "  " in text:
         text = text.replace("  ", " ")
     return text.strip(" ")
 
+
+_RARE = "\x0b\x0c\x1c\x1d\x1e\x1f"
+"""ASCII that str.split takes for white space, and that hardly any text holds."""
 
 _LONG = 1_000_000
 """Characters of a text whose words are never all made strings at once: 20 MB would become 500 MB."""

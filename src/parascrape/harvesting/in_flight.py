@@ -8,7 +8,7 @@ submit --> crew.executor --> finished --> wait --> land
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
@@ -28,6 +28,9 @@ News = Future[Any] | tuple[Future[Any], Any] | None
 
 class InFlight:
     """The visits that workers have, each with ``deadline`` seconds, and what threads without one wait for."""
+
+    known_of: Callable[[Visit], tuple[str, str, str]] | None = None
+    """What is known of a visit's page from an earlier run, asked when it is handed out; None: nothing."""
 
     def __init__(
         self, settings: Settings, deadline: float, limits: Politeness | None, split: TimeSplit
@@ -50,6 +53,7 @@ class InFlight:
 
     def _enter(self) -> None:
         settings = self.crew.settings
+        self._fetches = settings.fetches  # kept: for a process count the system is asked, 60 us
         self._split.enter(time.monotonic(), settings.process_count, settings.thread_count, self.crew.cores)
 
     def __len__(self) -> int:
@@ -75,8 +79,9 @@ class InFlight:
         if visit.robots:
             future = crew.executor.submit(crew.robots, visit.robots)
         else:
-            now = time.monotonic()
-            future = crew.executor.submit(crew.work, tuple(visit.entry), visit.attempts, watched, now)
+            more = (tuple(self.known_of(visit)),) if self.known_of is not None else ()
+            arguments = (tuple(visit.entry), visit.attempts, watched, time.monotonic(), *more)
+            future = crew.executor.submit(crew.work, *arguments)
         self._visits[future] = visit
         future.add_done_callback(self.finished.put)
 
@@ -85,7 +90,7 @@ class InFlight:
 
         Threads that have no visit meanwhile wait for one of the ``held``, or for the list if that is open.
         """
-        free = self.crew.settings.fetches - len(self._visits)
+        free = self._fetches - len(self._visits)
         if free <= 0 or not self.finished.empty():
             return self.finished.get(timeout=patience)
         began = time.monotonic()
