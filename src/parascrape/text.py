@@ -119,7 +119,7 @@ def collapse(text: str) -> str:
 
 
 def with_spaces(text: str) -> str:
-    """A text that is not only white space, that as spaces, though `_RARE` ones may be left, and several in a row.
+    """A text, not of white space alone, with that as spaces, often several; `_RARE` ones may be left.
 
     >>> with_spaces("\\n a\\tb "), with_spaces("a  b")
     (' a b ', 'a  b')
