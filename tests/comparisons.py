@@ -15,8 +15,9 @@ from parascrape.comparison.network import Recorded
 from parascrape.comparison.runs import HostLoad, Result, Run
 from parascrape.comparison.sampling import Sample
 from parascrape.comparison.stages import Stages
-from parascrape.comparison.strategies import parse_strategies
+from parascrape.comparison.strategies import Strategy, parse_strategies
 from parascrape.comparison.verdict import give_verdict
+from parascrape.timesplit import TimeSplit
 from parascrape.twin import Stats
 from parascrape.twin.exchange import Seconds
 from parascrape.urls import Entry
@@ -28,14 +29,36 @@ LIMITS = Limits(cpus=2)
 def make_run(name: str, seconds: float = 10.0, **more: Any) -> Run:
     """A run of 100 pages of one host that took so long; ``more`` names what is unusual about it."""
     given = {"pages": 100, "cpu": 1.0, "others": 0.0, "memory": 50_000_000, "starting": 0.5, "latency": 0.1}
-    given |= {"host": "http://example.com:80", "errors": {}, "twin": Stats(), "fault": "", **more}
+    given |= {
+        "host": "http://example.com:80",
+        "errors": {},
+        "twin": Stats(),
+        "fault": "",
+        "write": 0.0,
+        "held": 0.0,
+    }
+    given |= more
     (strategy,) = parse_strategies(name)
     measured = Measured(seconds, 1000.0, 0, given["cpu"], given["memory"], given["others"])
     hosts = {given["host"]: HostLoad(given["pages"], given["pages"] * given["latency"])}
     latencies = (given["latency"],) * given["pages"]
     first = 1000.0 + given["starting"]
     result = Result(given["pages"], first, latencies, Counter(given["errors"]), hosts, 1000)
-    return Run(strategy, measured, result, Path("nowhere"), given["fault"], given["twin"])
+    split = make_split(strategy, seconds, given)
+    return Run(strategy, measured, result, Path("nowhere"), given["fault"], given["twin"], split)
+
+
+def make_split(strategy: Strategy, seconds: float, given: dict[str, Any]) -> TimeSplit:
+    """Where that time went: to fetch takes the latency, to scrape the CPU time, ``held`` is for hosts."""
+    going, cpu, pages = seconds - given["starting"], given["cpu"] or 0.0, given["pages"]
+    split = TimeSplit(pages=pages, write=given["write"], scrape_cpu=cpu, cpu_here=cpu)
+    split.thread_seconds = strategy.fetches * going
+    split.core_seconds = max(1, strategy.processes) * going
+    split.scrape = min(cpu, split.thread_seconds)
+    split.first_byte = min(pages * given["latency"], split.thread_seconds - split.scrape)
+    split.politeness = given["held"] * split.thread_seconds
+    split.blame = {("crawl_delay", "example.com"): split.politeness} if given["held"] else {}
+    return split
 
 
 def make_figures(name: str, *seconds: float, **more: Any) -> Figures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from parascrape.errors import UsageError
 from parascrape.host_ledger import default_path
 from tests.command import ENVIRONMENT, children, finish, lives, start_scrape, until
 from tests.site import Site
+from tests.twins import closed_port
 
 pytest.importorskip("warcio")
 
@@ -77,6 +79,7 @@ def test_a_comparison_from_the_list_to_the_verdict(pages: Path, sites: list[Site
     report = Path("out/report.html").read_text()
     assert data["verdict"]["choice"] in report
     assert report.count("<svg") == 7
+    assert data["strategies"][0]["milliseconds_a_page"]["scrape"] > 0
 
 
 def test_a_recording_is_enough(pages: Path, sites: list[Site]) -> None:
@@ -90,6 +93,13 @@ def test_a_recording_is_enough(pages: Path, sites: list[Site]) -> None:
     assert "Use " in out
     assert [site.log for site in sites] == [[], []]
     assert {path.name for path in Path.cwd().iterdir()} == {"pages.txt", "kept.warc.gz"}
+
+
+def test_a_list_whose_hosts_do_not_answer_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+    """There is nothing to compare, and why."""
+    with closed_port() as port:
+        assert run(["compare", f"http://127.0.0.1:{port}/", "--quiet"]) == 2
+    assert "no page could be fetched; 1 not fetched: host_down 1" in capfd.readouterr().err
 
 
 def test_runs_tell_other_runs_nothing_of_the_hosts(pages: Path) -> None:
@@ -107,6 +117,7 @@ def test_verify_finds_hidden_state(pages: Path) -> None:
     assert status == 1
     assert "sequential reversed gave other records than sequential for" in out
     assert "  number:" in out
+    assert out.endswith("the scraper uses more than its page.\n")
 
 
 def test_verify_says_that_all_is_well(pages: Path) -> None:
@@ -126,15 +137,30 @@ def test_a_strategy_that_crashes_takes_nobody_along(pages: Path) -> None:
     assert "Use process:1x4" in out
 
 
-def test_an_ended_comparison_leaves_nothing_running(pages: Path, sites: list[Site]) -> None:
-    """SIGTERM ends the command, the run that is measured, and the twin."""
-    pages.write_text("\n".join(sites[0](f"/page/{number}") for number in range(20)))
-    process = start_scrape("compare", pages, "--select", "title=title", *QUICK, "--latency", "20s")
-    assert until(lambda: len(children(process.pid)) >= 3, 20)
+@pytest.mark.parametrize(
+    ("phase", "number"),
+    [
+        ("Fetching", signal.SIGINT),
+        ("Once each", signal.SIGINT),
+        ("round 1 of 1: sequential", signal.SIGINT),
+        ("round 1 of 1: sequential", signal.SIGTERM),
+    ],
+)
+def test_an_ended_comparison_leaves_nothing(
+    phase: str, number: signal.Signals, sites: list[Site], tmp_path: Path
+) -> None:
+    """While it is recorded, while a page alone is timed, and in a run: no process, no temporary file."""
+    (rest := tmp_path / "rest").mkdir()
+    urls = [sites[0](f"/slow?seconds=0.2&n={each}") for each in range(6)]
+    environment = {**ENVIRONMENT, "TMPDIR": str(rest)}
+    process = start_scrape("compare", *urls, "--select", "title=title", *QUICK, env=environment)
+    assert process.stderr is not None
+    assert any(line.decode().startswith(phase) for line in process.stderr)
     running = children(process.pid)
-    process.send_signal(signal.SIGTERM)
-    assert finish(process)[0] == 128 + signal.SIGTERM
+    os.killpg(process.pid, number)
+    assert finish(process)[0] == 128 + number
     assert until(lambda: not any(map(lives, running)))
+    assert not list(rest.iterdir())
 
 
 @pytest.mark.parametrize(

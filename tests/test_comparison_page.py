@@ -87,7 +87,7 @@ def test_the_plots_that_a_person_would_draw() -> None:
         "Pages a second",
         "Speed-up against threads",
         "Speed-up against processes",
-        "Where a page's time goes",
+        "A page alone",
         "What the threads do",
         "What the network took, as recorded",
         "How busy the processor is",
@@ -104,7 +104,7 @@ def test_a_plot_without_figures_is_left_out() -> None:
     ]
     assert titles == [
         "Pages a second",
-        "Where a page's time goes",
+        "A page alone",
         "What the threads do",
         "What the network took, as recorded",
     ]

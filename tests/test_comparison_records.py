@@ -18,6 +18,8 @@ RECORDS = st.lists(
     st.fixed_dictionaries({"url": st.sampled_from(["http://a/", "http://b/"]), "title": VALUES}), max_size=8
 )
 
+SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
 
 def record(url: str = "http://a/", meta: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     """A record of a page."""
@@ -99,7 +101,7 @@ def test_records_are_counted(tmp_path: Path) -> None:
     assert len(lines) == 2
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=SLOW, max_examples=50)
 @given(RECORDS, st.randoms(use_true_random=False))
 def test_an_output_equals_itself_in_any_order(tmp_path: Path, records: list[Any], random: Any) -> None:
     """And differs from itself with one record more, in one URL."""

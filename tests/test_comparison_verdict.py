@@ -36,6 +36,8 @@ def judge(
         ("thread:32", 50.0, {"cpu": 0.5}, Limits(2, delay=0.5), "host"),
         ("thread:32", 1.0, {"cpu": 0.5, "starting": 0.8}, LIMITS, "start"),
         ("thread:32", 2.0, {"cpu": 1.9, "twin": BUSY_TWIN}, LIMITS, "twin"),
+        ("thread:32", 9.0, {"cpu": 0.5, "held": 0.9}, LIMITS, "manners"),
+        ("process:2x8", 9.0, {"cpu": 0.5, "write": 8.0}, LIMITS, "write"),
     ],
 )
 def test_a_known_bound_is_named(
@@ -43,7 +45,7 @@ def test_a_known_bound_is_named(
 ) -> None:
     """Waiting, computing, a host's limits, starting, the server that answered."""
     figures = make_figures(name, seconds, seconds, seconds, **more)
-    found = find_bound(measure_bounds(figures, [figures], STAGES, limits))
+    found = find_bound(measure_bounds([figures], [figures], STAGES, limits))
     assert (found.name, found.clear) == (bound, True)
 
 
@@ -52,7 +54,7 @@ def test_a_host_that_waits_for_the_processor_is_not_the_bound() -> None:
     alone = make_figures("sequential", 12.0, latency=0.1, cpu=9.0)
     crowded = make_figures("thread:32", 10.0, latency=2.0, cpu=9.8)
     limits = Limits(2, per_host=4)
-    assert find_bound(measure_bounds(crowded, [alone, crowded], PARSING, limits)).name == "cpu"
+    assert find_bound(measure_bounds([crowded], [alone, crowded], PARSING, limits)).name == "cpu"
 
 
 def test_where_nothing_fills_the_time_that_is_said() -> None:
@@ -72,7 +74,7 @@ def test_the_verdict_for_a_list_that_is_parsed() -> None:
     verdict = judge(figures, PARSING)
     assert verdict.choice == "Use process:2x8: 18.9 pages/s."
     assert verdict.reason == (
-        "Parsing (94% of 96 ms CPU a page): threads fill 94% of the one core that they share; "
+        "Parsing (94% of 96 ms CPU a page): threads fill 99% of the one core that they share; "
         "2 processes give 1.9 × (1.9-2) the pages/s of thread:8."
     )
     assert "every run of thread:8, which takes 1.9 × its time" in verdict.sureness
@@ -93,6 +95,29 @@ def test_the_verdict_for_a_list_of_one_host() -> None:
     assert "All strategies tie" in verdict.sureness
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            {"held": 0.8},
+            "Host example.com's Crawl-delay in robots.txt: threads wait for it 80% of their time",
+        ),
+        ({"write": 8.0}, "Writing the output takes 80% of the time: a faster disk would help"),
+    ],
+)
+def test_the_verdict_for_other_bounds(more: dict[str, Any], said: str) -> None:
+    """What a host asks for, and the disk."""
+    assert judge([make_figures("thread:8", 10, 10, latency=0.01, **more)]).reason.startswith(said)
+
+
+def test_of_strategies_that_tie_the_widest_shows_what_hosts_allow() -> None:
+    """The cheapest has no thread that could wait for them."""
+    narrow = make_figures("thread:4", 10.0, 10.1)
+    wide = make_figures("thread:32", 10.0, 10.1, held=0.9)
+    verdict = judge([narrow, wide])
+    assert (verdict.best, verdict.bound.name) == (narrow, "manners")
+
+
 def test_the_verdict_for_a_list_that_waits() -> None:
     """Threads hide the waiting."""
     figures = [
@@ -102,7 +127,7 @@ def test_the_verdict_for_a_list_that_waits() -> None:
     verdict = judge(figures)
     assert verdict.reason.startswith("Waiting for answers: each of 8 fetches in flight waits 9")
     assert "thread:8 gives 6.0 ×" in verdict.reason
-    assert verdict.reason.endswith("the pages/s of sequential.")
+    assert verdict.reason.endswith("sequential. More may be faster still: --strategies thread:8,thread:32.")
 
 
 def test_the_whole_list_is_projected() -> None:
@@ -111,7 +136,7 @@ def test_the_whole_list_is_projected() -> None:
     assert judge(figures).bound.name == "start"
     verdict = judge(figures, total=100_000)
     assert verdict.bound.name != "start"
-    assert "about 7 min for the 100,000 URLs of the list" in verdict.choice
+    assert "in the long run 250: about 7 min for the list's 100,000 URLs" in verdict.choice
 
 
 @pytest.mark.parametrize(
@@ -145,9 +170,9 @@ def test_the_shares_of_a_run_are_all_of_it() -> None:
     for name, seconds, more in [
         ("sequential", 11.0, {}),
         ("thread:32", 0.6, {"latency": 5.0}),
-        ("process:2x8", 0.1, {"starting": 0.1}),
+        ("process:2x8", 0.7, {"latency": 0.0}),
     ]:
-        shares = share_out(make_figures(name, seconds, **more), STAGES)
+        shares = share_out(make_figures(name, seconds, **more)).values()
         assert min(shares) >= 0
         assert sum(shares) == pytest.approx(1)
 

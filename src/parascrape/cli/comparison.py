@@ -17,9 +17,10 @@ from parascrape.cli.comparison_table import show_comparison, show_disagreements
 from parascrape.comparison.as_json import as_data
 from parascrape.comparison.comparing import Comparison, Grid, compare
 from parascrape.comparison.harvest_options import shown_command
-from parascrape.comparison.network import open_recording
+from parascrape.comparison.network import count_of, open_recording
 from parascrape.comparison.page import make_page
 from parascrape.comparison.plots import require_plots
+from parascrape.comparison.sampling import Sample
 from parascrape.comparison.strategies import (
     checking_strategies,
     default_strategies,
@@ -73,7 +74,7 @@ def run_comparison(ask: Ask, settings: Settings) -> int:
 
 def run_verification(ask: Ask, settings: Settings) -> int:
     """The exit status of comparing nothing but records."""
-    comparison = _compare(ask, Grid(checking_strategies(available_cpus()), 1), settings)
+    comparison = _compare(ask, Grid(checking_strategies(available_cpus()), 1, timed=False), settings)
     show_disagreements(comparison)
     return 0 if comparison.is_good else 1
 
@@ -88,10 +89,18 @@ def _compare(ask: Ask, grid: Grid, settings: Settings) -> Comparison:
     with _ending_on_sigterm(), _recording_path(ask.recording) as path:
         recorded = open_recording(entries, ask.sample, path, settings, tell)
         sample = recorded.sample
-        tell(f"{len(sample.entries):,} of {sample.total:,} URLs on {sample.hosts:,} hosts.")
+        tell(_said_of(sample))
         with serve_twin(path, time_scale=ask.time_scale, latency=latency) as twin:
-            tell(f"{grid.repeat} times: {', '.join(strategy.name for strategy in grid.strategies)}.")
+            times = "Once" if grid.repeat == 1 else f"{grid.repeat} times"
+            tell(f"{times} each, in turn: {', '.join(strategy.name for strategy in grid.strategies)}.")
             return compare(recorded, grid, settings, twin, tell)
+
+
+def _said_of(sample: Sample) -> str:
+    """What was drawn: ``60 of 3,984 URLs on 1 host, 2 lines without a URL left out.``"""
+    invalid = f", {count_of(sample.invalid, 'line')} without a URL left out" if sample.invalid else ""
+    hosts = count_of(sample.hosts, "host")
+    return f"{len(sample.entries):,} of {count_of(sample.total, 'URL')} on {hosts}{invalid}."
 
 
 def _teller(quiet: bool) -> Callable[[str], object]:

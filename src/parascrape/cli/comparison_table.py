@@ -49,6 +49,10 @@ def show_disagreements(comparison: Comparison) -> None:
     console = _console()
     _print_faults(console, comparison)
     _print_disagreements(console, comparison.disagreements)
+    if comparison.disagreements:
+        console.print(
+            "\nThe records depend on how the list is harvested: the scraper uses more than its page."
+        )
     if comparison.is_good:
         names = ", ".join(strategy.name for strategy in comparison.strategies)
         console.print(f"The same records of {len(comparison.sample.entries):,} URLs in all: {names}.")

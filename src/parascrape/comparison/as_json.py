@@ -11,7 +11,7 @@ from typing import Any
 from parascrape.comparison.comparing import Comparison, Disagreement
 from parascrape.comparison.figures import Figures
 from parascrape.comparison.runs import Run
-from parascrape.comparison.shares import share_out
+from parascrape.comparison.shares import milliseconds_a_page, share_out
 from parascrape.settings import VERSION, available_cpus
 from parascrape.text import printable
 
@@ -25,6 +25,7 @@ def as_data(comparison: Comparison, command: str) -> dict[str, Any]:
         "version": VERSION,
         "machine": machine(),
         "pages": len(comparison.sample.entries),
+        "laps": comparison.laps,
         "hosts": comparison.sample.hosts,
         "list": {"urls": comparison.sample.total, "invalid": comparison.sample.invalid},
         "limits": comparison.limits._asdict(),
@@ -59,7 +60,8 @@ def _strategy(figures: Figures, comparison: Comparison) -> dict[str, Any]:
         "memory": figures.memory,
         "latency": {f"p{share}": figures.percentile(share / 100) for share in (50, 90, 99)},
         "errors": dict(figures.errors),
-        "shares": share_out(figures, comparison.stages)._asdict(),
+        "shares": share_out(figures),
+        "milliseconds_a_page": milliseconds_a_page(figures),
         "runs": [_run(run) for run in figures.runs],
     }
 

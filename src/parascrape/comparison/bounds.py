@@ -2,13 +2,19 @@
 
     twin      the local server that answered was too busy        1 or 0: it knows itself
     start     starting took longer than the work                 time to the first fetch / time
+    cpu       computing                                          CPU time / time of the cores it can use
+    write     the output                                         time writing / time
     host      one host's limits: n pages x latency / per_host,   that least time / time
               or (n - 1) x delay
-    cpu       computing: all threads of a process share a core   CPU time / (time x cores it can use)
-    latency   waiting for answers                                waiting a page x pages / (time x fetches)
+    manners   threads wait until hosts may be asked again        that time / all threads' time
+    latency   waiting for answers                                that time / all threads' time
 
-The latency of a host is its least mean over the strategies: in the others its answers also waited for the
-processor. The first that explains enough, in this order, is the bound: an earlier one fills later ones too.
+Where strategies tie, what bounds them bounds all of them: of computing, writing and waiting for answers the
+least share of any counts, and of waiting for hosts the largest, for only those with more threads than the
+limits let work show it. The latency of a host is its least mean over the strategies: in the others its
+answers also waited for the processor.
+
+The first that explains enough, in this order, is the bound: an earlier one fills later ones too.
 """
 
 from __future__ import annotations
@@ -19,9 +25,12 @@ from typing import NamedTuple
 from parascrape.comparison.figures import Figures
 from parascrape.comparison.stages import Stages
 
-__all__ = ["Bound", "Limits", "find_bound", "measure_bounds"]
+__all__ = ["Bound", "Limits", "cpu_share", "find_bound", "measure_bounds"]
 
-_ENOUGH = {"twin": 0.8, "start": 0.5, "host": 0.75, "cpu": 0.7, "latency": 0.5}
+_ENOUGH = {"twin": 0.8, "start": 0.5, "cpu": 0.85, "write": 0.6, "host": 0.75, "manners": 0.5, "latency": 0.6}
+
+_WORKING = 1.5
+"""How many times the time on the network pages must be at work, or wait for it, for a core to be missed."""
 
 
 class Limits(NamedTuple):
@@ -40,37 +49,39 @@ class Bound(NamedTuple):
     host: str = ""
     pages: int = 0  # of that host
     least: float = 0.0  # seconds that its pages need
+    kind: str = ""  # of what hosts are waited for: limit, delay, crawl_delay, rest, retry
     clear: bool = True  # False: the largest, but not large enough to be the reason
 
 
-def measure_bounds(chosen: Figures, every: Sequence[Figures], stages: Stages, limits: Limits) -> list[Bound]:
-    """All bounds of a strategy in the order above."""
+def measure_bounds(
+    tied: Sequence[Figures], every: Sequence[Figures], stages: Stages, limits: Limits
+) -> list[Bound]:
+    """All bounds of the strategies that tie, the chosen one first, in the order above."""
+    chosen = tied[0]
     going = max(chosen.seconds - chosen.starting, 1e-9)
-    waiting = stages.waiting * chosen.pages / (going * chosen.strategy.fetches)
     host = _host_bound(every, limits, stages)
     return [
         Bound("twin", float(chosen.waited_for_twin)),
         Bound("start", chosen.starting / chosen.seconds),
+        Bound("cpu", min(cpu_share(each, limits.cpus) for each in tied)),
+        Bound("write", min(each.split.write / each.seconds for each in tied)),
         host._replace(share=host.least / going),
-        Bound("cpu", cpu_share(chosen, limits.cpus)),
-        Bound("latency", waiting),
+        max((_manners(each) for each in tied), key=lambda bound: bound.share),
+        Bound("latency", min(_of_threads(each, each.split.network) for each in tied)),
     ]
 
 
 def cpu_share(figures: Figures, cpus: int) -> float:
-    """Share of the cores that the strategy can use at once that it did use; 0.0 where that is unknown.
-
-    The parent of worker processes works too, so processes can fill one core more than there are of them.
+    """Share of the cores that it can use that are busy, or of all cores, which the server that answers needs
+    too, where that is more; 0.0 where nothing is known. What other programs use of the cores it cannot use.
     """
-    strategy = figures.strategy
-    cores = (
-        cpus
-        if strategy.mode == "auto"
-        else min(cpus, strategy.processes + 1)
-        if strategy.processes > 1
-        else 1
-    )
-    return (figures.cpu or 0.0) / (figures.seconds * cores)
+    split = figures.split
+    usable = split.core_seconds
+    if split.turn + split.inflate + split.scrape > _WORKING * split.network:  # pages do wait for a core
+        others = figures.median(lambda run: run.measured.others) or 0.0
+        usable = min(usable, (1 - min(others, 0.95)) * cpus * figures.seconds)
+    own = split.cpu / usable if usable else 0.0
+    return max(own, figures.median(lambda run: run.machine_share(cpus)) or 0.0)
 
 
 def find_bound(bounds: Sequence[Bound]) -> Bound:
@@ -79,6 +90,26 @@ def find_bound(bounds: Sequence[Bound]) -> Bound:
         if bound.share >= _ENOUGH[bound.name]:
             return bound
     return max(bounds, key=lambda bound: bound.share)._replace(clear=False)
+
+
+def _of_threads(figures: Figures, seconds: float) -> float:
+    whole = figures.split.thread_seconds
+    return seconds / whole if whole else 0.0
+
+
+def _manners(figures: Figures) -> Bound:
+    """What of the threads' time goes by until hosts may be asked, for which reason most; whose, if one's."""
+    split = figures.split
+    kinds: dict[str, float] = {}
+    for (kind, _), seconds in split.blame.items():
+        kinds[kind] = kinds.get(kind, 0.0) + seconds
+    if not kinds:
+        return Bound("manners", 0.0)
+    kind = max(kinds, key=lambda each: kinds[each])
+    hosts = {name: seconds for (of, name), seconds in split.blame.items() if of == kind}
+    worst = max(hosts, key=lambda each: hosts[each])
+    one = hosts[worst] > sum(hosts.values()) / 2
+    return Bound("manners", _of_threads(figures, split.politeness), worst if one else "", kind=kind)
 
 
 def _host_bound(every: Sequence[Figures], limits: Limits, stages: Stages) -> Bound:

@@ -13,6 +13,7 @@ from parascrape.comparison.bounds import Limits
 from parascrape.comparison.differences import Difference, compare_outputs
 from parascrape.comparison.figures import Figures, summarise_runs
 from parascrape.comparison.harvest_options import options_of
+from parascrape.comparison.laps import count_laps
 from parascrape.comparison.network import Network, Recorded
 from parascrape.comparison.runs import Plan, Run, run_all
 from parascrape.comparison.sampling import Sample, write_list
@@ -25,10 +26,11 @@ __all__ = ["Comparison", "Disagreement", "Grid", "check_records", "compare", "ma
 
 
 class Grid(NamedTuple):
-    """What is compared, and how often each."""
+    """What is compared, how often each, and whether it matters how long that takes, or only what it gives."""
 
     strategies: tuple[Strategy, ...]
     repeat: int
+    timed: bool = True
 
 
 class Disagreement(NamedTuple):
@@ -42,7 +44,10 @@ class Disagreement(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that came of it. ``figures`` and ``verdict`` are there for strategies that did their work."""
+    """All that came of it. ``figures`` and ``verdict`` are there for strategies that did their work.
+
+    Every run harvested the sample ``laps`` times.
+    """
 
     recorded: Recorded
     strategies: tuple[Strategy, ...]
@@ -52,6 +57,7 @@ class Comparison:
     limits: Limits
     disagreements: tuple[Disagreement, ...]
     verdict: Verdict | None
+    laps: int = 1
 
     @property
     def sample(self) -> Sample:
@@ -81,12 +87,16 @@ def compare(
     A strategy that crashes or loses records is left out of the verdict and named in ``faults``.
     """
     settings = _over(network, settings)
+    limits = Limits(available_cpus(), settings.per_host, settings.delay)
     with make_plan(recorded.sample, grid, settings, network) as plan:
+        stages = run_stages(plan.forwards, settings) if grid.timed else Stages()
+        laps = count_laps(recorded.sample, stages, limits)
+        plan = _lengthen(plan, recorded.sample, laps)
+        if laps > 1:
+            tell(f"Each run harvests them {laps} times: once would be over too soon to tell.")
         runs = run_all(plan, tell)
         disagreements = tuple(check_records(runs))
-        stages = run_stages(plan.forwards, settings)
     figures = summarise_runs(grid.strategies, runs)
-    limits = Limits(available_cpus(), settings.per_host, settings.delay)
     verdict = give_verdict(figures, stages, limits, recorded.sample.total) if figures else None
     return Comparison(
         recorded,
@@ -97,7 +107,15 @@ def compare(
         limits,
         disagreements,
         verdict,
+        laps,
     )
+
+
+def _lengthen(plan: Plan, sample: Sample, laps: int) -> Plan:
+    """The plan with the sample so many times in its lists."""
+    write_list(plan.forwards, sample.entries * laps)
+    write_list(plan.backwards, sample.entries[::-1] * laps)
+    return plan._replace(pages=len(sample.entries) * laps)
 
 
 def _over(network: Network | None, settings: Settings) -> Settings:

@@ -102,7 +102,7 @@ def _collect(output: Path, odd: set[bytes]) -> dict[str, dict[bytes, int]]:
 def describe(difference: Difference, expected: str, found: str, most: int = 8) -> list[str]:
     """The difference in a few printable lines: the URL, then a line for each key that differs."""
     lines = [printable(difference.url)]
-    if [len(each) for each in difference[1:]] == [1, 1] and not _one_failed(difference):
+    if [len(set(map(_text, each))) for each in difference[1:]] == [1, 1] and not _one_failed(difference):
         pairs = list(_walk(difference.expected[0], difference.found[0], ""))
         for key, before, after in pairs[:most]:
             lines += [f"  {printable(key, 80)}:", *_side("-", expected, before), *_side("+", found, after)]
@@ -110,9 +110,12 @@ def describe(difference: Difference, expected: str, found: str, most: int = 8) -
             lines.append(f"  and {len(pairs) - most} keys more")
         return lines
     for mark, name, rows in (("-", expected, difference.expected), ("+", found, difference.found)):
-        lines += [line for row in rows[:most] for line in _side(mark, name, row)]
-        if len(rows) > most:
-            lines.append(f"    {mark} {name}: and {len(rows) - most} more")
+        counted = Counter(_text(row) for row in rows)
+        for text, count in list(counted.items())[:most]:
+            times = f", {count} times" if count > 1 else ""
+            lines.append(f"    {mark} {name}{times}: {printable(text, 160)}")
+        if len(counted) > most:
+            lines.append(f"    {mark} {name}: and {len(counted) - most} more")
     return lines
 
 
@@ -122,8 +125,11 @@ def _one_failed(difference: Difference) -> bool:
 
 
 def _side(mark: str, name: str, value: Any) -> list[str]:
-    text = "(absent)" if value is _MISSING else orjson.dumps(value).decode()
-    return [f"    {mark} {name}: {printable(text, 160)}"]
+    return [f"    {mark} {name}: {printable(_text(value), 160)}"]
+
+
+def _text(value: Any) -> str:
+    return "(absent)" if value is _MISSING else orjson.dumps(value).decode()
 
 
 def _walk(before: Any, after: Any, key: str) -> Iterator[tuple[str, Any, Any]]:

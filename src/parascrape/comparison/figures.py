@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from parascrape.comparison.runs import Run
 from parascrape.comparison.strategies import Strategy
+from parascrape.timesplit import TimeSplit
 
 __all__ = ["CLEAR", "Figures", "chance", "clearly_faster", "rank", "summarise_runs"]
 
@@ -51,6 +52,12 @@ class Figures(NamedTuple):
     def starting(self) -> float:
         """Seconds until the first fetch, the median."""
         return self.median(lambda run: run.starting) or 0.0
+
+    @property
+    def split(self) -> TimeSplit:
+        """Where the time went in the typical run, that of the median wall time (of two the quicker)."""
+        runs = sorted(self.runs, key=lambda run: run.measured.seconds)
+        return runs[(len(runs) - 1) // 2].split
 
     @property
     def pages(self) -> int:

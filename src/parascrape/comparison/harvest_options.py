@@ -41,6 +41,8 @@ NOT_PASSED = frozenset(
         "backoff",
         "max_backoff",
         "max_redirects",
+        "previous",
+        "max_age",
     )
 )
 """Settings that a strategy or a harvest sets itself, and those that no option can change."""

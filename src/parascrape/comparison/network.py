@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from parascrape.comparison.sampling import Sample, sample_entries
+from parascrape.errors import UsageError
 from parascrape.settings import Settings
 from parascrape.text import printable
 from parascrape.twin import Recording, Stats, read_recording, record
 from parascrape.twin.exchange import Seconds
 from parascrape.urls import Entry
 
-__all__ = ["Network", "Recorded", "mean_seconds", "open_recording"]
+__all__ = ["Network", "Recorded", "count_of", "mean_seconds", "open_recording"]
 
 
 class Network(Protocol):
@@ -50,14 +52,33 @@ def open_recording(
         recording = read_recording(path)
         known = set(recording.entries) or set(recording)  # another tool's file knows no entries
         sample = sample_entries(entries, most, known)
-        tell(f"{len(sample.entries):,} URLs come from the recording {path}.")
+        tell(f"{count_of(len(sample.entries), 'URL')} answered by the recording {path}; no site is asked.")
         return Recorded(sample, mean_seconds(recording))
     sample = sample_entries(entries, most)
-    tell(f"Fetching {len(sample.entries):,} URLs once, to record them.")
+    tell(f"Fetching {count_of(len(sample.entries), 'URL')} once, to record what the sites answer.")
     made = record(sample.entries, path, settings)
-    failed = "".join(f", {code} {count}" for code, count in made.failed.most_common())
-    tell(printable(f"Recorded {made.entries:,} pages in {made.seconds:.1f} s{failed}."))
+    failed = _counts("failed", made.failed) + _counts("not fetched", made.skipped)
+    tell(printable(f"Recorded {count_of(made.entries, 'page')} in {made.seconds:.1f} s{failed}."))
+    if not made.entries:
+        raise UsageError(f"no page could be fetched{failed}: there is nothing to compare")
     return Recorded(sample, mean_seconds(read_recording(path)))
+
+
+def count_of(number: int, noun: str) -> str:
+    """The number with its noun.
+
+    >>> count_of(1, "host"), count_of(1200, "page")
+    ('1 host', '1,200 pages')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _counts(what: str, codes: Counter[str]) -> str:
+    """``; 3 failed: dns 2, reset 1``; empty without any."""
+    if not codes:
+        return ""
+    each = ", ".join(f"{code} {count}" for code, count in codes.most_common())
+    return f"; {codes.total():,} {what}: {each}"
 
 
 def mean_seconds(recording: Recording) -> Seconds:

@@ -9,7 +9,10 @@ from parascrape.comparison.as_json import machine
 from parascrape.comparison.comparing import Comparison, Disagreement
 from parascrape.comparison.differences import describe
 from parascrape.comparison.figures import Figures
+from parascrape.comparison.network import count_of
 from parascrape.comparison.plots import Plot, draw_plots
+from parascrape.comparison.shares import milliseconds_a_page
+from parascrape.comparison.splits import STAGES
 from parascrape.comparison.verdict import span, times
 from parascrape.settings import VERSION
 from parascrape.text import printable
@@ -31,7 +34,8 @@ pre { background: #f3f4f6; padding: .75rem; overflow-x: auto; border-radius: 4px
 table { border-collapse: collapse; font-variant-numeric: tabular-nums;
         font-size: .9rem; white-space: nowrap; }
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; } tr.best td { font-weight: 600; background: #eef5fb; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
+th[scope=row] { font-weight: normal; } tr.best td { font-weight: 600; background: #eef5fb; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1.5rem; }
 figure { margin: 0; } figcaption { font-weight: 600; }
 figure svg { width: 100%; height: auto; max-width: 34rem; }
@@ -49,6 +53,7 @@ def make_page(comparison: Comparison, title: str, command: str) -> str:
         *_disagreements(comparison.disagreements),
         *_table(comparison),
         *_plots(draw_plots(comparison)),
+        *_split(comparison.figures),
         *_method(comparison),
     ]
     head = (
@@ -82,7 +87,8 @@ def _disagreements(found: Sequence[Disagreement]) -> Iterable[str]:
     yield "<h2>The records differ</h2>"
     for each in found:
         left, right = each.reference.name, each.strategy.name
-        yield f'<p class="doubt">{right} gave other records than {left} for {each.urls:,} URLs.</p>'
+        urls = count_of(each.urls, "URL")
+        yield f'<p class="doubt">{right} gave other records than {left} for {urls}.</p>'
         lines = [line for one in each.shown[:5] for line in describe(one, left, right)]
         yield f"<pre>{escape(chr(10).join(lines))}</pre>"
 
@@ -129,22 +135,43 @@ def _plots(plots: Sequence[Plot]) -> Iterable[str]:
         yield "</div>"
 
 
+def _split(figures: Sequence[Figures]) -> Iterable[str]:
+    """A table of the milliseconds a page of every stage in every strategy."""
+    columns = {each.strategy.name: each_ms for each in figures if (each_ms := milliseconds_a_page(each))}
+    if not columns:
+        return
+    yield '<h2>Where a page\'s time goes, in ms</h2><div class="wide"><table><thead><tr>'
+    yield (
+        "".join(f'<th scope="col">{_text(name)}</th>' for name in ("stage", *columns))
+        + "</tr></thead><tbody>"
+    )
+    for stage, text in STAGES.items():
+        cells = "".join(f"<td>{each[stage]:,.2f}</td>" for each in columns.values())
+        yield f'<tr><th scope="row">{text}</th>{cells}</tr>'
+    yield "</tbody></table></div>"
+    yield (
+        "<p>Waiting for hosts and for the list, and being idle, are times of threads without a page; in the "
+        "queue, in the pipe and while it is written a page has no thread. All else is the page's in its "
+        "thread, waits for the processor included.</p>"
+    )
+
+
 def _method(comparison: Comparison) -> Iterable[str]:
     sample, stages = comparison.sample, comparison.stages
     runs = max((len(each.runs) for each in comparison.figures), default=0)
     yield "<h2>How it was measured</h2>"
     yield (
-        f"<p>{len(sample.entries):,} of {sample.total:,} URLs on {sample.hosts:,} hosts; {runs} runs of each "
-        "strategy, each in a fresh process, in turn (A B C, A B C). Pages/s count the start of Python; "
+        f"<p>{len(sample.entries):,} of {count_of(sample.total, 'URL')} on "
+        f"{count_of(sample.hosts, 'host')}, {count_of(comparison.laps, 'time')} a run; "
+        f"{count_of(runs, 'run')} of each strategy, each in a fresh process, in turn "
+        "(A B C, A B C). Pages/s count the start of Python; "
         "latency is from the connection to the record. A strategy is called faster only where every run of "
         "it was faster, and the medians are 3 % apart (20 % with single runs).</p>"
     )
-    left_out = (
-        "waiting for politeness, in queues and in pipes (together: free), inflating apart from receiving"
-    )
-    yield (
-        f"<p>A page's time is the mean of {stages.pages:,} pages fetched one at a time; waiting includes "
-        "connecting, the first byte and the transfer. Contention is by how much pages took longer in a "
-        f"strategy than alone. Not known apart: {left_out}.</p>"
-    )
+    if stages.pages:
+        yield (
+            f"<p>A page alone is the mean of {stages.pages:,} pages fetched one at a time: waiting includes "
+            "connecting, the first byte and the transfer, receiving includes inflating. What the threads do "
+            "is what each strategy's run of the median time has told of itself.</p>"
+        )
     yield f"<footer>parascrape {VERSION} on {_text(machine())}</footer>"

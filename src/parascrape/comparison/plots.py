@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 from parascrape.comparison.bounds import cpu_share
 from parascrape.comparison.comparing import Comparison
 from parascrape.comparison.figures import Figures
-from parascrape.comparison.shares import Shares, share_out
-from parascrape.comparison.stages import Stages
+from parascrape.comparison.shares import PARTS, share_out
 from parascrape.errors import UsageError
 from parascrape.twin.exchange import Seconds
 
@@ -26,7 +25,18 @@ _STAGES = {
     "parsing": "#1f6fb2",
     "writing": "#d98f4e",
 }
-_PARTS = ("#e8d9a8", "#c9c9c9", "#1f6fb2", "#d98f4e", "#efefef")
+_PARTS = {
+    "politeness": "#e3c567",
+    "list_wait": "#b8a9c9",
+    "connect": "#707070",
+    "first_byte": "#a3a3a3",
+    "transfer": "#cccccc",
+    "turn": "#d98f4e",
+    "inflate": "#8fb3d9",
+    "scrape": "#1f6fb2",
+    "idle": "#f1f1f1",
+}
+_SEEN = 0.005
 _WIDTH = 4.8  # inches: at 96 dots an inch a phone shows it at about three quarters
 
 
@@ -61,7 +71,9 @@ def draw_plots(comparison: Comparison) -> list[Plot]:
         drawn.append(_speed_up(processes, lambda each: each.strategy.processes, "processes"))
     if comparison.stages.pages:
         drawn.append(_stages(comparison))
-        drawn.append(_shares(figures, comparison.stages))
+    split = [each for each in figures if share_out(each)]
+    if split:
+        drawn.append(_shares(split))
     if comparison.recorded.seconds.total:
         drawn.append(_recorded(comparison.recorded.seconds))
     if any(each.cpu is not None for each in figures):
@@ -123,10 +135,10 @@ def _speed_up(figures: Sequence[Figures], number: Callable[[Figures], int], what
 
 
 def _stages(comparison: Comparison) -> Plot:
-    """One page alone: a bar of the stages, waiting and computing."""
+    """A page alone: a bar of the stages, waiting and computing."""
     times = {name: getattr(comparison.stages, name) * 1000 for name in _STAGES}
     label = "ms a page (mean, one page at a time)"
-    return _milliseconds("Where a page's time goes", times, label, list(_STAGES.values()))
+    return _milliseconds("A page alone", times, label, list(_STAGES.values()))
 
 
 def _milliseconds(title: str, times: dict[str, float], label: str, colours: list[str]) -> Plot:
@@ -145,27 +157,28 @@ def _milliseconds(title: str, times: dict[str, float], label: str, colours: list
     return _plot(title, words, draw, len(times))
 
 
-def _shares(figures: Sequence[Figures], stages: Stages) -> Plot:
-    """What the threads of each strategy do with their time."""
+def _shares(figures: Sequence[Figures]) -> Plot:
+    """What the threads of each strategy do with their time; parts that nowhere show are left out."""
     names = [each.strategy.name for each in figures]
-    shares = [share_out(each, stages) for each in figures]
+    shares = [share_out(each) for each in figures]
+    parts = [part for part in PARTS if max(each[part] for each in shares) >= _SEEN]
 
     def draw(axes: Any) -> None:
         left = [0.0] * len(shares)
-        for part, colour in zip(Shares._fields, _PARTS, strict=True):
-            widths = [100 * getattr(each, part) for each in shares]
-            axes.barh(names, widths, left=left, color=colour, label=part)
+        for part in parts:
+            widths = [100 * each[part] for each in shares]
+            axes.barh(names, widths, left=left, color=_PARTS[part], label=PARTS[part])
             left = [start + width for start, width in zip(left, widths, strict=True)]
         axes.invert_yaxis()
         axes.set_xlim(0, 100)
         axes.set_xlabel("% of all threads' time")
-        axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3, fontsize=9)
+        axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.35, 1.0), ncols=2, fontsize=9)
 
-    parts = "; ".join(
-        f"{name} " + ", ".join(f"{part} {share:.0%}" for part, share in each._asdict().items())
+    words = "; ".join(
+        f"{name} " + ", ".join(f"{PARTS[part]} {each[part]:.0%}" for part in parts)
         for name, each in zip(names, shares, strict=True)
     )
-    return _plot("What the threads do", parts, draw, len(names) + 1)
+    return _plot("What the threads do", words, draw, len(names) + len(parts) // 2)
 
 
 def _recorded(seconds: Seconds) -> Plot:

@@ -18,9 +18,11 @@ from parascrape import records
 from parascrape.comparison.measuring import Measured
 from parascrape.comparison.network import Network
 from parascrape.comparison.sampling import URL_COLUMN, host_of
+from parascrape.comparison.splits import read_split
 from parascrape.comparison.strategies import Strategy
 from parascrape.errors import ParascrapeError
 from parascrape.text import printable
+from parascrape.timesplit import TimeSplit
 from parascrape.twin import Stats
 
 __all__ = ["HostLoad", "Plan", "Result", "Run", "read_result", "run_all", "run_once"]
@@ -62,6 +64,7 @@ class Run(NamedTuple):
     output: Path
     fault: str = ""
     twin: Stats = Stats()
+    split: TimeSplit = TimeSplit()
 
     @property
     def rate(self) -> float:
@@ -74,6 +77,11 @@ class Run(NamedTuple):
         if self.result.first is None:
             return 0.0
         return min(max(0.0, self.result.first - self.measured.began), self.measured.seconds)
+
+    def machine_share(self, cpus: int) -> float | None:
+        """Share of all CPUs that this run and the server that answered it used; None: unknown."""
+        cpu = self.measured.cpu
+        return None if cpu is None else (cpu + self.twin.cpu) / (self.measured.seconds * cpus)
 
     def projected(self, pages: int) -> float:
         """Seconds that so many pages would take: the start once, the rest in proportion."""
@@ -99,7 +107,12 @@ class Plan(NamedTuple):
         return [
             *(sys.executable, "-m", "parascrape", str(source), f"--url-column={URL_COLUMN}"),
             *("--output", str(output), "--overwrite", "--quiet", *strategy.options, *self.options),
+            f"--profile-json={_split_path(output)}",
         ]
+
+
+def _split_path(output: Path) -> Path:
+    return output.with_suffix(".split.json")
 
 
 def run_all(plan: Plan, tell: Callable[[str], object]) -> list[Run]:
@@ -134,7 +147,8 @@ def run_once(plan: Plan, strategy: Strategy, output: Path) -> Run:
         raise ParascrapeError(f"{strategy.name} could not be measured: {said}") from error
     result = read_result(output) if output.exists() else Result()
     twin = network.stats() if network else Stats()
-    return Run(strategy, measured, result, output, _fault(measured, result, plan.pages), twin)
+    fault = _fault(measured, result, plan.pages)
+    return Run(strategy, measured, result, output, fault, twin, read_split(_split_path(output)))
 
 
 @contextmanager
@@ -154,12 +168,16 @@ def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
 def _fault(measured: Measured, result: Result, pages: int) -> str:
     """Why the run counts for nothing, in one line; empty where it did its work."""
     if measured.status not in _EXITS:
-        said = printable(measured.errors.strip().rpartition("\n")[2].removeprefix("scrape: "))
-        return f"ended with status {measured.status}{': ' if said else ''}{said}"
+        how = f"was killed by signal {-measured.status}" if measured.status < 0 else "ended with status "
+        return f"{how}{measured.status if measured.status > 0 else ''}{_last_words(measured)}"
     if result.pages == pages:
         return ""
-    said = printable(measured.errors.strip().rpartition("\n")[2])
-    return f"gave {result.pages} outcomes for {pages} URLs{': ' if said else ''}{said}"
+    return f"gave {result.pages} outcomes for {pages} URLs{_last_words(measured)}"
+
+
+def _last_words(measured: Measured) -> str:
+    said = printable(measured.errors.strip().rpartition("\n")[2].removeprefix("scrape: "))
+    return f": {said}" if said else ""
 
 
 def read_result(output: Path) -> Result:

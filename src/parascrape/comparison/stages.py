@@ -28,7 +28,7 @@ from parascrape.urls import Entry
 __all__ = ["Stages", "main", "measure_stages", "run_stages"]
 
 _MOST_PAGES = 100
-_MOST_SECONDS = 20.0
+_MOST_SECONDS = 5.0
 
 
 class Stages(NamedTuple):
@@ -64,7 +64,7 @@ def run_stages(path: Path, settings: Settings) -> Stages:
 def measure_stages(entries: Iterable[Entry], settings: Settings) -> Stages:
     """The mean of each stage over the entries, the first not counted where there are others.
 
-    Stops after 100 pages or 20 s: enough for a mean, and nobody waits for it.
+    Stops after 100 pages or 5 s: enough for a mean, and nobody waits for it.
     """
     from parascrape.fetch import close_connections
 

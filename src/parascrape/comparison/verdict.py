@@ -8,12 +8,16 @@ from typing import NamedTuple
 from parascrape.comparison.bounds import Bound, Limits, cpu_share, find_bound, measure_bounds
 from parascrape.comparison.figures import Figures, chance, rank
 from parascrape.comparison.stages import Stages
+from parascrape.settings import Mode
 from parascrape.text import printable
 
 __all__ = ["DISTURBED", "Verdict", "give_verdict", "span", "times"]
 
 DISTURBED = 0.08
 """Share of the CPUs that others used, beyond which a run is not like the others."""
+
+_SHORT = 0.5
+"""Seconds after the start below which no run tells much of a longer list."""
 
 
 class Verdict(NamedTuple):
@@ -31,7 +35,7 @@ class Verdict(NamedTuple):
 def give_verdict(figures: Sequence[Figures], stages: Stages, limits: Limits, total: int) -> Verdict:
     """The verdict for a list of ``total`` URLs. There is at least one strategy with figures."""
     best, tied = rank(figures, total)
-    bounds = measure_bounds(best, figures, stages, limits)
+    bounds = measure_bounds(tied, figures, stages, limits)
     if total > best.pages * 5:  # what starting takes is nothing for the whole list
         bounds = [bound for bound in bounds if bound.name != "start"]
     bound = find_bound(bounds)
@@ -48,18 +52,31 @@ def give_verdict(figures: Sequence[Figures], stages: Stages, limits: Limits, tot
 
 def _choice(best: Figures, tied: Sequence[Figures], total: int) -> str:
     """What to use, and how long the whole list will take with it."""
-    text = f"Use {best.strategy.name}: {best.rate:,.3g} pages/s"
+    text = f"Use {best.strategy.name}: {_rate(best.rate)} pages/s"
     if total > best.pages:
-        text += f"; about {span(best.projected(total))} for the {total:,} URLs of the list"
+        going = _rate(total / best.projected(total))
+        text += (
+            f", in the long run {going}: about {span(best.projected(total))} for the list's {total:,} URLs"
+        )
     others = [each.strategy.name for each in tied if each is not best]
     if others:
         text += f". It ties with {', '.join(others)} and takes the least of the machine"
     return text + "."
 
 
+def _rate(rate: float) -> str:
+    """Pages a second in three digits.
+
+    >>> _rate(1234.5), _rate(12.345)
+    ('1,234', '12.3')
+    """
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+
+
 def _reason(bound: Bound, best: Figures, figures: Sequence[Figures], stages: Stages, limits: Limits) -> str:
     """What bounds the list, in a sentence with the figures that show it."""
     share = f"{min(bound.share, 1.0):.0%}"
+    fastest = max(figures, key=lambda each: each.strategy.fetches)
     gain = _gain(best, _baseline(figures), best.strategy.name)
     if not bound.clear:
         return f"Nothing alone bounds it: the most is {_NAMES[bound.name]}, {share} of the time{gain}."
@@ -67,26 +84,45 @@ def _reason(bound: Bound, best: Figures, figures: Sequence[Figures], stages: Sta
         return "The local server that answered was the bottleneck: the list itself may be faster than this."
     if bound.name == "start":
         return f"Starting takes {share} of the time: the list is too short for a strategy to matter."
-    if bound.name == "host":
+    if bound.name == "write":
+        return f"Writing the output takes {share} of the time: a faster disk would help, no strategy can."
+    if bound.name in ("host", "manners"):
         return _host_reason(bound, best, limits)
     if bound.name == "cpu":
         return _cpu_reason(bound, best, figures, stages, limits)
     fetches = "the one fetch" if best.strategy.fetches == 1 else f"each of {best.strategy.fetches} fetches"
-    return f"Waiting for answers: {fetches} in flight waits {share} of the time{gain}."
+    more = "" if best is not fastest else f" More may be faster still: --strategies {_wider(best)}."
+    return f"Waiting for answers: {fetches} in flight waits {share} of the time{gain}.{more}"
+
+
+def _wider(figures: Figures) -> str:
+    """The strategy with four times its threads, and itself, to be compared next."""
+    strategy = figures.strategy
+    mode: Mode = "process" if strategy.processes else "thread"
+    wider = strategy._replace(mode=mode, threads=min(512, 4 * strategy.threads))
+    return f"{strategy.name},{wider.name}"
 
 
 _NAMES = {
     "twin": "the local server",
     "start": "starting",
     "host": "a host's limit",
+    "manners": "waiting until hosts may be asked again",
     "cpu": "computing",
+    "write": "writing the output",
     "latency": "waiting for answers",
 }
 
 
 def _host_reason(bound: Bound, best: Figures, limits: Limits) -> str:
-    host = printable(bound.host.partition("://")[2].removesuffix(":443").removesuffix(":80"), 80)
+    host = printable(bound.host.rpartition("://")[2].removesuffix(":443").removesuffix(":80"), 80)
     limit = f"limit of {limits.per_host} at once"
+    if bound.name == "manners":
+        whose = f"Host {host}'s" if host else "The hosts'"
+        return (
+            f"{whose} {_KINDS.get(bound.kind, 'limits').format(limits)}: threads wait for it "
+            f"{min(bound.share, 1.0):.0%} of their time, and no strategy can help."
+        )
     if (bound.pages - 1) * limits.delay >= bound.least * 0.999:
         limit = f"delay of {limits.delay:g} s"
     return (
@@ -95,11 +131,20 @@ def _host_reason(bound: Bound, best: Figures, limits: Limits) -> str:
     )
 
 
+_KINDS = {
+    "limit": "limit of {0.per_host} at once",
+    "delay": "delay of {0.delay:g} s",
+    "crawl_delay": "Crawl-delay in robots.txt",
+    "rest": "wish, or need, to be asked less often",
+    "retry": "failures, each with a pause before the next try",
+}
+
+
 def _cpu_reason(
     bound: Bound, best: Figures, figures: Sequence[Figures], stages: Stages, limits: Limits
 ) -> str:
     """What the processor does most, how full one core is with threads, and what processes give."""
-    work = _dearest(stages)
+    work, share = _dearest(stages), f"{min(bound.share, 1.0):.0%}"
     threads = [each for each in figures if each.strategy.mode in ("sequential", "thread")]
     spreads = best.strategy.mode in ("auto", "process")
     if spreads and threads:
@@ -107,10 +152,10 @@ def _cpu_reason(
         core = min(1.0, cpu_share(quickest, limits.cpus))
         gain = _gain(best, quickest, _processes(best))
         return f"{work}: threads fill {core:.0%} of the one core that they share{gain}."
-    where = f"{limits.cpus} CPUs" if spreads else "the one core that threads share"
+    where = f"all {limits.cpus} CPUs" if spreads else "the one core that threads share"
     if spreads:
-        return f"{work}: {min(bound.share, 1.0):.0%} of {where}; only more CPUs, or cheaper work, would help."
-    return f"{work}: {min(bound.share, 1.0):.0%} of {where}; more processes did not pay here."
+        return f"{work}: {share} of {where} busy; only more CPUs, or cheaper work, would help."
+    return f"{work}: {share} of {where}; more processes did not pay here."
 
 
 def _processes(figures: Figures) -> str:
@@ -171,7 +216,12 @@ def _doubts(figures: Sequence[Figures]) -> list[str]:
     doubts += list(dict.fromkeys(_twin_doubt(each) for each in figures if each.waited_for_twin))[:1]
     unknown = max(run.twin.unknown for each in figures for run in each.runs)
     if unknown:
-        doubts.append(f"{unknown:,} requests of a run had no recorded answer and got 404.")
+        requests = "One request" if unknown == 1 else f"{unknown:,} requests"
+        doubts.append(f"{requests} of a run had no recorded answer and got 404.")
+    if all(each.seconds - each.starting < _SHORT for each in figures):
+        doubts.append(
+            "The runs are short, and mostly show what starting takes: compare a longer list if you have one."
+        )
     failed = max(sum(run.result.errors.values()) / max(1, run.result.pages) for run in figures[0].runs)
     if failed > 0.5:
         doubts.append(f"{failed:.0%} of the pages failed: this compares how fast they fail.")

@@ -52,6 +52,9 @@ _UNKNOWN = Answer(
     b"X-Parascrape-Twin: not in the recording\r\n\r\n%b" % (len(_MISSING), _MISSING),
     known=False,
 )
+_NO_ROBOTS = _UNKNOWN._replace(known=True)
+"""For robots.txt, which other tools' recordings lack: all is allowed (RFC 9309 §2.3.1.3)."""
+
 _REFUSED = Answer(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", then="close")
 
 
@@ -99,7 +102,7 @@ class Answers:
             return _REFUSED
         found = self._table.get(f"{scheme}://{asked.host}{asked.target}")
         if found is None:
-            return _UNKNOWN
+            return _NO_ROBOTS if asked.target == "/robots.txt" else _UNKNOWN
         return found[0][1] if len(found) == 1 else _choose(found, asked)
 
     def _answer(self, exchange: Exchange) -> Answer:
