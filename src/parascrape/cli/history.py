@@ -1,0 +1,130 @@
+"""``scrape history FILE``: the runs of a job file, as a table, as JSON, or drawn in a page."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from parascrape.cli.tables import Json, count, make_table, to_json, write_out
+from parascrape.errors import OutputError, UsageError
+from parascrape.text import printable
+
+if TYPE_CHECKING:
+    from parascrape.history import Summary
+
+__all__ = ["history"]
+
+_Runs = Mapping[str, "Sequence[Summary]"]
+
+_MOST = 10_000
+"""Runs of a job that are shown at once."""
+
+JobFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE", help="The job file, or its history.", rich_help_panel="History", show_default=False
+    ),
+]
+Job = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[JOB]", help="One of its jobs [all].", rich_help_panel="History", show_default=False
+    ),
+]
+Last = Annotated[
+    int,
+    typer.Option(
+        "--last", rich_help_panel="Display", metavar="N", help="Runs of each job [20].", show_default=False
+    ),
+]
+Html = Annotated[
+    str,
+    typer.Option(
+        "--html", rich_help_panel="Display", metavar="FILE", help="Draw them in a page.", show_default=False
+    ),
+]
+
+
+def history(job_file: JobFile, job: Job = None, last: Last = 20, json: Json = False, html: Html = "") -> None:
+    """Show the last runs of a job file: when, how long, what came of them, and what had changed.
+
+    It is kept beside the job file: harvest.history.sqlite3. Losing that loses history, never records.
+    Exit status: 0, 2 wrong usage, 74 the page could not be written.
+    """
+    from parascrape.history.page import make_page
+
+    if not 1 <= last <= _MOST:
+        raise UsageError(f"--last: {last} is not from 1 to {_MOST:,}")
+    runs = _runs(_history_of(job_file), job, last)
+    if html:
+        _write_page(Path(html), make_page(Path(job_file).name, runs))
+    if json:
+        shown = {name: [run.as_dict() for run in its] for name, its in runs.items()}
+        raise typer.Exit(write_out(to_json({"jobs": shown})))
+    raise typer.Exit(0 if html else write_out("\n".join(_as_text(runs))))
+
+
+def _history_of(job_file: str) -> Path:
+    """The history's file, which may not be there yet. Raises UsageError where the job file is not either."""
+    from parascrape.history import history_path
+
+    path = Path(job_file)
+    found = path if path.suffix == ".sqlite3" else history_path(path)
+    if not found.exists() and (found == path or not path.exists()):
+        raise UsageError(f"{job_file}: there is no such file")
+    return found
+
+
+def _runs(path: Path, job: str | None, last: int) -> _Runs:
+    """The runs of each job, newest first. Raises UsageError for a job whose name is another's misspelt."""
+    from parascrape.history import History
+
+    kept = History(path)
+    jobs = kept.jobs()
+    if job is not None and job not in jobs and (near := get_close_matches(job, jobs, 1)):
+        raise UsageError(f"{job}: no run of such a job; did you mean {near[0]}?")
+    return {name: kept.recent(name, last) for name in (jobs if job is None else [job])}
+
+
+def _as_text(runs: _Runs) -> Iterator[str]:
+    from parascrape.history.wording import LEGEND
+
+    if not any(runs.values()):
+        yield "No runs yet."
+        return
+    for name, its in runs.items():
+        yield from _job_as_text(name, its)
+        yield ""
+    yield LEGEND
+
+
+def _job_as_text(name: str, runs: Sequence[Summary]) -> Iterator[str]:
+    from parascrape.history.sparklines import bars_for, sparkline
+    from parascrape.history.wording import COLUMNS, cells_of, explain
+
+    bars = bars_for(getattr(sys.stdout, "encoding", None))
+    oldest_first = runs[::-1]
+    records = [run.records if run.ended else None for run in oldest_first]
+    failures = [run.failures if run.ended else None for run in oldest_first]
+    yield f"{printable(name)}: {count(len(runs), 'run')}, newest first"
+    yield f"records   {sparkline(records, bars)}  at most {max(filter(None, records), default=0):,}"
+    yield f"failures  {sparkline(failures, bars)}  at most {max(filter(None, failures), default=0):,}"
+    yield make_table(COLUMNS, map(cells_of, runs))
+    yield from explain(runs)
+
+
+def _write_page(path: Path, page: str) -> None:
+    """Write the whole page, or leave the one that is there."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(page, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}", error.errno or 0) from None

@@ -1,0 +1,152 @@
+"""Guards: what a run must be like for its output to take the place of the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from fractions import Fraction
+from statistics import median
+from typing import Any, Self
+
+from parascrape.amounts import parse_share, percent
+from parascrape.errors import UsageError
+from parascrape.history.summary import Summary
+from parascrape.text import printable
+
+__all__ = ["FEWEST_RUNS", "Guards"]
+
+FEWEST_RUNS = 3
+"""Earlier good runs without which nobody knows what is usual."""
+
+_SHOWN = 5  # fields named in one breach
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """The limits of a job; None is no limit. Shares are exact, from 0 to 1; what meets a limit is good.
+
+    ``usual`` is of the median of records of the last good runs; ``max_empty`` of the records of this run,
+    one share for every field or one for each that is named; ``max_changed`` of the pages that both this
+    run and the last one had, where at least half of a page's fields changed at once.
+    """
+
+    max_failed: Fraction | None = None
+    min_records: int | None = None
+    usual: Fraction | None = None
+    max_empty: Fraction | Mapping[str, Fraction] | None = None
+    max_changed: Fraction | None = None
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Self:
+        """The guards of a table with their names as keys: ``{"max_failed": "5%", "min_records": 100}``.
+
+        Raises:
+            UsageError: naming every key that is unknown or has a value that it cannot have.
+        """
+        known = [one.name for one in fields(cls)]
+        values: dict[str, Any] = {}
+        faults = []
+        for key, value in table.items():
+            if key not in known:
+                near = get_close_matches(key, known, 1)
+                faults.append(f"{key}: no such guard{f'; did you mean {near[0]}?' if near else ''}")
+                continue
+            read: Callable[[Any], Any] = _READ.get(key, parse_share)
+            try:
+                values[key] = read(value)
+            except ValueError as error:
+                faults.append(f"{key}: {error}")
+        if faults:
+            raise UsageError(printable("; ".join(faults), 2000))
+        return cls(**values)
+
+    def judge(self, summary: Summary, recent: Sequence[Summary]) -> list[str]:
+        """One sentence for each guard that the run breaches, with the figures; none: all is well.
+
+        ``recent`` are earlier runs of the job; only those that were good, or of which some failed, count.
+        """
+        breaches = (
+            self._judge_failed(summary),
+            self._judge_records(summary),
+            self._judge_usual(summary, recent),
+            self._judge_empty(summary),
+            self._judge_changed(summary),
+        )
+        return [sentence for found in breaches for sentence in found]
+
+    def _judge_failed(self, summary: Summary) -> Iterator[str]:
+        if self.max_failed is not None and summary.failures > self.max_failed * summary.inputs:
+            share = percent(Fraction(summary.failures, summary.inputs)) if summary.inputs else "100%"
+            yield (
+                f"max_failed: {summary.failures:,} of {summary.inputs:,} inputs failed ({share}), "
+                f"at most {percent(self.max_failed)} may."
+            )
+
+    def _judge_records(self, summary: Summary) -> Iterator[str]:
+        if self.min_records is not None and summary.records < self.min_records:
+            yield f"min_records: {summary.records:,} records, there must be at least {self.min_records:,}."
+
+    def _judge_usual(self, summary: Summary, recent: Sequence[Summary]) -> Iterator[str]:
+        counts = [run.records for run in recent if run.outcome in ("good", "some_failed")]
+        if self.usual is None or len(counts) < FEWEST_RUNS:
+            return
+        usual = Fraction(median(counts))
+        if summary.records < self.usual * usual:
+            yield (
+                f"usual: {summary.records:,} records are {percent(summary.records / usual)} of the usual "
+                f"{float(usual):,.10g} (the median of {len(counts)} runs), "
+                f"at least {percent(self.usual)} must be there."
+            )
+
+    def _judge_empty(self, summary: Summary) -> Iterator[str]:
+        if self.max_empty is None or not summary.records:
+            return
+        one = self.max_empty
+        limits = one if isinstance(one, Mapping) else dict.fromkeys(summary.empty, one)
+        counts = {  # a named field that no record has is empty in all of them
+            name: round(summary.empty.get(name, 1.0) * summary.records) for name in limits
+        }
+        broken = [name for name in limits if counts[name] > limits[name] * summary.records]
+        broken.sort(key=lambda name: -counts[name])
+        for name in broken[:_SHOWN]:
+            yield (
+                f"max_empty: {printable(name, 100)} is empty in {counts[name]:,} of {summary.records:,} "
+                f"records ({percent(Fraction(counts[name], summary.records))}), "
+                f"at most {percent(limits[name])} may be."
+            )
+        if len(broken) > _SHOWN:
+            yield f"max_empty: and so are {len(broken) - _SHOWN:,} other fields."
+
+    def _judge_changed(self, summary: Summary) -> Iterator[str]:
+        changes = summary.changes
+        compared = max(summary.good - changes.added - changes.back, changes.rewritten)
+        if self.max_changed is not None and changes.rewritten > self.max_changed * compared:
+            yield (
+                f"max_changed: in {changes.rewritten:,} of {compared:,} pages "
+                f"({percent(Fraction(changes.rewritten, compared))}) at least half of the fields changed, "
+                f"in at most {percent(self.max_changed)} they may: was the site redesigned?"
+            )
+
+
+def _read_count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is no whole number from 0")
+    return value
+
+
+def _read_empty(value: Any) -> Fraction | dict[str, Fraction]:
+    if not isinstance(value, Mapping):
+        return parse_share(value)
+    if not value:
+        raise ValueError("no field is named")
+    shares = {}
+    for name, share in value.items():
+        try:
+            shares[str(name)] = parse_share(share)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return shares
+
+
+_READ: dict[str, Callable[[Any], Any]] = {"min_records": _read_count, "max_empty": _read_empty}

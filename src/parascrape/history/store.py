@@ -1,0 +1,181 @@
+"""The history of a job file: its runs, and the files that they wrote."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from parascrape.history.database import Database
+from parascrape.history.processes import is_alive, process_mark
+from parascrape.history.summary import FINISHED, Summary
+
+__all__ = ["History", "Output", "history_path", "place_of"]
+
+
+class Output(NamedTuple):
+    """A file that a run wrote, as it was when it was written."""
+
+    path: Path  # absolute, its folder without symbolic links
+    run: int
+    began: datetime  # the run's
+    outcome: str  # the run's
+    size: int  # bytes
+    modified: int  # nanoseconds, st_mtime_ns
+
+
+def history_path(job_file: str | Path) -> Path:
+    """Where the history of a job file lies, beside it.
+
+    >>> history_path("jobs/harvest.toml").as_posix()
+    'jobs/harvest.history.sqlite3'
+    """
+    return Path(job_file).with_suffix(".history.sqlite3")
+
+
+def place_of(path: str | Path) -> Path:
+    """The absolute path; symbolic links in its folder are followed, the file itself is not."""
+    path = Path(os.path.abspath(path))
+    return path.parent.resolve() / path.name
+
+
+class History:
+    """The runs of a job file, in the database at ``path``. Any number of processes may have it at once.
+
+    It never raises for its own sake: what cannot be written is a warning, what cannot be read is empty.
+    Nothing is made before the first `begin` or `finish`, and no file is open between two calls.
+    """
+
+    def __init__(
+        self, path: str | Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._database = Database(Path(path))
+        self._clock = clock
+
+    @property
+    def path(self) -> Path:
+        """The database's file, which may not be there."""
+        return self._database.path
+
+    def begin(self, job: str, output: str | Path, version: str) -> int:
+        """The number of the run that begins now, from 1; 0 where it could not be noted."""
+        now = self._clock().astimezone(UTC).isoformat()
+        row = (job, now, str(output), version, process_mark(), None)
+        return self._database.write(lambda database: _insert(database, row), 0)
+
+    def finish(self, run: int, summary: Summary, files: Iterable[str | Path] = ()) -> None:
+        """Keep the summary of a run that has ended, and what it wrote.
+
+        ``files`` are those beside ``summary.output`` that go when it goes: its change feed. Of a run that
+        did not come to its end (outcome not in FINISHED) no file is noted: the next one goes on with it.
+        """
+        ended = summary.outcome in FINISHED and summary.output
+        wrote = [place_of(path) for path in (summary.output, *files)] if ended else []
+
+        def work(database: sqlite3.Connection) -> None:
+            number = _keep(database, run, summary)
+            database.executemany("REPLACE INTO files VALUES (?, ?, ?, ?)", _file_rows(wrote, number))
+
+        self._database.write(work, None)
+
+    def recent(self, job: str, n: int) -> list[Summary]:
+        """The last ``n`` runs of the job, newest first; of all jobs for ``""``.
+
+        A run without a summary is ``running`` where it is its job's last and its process lives, else
+        ``interrupted``.
+        """
+        query = (
+            "SELECT *, run = (SELECT max(run) FROM runs AS others WHERE others.job = runs.job) FROM runs "
+            "WHERE ? IN (job, '') ORDER BY run DESC LIMIT ?"
+        )
+        return [_summary(*row) for row in self._select(query, job, max(0, n))]
+
+    def jobs(self) -> list[str]:
+        """The names of the jobs that ever ran, the one that ran last at the end."""
+        query = "SELECT job FROM runs GROUP BY job ORDER BY max(run)"
+        return [job for (job,) in self._select(query)]
+
+    def outputs(self, job: str) -> list[Output]:
+        """The files that the job's runs wrote, newest run first; some may be gone or changed since."""
+        query = (
+            "SELECT path, run, began, summary, size, modified FROM files JOIN runs USING (run) "
+            "WHERE job = ? ORDER BY run DESC, path"
+        )
+        return [
+            Output(Path(path), run, _time(began), _outcome(summary), size, modified)
+            for path, run, began, summary, size, modified in self._select(query, job)
+        ]
+
+    def wrote(self, run: int, path: Path, status: os.stat_result) -> bool:
+        """Whether it is noted that the file at the path, which is or will be like this, is the run's."""
+        row = (os.fspath(place_of(path)), run, status.st_size, status.st_mtime_ns)
+        insert = "REPLACE INTO files VALUES (?, ?, ?, ?)"
+        return self._database.write(lambda database: bool(database.execute(insert, row)), False)
+
+    def forget(self, output: str | Path) -> None:
+        """Know of a file no longer, because it is gone. The run stays."""
+        row = (os.fspath(place_of(output)),)
+        self._database.write(lambda database: database.execute("DELETE FROM files WHERE path = ?", row), None)
+
+    def _select(self, query: str, *parameters: str | int) -> list[Any]:
+        """The rows; none where they cannot be had."""
+        nothing: list[Any] = []
+        return self._database.read(lambda database: database.execute(query, parameters).fetchall(), nothing)
+
+
+_Row = tuple[str, str, str, str, str, str | None]
+
+
+def _insert(database: sqlite3.Connection, row: _Row) -> int:
+    insert = "INSERT INTO runs (job, began, output, version, process, summary) VALUES (?, ?, ?, ?, ?, ?)"
+    return database.execute(insert, row).lastrowid or 0
+
+
+def _keep(database: sqlite3.Connection, run: int, summary: Summary) -> int:
+    """The number under which the summary is kept: a new one where the history was lost meanwhile."""
+    update = "UPDATE runs SET summary = ?, output = ? WHERE run = ? AND job = ? AND summary IS NULL"
+    text = summary.to_json()
+    if database.execute(update, (text, summary.output, run, summary.job)).rowcount:
+        return run
+    began = summary.began.isoformat()
+    return _insert(database, (summary.job, began, summary.output, summary.version, "", text))
+
+
+def _file_rows(paths: Iterable[Path], run: int) -> Iterable[tuple[str, int, int, int]]:
+    for path in paths:
+        try:
+            status = os.lstat(path)
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            yield os.fspath(path), run, status.st_size, status.st_mtime_ns
+
+
+def _summary(*row: *tuple[int, str, str, str, str, str, str | None, int]) -> Summary:
+    run, job, began, output, version, process, text, is_last = row
+    if text is not None:
+        try:
+            return replace(Summary.from_json(text), run=run, job=job)
+        except (ValueError, TypeError):  # written by nobody of ours: the row's own columns remain
+            return Summary(job, _time(began), run=run, version=version, outcome="crashed", output=output)
+    outcome = "running" if is_last and is_alive(process) else "interrupted"
+    return Summary(job, _time(began), run=run, version=version, outcome=outcome, output=output)
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _outcome(text: str | None) -> str:
+    try:
+        return Summary.from_json(text or "").outcome
+    except (ValueError, TypeError):
+        return "crashed"

@@ -1,0 +1,107 @@
+"""Sweeps that are killed: ``python -m tests.killed_sweeps FOLDER`` prints in how many places one was.
+
+A process is forked for each file operation of a sweep, and kills itself just before it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from parascrape.history import History, database
+from parascrape.retention import Policy, sweep
+from tests.histories import Clock, run_job
+
+__all__ = ["main"]
+
+_EVENTS = {"open", "os.chmod", "os.remove", "os.rename", "os.rmdir", "os.utime", "sqlite3.connect"}
+_POLICY = Policy(keep=4, compress_after=2)
+
+
+def main(folder: Path) -> int:
+    """In how many places sweeps were killed. Raises AssertionError where one has done harm."""
+    logging.disable()
+    database._SYNCHRONOUS = "OFF"  # what a killed process has written is there all the same
+    os.fsync = lambda _: None
+    work, saved = folder / "work", folder / "saved"
+    clock = build(work)
+    shutil.copytree(work, saved)
+    contents = {path.parent.name: path.read_bytes() for path in work.glob("output/*/run.jsonl")}
+    run(work, clock)
+    wanted = sorted(describe(work))
+    killed = 0
+    while True:
+        shutil.rmtree(work)
+        shutil.copytree(saved, work)
+        if survives(work, clock, killed + 1):
+            return killed
+        killed += 1
+        for day in sorted(contents)[-4:]:
+            assert held(work / "output" / day / "run.jsonl") == contents[day], (killed, day)
+        run(work, clock)
+        assert sorted(describe(work)) == wanted, killed
+
+
+def build(work: Path) -> Clock:
+    """Six outputs of one a day; the clock stands after them."""
+    clock = Clock()
+    for _ in range(6):
+        run_job(history(work), work / "output" / f"{clock.now:%Y-%m-%d}" / "run.jsonl", clock, lines=100)
+        clock.forward(days=1)
+    return clock
+
+
+def history(work: Path) -> History:
+    """Beside the outputs."""
+    return History(work / "harvest.history.sqlite3")
+
+
+def run(work: Path, clock: Clock) -> None:
+    """Sweep."""
+    sweep(history(work), "news", _POLICY, clock.now, folder=work / "output")
+
+
+def held(path: Path) -> bytes:
+    """The output's lines, from whichever of its files is there; of two, both are whole."""
+    packed = path.with_name(path.name + ".gz")
+    found = [gzip.decompress(packed.read_bytes())] if packed.exists() else []
+    found += [path.read_bytes()] if path.exists() else []
+    assert len({*found}) == 1, path
+    return found[0]
+
+
+def describe(work: Path) -> Iterator[str]:
+    """What lies there, and what the history knows of."""
+    yield from (str(path.relative_to(work)) for path in (work / "output").rglob("*"))
+    yield from (f"known: {one.path.relative_to(work.resolve())}" for one in history(work).outputs("news"))
+
+
+def survives(work: Path, clock: Clock, limit: int) -> bool:
+    """Whether a sweep has fewer file operations than that; else it was killed before the last of them."""
+    child = os.fork()
+    if not child:
+        seen = 0
+
+        def count(event: str, _: object) -> None:
+            nonlocal seen
+            if event in _EVENTS:
+                seen += 1
+                if seen == limit:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(count)
+        run(work, clock)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert status in (0, signal.SIGKILL), status
+    return status == 0
+
+
+if __name__ == "__main__":
+    print(main(Path(sys.argv[1])))
