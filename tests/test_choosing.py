@@ -57,6 +57,7 @@ def test_threads_where_they_do_not(seen: Sample, machine: Machine, reason: str) 
     [
         (HEAVY, "parsing took 93% of one CPU (28 ms a page), about 600 pages are left"),
         (LIGHT, "computing took 100% of one CPU (1 ms a page), about 3,800 pages are left"),
+        (HEAVY._replace(known=False), "parsing took 93% of one CPU (28 ms a page), more pages are expected"),
         (
             HEAVY._replace(scrape_cpu=0.5, left=3912),
             "parsing took 100% of one CPU (30 ms a page), about 3,900 pages are left",

@@ -162,11 +162,11 @@ def test_a_json_line_without_a_url_is_an_entry_with_a_problem(write: Write, line
     [
         (
             "l.csv",
-            "id,URL,title\n1,http://a/,x\n",
+            "id,URLs,title\n1,http://a/,x\n",
             "url",
-            ("no column 'url'", "id, URL, title", "did you mean 'URL'?"),
+            ("no column 'url'", "id, URLs, title", "did you mean 'URLs'?"),
         ),
-        ("l.csv", "id;url\n", "url", ("no column 'url'", "id;url")),
+        ("l.csv", "id,url,URL,Url\n", "uRL", ("no column 'uRL'", "url, URL")),
         ("l.csv", "http://a/\n", "url", ("no header row",)),
         ("l.csv", "x" * (MAX_LINE + 1) + ",url\n", "url", ("header row", "field larger")),
         ("l.tsv", "url\turl2\n", "links", ("no column 'links'", "url, url2")),

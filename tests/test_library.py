@@ -172,6 +172,8 @@ def test_records_are_plain_dicts_with_keys_in_their_order(site: Site) -> None:
         "attempts",
         "bytes",
         "encoding",
+        "hash",
+        "made_by",
         "line",
     ]
 

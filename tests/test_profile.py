@@ -138,6 +138,19 @@ def test_one_cpu_has_no_remedy() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("load", "sentence"),
+    [
+        (9.0, "Bound by the scraper or by the CPUs, which other programs use as well."),
+        (3.0, "Bound by the scraper, which waits: --threads 128."),
+    ],
+)
+def test_a_crowded_machine_is_told_from_a_scraper_that_waits(load: float, sentence: str) -> None:
+    """Either way its pages stand still in it; the machine's load average is the difference."""
+    split = split_of(scrape=9.0, scrape_cpu=1.0, cpu_here=1.2)
+    assert explain_bottleneck(split, Run(10.0, Settings(mode="thread"), 2, load=load)) == sentence
+
+
 def test_a_host_cannot_move_the_terminal() -> None:
     """Its name comes from the list."""
     split = split_of(**HELD, blame={("limit", "a\x1b[2J"): 80.0})

@@ -232,8 +232,9 @@ def test_keys_stand_in_a_fixed_order(site: Site) -> None:
     for number, record in enumerate(records(scrape(entry, own.generated, attempt=2)), 1):
         assert list(record) == ["url", "item", "input", "meta"]
         assert record["input"] == entry.columns
-        failures_only = ("retry_after", "earlier", "robots")
-        assert list(record["meta"]) == [key for key in Meta.__annotations__ if key not in failures_only]
+        others = {"retry_after", "earlier", "robots", "etag", "last_modified"}
+        others |= {"unchanged", "fresh", "changed_at"}
+        assert list(record["meta"]) == [key for key in Meta.__annotations__ if key not in others]
         assert (record["meta"]["item"], record["meta"]["attempts"]) == (number, 2)
     failed = only(scrape(entry._replace(url=site("/status/500")), attempt=3))
     assert list(failed) == ["url", "error", "input", "meta"]

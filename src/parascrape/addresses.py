@@ -8,6 +8,7 @@ The tables are IANA's IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890
 from __future__ import annotations
 
 import socket
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 __all__ = ["is_local", "is_private", "kind_of", "literal_kind", "refusal"]
@@ -133,6 +134,7 @@ def _literal(name: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=1024)  # 25 us else, for each page
 def is_local(host: str) -> bool:
     """Whether a URL's host says by itself that it is of one's own network, so that whoever lists it wants it.
 

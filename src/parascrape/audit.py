@@ -198,7 +198,11 @@ class _Time(NamedTuple):
 
 
 def _times(meta: dict[str, Any]) -> tuple[list[_Time], int]:
-    """The attempts whose start a record tells, and how many others it says there were."""
+    """The attempts whose start a record tells, and how many others it says there were; a page that was not
+    asked for had its attempts in an earlier run.
+    """
+    if meta.get("fresh") is True:
+        return [], 0
     earlier = meta.get("earlier")
     told = [*(earlier if isinstance(earlier, list) else ()), meta]
     times = [time for one in told if isinstance(one, dict) and (time := _time(one)) is not None]

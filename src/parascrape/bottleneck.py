@@ -1,6 +1,6 @@
 """What bounds a run, and the option that would move it: read from its time split. Pure.
 
-    cpu      all cores that the workers can use are busy: every other wait is longer for it
+    cpu      all cores that the workers can use are busy, or other programs are: every other wait is longer
     write    the disk
     host     threads stood idle until a host might be asked again
     list     threads stood idle for the list
@@ -35,6 +35,11 @@ _WAITING = 0.3
 _FEW = 0.1
 """Share of the threads' time that may go idle while more threads would still help."""
 
+_CROWDED = 2.0
+"""A load of so many threads for each CPU is not this run's own: one CPU's interpreter lock lets one thread
+run at a time, and there are as many processes as CPUs. Pages that stand still then may wait for a CPU.
+"""
+
 _TRANSFER = 0.6
 """Share of the network's time in which bodies flow, from which on it is not the latency that counts."""
 
@@ -43,12 +48,15 @@ _MOST_THREADS, _MOST_TIMES = 512, 4
 
 
 class Run(NamedTuple):
-    """A run: how long it took, its settings, the CPUs there are, the bytes that were received."""
+    """A run: how long it took, its settings, the CPUs there are, the bytes that were received, and the
+    machine's load average at its end: how many threads, of all programs, wanted a CPU.
+    """
 
     seconds: float
     settings: Settings
     cpus: int
     bytes: int = 0
+    load: float = 0.0
 
 
 def explain_bottleneck(split: TimeSplit, run: Run) -> str:
@@ -57,6 +65,8 @@ def explain_bottleneck(split: TimeSplit, run: Run) -> str:
         return ""
     if _is_computing(split):
         return _explain_cpu(split, run)
+    if run.load > _CROWDED * run.cpus and _at_work(split) > _THREADS * split.thread_seconds:
+        return "Bound by the scraper or by the CPUs, which other programs use as well."
     if split.write > _WRITE * run.seconds:
         return "Bound by writing the output."
     if split.politeness > _IDLE * split.thread_seconds:
@@ -76,8 +86,12 @@ def _is_computing(split: TimeSplit) -> bool:
     """
     if split.cpu > _CPU * split.core_seconds:
         return True
-    at_work = split.turn + split.inflate + split.scrape
-    return split.cpu > _SHARED_CPU * split.core_seconds and at_work > _THREADS * split.thread_seconds
+    return split.cpu > _SHARED_CPU * split.core_seconds and _at_work(split) > _THREADS * split.thread_seconds
+
+
+def _at_work(split: TimeSplit) -> float:
+    """Seconds of pages that were neither on the network nor waiting for a thread."""
+    return split.turn + split.inflate + split.scrape
 
 
 def _explain_cpu(split: TimeSplit, run: Run) -> str:

@@ -15,6 +15,7 @@ from parascrape.executors.guard import refuse_during_import
 from parascrape.harvesting.changing import Observer
 from parascrape.harvesting.loop import GRACE, Loop, Stop
 from parascrape.harvesting.manners import mark_duplicates
+from parascrape.previous import check_previous
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
 from parascrape.text import printable
@@ -41,6 +42,7 @@ def crawl(urls: Iterable[str | Entry], settings: Settings | None = None) -> Iter
     if settings.mode == "process":
         _check_main()
     check_scraper(settings.scraper, settings.mode, settings.select)
+    check_previous(settings.previous)
     entries = map(_to_entry, itertools.count(1), urls)
     observer = Observer(total=partial(len, urls)) if isinstance(urls, Sized) else None
     outcomes = harvest(mark_duplicates(entries, settings), settings, observer=observer)

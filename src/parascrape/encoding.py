@@ -1,4 +1,4 @@
-"""Encoding: what a label means, which encoding bytes are likely to be in, and what characters they then are. Pure.
+"""Encoding: what a label means, which encoding bytes are likely in, and what characters they are. Pure.
 
 A label means what the Encoding standard says: ``shift_jis`` is cp932, ``iso-8859-1`` is windows-1252.
 """
@@ -9,7 +9,7 @@ import re
 
 from parascrape import japanese
 
-__all__ = ["decode_as", "guess", "python_codec", "resolve"]
+__all__ = ["decode_as", "guess", "python_codec", "resolve", "without_mark"]
 
 _SAMPLE = 1 << 16
 """Bytes that detection looks at."""
@@ -39,6 +39,7 @@ _MORE_LABELS = {
     "csiso2022kr": "iso-2022-kr",
     "hz-gb-2312": "hz-gb-2312",
     "iso-2022-kr": "iso-2022-kr",
+    "mac-cyrillic": "x-mac-cyrillic",
     "utf8mb4": "utf-8",
     "x-mac-cyrillic": "x-mac-cyrillic",
     "x-mac-ukrainian": "x-mac-cyrillic",
@@ -66,9 +67,18 @@ _COMMON = frozenset(
             "iso-8859-7",
             "iso-8859-8",
         ),
-        *("iso-8859-15", "koi8-r", "ibm866"),
+        *("iso-8859-15", "koi8-r", "koi8-u", "ibm866", "x-mac-cyrillic"),
     )
 )
+_ALIKE = {"iso8859-13": "windows-1257", "iso8859-16": "iso-8859-2"}
+"""Rare encodings that detection names for pages in the common one that is like them."""
+
+_RIVALS = (("windows-1250", "iso-8859-2"), ("koi8-r", "koi8-u"), ("windows-1251", "x-mac-cyrillic"))
+_MISFIT = re.compile(r"(?<=[^\W\d_])[^\w\s!-/:-@\[-`{-~‘’–—…\xa0\xad](?=\w)|[\x80-\x9f]")
+
+_LOOK = 24
+"""Bytes that show UTF-16 by its zeros."""
+
 _NO_LETTERS = bytes(range(0x80)) + "…‘’“”•–—\xa0©«®°±·»".encode("cp1252")
 """ASCII, and the punctuation of windows-1252 that English pages have."""
 
@@ -108,13 +118,34 @@ def guess(body: bytes) -> str:
     """The likeliest encoding of a body that declares none."""
     if japanese.has_escapes(body[:_SAMPLE]) and body.isascii():
         return "iso-2022-jp"
+    if b"\0" in body[:_LOOK] and (wide := without_mark(body)):
+        return wide
     if _is_utf8(body):
         return "utf-8"
     from resiliparse.parse.encoding import detect_encoding
 
     codec = detect_encoding(body, max_len=_SAMPLE, html5_compatible=False)
-    name = resolve(codec) if codec else None
+    name = _refine(_ALIKE.get(codec or "", codec and resolve(codec)) or "", body[:_SAMPLE])
     return name if name and _is_plausible(name, body) else "windows-1252"
+
+
+def without_mark(body: bytes) -> str:
+    """``utf-16le`` or ``utf-16be`` for UTF-16 that begins with ASCII and no byte order mark, else ""."""
+    for name, zeros, others in (("utf-16le", 1, 0), ("utf-16be", 0, 1)):
+        if len(body) > 8 and not body[zeros:_LOOK:2].strip(b"\0") and 0 not in body[others:_LOOK:2]:
+            return name
+    return ""
+
+
+def _refine(name: str, sample: bytes) -> str:
+    """The encoding, or the one that is like it but for a few letters, where that has fewer signs in words."""
+    rivals = next((group for group in _RIVALS if name in group), ())
+    return min(rivals, key=lambda rival: (_misfits(sample, rival), rival != name)) if rivals else name
+
+
+def _misfits(sample: bytes, name: str) -> int:
+    """How often a sign or a control character stands where words have letters."""
+    return len(_MISFIT.findall(decode_as(sample, name)))
 
 
 def _is_plausible(name: str, body: bytes) -> bool:

@@ -6,7 +6,6 @@ import os
 import time
 from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import urljoin
 
 import requests
 from requests.cookies import RequestsCookieJar, get_cookie_header
@@ -19,19 +18,20 @@ from parascrape.errors import (
     FetchError,
     FetchTimeout,
     ForbiddenAddress,
-    InvalidUrl,
     StatusError,
     TooLarge,
 )
 from parascrape.fetch_errors import map_error
 from parascrape.page import Page
 from parascrape.records import Meta
+from parascrape.redirects import redirect_target
 from parascrape.retry import RETRY_STATUSES, parse_retry_after
 from parascrape.settings import Settings
 from parascrape.transport.curl import leave, open_session
 from parascrape.transport.inflate import ACCEPT_ENCODING, inflate
+from parascrape.validators import NOTHING, Known, condition, hash_answer, validators_of
 
-__all__ = ["close_connections", "fetch", "leave"]
+__all__ = ["close_connections", "fetch", "fetch_if_changed", "leave"]
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _DRAIN = 1 << 16
@@ -50,9 +50,21 @@ def fetch(url: str, settings: Settings, meta: Meta | None = None) -> Page:
     Raises:
         FetchError: with the code that says why; `StatusError` for an answer other than 2xx.
     """
-    meta = {} if meta is None else meta
+    page = fetch_if_changed(url, settings, {} if meta is None else meta, NOTHING)
+    if page is None:  # nothing was known that could have been the same
+        raise FetchError("no page")
+    return page
+
+
+def fetch_if_changed(url: str, settings: Settings, meta: Meta, known: Known) -> Page | None:
+    """The page, as `fetch` gives it; None where it is what is known of this URL.
+
+    The request is conditional on the validators, at the first hop only: they are this URL's. Unchanged is a
+    304 to a condition, or an answer with the hash that is known; a 304 that nobody has asked for is a
+    StatusError. ``meta`` gets the answer's own validators and its hash.
+    """
     try:
-        return _follow(url, settings, meta)
+        return _follow(url, settings, meta, known)
     except FetchError:
         raise
     except Exception as error:
@@ -67,7 +79,7 @@ def close_connections() -> None:
     _session.cache_clear()
 
 
-def _follow(url: str, settings: Settings, meta: Meta) -> Page:
+def _follow(url: str, settings: Settings, meta: Meta, known: Known) -> Page | None:
     """The page at the end of at most ``max_redirects`` hops."""
     ends = time.monotonic() + settings.timeout
     public_only = not (settings.allow_private or addresses.is_local(_host(url)))
@@ -76,17 +88,23 @@ def _follow(url: str, settings: Settings, meta: Meta) -> Page:
     seen = {url}
     for hop in range(settings.max_redirects + 1):
         request = _build_request(target, settings, jar, same_origin=_same_origin(url, target))
+        conditions = {} if hop else condition(known, settings.headers)
+        request.headers.update(conditions)
         response = _send(request, settings, ends, public_only)
         try:
             meta["status"] = response.status_code
             location = response.headers.get("Location")
+            if response.status_code == 304 and conditions:
+                meta["final_url"] = urls.redact(target)
+                _note_validators(response, meta)
+                return None
             if response.status_code not in _REDIRECTS or not location:
-                return _make_page(url, target, response, settings, meta)
+                return _make_page(url, target, response, settings, meta, known.hash)
             _drain(response)
         finally:
             response.close()
         jar.update(response.cookies)
-        target = _redirect_target(target, location)
+        target = redirect_target(target, location)
         meta["redirects"] = hop + 1
         meta["final_url"] = urls.redact(target)
         if target in seen and not jar:
@@ -110,21 +128,6 @@ def _refuse_private(url: str) -> None:
     host = _host(url)
     if kind := addresses.literal_kind(host):
         raise ForbiddenAddress(addresses.refusal(host, kind))
-
-
-def _redirect_target(current: str, location: str) -> str:
-    """The next URL (RFC 9110 §10.2.2). Raises BadRedirect unless it is http(s) and well formed."""
-    if len(location) > urls.MAX_URL:
-        raise BadRedirect(f"a Location of {len(location)} characters")
-    try:
-        # Servers send UTF-8 that http.client has read as ISO-8859-1.
-        location = location.encode("iso-8859-1").decode("utf-8")
-    except UnicodeError:
-        pass  # it is what it is: prepare() escapes or refuses it
-    try:
-        return urls.prepare(urljoin(current, location))
-    except (InvalidUrl, ValueError) as error:
-        raise BadRedirect(f"redirect to {urls.redact(location)[:200]!r}: {error}") from None
 
 
 def _same_origin(one: str, other: str) -> bool:
@@ -217,8 +220,17 @@ def _session(way: _Way) -> requests.Session:
     return session
 
 
-def _make_page(url: str, target: str, response: requests.Response, settings: Settings, meta: Meta) -> Page:
-    """The page of a 2xx answer, body read and inflated. Raises StatusError for another answer."""
+def _note_validators(response: requests.Response, meta: Meta) -> None:
+    for key, value in validators_of(response.headers).items():
+        meta[key] = value  # type: ignore[literal-required]
+
+
+def _make_page(  # noqa: PLR0913
+    url: str, target: str, response: requests.Response, settings: Settings, meta: Meta, known_hash: str
+) -> Page | None:
+    """The page of a 2xx answer, body read and inflated; None if its hash is known. Raises StatusError for
+    another answer.
+    """
     meta["final_url"] = urls.redact(target)
     status = response.status_code
     if not 200 <= status < 300:
@@ -228,6 +240,10 @@ def _make_page(url: str, target: str, response: requests.Response, settings: Set
         raise StatusError(reason, status, status in RETRY_STATUSES, wish)
     body = _read_body(response, settings.max_bytes)
     meta["bytes"] = len(body)
+    meta["hash"] = hash_answer(meta["final_url"], response.headers, body)
+    _note_validators(response, meta)
+    if meta["hash"] == known_hash:
+        return None
     if coding := response.headers.get("Content-Encoding"):
         began = time.perf_counter()
         body = inflate(body, coding, settings.max_bytes)

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin
 
+from parascrape.encoding import python_codec
 from parascrape.errors import InvalidUrl
 from parascrape.formatting import refuse_bomb
 from parascrape.text import collapse, collapse_spaces, with_spaces
@@ -23,6 +24,7 @@ __all__ = [
     "base_url",
     "essence",
     "is_html",
+    "is_xml",
     "parse_lexbor",
     "parse_lxml",
     "parse_resiliparse",
@@ -30,7 +32,7 @@ __all__ = [
     "visible_text",
 ]
 
-_HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))
+_HTML_TYPES = frozenset(("text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"))
 _XML_TYPES = frozenset(("text/xml", "application/xml"))
 _UNKNOWN_TYPES = frozenset(
     ("", "*/*", "unknown/unknown", "application/unknown", "application/octet-stream", "binary/octet-stream")
@@ -47,18 +49,32 @@ _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*>")
 _XHTML = re.compile(rb"<!doctype\s+html|http://www\.w3\.org/1999/xhtml", re.I)
 
 
+# What servers send as HTML all the same: gzip without its Content-Encoding, documents, archives, pictures
+_BINARY = (b"\x1f\x8b\x08", b"%PDF-", b"PK\x03\x04", b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8")
+
+
 def essence(content_type: str | None) -> str:
-    """The media type of a Content-Type header without parameters, lower case; "" without a real one."""
-    kind = re.split("[;,]", content_type or "", maxsplit=1)[0].strip().lower()
-    return kind if "/" in kind else ""
+    """The media type of a Content-Type header without parameters, lower case; "" without a real one.
+
+    Of several the last one that is any counts (Fetch standard §2.2, "extract a MIME type").
+    """
+    kinds = [kind.partition(";")[0].strip().lower() for kind in (content_type or "").split(",")]
+    return next((kind for kind in reversed(kinds) if "/" in kind and kind != "*/*"), "")
+
+
+def is_xml(content_type: str) -> bool:
+    """Whether a media type (an `essence`) is that of XML, XHTML's among them."""
+    return content_type in _XML_TYPES or content_type.endswith("+xml")
 
 
 def is_html(content_type: str, body: bytes) -> bool:
     """Whether a body of this media type (an `essence`) is HTML.
 
     An XML type counts if the body is XHTML; where the type says nothing, the body's start decides
-    (MIME Sniffing standard §7.1).
+    (MIME Sniffing standard §7.1). What begins as gzip, PDF or a picture does is none, whatever it is called.
     """
+    if body.startswith(_BINARY):
+        return False
     if content_type in _HTML_TYPES:
         return True
     if content_type not in _UNKNOWN_TYPES and content_type not in _XML_TYPES:
@@ -132,8 +148,11 @@ def parse_soup(text: str) -> BeautifulSoup:
     return BeautifulSoup(text if "<" in text else text + "\n", "lxml")
 
 
-def absolute(base: str, link: str | None) -> str | None:
+def absolute(base: str, link: str | None, encoding: str = "utf-8") -> str | None:
     """The http(s) URL that a link means, fit to send (see `urls.prepare`), with its fragment; else None.
+
+    As browsers read links (URL standard §4.4): a backslash in the path is a slash, and a query is sent in the
+    document's ``encoding``, a WHATWG name.
 
     >>> absolute("http://a.example/b/c", " ../d e?ü#f "), absolute("http://a.example/", "mailto:x@a.example")
     ('http://a.example/d%20e?%C3%BC#f', None)
@@ -142,10 +161,32 @@ def absolute(base: str, link: str | None) -> str | None:
     if not link or len(link) > MAX_URL:
         return None
     try:
-        url, mark, fragment = urljoin(base, link).partition("#")
+        url, mark, fragment = urljoin(base, _as_browsers_do(link, encoding)).partition("#")
         return prepare(url) + mark + quote(fragment, safe="%!$&'()*+,;=:@/?")
     except (ValueError, InvalidUrl):  # "http://[" and the like
         return None
+
+
+def _as_browsers_do(link: str, encoding: str) -> str:
+    """The link with slashes for backslashes in its path, and its query in the document's encoding."""
+    if "\\" not in link and (link.isascii() or encoding == "utf-8"):
+        return link
+    address, mark, fragment = link.partition("#")
+    path, question, query = address.partition("?")
+    if encoding != "utf-8" and not encoding.startswith("utf-16"):
+        query = "".join(_escape(char, python_codec(encoding)) for char in query)
+    return path.replace("\\", "/") + question + query + mark + fragment
+
+
+def _escape(char: str, codec: str) -> str:
+    """A query's character in an encoding, as its reference where it has none (URL standard §1.3)."""
+    if char.isascii():
+        return char
+    try:
+        octets = char.encode(codec)
+    except UnicodeError:
+        return f"%26%23{ord(char)}%3B"
+    return "".join(chr(octet) if 0x20 < octet < 0x7F else f"%{octet:02X}" for octet in octets)
 
 
 def base_url(parser: LexborHTMLParser, url: str) -> str:

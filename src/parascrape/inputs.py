@@ -1,7 +1,8 @@
 """Lists of URLs as a stream of entries: text, CSV, TSV and JSON Lines, gzipped or not, and bare URLs.
 
     source      read as                                         columns of an entry
-    name.csv    a header row, then rows (RFC 4180)              the row's other cells, as strings
+    name.csv    a header row, then rows (RFC 4180); also        the row's other cells, as strings
+                with Excel's semicolons or tabs
     name.tsv    the same, cells apart by tabs                   the same
     name.jsonl  an object or a URL's JSON string a line         the object's other keys, as parsed
     others      a URL a line; ``#`` begins a comment line       none
@@ -10,7 +11,7 @@
                 else text
     http://...  one URL                                         none
 
-``.ndjson`` is ``.jsonl``; ``.gz`` may follow any suffix.
+``.ndjson`` is ``.jsonl``; ``.gz``, ``.bz2`` or ``.xz`` may follow any suffix.
 """
 
 from __future__ import annotations
@@ -21,26 +22,31 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from itertools import chain, islice
 from pathlib import PurePath
 from typing import Any
 
 import orjson
 
+from parascrape.columns import BARE_URL, find_column, json_keys, refuse_json
 from parascrape.errors import BadRecord, InvalidUrl, UsageError
-from parascrape.lines import MAX_LINE, STDIN, Row, open_lines, read_header, read_rows
+from parascrape.lines import MAX_LINE, PACKED, STDIN, Row, open_lines, read_header, read_rows, tell_delimiter
 from parascrape.records import encode
 from parascrape.text import printable
 from parascrape.urls import Entry, host_key, prepare
 
 __all__ = ["count_entries", "default_name", "read_lists"]
 
-_KINDS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "text"}
+_KINDS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".txt": "text",
+}
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
-_LOOK_AHEAD = 100  # lines of JSON in which the URL's key must be found once
 _SHOWN = 2_000  # characters of a bad line that its record shows
-_BARE_URL = re.compile(r"https?://", re.IGNORECASE)
 _HOST_LIKE = re.compile(r"(?:[\w-]+(?:\.[\w-]+)+|localhost)(?::[0-9]+)?(?:/.*)?")
 
 _Numbered = Iterator[tuple[int, str]]
@@ -63,16 +69,16 @@ def read_lists(sources: Sequence[str], *, url_column: str = "url") -> Iterator[E
     return chain.from_iterable(_read(source, url_column) for source in sources)
 
 
-def count_entries(sources: Sequence[str], *, url_column: str = "url") -> int | None:  # noqa: ARG001 (as read_lists)
+def count_entries(sources: Sequence[str], *, url_column: str = "url") -> int | None:
     """How many entries `read_lists` will give (to the damage, in a damaged file); None for a pipe."""
     total = 0
     for source in sources:
-        if _BARE_URL.match(source):
+        if BARE_URL.match(source):
             total += 1
         elif source == STDIN or not os.path.isfile(source):
             return None
         else:
-            total += _count(source)
+            total += _count(source, url_column)
     return total
 
 
@@ -89,7 +95,12 @@ def default_name(sources: Sequence[str]) -> str:
 
 
 def _suffix(source: str) -> str:
-    return PurePath(source.lower().removesuffix(".gz")).suffix
+    return PurePath(_unpacked(source.lower())).suffix
+
+
+def _unpacked(name: str) -> str:
+    """The name without a suffix that says how the file is packed."""
+    return next((name[: -len(end)] for end in PACKED if name.lower().endswith(end)), name)
 
 
 def _kind(source: str) -> str:
@@ -99,9 +110,9 @@ def _kind(source: str) -> str:
 def _stem(source: str) -> str:
     if source == STDIN:
         return "stdin"
-    if not _BARE_URL.match(source):
+    if not BARE_URL.match(source):
         name = PurePath(source).name
-        return PurePath(name[:-3] if name.lower().endswith(".gz") else name).stem
+        return PurePath(_unpacked(name)).stem
     try:
         return host_key(prepare(source)).split("://")[1].rpartition(":")[0]
     except InvalidUrl:
@@ -122,11 +133,14 @@ def _check(source: str, url_column: str) -> None:
     if source == STDIN:
         if sys.stdin is None:
             raise UsageError("-: there is no standard input")
-    elif not _BARE_URL.match(source) and _is_regular(source) and _kind(source) != "text":
-        with open_lines(source) as lines:
-            kind = _kind(source)
-            names = _json_keys(lines) if kind == "jsonl" else read_header(read_rows(lines, _DELIMITERS[kind]))
-        _check_column(source, url_column, names)
+    elif not BARE_URL.match(source) and _is_regular(source):
+        kind = _kind(source)
+        with open_lines(source, table=kind in _DELIMITERS) as lines:
+            if kind == "jsonl":
+                names = json_keys(refuse_json(source, lines))
+            else:
+                names = read_header(_rows(lines, kind, url_column)) if kind in _DELIMITERS else []
+        find_column(source, url_column, names)
 
 
 def _is_regular(source: str) -> bool:
@@ -155,43 +169,15 @@ def _file_fault(source: str, error: Exception) -> str:
     return f"{printable(source)}: {reason[:1].lower()}{reason[1:]}{hint}"
 
 
-def _check_column(source: str, url_column: str, names: Sequence[str]) -> None:
-    """Raise UsageError, with the nearest name as a hint, where there are columns but not that one."""
-    if not names or url_column in names:
-        return
-    if any(map(_BARE_URL.match, names)):
-        raise UsageError(
-            f"{source}: no header row; the first row names the columns, one of them {url_column!r}"
-        )
-    folded = {name.casefold(): name for name in names}
-    near = get_close_matches(url_column.casefold(), folded, n=1, cutoff=0.5)
-    hint = f"; did you mean {folded[near[0]]!r}?" if near else ""
-    raise UsageError(
-        printable(f"{source}: no column {url_column!r}, but {', '.join(names)}", 500) + printable(hint)
-    )
-
-
-def _json_keys(lines: Iterable[str]) -> list[str]:
-    """The keys of the first objects; empty where there is no object, or a line is a URL's string."""
-    keys: dict[str, None] = {}
-    for line in islice(lines, _LOOK_AHEAD):
-        with suppress(ValueError):
-            value = orjson.loads(line)
-            if isinstance(value, str):
-                return []
-            keys.update(dict.fromkeys(value if isinstance(value, dict) else ()))
-    return list(keys)
-
-
 # --- lines to entries -------------------------------------------------------------------------------
 
 
 def _read(source: str, url_column: str) -> Iterator[Entry]:
-    if _BARE_URL.match(source):
+    if BARE_URL.match(source):
         yield _entry(source.strip(), 0, "", None)
         return
-    with open_lines(source) as lines:
-        kind = _kind(source)
+    kind = _kind(source)
+    with open_lines(source, table=kind in _DELIMITERS) as lines:
         numbered: _Numbered = enumerate(lines, 1)
         if source == STDIN:
             kind, numbered = _guess(numbered)
@@ -200,7 +186,13 @@ def _read(source: str, url_column: str) -> Iterator[Entry]:
         elif kind == "jsonl":
             yield from _read_json(numbered, source, url_column)
         else:
-            yield from _read_csv(read_rows(lines, _DELIMITERS[kind]), source, url_column)
+            yield from _read_csv(_rows(lines, kind, url_column), source, url_column)
+
+
+def _rows(lines: Iterable[str], kind: str, url_column: str) -> Iterator[Row]:
+    """The rows of a table, the header among them."""
+    delimiter, lines = tell_delimiter(lines, _DELIMITERS[kind], url_column)
+    return read_rows(lines, delimiter)
 
 
 def _guess(numbered: _Numbered) -> tuple[str, _Numbered]:
@@ -220,7 +212,8 @@ def _entry(text: str, line: int, source: str, columns: dict[str, Any] | None) ->
 
 
 def _strip(line: str) -> str:
-    return line.lstrip("\ufeff").strip()  # joined files have byte order marks inside
+    # Joined files have byte order marks inside; what is copied from a page or from Windows has other marks.
+    return line.strip("\ufeff\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060 \t\r\n").strip()
 
 
 def _read_text(numbered: _Numbered, source: str) -> Iterator[Entry]:
@@ -263,7 +256,7 @@ def _parse_json(text: str, url_column: str) -> tuple[str, dict[str, Any] | None]
 
 def _read_csv(rows: Iterator[Row], source: str, url_column: str) -> Iterator[Entry]:
     names = read_header(rows)
-    _check_column(source, url_column, names)
+    url_column = find_column(source, url_column, names)
     for row in rows:
         names += [f"column_{number}" for number in range(len(names) + 1, len(row.cells) + 1)]
         columns: dict[str, Any] = dict(zip(names, row.cells, strict=False))
@@ -274,17 +267,18 @@ def _read_csv(rows: Iterator[Row], source: str, url_column: str) -> Iterator[Ent
             yield _entry(url, row.line, source, columns or None)
 
 
-def _count(source: str) -> int:
+def _count(source: str, url_column: str) -> int:
     total = 0
-    with suppress(UsageError), open_lines(source) as lines:
-        for _ in _unread(lines, _kind(source)):
+    kind = _kind(source)
+    with suppress(UsageError), open_lines(source, table=kind in _DELIMITERS) as lines:
+        for _ in _unread(lines, kind, url_column):
             total += 1
     return total
 
 
-def _unread(lines: Iterable[str], kind: str) -> Iterator[object]:
+def _unread(lines: Iterable[str], kind: str, url_column: str) -> Iterator[object]:
     """What becomes an entry, by the same lines and rows, but with no URL looked at."""
     if kind in _DELIMITERS:
-        return islice(read_rows(lines, _DELIMITERS[kind]), 1, None)
+        return islice(_rows(lines, kind, url_column), 1, None)
     comment = "#" if kind == "text" else ""
     return (text for line in lines if (text := _strip(line)) and text[0] != comment)

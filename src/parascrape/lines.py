@@ -1,29 +1,59 @@
 """The lines and rows of a list file or of standard input, bounded in length and whole whatever the coding.
 
-Gzip is known by its magic number, UTF-16 by its byte order mark; all else is read as UTF-8, and what
-does not decode becomes U+FFFD. LF, CRLF and CR end a line; in a quoted CSV cell they become LF.
+Gzip, bzip2 and xz are known by their magic numbers, UTF-16 by its byte order mark or its zeros. All else is
+read as UTF-8, and what does not decode becomes U+FFFD; only a table whose start is no UTF-8 is read in the
+encoding that it most likely has. LF, CRLF and CR end a line; in a quoted CSV cell they become LF.
 """
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import io
+import lzma
+import re
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
+from parascrape.encoding import python_codec, without_mark
 from parascrape.errors import UsageError
-from parascrape.text import printable
+from parascrape.text import find_encoding, printable
 
-__all__ = ["MAX_LINE", "STDIN", "Row", "open_lines", "read_header", "read_rows"]
+__all__ = ["MAX_LINE", "PACKED", "STDIN", "Row", "open_lines", "read_header", "read_rows", "tell_delimiter"]
 
 MAX_LINE = 1 << 20
 """Characters of the longest line, and of the longest CSV cell; what is longer is a problem, not memory."""
 
 STDIN = "-"
+
+PACKED = (".gz", ".bz2", ".xz")
+"""Suffixes that may follow a list's own."""
+
+_HEAD = 1 << 16
+"""Bytes at the start that tell what a file is."""
+
+_UNPACK: tuple[tuple[bytes, Any], ...] = (
+    (b"\x1f\x8b", lambda data: gzip.GzipFile(fileobj=data)),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\0", lzma.LZMAFile),
+)
+_NO_LISTS = (
+    (b"PK\x03\x04", "a zip archive or an Excel workbook, not a list: unpack it, or save it as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an Office document, not a list: save it as CSV"),
+    (b"%PDF-", "a PDF, not a list"),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd: zstdcat FILE | scrape -"),
+    (b"7z\xbc\xaf", "a 7z archive, not a list: unpack it"),
+    (b"SQLite format 3\0", "an SQLite database, not a list"),
+    (b"PAR1", "a Parquet file, not a list: save it as CSV"),
+)
+_SITEMAP = re.compile(rb"<(?:urlset|sitemapindex)[\s>]")
+_MARKUP = re.compile(rb"\s*<(?:\?xml|!doctype|html|urlset|sitemapindex|rss)[\s>]", re.I)
+_SEPARATOR = re.compile(r"\ufeff?sep=(.)\s*", re.I)
 
 
 class Row(NamedTuple):
@@ -35,19 +65,19 @@ class Row(NamedTuple):
 
 
 @contextmanager
-def open_lines(source: str) -> Iterator[Iterator[str]]:
+def open_lines(source: str, *, table: bool = False) -> Iterator[Iterator[str]]:
     """The lines of a file, or of standard input for ``-``; of one longer than MAX_LINE a character more.
 
     Raises:
-        UsageError: the file cannot be read (on), after its last whole line: truncated or damaged gzip.
-            So does a header row that is no CSV.
+        UsageError: it is no list but an archive, a document or a sitemap. The file cannot be read (on), after
+            its last whole line: truncated or damaged gzip. So does a header row that is no CSV.
     """
     with ExitStack() as stack:
         try:
-            text = _open(source, stack)
+            text = _open(source, stack, table)
             stack.callback(text.detach)  # or the wrapper would close standard input with itself
             yield _bounded(text)
-        except (OSError, EOFError, zlib.error, UnicodeError, csv.Error) as error:
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeError, csv.Error) as error:
             raise UsageError(f"{printable(source)}: damaged or unreadable from here on: {error}") from None
 
 
@@ -87,14 +117,60 @@ def read_header(rows: Iterator[Row]) -> list[str]:
     return list(names)
 
 
-def _open(source: str, stack: ExitStack) -> io.TextIOWrapper:
+def tell_delimiter(lines: Iterable[str], delimiter: str, column: str) -> tuple[str, Iterator[str]]:
+    """What parts the cells, by the header row, and the lines, of which Excel's ``sep=;`` is made blank.
+
+    It is ``delimiter`` unless the header has the column, whatever its case, only by another: Excel writes
+    semicolons where a comma is in decimal numbers, and tabs for "Unicode text".
+    """
+    rest = iter(lines)
+    start = list(islice(rest, 1))
+    if start and (said := _SEPARATOR.fullmatch(start[0])):
+        return said[1], chain(["\n"], rest)
+    if start and not start[0].strip("\ufeff \t\r\n"):
+        for line in islice(rest, 100):
+            start.append(line)
+            if line.strip():
+                break
+    header = start[-1] if start else ""
+    for other in (delimiter, ",", ";", "\t", "|"):
+        cells = next(csv.reader([header], delimiter=other), []) if len(header) <= MAX_LINE else []
+        if column.casefold() in (cell.strip("\ufeff ").casefold() for cell in cells):
+            return other, chain(start, rest)
+    return delimiter, chain(start, rest)
+
+
+def _open(source: str, stack: ExitStack, table: bool) -> io.TextIOWrapper:
     # Any: what stands in for standard input may have no peek
-    raw: Any = _open_stdin() if source == STDIN else stack.enter_context(open(source, "rb"))  # noqa: SIM115
+    raw: Any = _open_stdin() if source == STDIN else stack.enter_context(open(source, "rb", _HEAD))  # noqa: SIM115
     data: Any = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
-    if data.peek(2)[:2] == b"\x1f\x8b":
-        data = stack.enter_context(gzip.GzipFile(fileobj=data))
-    wide = data.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff")
-    return io.TextIOWrapper(data, encoding="utf-16" if wide else "utf-8-sig", errors="replace")
+    start = data.peek(_HEAD)
+    for magic, unpack in _UNPACK:
+        if start.startswith(magic):
+            data = stack.enter_context(unpack(data))
+            start = data.peek(_HEAD)
+            break
+    _refuse(source, start)
+    return io.TextIOWrapper(data, encoding=_encoding(start, table), errors="replace")
+
+
+def _refuse(source: str, start: bytes) -> None:
+    """Raise UsageError, saying what to do, for a file that begins as no list does."""
+    found = next((what for magic, what in _NO_LISTS if start.startswith(magic)), "")
+    if _MARKUP.match(start.removeprefix(b"\xef\xbb\xbf")):
+        found = "HTML or XML, not a list of URLs"
+        if _SITEMAP.search(start):
+            found = "a sitemap, not a list: grep -o '<loc>[^<]*' FILE | cut -c 6- | scrape -"
+    if found:
+        raise UsageError(f"{printable(source)}: {found}")
+
+
+def _encoding(start: bytes, table: bool) -> str:
+    """Python's name of the encoding that a file begins in."""
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    name = without_mark(start) or (find_encoding(start) if table and not start.isascii() else "utf-8")
+    return "utf-8-sig" if name == "utf-8" else python_codec(name)
 
 
 def _bounded(text: io.TextIOWrapper) -> Iterator[str]:

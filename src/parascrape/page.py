@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from parascrape import html
 from parascrape.errors import NotHtml, TooComplex
+from parascrape.markup import from_xhtml
 from parascrape.robots import product_token
 from parascrape.robots_tags import robots_meta
 from parascrape.text import decode, find_encoding
@@ -78,7 +79,7 @@ class Page:
 
     @property
     def is_html(self) -> bool:
-        """Whether the page is HTML, by its Content-Type and, where that says nothing, its first bytes."""
+        """Whether the page is HTML, by its Content-Type and its first bytes: see `html.is_html`."""
         if self._is_html is _UNREAD:
             self._is_html = html.is_html(self.content_type, self.body)
         return bool(self._is_html)
@@ -86,7 +87,9 @@ class Page:
     def require_html(self) -> None:
         """Nothing. Raises NotHtml, with the media type, where the page is something else."""
         if not self.is_html:
-            raise NotHtml(f"not HTML but {self.content_type or 'something without a Content-Type'}")
+            what = self.content_type or "something without a Content-Type"
+            binary = "something binary, called " if html.is_html(self.content_type, b"") else ""
+            raise NotHtml(f"not HTML but {binary}{what}")
 
     @property
     def encoding(self) -> str:
@@ -108,10 +111,16 @@ class Page:
         return str(self._text)
 
     @property
+    def markup(self) -> str:
+        """``text`` as HTML parsers are given it: of XHTML, empty-element tags are written out."""
+        return from_xhtml(self.text) if html.is_xml(self.content_type) else self.text
+
+    @property
     def lexbor(self) -> LexborHTMLParser:
         """The document as selectolax's lexbor parser holds it: the fastest, and as browsers parse."""
         if self._lexbor is _UNREAD:
-            self._lexbor = html.parse_lexbor(self.body if self.encoding == "utf-8" else self.text)
+            as_it_is = self.encoding == "utf-8" and not html.is_xml(self.content_type)
+            self._lexbor = html.parse_lexbor(self.body if as_it_is else self.markup)
         parser: LexborHTMLParser = self._lexbor
         return parser
 
@@ -127,14 +136,14 @@ class Page:
     def tree(self) -> HtmlElement:
         """The document as lxml.html holds it, for XPath; nothing is cut, however deep the elements nest."""
         if self._tree is _UNREAD:
-            self._tree = html.parse_lxml(self.text)
+            self._tree = html.parse_lxml(self.markup)
         return self._tree
 
     @property
     def soup(self) -> BeautifulSoup:
         """The document as BeautifulSoup on lxml: 40 to 100 times dearer than `css` and `tree`."""
         if self._soup is _UNREAD:
-            self._soup = html.parse_soup(self.text)
+            self._soup = html.parse_soup(self.markup)
         soup: BeautifulSoup = self._soup
         return soup
 

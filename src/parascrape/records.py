@@ -64,6 +64,13 @@ class Meta(TypedDict, total=False):
     encoding: str  # WHATWG name, where text was decoded
     redirects: int  # hops followed, where there were any
     robots: list[str]  # directives of X-Robots-Tag and <meta>, such as noindex, where there are any
+    etag: str  # as the server sent it; kept only if it is one (RFC 9110 §8.8.3)
+    last_modified: str  # as the server sent it, if it is of use (§8.8.2)
+    hash: str  # of the answer (`validators.hash_answer`), for good pages
+    made_by: str  # the scraper's fingerprint (`scrapers.fingerprint`), where it has one
+    unchanged: bool  # true: fetched, found to be the same, and the previous output's record kept
+    fresh: bool  # true: not fetched, for the previous output's record is young enough
+    changed_at: str  # of these two, when the record was made: fetched_at as it was then
     item: int  # 1, 2, ... where the scraper gave several records
     items: int  # how many records the page gave; 0: the page gave none and this line stands for it
     source: str  # the list that the URL stands in

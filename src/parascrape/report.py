@@ -36,6 +36,7 @@ class Tally:
         self.fetch_seconds = 0.0
         self.scrape_seconds = 0.0
         self.failures: Counter[str] = Counter()
+        self.carried: Counter[str] = Counter()  # good ones from the previous output: unchanged, fresh
         self.split = TimeSplit()
 
     def add(self, outcome: Outcome) -> None:
@@ -48,6 +49,8 @@ class Tally:
             self.failures[outcome.code] += 1
         else:
             self.records += outcome.records
+            if outcome.carried:
+                self.carried[outcome.carried] += 1
 
     @property
     def by_code(self) -> Counter[str]:
@@ -203,7 +206,8 @@ def summarise(tally: Tally, *, threads: int, output: str) -> str:
     lines = [
         f"{_count(tally.entries, 'URL')} in {_duration(tally.seconds)}, {tally.rate:,.1f} pages/s, "
         f"{_size(tally.bytes)} received.",
-        f"{_count(tally.done, 'outcome')}{before}: {good:,} good, {tally.failed:,} failed{_codes(failed)}"
+        f"{_count(tally.done, 'outcome')}{before}: {good:,} good{_carried(tally)}, "
+        f"{tally.failed:,} failed{_codes(failed)}"
         + (f", {tally.skipped:,} skipped{_codes(skipped)}." if skipped else "."),
     ]
     if tally.entries:
@@ -215,6 +219,12 @@ def summarise(tally: Tally, *, threads: int, output: str) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _carried(tally: Tally) -> str:
+    """``, 380 of them unchanged, 12 of them fresh``"""
+    counts = [f"{tally.carried[how]:,} of them {how}" for how in ("unchanged", "fresh") if tally.carried[how]]
+    return "".join(f", {one}" for one in counts)
 
 
 def _codes(counts: Mapping[str, int]) -> str:

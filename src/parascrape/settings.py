@@ -42,6 +42,8 @@ class Settings:
     ``connect_to`` leads connections elsewhere, host names kept: libcurl's ``HOST:PORT:HOST:PORT``, several
     with commas between; no proxy is used then, and addresses are not checked, for they are not the hosts'.
     ``ca_file`` names the only authorities whose certificates are trusted (PEM); empty: the usual ones.
+    ``previous`` is an earlier output: pages that have not changed since keep their records, and those that
+    were fetched at most ``max_age`` seconds ago are not asked for (`parascrape.previous`); empty: none.
     An empty ``scraper`` is ``article``, or nothing but the selections where there are some.
 
     Raises:
@@ -79,6 +81,8 @@ class Settings:
     aside: str = ""
     connect_to: str = ""
     ca_file: str = ""
+    previous: str = ""
+    max_age: float = 0.0
 
     def __post_init__(self) -> None:
         self._check_range("processes", self.processes, 0, 1024)
@@ -93,6 +97,7 @@ class Settings:
         self._check_range("retries", self.retries, 0, 100)
         self._check_range("backoff", self.backoff, 0, 3600)
         self._check_range("max_backoff", self.max_backoff, 0, 86_400)
+        self._check_range("max_age", self.max_age, 0, 1e10)
         self._check_proxy()
         self._check_headers()
         if self.mode not in get_args(Mode):

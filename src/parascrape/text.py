@@ -69,7 +69,8 @@ def find_encoding(body: bytes, content_type: str | None = None) -> str:
     for mark, name in _BOMS:
         if body.startswith(mark):
             return name
-    charset = _CHARSET.search(content_type) if content_type else None
+    said = map(_CHARSET.search, reversed(content_type.split(","))) if content_type else ()
+    charset = next(filter(None, said), None)  # of two headers the last counts
     header = resolve(charset[1]) if charset else None
     return header or _declared(body[:_PRESCAN]) or guess(body)
 

@@ -25,9 +25,11 @@ from parascrape.executors.calls import alone, describe, tell, when_idle
 from parascrape.page import Page
 from parascrape.records import ErrorInfo, Meta
 from parascrape.scrapers import scraper_for
+from parascrape.scrapers.fingerprint import fingerprint
 from parascrape.settings import Settings
 from parascrape.text import escape_surrogates
 from parascrape.urls import Entry
+from parascrape.validators import NOTHING, Known
 
 __all__ = [
     "MAX_RECORDS",
@@ -60,6 +62,7 @@ class Outcome(NamedTuple):
     scrape_seconds: float = 0.0
     status: int = 0  # of the answer; 0 where none came
     times: tuple[float, ...] = ()  # `timesplit.TIMES`
+    carried: str = ""  # "unchanged" or "fresh": the lines are those of the previous output
 
 
 def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
@@ -67,6 +70,7 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
     attempt: int,
     watched: bool = False,
     submitted: float = 0.0,
+    known: tuple[str, str, str] = NOTHING,
     *,
     settings: Settings,
     pages: aside.Pages | None = None,
@@ -75,8 +79,9 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
 
     ``fields`` are those of an `Entry`: a plain tuple pickles six times as fast (10 us saved a page).
     With ``watched`` the executor is told when the fetch starts (monotonic seconds), and that it is over
-    (None). ``submitted`` is when it was handed out (monotonic seconds). ``pages`` is where a caller in the
-    same process finds the page while its scraper runs.
+    (None). ``submitted`` is when it was handed out (monotonic seconds). A page that is as ``known`` has an
+    outcome "unchanged", whose one line holds the meta of this fetch. ``pages`` is where a caller in the same
+    process finds the page while its scraper runs.
     """
     entry = Entry._make(fields)
     meta: Meta = {"fetched_at": _now(), "attempts": attempt}
@@ -88,26 +93,25 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
     try:
         if watched:
             tell(time.monotonic())
-        page = _fetch(entry, settings, meta)
+        page = _fetch(entry, settings, meta, known)
         fetched, fetched_cpu = time.perf_counter(), time.thread_time()
         meta["fetch_seconds"] = round(fetched - began, 4)
         if watched:
             tell(None)
-        aside.hold(kept_at, page, pages)
-        found = _scrape(page, settings)
-        if settings.robots and (directives := page.robots(settings.user_agent)):
-            meta["robots"] = list(directives)
-        lines = _encode(entry, found, meta, page, began)
-        _check_size(lines)
+        if page is not None:
+            aside.hold(kept_at, page, pages)
+        lines = _lines_of(page, entry, settings, meta, began)
     except ParascrapeError as error:
         meta["elapsed"] = _since(began)
         meta.setdefault("fetch_seconds", meta["elapsed"])
+        for key in _OF_GOOD_PAGES:
+            meta.pop(key, None)  # type: ignore[misc]
         if isinstance(error, StatusError) and error.retry_after is not None:
             meta["retry_after"] = round(error.retry_after, 3)
         outcome = fail(entry, error, meta)
         log.info("%s failed: %s: %s", urls.redact(entry.url), outcome.code, error)
     else:
-        outcome = Outcome(b"".join(lines), len(lines), "")
+        outcome = Outcome(b"".join(lines), len(lines), "", carried="unchanged" if page is None else "")
         log.debug("%s: %d records", urls.redact(entry.url), len(lines))
     aside.let_go(kept_at, pages)
     ended = time.perf_counter()
@@ -119,6 +123,22 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
         status=meta.get("status", 0),
         times=spent.take(submitted, fetched_cpu),
     )
+
+
+def _lines_of(page: Page | None, entry: Entry, settings: Settings, meta: Meta, began: float) -> list[bytes]:
+    """The lines of a page's records; of one that has not changed, the line that says how it was found so."""
+    if page is None:
+        meta["elapsed"] = _since(began)
+        return [records.encode({"meta": meta})]
+    found = _scrape(page, settings)
+    if settings.robots and (directives := page.robots(settings.user_agent)):
+        meta["robots"] = list(directives)
+    if made_by := fingerprint(settings):
+        meta["made_by"] = made_by
+    lines = _encode(entry, found, meta, page, began)
+    if (size := sum(map(len, lines))) > MAX_BYTES:  # in every mode the same
+        raise BadRecord(f"the page's records have {size} bytes, more than {MAX_BYTES}")
+    return lines
 
 
 def scrape_page(page: Page, settings: Settings) -> Outcome:
@@ -181,19 +201,20 @@ def _encode_failure(entry: Entry, info: ErrorInfo, meta: Meta) -> bytes:
         return records.encode(records.failure(url, texts, None, meta))
 
 
-def _fetch(entry: Entry, settings: Settings, meta: Meta) -> Page:
-    """The entry's page. Raises a FetchError, whatever goes wrong."""
+def _fetch(entry: Entry, settings: Settings, meta: Meta, known: tuple[str, str, str]) -> Page | None:
+    """The entry's page; None where it is as known. Raises a FetchError, whatever goes wrong."""
     # Here, because the parent of worker processes imports this module and never fetches: 0.1 s.
-    from parascrape.fetch import fetch, leave
+    from parascrape.fetch import fetch_if_changed, leave
 
     when_idle(leave)
     try:
-        page = fetch(urls.prepare(entry.url), settings, meta)
+        page = fetch_if_changed(urls.prepare(entry.url), settings, meta, Known._make(known))
     except ParascrapeError:
         raise
     except Exception as error:
         raise FetchError(f"{type(error).__name__}: {error}") from error
-    page.url = urls.redact(entry.url)
+    if page is not None:
+        page.url = urls.redact(entry.url)
     return page
 
 
@@ -215,8 +236,7 @@ def _scrape(page: Page, settings: Settings) -> list[Mapping[str, Any]]:
 
 @lru_cache(maxsize=8)
 def _scraper(scraper: str | Callable[..., Any], select: tuple[str, ...]) -> Callable[[Page], Any]:
-    made: Callable[[Page], Any] = scraper_for(Settings(scraper=scraper, select=select))
-    return made
+    return scraper_for(Settings(scraper=scraper, select=select))
 
 
 def _collect(scraper: Callable[[Page], Any], page: Page) -> list[Mapping[str, Any]]:
@@ -258,12 +278,6 @@ def _encode(
     return lines
 
 
-def _check_size(lines: list[bytes]) -> None:
-    """Nothing, or BadRecord where a page's records are more than may go back, in every mode the same."""
-    if (size := sum(map(len, lines))) > MAX_BYTES:
-        raise BadRecord(f"the page's records have {size} bytes, more than {MAX_BYTES}")
-
-
 def _order(entry: Entry, meta: Meta) -> Meta:
     """The meta with its keys in their fixed order, and where the entry stands in its list."""
     if entry.source:
@@ -274,6 +288,7 @@ def _order(entry: Entry, meta: Meta) -> Meta:
 
 
 _META_KEYS = tuple(Meta.__annotations__)
+_OF_GOOD_PAGES = ("etag", "last_modified", "hash", "made_by")
 
 
 def _now() -> str:

@@ -25,10 +25,10 @@ slow = pytest.mark.slow
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with 256 KiB more than a run leaves free."""
+    """A file system of its own with 1 MiB more than a run leaves free."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    size = MIN_FREE + (256 << 10)
+    size = MIN_FREE + (1 << 20)
     made = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], capture_output=True, check=False
     )
@@ -104,7 +104,7 @@ def test_a_disk_is_not_filled_to_the_last_byte(
     mode: str, site: Site, small_disk: Path, tmp_path: Path
 ) -> None:
     """What is nearly full ends the run with 74; when something is removed the same command goes on."""
-    (small_disk / "other").write_bytes(bytes(200 << 10))
+    (small_disk / "other").write_bytes(bytes(968 << 10))
     count = SYNC_RECORDS + 500
     lines = write_list(tmp_path, site, [f"/page/{number}" for number in range(count)])
     output = small_disk / "out.jsonl"
@@ -122,7 +122,7 @@ def test_a_disk_is_not_filled_to_the_last_byte(
 def test_a_full_disk_is_said(room: int, site: Site, small_disk: Path, tmp_path: Path) -> None:
     """Also where the first byte does not fit, and where the lock file cannot say who holds it."""
     filler = small_disk / "other"
-    filler.write_bytes(bytes(MIN_FREE + (256 << 10) - 4096 * -(-room // 4096)))
+    filler.write_bytes(bytes(MIN_FREE + (1 << 20) - 4096 * -(-room // 4096)))
     lines = write_list(tmp_path, site, [f"/page/{number}" for number in range(50)])
     output = small_disk / "out.jsonl"
     status, _, errors = finish(start_scrape(*command(tmp_path, output, "thread")))

@@ -191,6 +191,7 @@ class Auto:
             latency,
             max(1.0, busy_threads) if waited > 0.05 else math.inf,
             split.pages if left is None else left,  # as much again as there was
+            left is not None,
         )
         self._choice = choose(sample, machine)
         self._every *= _LATER

@@ -51,6 +51,7 @@ class Sample(NamedTuple):
     latency: float  # of a quick fetch; slow ones may have waited for the CPU
     allowed: float  # fetches at once that the hosts permit; infinity where they permit enough
     left: int  # pages that are expected still to come
+    known: bool = True  # whether somebody has counted them
 
 
 class Choice(NamedTuple):
@@ -76,6 +77,7 @@ def choose(seen: Sample, machine: Machine) -> Choice:
     now_rate = seen.pages / seen.seconds
     stay = seen.left / now_rate
     start = _START_SECONDS + _START_CPU * processes / max(0.5, machine.cpus - busy)
+    start /= min(1.0, busy)  # where the threads do not get the whole of one CPU, neither will these
     change = start + max(0.0, seen.left - start * now_rate) / rate
     if stay - change >= max(_GAIN * stay, _LEAST_GAIN):
         return Choice(processes, threads, _describe(seen, busy))
@@ -98,10 +100,8 @@ def _describe(seen: Sample, busy: float) -> str:
     scrape_cpu = min(seen.scrape_cpu, seen.cpu)
     what, cpu = ("parsing", scrape_cpu) if scrape_cpu > seen.cpu / 2 else ("computing", seen.cpu)
     share = min(cpu / seen.seconds, busy, 1.0)
-    return (
-        f"{what} took {share:.0%} of one CPU ({1000 * cpu / seen.pages:.2g} ms a page), "
-        f"about {_round(seen.left):,} pages are left"
-    )
+    left = f"about {_round(seen.left):,} pages are left" if seen.known else "more pages are expected"
+    return f"{what} took {share:.0%} of one CPU ({1000 * cpu / seen.pages:.2g} ms a page), {left}"
 
 
 def _round(count: int) -> int:

@@ -20,6 +20,7 @@ from parascrape.errors import InvalidUrl, TaskError
 from parascrape.frontier import Frontier, Visit
 from parascrape.frontier.politeness import Report
 from parascrape.harvesting.changing import Auto, Crew, Observer
+from parascrape.harvesting.earlier import FRESH, open_earlier
 from parascrape.harvesting.in_flight import InFlight
 from parascrape.harvesting.manners import key_of, politeness_of, refusal
 from parascrape.harvesting.neighbours import Neighbours
@@ -79,15 +80,16 @@ class Loop:
         idle: Callable[[], None],
         observer: Observer,
     ) -> None:
+        self._earlier = open_earlier(settings, lambda: bool(stop.asked), observer.say)
         limits = politeness_of(settings)
         deadline = settings.timeout + _SCRAPE_GRACE
         self._in_flight = flight = InFlight(settings, deadline, limits, observer.split)
         self._settings = flight.crew.settings
         self._observer = observer
         self._auto = Auto(settings, observer, flight.open_crew) if settings.mode == "auto" else None
-        self._frontier = Frontier(
-            self._until_fault(entries), limits, key=key_of(settings), seen=_find_duplicate
-        )
+        seen = _find_duplicate if self._earlier is None else self._earlier.why_skip
+        flight.known_of = None if self._earlier is None else self._earlier.known
+        self._frontier = Frontier(self._until_fault(entries), limits, key=key_of(settings), seen=seen)
         self._neighbours = Neighbours(self._frontier, limits, settings.hosts_file)
         self._fault: Exception | None = None  # what the list itself has raised
         self._stop = stop
@@ -148,6 +150,8 @@ class Loop:
                 return
             if visit.entry.problem:
                 yield visit.number, fail(visit.entry, InvalidUrl(visit.entry.problem))
+            elif self._earlier is not None and visit.refused_why == FRESH:
+                yield visit.number, self._earlier.carry_fresh(visit)
             elif visit.refused_code:
                 yield visit.number, fail(visit.entry, refusal(visit))
             elif wait := self._neighbours.wait_for(visit):
@@ -226,6 +230,8 @@ class Loop:
         if self._auto is not None:
             self._auto.end()
         self._neighbours.close()
+        if self._earlier is not None:
+            self._earlier.close()
 
     def stop(self) -> None:
         """End the workers now, whatever they do."""
@@ -254,6 +260,11 @@ class Loop:
         self._scraping += 0.1 * (outcome.scrape_seconds - self._scraping)
         report = Report(outcome.code, outcome.status, outcome.retry_after, outcome.fetch_seconds)
         self._frontier.finished_visit(visit, report)
+        if outcome.carried and self._earlier is not None:
+            carried = self._earlier.carry_unchanged(visit, outcome)
+            if carried is None:  # at once, and without a condition
+                self._frontier.postpone(visit, 0.0)
+            return carried
         if self._stop.asked or not outcome.retryable or visit.attempts > self._settings.retries:
             return outcome
         if (outcome.retry_after or 0.0) > self._settings.max_backoff:

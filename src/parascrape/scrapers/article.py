@@ -13,6 +13,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from parascrape.html import parse_lxml, parse_resiliparse, visible_text
+from parascrape.markup import without_ruby
 from parascrape.page import Page
 from parascrape.scrapers.head import Head, read_head
 from parascrape.scrapers.metadata import json_ld
@@ -75,7 +76,7 @@ def article(page: Page) -> dict[str, Any]:
     page.require_html()
     head = read_head(page.lexbor)
     works = sorted(_works(json_ld(page), 6), key=lambda work: not _is(work, _ARTICLE))
-    tree = parse_lxml(page.text, remove_comments=True, remove_pis=True)
+    tree = parse_lxml(without_ruby(page.markup), remove_comments=True, remove_pis=True)
     published = _date(page, head, works, tree)  # before the text: trafilatura changes the tree
     return {
         "title": _title(page, head),
@@ -97,7 +98,7 @@ def _text(page: Page, tree: HtmlElement) -> str:
     text = "" if _is_monstrous(tree) else _extract(tree)
     if len(text) >= 500:
         return text
-    other = main_text(parse_resiliparse(page.text))
+    other = main_text(parse_resiliparse(without_ruby(page.markup)))
     return other if len(other) > 5 * len(text) else text
 
 

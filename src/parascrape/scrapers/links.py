@@ -35,7 +35,7 @@ def _links(page: Page) -> Iterator[dict[str, Any]]:
     for node in page.css("a[href], area[href]"):
         attributes = node.attributes
         href = (attributes.get("href") or "").strip()
-        url = None if href.startswith("#") else absolute(page.base_url, href)
+        url = None if href.startswith("#") else absolute(page.base_url, href, page.encoding)
         if url:
             text = visible_text(node) or _label(node, attributes)
             yield {"url": url, "text": text, "rel": (attributes.get("rel") or "").lower().split()}

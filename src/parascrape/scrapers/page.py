@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from parascrape.html import parse_resiliparse
+from parascrape.markup import without_ruby
 from parascrape.page import Page
 from parascrape.scrapers.head import Head
 from parascrape.text import collapse
@@ -40,7 +41,7 @@ def page(page: Page) -> dict[str, Any]:
         NotHtml: the page is something else.
     """
     page.require_html()
-    tree = parse_resiliparse(page.text)
+    tree = parse_resiliparse(without_ruby(page.markup))
     head = Head(tree.title or "", _elements(tree))
     heading = tree.document and tree.document.query_selector("h1")
     return {

@@ -8,18 +8,16 @@ One fetch of a 41 kB body costs 0.05 ms of CPU; through urllib3 and http.client 
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from http.client import HTTPMessage
 from typing import Any
 
 import certifi
 import pycurl
 import requests
 from requests.adapters import HTTPAdapter
-from requests.cookies import extract_cookies_to_jar
-from requests.structures import CaseInsensitiveDict
 from requests.utils import select_proxy
 
 from parascrape import spent, urls
@@ -27,6 +25,7 @@ from parascrape.errors import FetchError, TooLarge
 from parascrape.transport.budget import Budget
 from parascrape.transport.errors import raise_for
 from parascrape.transport.handles import Handles, refused_address
+from parascrape.transport.headers import join_fields, take_cookies
 from parascrape.transport.multi import Transfers
 
 __all__ = ["CurlAdapter", "Witness", "leave", "open_session", "witnessed"]
@@ -39,6 +38,8 @@ _UNWANTED = 1 << 16
 
 _BY_SYSTEM = (7, 55, 56)
 """libcurl's numbers of what the system refused; with others its error is of another address, tried before."""
+
+_STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +[0-9]{3}")
 
 _TIMES = (pycurl.PRETRANSFER_TIME, pycurl.STARTTRANSFER_TIME, pycurl.TOTAL_TIME)
 
@@ -126,8 +127,8 @@ class CurlAdapter(HTTPAdapter):
             if not answer.enough:
                 details: tuple[Any, ...] = error.args
                 reason = details[0] in _BY_SYSTEM and handle.getinfo(pycurl.OS_ERRNO)
-                message = os.strerror(reason) if reason else details[1]
-                raise_for(details[0], message, refused_address(handle))
+                system = os.strerror(reason) if reason else ""
+                raise_for(details[0], details[1], refused_address(handle), system)
         finally:
             spent.add_transfer(*map(handle.getinfo, _TIMES))
 
@@ -173,12 +174,19 @@ class _Answer:
         self._size = 0
         self.too_large = False
         self.enough = False
+        self._ended = False
 
     def header(self, line: bytes) -> None:
-        """Take a header line; a new status line (after 100, after a proxy's CONNECT) starts afresh."""
-        if line.startswith(b"HTTP/"):
+        """Take a header line; a new status line (after 100, after a proxy's CONNECT) starts afresh.
+
+        What comes after the body, a trailer (RFC 9110 §6.5), says nothing: it could say anything.
+        """
+        if self._ended and _STATUS_LINE.match(line) and not self._size:
+            self._ended = False
             self._lines = []
-        self._lines.append(line)
+        if not self._ended:
+            self._lines.append(line)
+            self._ended = not line.strip()
 
     def write(self, piece: bytes) -> int | None:
         """Take a piece of the body; -1 ends the transfer, a pause has the piece come again."""
@@ -206,47 +214,18 @@ class _Answer:
         response.reason = parts[2].strip() if len(parts) > 2 else ""
         response.url = str(request.url)
         response.request = request
-        response.headers = _headers(lines)
+        response.headers = join_fields(lines)
         response.raw = _Body(b"".join(self._pieces))
         self._pieces.clear()  # the handle keeps this object until its next request
         if "Set-Cookie" in response.headers:
-            _take_cookies(response, lines)
+            take_cookies(response, lines)
         return response
-
-
-def _headers(lines: list[bytes]) -> CaseInsensitiveDict[str]:
-    """The header fields; those of one name joined as RFC 9110 §5.3 says."""
-    found: CaseInsensitiveDict[str] = CaseInsensitiveDict()
-    for line in lines:
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon:
-            name, value = name.strip(), value.strip()
-            found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
-
-
-def _take_cookies(response: requests.Response, lines: list[bytes]) -> None:
-    """Fill the response's cookie jar the way requests does: from the original header fields."""
-    message = HTTPMessage()
-    for line in lines:
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon:
-            message.add_header(name.strip(), value.strip())
-    response.raw._original_response = _Original(message)
-    extract_cookies_to_jar(response.cookies, response.request, response.raw)  # type: ignore[no-untyped-call]
-
-
-class _Original:
-    """What requests looks for behind a urllib3 response: the header fields."""
-
-    def __init__(self, message: HTTPMessage) -> None:
-        self.msg = message
 
 
 class _Body:
     """A body that is here already, as far as requests and `fetch` look at a urllib3 response."""
 
-    _original_response: _Original | None = None
+    _original_response: Any = None
 
     def __init__(self, body: bytes) -> None:
         self._body = body

@@ -37,17 +37,21 @@ TABLE: dict[type[FetchError], tuple[int, ...]] = {
 }
 """The numbers that an http or https transfer can end with."""
 
-_COULDNT_CONNECT = 7
+_COULDNT_CONNECT, _RECEIVING = 7, 56
 _KINDS = {number: kind for kind, numbers in TABLE.items() for number in numbers}
 
 
-def raise_for(number: int, message: str = "", refused: str = "") -> NoReturn:
+def raise_for(number: int, message: str = "", refused: str = "", system: str = "") -> NoReturn:
     """Raise our error for libcurl's; the message is libcurl's, one short line.
 
     ``refused`` says which address was not connected to, if there was one: it is why no other worked either.
+    ``system`` is what the system said, shorter than libcurl's message.
     """
     if refused and number == _COULDNT_CONNECT:
         raise ForbiddenAddress(refused)
-    if number == 56 and "CONNECT" in message:
-        raise ProxyFailed(message[:300])
-    raise _KINDS.get(number, BadResponse)(" ".join(message.split())[:300] or f"libcurl error {number}")
+    kind = _KINDS.get(number, BadResponse)
+    if number in (_COULDNT_CONNECT, _RECEIVING) and ("CONNECT" in message or " over proxy " in message):
+        kind = ProxyFailed
+    elif number == _RECEIVING and "alert" in message:  # TLS 1.3 asks for a client's certificate so late
+        kind, system = TlsError, ""
+    raise kind(" ".join((system or message).split())[:300] or f"libcurl error {number}")

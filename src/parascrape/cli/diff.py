@@ -1,0 +1,95 @@
+"""``scrape diff OLD NEW``: what has changed from one output to the other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from parascrape.cli.tables import write_out
+from parascrape.text import printable
+
+if TYPE_CHECKING:
+    from parascrape.changes import Change, ChangeCounts
+
+__all__ = ["diff"]
+
+_EXAMPLES = 3
+"""Pages of each kind that are named."""
+
+_FIELDS = 6
+"""Fields of a changed page that are named."""
+
+Old = Annotated[
+    str,
+    typer.Argument(metavar="OLD", help="The earlier output.", rich_help_panel="Diff", show_default=False),
+]
+New = Annotated[
+    str,
+    typer.Argument(metavar="NEW", help="The later output.", rich_help_panel="Diff", show_default=False),
+]
+Output = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        rich_help_panel="Diff",
+        metavar="FILE",
+        help="Write the changes there, one JSON line for each [none].",
+        show_default=False,
+    ),
+]
+ExitCode = Annotated[
+    bool,
+    typer.Option(
+        "--exit-code", rich_help_panel="Diff", help="Exit 1 where there are changes.", show_default=False
+    ),
+]
+
+
+def diff(old: Old, new: New, output: Output = "", exit_code: ExitCode = False) -> None:
+    """Say what has changed from one output to the other: pages that were added, changed (with their fields),
+    removed, are gone (404, 410), failed, or are back. Times and the rest of the meta make no difference.
+
+    Exit status: 0, with --exit-code 1 where there are changes, 2 wrong usage, 74 no room for the changes.
+    """
+    from parascrape.changes import KINDS, write_changes
+
+    examples: defaultdict[str, list[str]] = defaultdict(list)
+
+    def note(change: Change) -> None:
+        shown = examples[change["change"]]
+        if len(shown) < _EXAMPLES:
+            shown.append(_describe(change))
+
+    counts = write_changes(Path(old), Path(new), Path(output) if output else None, note=note)
+    lines = [line for kind in KINDS for line in _lines(kind, getattr(counts, kind), examples[kind])]
+    status = write_out("\n".join([*lines, _summary(counts)]))
+    raise typer.Exit(status or int(exit_code and counts.total > 0))
+
+
+def _lines(kind: str, count: int, examples: list[str]) -> list[str]:
+    more = [f"{'':9}and {count - len(examples):,} more"] if count > len(examples) else []
+    return [*(f"{kind:9}{example}" for example in examples), *more]
+
+
+def _describe(change: Change) -> str:
+    """The page, and in a few words what has happened to it."""
+    url = printable(change["url"], 100)
+    if error := change.get("error"):
+        code = error.get("code") if isinstance(error, dict) else "error"
+        return f"{url}  {printable(str(code), 40)}"
+    names = [*change.get("fields", ())]
+    names += [name for name in ("records", "status") if name in change and change["change"] == "changed"]
+    shown = ", ".join(printable(name, 40) for name in names[:_FIELDS])
+    more = f" and {len(names) - _FIELDS} more" if len(names) > _FIELDS else ""
+    return f"{url}  {shown}{more}" if names else url
+
+
+def _summary(counts: ChangeCounts) -> str:
+    from parascrape.changes import KINDS
+
+    parts = [f"{count:,} {kind}" for kind in KINDS if (count := getattr(counts, kind))]
+    return f"{', '.join(parts) or 'No changes'}; {counts.same:,} as before."
