@@ -16,11 +16,16 @@ import typer
 from parascrape.cli.audit import audit
 from parascrape.cli.compare import compare
 from parascrape.cli.demo import demo
+from parascrape.cli.diff import diff
 from parascrape.cli.help import HarvestCommand, OneCommand
+from parascrape.cli.history import history
 from parascrape.cli.lists import lists
 from parascrape.cli.plan import plan
 from parascrape.cli.replay import replay
 from parascrape.cli.retry import retry
+from parascrape.cli.run_jobs import run_jobs
+from parascrape.cli.schedule import schedule
+from parascrape.cli.units import units
 from parascrape.cli.verify import verify
 from parascrape.errors import OutputBusy, OutputError, ParascrapeError, UsageError
 from parascrape.text import printable
@@ -28,8 +33,9 @@ from parascrape.text import printable
 __all__ = ["run"]
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_COMMANDS = {"audit": audit, "compare": compare, "demo": demo, "plan": plan}
-_COMMANDS |= {"replay": replay, "retry": retry, "verify": verify}
+_COMMANDS = {"audit": audit, "compare": compare, "demo": demo, "diff": diff, "plan": plan}
+_COMMANDS |= {"history": history, "replay": replay, "retry": retry, "verify": verify}
+_COMMANDS |= {"run": run_jobs, "schedule": schedule, "units": units}
 _BadOption: type[Any] = typer.BadParameter.__bases__[0]  # of any wrong option; Typer exports no name for it
 
 
@@ -57,6 +63,7 @@ def run(arguments: Sequence[str]) -> int:
         return 75
     except (UsageError, _BadOption) as error:
         reason = str(error) if isinstance(error, UsageError) else error.format_message()
+        reason = reason.replace(": Value error, ", ": ")  # Typer's new parser says so of every value
         sys.stderr.write(f"scrape: {printable(reason, 2000)}\n")
         return 2
     except OutputError as error:  # before the first fetch, or when the list itself has failed

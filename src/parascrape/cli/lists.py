@@ -9,6 +9,7 @@ import typer
 
 from parascrape.cli import options as opt
 from parascrape.cli.beside import forget_retry
+from parascrape.errors import UsageError
 from parascrape.settings import USER_AGENT, Settings
 
 __all__ = ["lists"]
@@ -65,23 +66,31 @@ def lists(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     allow_private: opt.AllowPrivate = False,
     connect_to: opt.ConnectTo = "",
     ca_file: opt.CaFile = "",
+    previous: opt.Previous = "",
+    max_age: opt.MaxAge = "",
     output: opt.Output = "",
     overwrite: opt.Overwrite = False,
     resume_failed: opt.ResumeFailed = False,
     ordered: opt.Ordered = False,
     quiet: opt.Quiet = False,
     profile: opt.Profile = False,
+    profile_json: opt.ProfileJson = "",
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = "",
+    log_json: opt.LogJson = False,
     version: opt.Version = False,
 ) -> None:
     """Turn a list of URLs into a file of records, one JSON line for each."""
     settings = opt.make_settings(ctx.params)
+    if max_age and not previous:
+        raise UsageError("--max-age: name the earlier output with --previous")
     from parascrape.cli.session import Display, Target, run_lists
 
     prepare = forget_retry if overwrite else _drop_failed if resume_failed else None
     target = Target(output, overwrite, prepare)
     display = Display(quiet=quiet, verbose=verbose, log_file=log_file, profile=profile)
+    display = display._replace(profile_json=profile_json)
+    display = display._replace(log_json=log_json)
     status = run_lists(sources, settings, display, target, url_column=url_column, limit=limit)
     raise typer.Exit(status)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from parascrape.errors import UsageError
@@ -12,7 +14,7 @@ from parascrape.report import Progress
 from parascrape.text import printable
 from parascrape.urls import redact
 
-__all__ = ["Display", "logging_to", "open_log"]
+__all__ = ["Display", "log_line", "logging_to", "open_log"]
 
 
 class Display(NamedTuple):
@@ -22,6 +24,8 @@ class Display(NamedTuple):
     verbose: bool
     log_file: str
     profile: bool = False
+    log_json: bool = False
+    profile_json: str = ""
 
 
 @contextmanager
@@ -36,7 +40,7 @@ def logging_to(handlers: list[logging.Handler], display: Display, progress: Prog
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     root.handlers = handlers
     for handler in handlers:
-        handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
+        handler.setFormatter(_JsonFormatter() if display.log_json else _Formatter(_FORMAT))
     try:
         yield
     finally:
@@ -64,9 +68,26 @@ class _Said(logging.Handler):
         self._progress.say(self.format(record))
 
 
+_FORMAT = "%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"
+
+
 class _Formatter(logging.Formatter):
     """Lines without control characters or passwords: they hold what strangers' pages and lists say."""
 
     def format(self, record: logging.LogRecord) -> str:
         lines = super().format(record).splitlines()
         return "\n    ".join(printable(redact(line), 4000) for line in lines)
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (RFC 3339, UTC), level, thread, logger, message; without passwords."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        message = redact(super().format(record))
+        return log_line(at, record.levelname, message, logger=record.name, thread=record.threadName or "")
+
+
+def log_line(time: str, level: str, message: str, **more: str) -> str:
+    """A log line as JSON; ASCII, so that no control character of a stranger's reaches a terminal."""
+    return json.dumps({"time": time, "level": level, **more, "message": message[:4000]})

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from parascrape.amounts import parse_duration
 from parascrape.errors import UsageError
 from parascrape.settings import USER_AGENT, VERSION, Mode, Settings
 
@@ -24,6 +25,8 @@ __all__ = [
     "Insecure",
     "Limit",
     "LogFile",
+    "LogJson",
+    "MaxAge",
     "MaxBytes",
     "ModeOption",
     "Ordered",
@@ -31,8 +34,10 @@ __all__ = [
     "Overwrite",
     "PerDomain",
     "PerHost",
+    "Previous",
     "Processes",
     "Profile",
+    "ProfileJson",
     "Proxy",
     "Quiet",
     "ResumeFailed",
@@ -182,9 +187,20 @@ AllowPrivate = Annotated[
     bool,
     _option("--allow-private", panel=_FETCH, help="Public URLs may lead to private addresses [refused]."),
 ]
-# For the runs of a comparison, which must reach no host but the twin.
+# For the runs of a comparison, which must reach no host but the twin, and tell where their time went.
+ProfileJson = Annotated[str, typer.Option("--profile-json", hidden=True)]
 ConnectTo = Annotated[str, typer.Option("--connect-to", hidden=True)]
 CaFile = Annotated[str, typer.Option("--ca-file", hidden=True)]
+Previous = Annotated[
+    str,
+    _option(
+        "--previous", panel=_OUT, metavar="FILE", help="An earlier output; what has not changed is kept."
+    ),
+]
+MaxAge = Annotated[
+    str,
+    _option("--max-age", panel=_OUT, metavar="AGE", help="Do not fetch again before: 6h, 2d [fetch all]."),
+]
 Output = Annotated[
     str,
     _option(
@@ -212,6 +228,7 @@ LogFile = Annotated[
     str,
     _option("--log-file", panel=_SHOW, metavar="FILE", help="Append the log of all workers to FILE [none]."),
 ]
+LogJson = Annotated[bool, _option("--log-json", panel=_SHOW, help="Log lines as JSON, one object each.")]
 Version = Annotated[
     bool,
     typer.Option(
@@ -238,10 +255,19 @@ def make_settings(chosen: Mapping[str, Any]) -> Settings:
     values["headers"] = parse_pairs("--header", chosen.get("header"), ":")
     values["cookies"] = parse_pairs("--cookie", chosen.get("cookie"), "=")
     values["worker_bytes"] = chosen.get("worker_memory", 0) * 1_000_000
+    values["max_age"] = _seconds("--max-age", chosen.get("max_age"))
     return Settings(**values)
 
 
 _OPPOSITES = {"insecure": "verify_tls", "ignore_robots": "robots"}
+
+
+def _seconds(option: str, text: str | None) -> float:
+    """The length of time that ``6h`` means; 0 for nothing. Raises UsageError."""
+    try:
+        return parse_duration(text).total_seconds() if text else 0.0
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
 
 
 def parse_pairs(option: str, pairs: Sequence[str] | None, separator: str) -> dict[str, str]:

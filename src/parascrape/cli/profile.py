@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ from parascrape.harvesting.changing import Observer
 from parascrape.report import Progress, Tally
 from parascrape.timesplit import TimeSplit
 
-__all__ = ["observe", "profile_table", "timed"]
+__all__ = ["machine_load", "observe", "profile_table", "timed", "write_profile"]
 
 
 def profile_table(split: TimeSplit) -> str:
@@ -60,6 +61,22 @@ def observe(tally: Tally, progress: Progress, display: Display) -> Observer:
     if display.quiet:
         return Observer(total, split=tally.split)
     return Observer(total, progress.say, tally.split)
+
+
+def write_profile(path: str, split: TimeSplit) -> None:
+    """Write the split as JSON, where there is a path. Raises OutputError."""
+    if path:
+        from parascrape.comparison.splits import write_split
+
+        write_split(path, split)
+
+
+def machine_load() -> float:
+    """The load average of the last minute; 0.0 where the system has none."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):  # Windows has no such function
+        return 0.0
 
 
 def timed(act: Callable[[], object], split: TimeSplit) -> Callable[[], None]:

@@ -20,7 +20,7 @@ from parascrape.bottleneck import Run, explain_bottleneck
 from parascrape.cli.beside import forget_retry
 from parascrape.cli.limits import fit_threads
 from parascrape.cli.logs import Display, logging_to, open_log
-from parascrape.cli.profile import observe, profile_table, timed
+from parascrape.cli.profile import machine_load, observe, profile_table, timed, write_profile
 from parascrape.cli.signals import Signals
 from parascrape.crawler import Stop, harvest
 from parascrape.errors import OutputError, UsageError
@@ -28,6 +28,7 @@ from parascrape.executors.guard import refuse_during_import
 from parascrape.executors.memory import keep_memory
 from parascrape.harvesting.manners import mark_duplicates, politeness_of
 from parascrape.ledger import Ledger
+from parascrape.previous import check_previous
 from parascrape.readahead import read_ahead
 from parascrape.report import Progress, Tally, make_progress, summarise
 from parascrape.scrapers import check_scraper
@@ -146,6 +147,7 @@ def run_entries(
     if not settings.process_count:
         keep_memory()
     check_scraper(settings.scraper, settings.mode, settings.select)
+    check_previous(settings.previous, target.output)
     settings = replace(settings, aside=folder_of(target.output), hosts_file=_hosts_file(settings))
     asked, settings = settings, fit_threads(settings)
     signals = Signals(stop := Stop())
@@ -182,6 +184,7 @@ def run_entries(
         if not display.quiet:
             sys.stderr.write("Stopped before the first fetch.\n")
         return 128 + signals.numbers[0]
+    write_profile(display.profile_json, tally.split)
     if not display.quiet and status != _EXIT_PIPE:
         _say_end(tally, settings, display, target, status)
     return status or (_EXIT_FAILED if tally.failed else 0)
@@ -263,7 +266,7 @@ def _say_end(tally: Tally, settings: Settings, display: Display, target: Target,
         sys.stderr.write("Stopped before the end of the list. The same command again goes on from here.\n")
     elif not tally.done and status != _EXIT_LOST:
         sys.stderr.write(f"{target.nothing}\n")
-    run = Run(tally.seconds, settings, available_cpus(), tally.bytes)
+    run = Run(tally.seconds, settings, available_cpus(), tally.bytes, machine_load())
     sys.stderr.write(summarise(tally, threads=settings.fetches, output=target.output) + "\n")
     if display.profile:
         sys.stderr.write(profile_table(tally.split) + "\n")

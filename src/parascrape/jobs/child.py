@@ -1,0 +1,85 @@
+"""The command in a process of its own, which ends with this one and gets its signals once."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+__all__ = ["Children", "start_command"]
+
+_SET_PDEATHSIG = 1
+
+
+def start_command(arguments: Sequence[str], folder: Path, *, death_signal: int) -> subprocess.Popen[bytes]:
+    """``scrape ARGUMENTS...``, started in a folder, with nothing on standard input.
+
+    It is in a process group of its own: a Ctrl-C reaches it through `Children`, not twice. Linux sends
+    it ``death_signal`` when this process ends, however that does.
+    """
+    command = [sys.executable, "-m", "parascrape", *arguments]
+    more: dict[str, Any] = {}
+    if hasattr(os, "setpgid"):
+        more["process_group"] = 0
+    if sys.platform == "linux":
+        more["preexec_fn"] = _end_with(os.getpid(), death_signal)
+    return subprocess.Popen(  # noqa: S603 (this Python and this package)
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=2, **more
+    )
+
+
+def _end_with(parent: int, number: int) -> Callable[[], None]:
+    """What the child calls before it is another program; loaded here, where other threads may run."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def ask() -> None:
+        prctl(_SET_PDEATHSIG, number)
+        if os.getppid() != parent:  # it had died before we asked
+            os._exit(1)
+
+    return ask
+
+
+class Children:
+    """Runs commands one after the other; SIGINT and SIGTERM, handled while this is entered, reach the one
+    that runs. ``numbers`` are those that came.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self._child: subprocess.Popen[bytes] | None = None
+        self._before: dict[int, Any] = {}
+
+    def run(self, arguments: Sequence[str], folder: Path) -> int:
+        """The exit status of the command; a signal's number below 0 where one killed it."""
+        if self.numbers:
+            return 128 + self.numbers[0]
+        self._child = start_command(arguments, folder, death_signal=signal.SIGKILL)
+        for number in self.numbers:  # that came while it was being started
+            self._child.send_signal(number)
+        status = self._child.wait()
+        self._child = None
+        if status < 0 and -status in self.numbers:  # it was asked to end before it could handle that
+            return 128 - status
+        return status
+
+    def _take(self, number: int, _: Any) -> None:
+        self.numbers.append(number)
+        if self._child is not None:
+            with suppress(OSError):
+                self._child.send_signal(number)
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,100 @@
+"""What is measured of runs, in Prometheus' text format 0.0.4, for the node exporter's textfile collector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from parascrape.history import Summary
+from parascrape.jobs.places import write_whole
+
+__all__ = ["Sample", "render", "run_samples", "scheduler_samples", "write_metrics"]
+
+_HELP = {
+    "parascrape_run_end_timestamp_seconds": "When the last run of the job ended, Unix time.",
+    "parascrape_run_duration_seconds": "How long the harvest of the last run took.",
+    "parascrape_run_exit_status": "Exit status of the last run.",
+    "parascrape_run_accepted": "1 where the output of the last run was accepted, else 0.",
+    "parascrape_run_inputs": "Inputs of the last run by what became of them; unchanged are some of the good.",
+    "parascrape_run_failures": "Inputs of the last run that failed, by error code.",
+    "parascrape_run_records": "Records of the last run.",
+    "parascrape_run_bytes": "Bytes received for the records of the last run.",
+    "parascrape_run_pages_per_second": "Pages a second of the last run.",
+    "parascrape_run_changes": "Pages of the last run that differ from the run before, by kind.",
+    "parascrape_accepted_timestamp_seconds": "When the latest accepted output was written, Unix time.",
+    "parascrape_job_running": "1 while the scheduler runs the job, else 0.",
+    "parascrape_job_next_timestamp_seconds": "When the scheduler will start the job next, Unix time.",
+}
+"""Every metric, each a gauge, with its help."""
+
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+
+
+class Sample(NamedTuple):
+    """One value of a metric."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+def run_samples(summary: Summary, latest: Path) -> Iterator[Sample]:
+    """The samples of a job's last run; ``latest`` is the link to its last accepted output."""
+    job = {"job": summary.job}
+    ended = summary.ended.timestamp() if summary.ended else 0.0
+    accepted = summary.outcome in ("good", "some_failed")
+    plain = {
+        "run_end_timestamp_seconds": ended,
+        "run_duration_seconds": summary.seconds,
+        "run_exit_status": summary.exit_status or 0,
+        "run_accepted": int(accepted),
+        "run_records": summary.records,
+        "run_bytes": summary.bytes,
+        "run_pages_per_second": summary.pages_per_second,
+    }
+    yield from (Sample(f"parascrape_{name}", job, float(value)) for name, value in plain.items())
+    inputs = {"good": summary.good, "unchanged": summary.unchanged, "failed": summary.failures}
+    inputs["skipped"] = sum(summary.skipped.values())
+    yield from _by("run_inputs", "outcome", inputs, job)
+    yield from _by("run_failures", "code", summary.failed, job)
+    kinds = ("added", "changed", "removed", "gone", "failed", "back")
+    yield from _by("run_changes", "kind", {kind: getattr(summary.changes, kind) for kind in kinds}, job)
+    if latest.exists():
+        yield Sample("parascrape_accepted_timestamp_seconds", job, latest.stat().st_mtime)
+
+
+def _by(name: str, label: str, counts: Mapping[str, int], job: Mapping[str, str]) -> Iterator[Sample]:
+    for key, count in counts.items():
+        yield Sample(f"parascrape_{name}", {**job, label: key}, float(count))
+
+
+def scheduler_samples(next_starts: Mapping[str, datetime], running: Iterable[str]) -> Iterator[Sample]:
+    """The samples that only the scheduler knows."""
+    now = set(running)
+    for job, at in next_starts.items():
+        yield Sample("parascrape_job_running", {"job": job}, float(job in now))
+        yield Sample("parascrape_job_next_timestamp_seconds", {"job": job}, at.timestamp())
+
+
+def render(samples: Iterable[Sample]) -> str:
+    """The samples as text, those of one metric together under its help."""
+    given = list(samples)
+    lines: list[str] = []
+    for name, text in _HELP.items():
+        own = [sample for sample in given if sample.name == name]
+        if own:
+            lines += [f"# HELP {name} {text}", f"# TYPE {name} gauge", *map(_line, own)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _line(sample: Sample) -> str:
+    labels = ",".join(f'{name}="{value.translate(_ESCAPES)}"' for name, value in sample.labels.items())
+    return f"{sample.name}{{{labels}}} {sample.value:.15g}"
+
+
+def write_metrics(path: Path, summary: Summary, latest: Path) -> None:
+    """Replace the job's metrics file in one step. Raises OSError."""
+    write_whole(path, render(run_samples(summary, latest)).encode())
+    path.chmod(0o644)  # the collector runs as somebody else

@@ -1,0 +1,116 @@
+"""Which jobs are to be started now. It knows no clock and starts nothing itself: `tick` is told the time.
+
+A job is due once, however many of its times have passed: after a sleep of the machine it catches up with
+one run. One that still runs is not started again. Where the clock is set back by at most three hours,
+times that have been are not repeated; beyond that the new time counts, as with cron.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from parascrape.errors import UsageError
+from parascrape.jobs.keys import Job
+from parascrape.jobs.timing import Timing
+
+__all__ = ["Running", "Scheduler"]
+
+_SET_BACK = timedelta(hours=3)
+_LONGEST_WAIT = 30.0
+"""Seconds: after so long the clock is looked at, for it may have been set, or the machine have slept."""
+
+
+class Running(Protocol):
+    """A run of a job that was started."""
+
+    def poll(self) -> int | None:
+        """Its exit status, None while it goes on."""
+        ...
+
+    def send_signal(self, number: int, /) -> None:
+        """Ask it to end."""
+        ...
+
+
+class Scheduler:
+    """The jobs that have a timing, when each is due next (UTC), and the runs that go on."""
+
+    def __init__(
+        self, start: Callable[[str], Running], tell: Callable[[str], object] = lambda line: None
+    ) -> None:
+        self.next_starts: dict[str, datetime] = {}
+        self.running: dict[str, Running] = {}
+        self.last_status: dict[str, int] = {}
+        self._timings: dict[str, Timing] = {}
+        self._start = start
+        self._tell = tell
+        self._seen: datetime | None = None
+
+    def load(
+        self, jobs: Mapping[str, Job], now: datetime, last: Mapping[str, datetime] | None = None
+    ) -> None:
+        """Take these jobs in the place of those that were known; runs that go on do so.
+
+        ``last`` says when jobs ran last: one that was due since then is due now.
+
+        Raises:
+            UsageError: no job has a timing.
+        """
+        timings = {name: job.timing for name, job in jobs.items() if job.timing is not None}
+        if not timings:
+            raise UsageError('no job has a schedule; give one  schedule = "0 6 * * *"  or  every = "4h"')
+        kept = {name: at for name, at in self.next_starts.items() if self._timings[name] == timings.get(name)}
+        self._timings = timings
+        self.next_starts = {}
+        for name, timing in timings.items():
+            due = (last or {}).get(name)
+            missed = due is not None and due < now and timing.next_after(due, name) <= now
+            self.next_starts[name] = now if missed else kept.get(name) or timing.next_after(now, name)
+
+    def start_now(self, name: str, now: datetime) -> None:
+        """Let a job be due at once, as one is that was ended in the middle."""
+        self.next_starts[name] = now
+
+    def tick(self, now: datetime) -> float:
+        """Start what is due, take note of what has ended; the seconds until it should be called again."""
+        self._collect()
+        if self._seen is not None and self._seen - now > _SET_BACK:
+            self._tell("the clock was set back: all times are worked out anew")
+            self.next_starts = {name: one.next_after(now, name) for name, one in self._timings.items()}
+        self._seen = now
+        for name, at in self.next_starts.items():
+            if at <= now:
+                self._begin(name, now)
+        soonest = min(self.next_starts.values())
+        return min(_LONGEST_WAIT, max(0.05, (soonest - now).total_seconds()))
+
+    def _begin(self, name: str, now: datetime) -> None:
+        self.next_starts[name] = self._timings[name].next_after(now, name)
+        if name in self.running:
+            self._tell(f"job {name} is due and still runs: this time is left out")
+            return
+        try:
+            self.running[name] = self._start(name)
+        except OSError as error:
+            self._tell(f"job {name} could not be started: {error.strerror}")
+
+    def _collect(self) -> None:
+        for name, run in list(self.running.items()):
+            status = run.poll()
+            if status is not None:
+                del self.running[name]
+                self.last_status[name] = status
+                self._tell(f"job {name} ended with status {status}")
+
+    def end(self, number: int) -> None:
+        """Send a signal to all runs: the first asks them to end cleanly."""
+        for run in self.running.values():
+            run.send_signal(number)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no run goes on."""
+        self._collect()
+        return not self.running

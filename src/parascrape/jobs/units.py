@@ -1,0 +1,143 @@
+"""A job for cron and for systemd: a crontab line, and a service with its timer."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cronsim import CronSim
+
+from parascrape.errors import UsageError
+from parascrape.jobs.keys import Job
+from parascrape.jobs.timing import Timing, show_duration
+
+__all__ = ["crontab_lines", "on_calendar", "service", "timer", "unit_name"]
+
+_WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+_DAY, _HOUR = 86_400, 3_600
+
+
+def unit_name(path: Path, job: Job) -> str:
+    """The name of a job's units without their suffix: ``parascrape-harvest-news``."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", f"parascrape-{path.stem}-{job.name}")
+
+
+def crontab_lines(path: Path, job: Job, command: str) -> list[str]:
+    """The line of a crontab that runs the job, with comments where cron cannot say all of it."""
+    timing = _timing_of(job)
+    lines = [f"# {job.name}: {timing.shown}".replace("\n", " ")]
+    if timing.zone and timing.cron:
+        lines.append(f"CRON_TZ={timing.zone}")
+        lines.append("# (cronie reads CRON_TZ; Debian's cron does not: it takes the machine's time zone)")
+    if timing.jitter:
+        lines.append(f"# cron knows no jitter: the {show_duration(timing.jitter)} are left out")
+    call = f"{command} run {shlex.quote(str(path))} {job.name}".replace("%", r"\%")
+    return [*lines, f"{_crontab_time(timing)} {call}"]
+
+
+def _timing_of(job: Job) -> Timing:
+    if job.timing is None:
+        raise UsageError(f"job {job.name} has no schedule")
+    return job.timing
+
+
+def _crontab_time(timing: Timing) -> str:
+    if timing.cron:
+        _sets_of(timing.cron)
+        return timing.cron
+    minutes, rest = divmod(round(timing.every), 60)
+    if rest == 0 and minutes and 60 % minutes == 0:
+        return "0 * * * *" if minutes == 60 else "* * * * *" if minutes == 1 else f"*/{minutes} * * * *"
+    hours, rest = divmod(round(timing.every), _HOUR)
+    if rest == 0 and hours and 24 % hours == 0:
+        return "0 0 * * *" if hours == 24 else f"0 */{hours} * * *"
+    raise UsageError(
+        f"every {show_duration(timing.every)}: no crontab can say this; take a part of an hour or of a day"
+    )
+
+
+def on_calendar(cron: str, zone: str) -> list[str]:
+    """The ``OnCalendar=`` values that are due when a cron expression is.
+
+    Where days of month and of week are both restricted, they are alternatives to cron and both needed to
+    systemd.time(7): that makes two values.
+
+    Raises:
+        UsageError: the expression names a day that systemd has no words for (``L``, ``#``).
+    """
+    sets = _sets_of(cron)
+    time = f"{_listed(sets.hours, 24)}:{_listed(sets.minutes, 60)}:00"
+    months = _listed(sets.months, 12)
+    days = _listed(sets.days, 31)
+    weekday_numbers = sorted({int(day) % 7 for day in sets.weekdays})  # type: ignore[arg-type]
+    weekdays = "" if len(weekday_numbers) == 7 else ",".join(_WEEKDAYS[day] for day in weekday_numbers) + " "
+    end = f" {zone}" if zone else ""
+    if sets.day_and or not weekdays or days == "*":
+        return [f"{weekdays}*-{months}-{days} {time}{end}"]
+    return [f"*-{months}-{days} {time}{end}", f"{weekdays}*-{months}-* {time}{end}"]
+
+
+def _sets_of(cron: str) -> CronSim:
+    found = CronSim(cron, datetime(2024, 1, 1, tzinfo=UTC))
+    plain = all(isinstance(day, int) for day in found.weekdays) and min(found.days) > 0
+    if not plain:
+        raise UsageError(f"schedule: {cron!r}: neither cron nor systemd can say L or #; scrape schedule can")
+    return found
+
+
+def _listed(values: Collection[int], whole: int) -> str:
+    """``*`` for all of them, else ``00,15,30,45``."""
+    return "*" if len(values) >= whole else ",".join(f"{value:02}" for value in sorted(values))
+
+
+def service(path: Path, job: Job, command: list[str]) -> str:
+    """The unit that runs the job once. Failed URLs (status 1) are no failed unit."""
+    call = " ".join(map(_quoted, [*command, "run", str(path), job.name]))
+    return f"""[Unit]
+Description=Harvest {job.name} of {_specifier_free(path.name)}
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=oneshot
+WorkingDirectory={_specifier_free(str(path.parent))}
+ExecStart={call}
+SuccessExitStatus=1
+KillMode=mixed
+TimeoutStopSec=60
+"""
+
+
+def timer(path: Path, job: Job) -> str:
+    """The unit that starts the job's service."""
+    timing = _timing_of(job)
+    if timing.cron:
+        when = [f"OnCalendar={value}" for value in on_calendar(timing.cron, timing.zone)]
+        when.append("Persistent=true")
+    else:
+        when = ["OnActiveSec=1min", f"OnUnitActiveSec={timing.every:g}s"]
+    if timing.jitter:
+        when.append(f"RandomizedDelaySec={timing.jitter:g}s")
+    lines = "\n".join(["AccuracySec=1s", *when])
+    return f"""[Unit]
+Description=Harvest {job.name} of {_specifier_free(path.name)}: {timing.shown}
+
+[Timer]
+{lines}
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def _quoted(word: str) -> str:
+    """A word of ExecStart (systemd.service(5)): quoted, without specifiers and variables."""
+    escaped = _specifier_free(word).replace("\\", "\\\\").replace('"', r"\"").replace("$", "$$")
+    return escaped if re.fullmatch(r"[A-Za-z0-9_./:=+,@%-]+", escaped) else f'"{escaped}"'
+
+
+def _specifier_free(text: str) -> str:
+    return text.replace("%", "%%")

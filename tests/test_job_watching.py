@@ -1,0 +1,144 @@
+"""Those who watch jobs: metrics, their port, hooks."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from parascrape.errors import UsageError
+from parascrape.history import Changes, Summary
+from parascrape.jobs import Job
+from parascrape.jobs.finished import Finished
+from parascrape.jobs.hooks import run_hooks
+from parascrape.jobs.metrics import Sample, render, run_samples, scheduler_samples, write_metrics
+from parascrape.jobs.metrics_port import serve_metrics
+
+AT = datetime(2026, 3, 1, 5, 0, tzinfo=UTC)
+SUMMARY = Summary(
+    "news",
+    AT,
+    AT,
+    good=8,
+    unchanged=5,
+    failed={"timeout": 2},
+    exit_status=1,
+    outcome="some_failed",
+    seconds=2.5,
+)
+
+
+def values_of(text: str) -> dict[str, float]:
+    """The samples of a text, read by Prometheus' own library."""
+    return {
+        " ".join([sample.name, *sample.labels.values()]): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
+    """Each value under its labels; nothing is said of an output that there is not."""
+    values = values_of(render(run_samples(SUMMARY, tmp_path / "latest.jsonl")))
+    assert values["parascrape_run_inputs news good"] == 8
+    assert values["parascrape_run_failures news timeout"] == 2
+    assert values["parascrape_run_accepted news"] == 1
+    assert values["parascrape_run_end_timestamp_seconds news"] == AT.timestamp()
+    assert "parascrape_accepted_timestamp_seconds news" not in values
+
+
+def test_labels_are_escaped() -> None:
+    """A code of a stranger's file cannot end its line."""
+    label = 'a"b\\c\nd'
+    text = render([Sample("parascrape_run_failures", {"job": "news", "code": label}, 1.0)])
+    (sample,) = next(iter(text_string_to_metric_families(text))).samples
+    assert sample.labels["code"] == label
+
+
+def test_the_metrics_file_is_replaced_whole(tmp_path: Path) -> None:
+    """Nothing else is left in the collector's folder, and the collector may read it."""
+    path = tmp_path / "metrics" / "news.prom"
+    for _ in range(2):
+        write_metrics(path, SUMMARY, tmp_path / "latest.jsonl")
+    assert [one.name for one in path.parent.iterdir()] == ["news.prom"]
+    assert path.stat().st_mode & 0o444 == 0o444
+
+
+def test_the_port_serves_metrics() -> None:
+    """Under /metrics and nowhere else; two cannot have one port."""
+    with serve_metrics("127.0.0.1", 0, lambda: scheduler_samples({"news": AT}, ["news"])) as port:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            values = values_of(answer.read().decode())
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10)
+        with pytest.raises(UsageError, match="cannot listen"), serve_metrics("127.0.0.1", port, list):
+            pass
+    assert values["parascrape_job_running news"] == 1
+    assert values["parascrape_job_next_timestamp_seconds news"] == AT.timestamp()
+
+
+def hook(code: str, timeout: float = 20.0) -> Job:
+    """A job that runs this Python code at its end."""
+    command = (sys.executable, "-c", code)
+    hooks = {"on_success": command, "on_failure": command}
+    return Job(name="news", arguments=(), output="", hooks=hooks, hook_timeout=timeout)
+
+
+def test_a_hook_gets_the_summary_as_json(tmp_path: Path) -> None:
+    """On its standard input, in the job file's folder, with the event and the job in its environment."""
+    code = "import os, sys; open(os.environ['PARASCRAPE_EVENT'], 'w').write(sys.stdin.read())"
+    finished = Finished(SUMMARY)
+    assert list(run_hooks(hook(code), ["on_success", "on_change"], finished, tmp_path)) == []
+    told = json.loads((tmp_path / "on_success").read_text())
+    assert told["event"] == "on_success"
+    assert (told["good"], told["failed"], told["breaches"]) == (8, {"timeout": 2}, [])
+    assert not (tmp_path / "on_change").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "timeout", "fault"),
+    [
+        ("raise SystemExit(3)", 20.0, "ended with status 3"),
+        ("import sys; sys.stdin.close()", 20.0, ""),
+        ("import signal; signal.pause()", 0.2, "was killed after 0.2 s"),
+    ],
+)
+def test_a_hook_that_fails_is_told_of(tmp_path: Path, code: str, timeout: float, fault: str) -> None:
+    """It is bounded in time, and what goes wrong with it raises nothing."""
+    faults = list(run_hooks(hook(code, timeout), ["on_failure"], Finished(SUMMARY), tmp_path))
+    assert faults == ([f"on_failure: {sys.executable} {fault}"] if fault else [])
+
+
+def test_a_hook_that_is_not_there_is_told_of(tmp_path: Path) -> None:
+    """With the system's reason."""
+    job = Job(name="news", arguments=(), output="", hooks={"on_failure": ("./no-such-hook",)})
+    (fault,) = run_hooks(job, ["on_failure"], Finished(SUMMARY), tmp_path)
+    assert fault == "on_failure: ./no-such-hook could not be started: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "changes", "events"),
+    [
+        ("good", Changes(), ["on_success"]),
+        ("some_failed", Changes(gone=1), ["on_success", "on_change"]),
+        ("rejected", Changes(changed=9), ["on_failure"]),
+        ("crashed", Changes(), ["on_failure"]),
+    ],
+)
+def test_events_follow_from_the_outcome(outcome: str, changes: Changes, events: list[str]) -> None:
+    """Accepted, accepted with news, or none."""
+    assert Finished(Summary("news", AT, outcome=outcome, changes=changes)).events == events
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"breaches": 3}', "\x00", '{"breaches": [], "job": 1}'])
+def test_a_finished_file_that_is_torn_counts_for_nothing(tmp_path: Path, text: str) -> None:
+    """The run is then harvested on, which costs nothing."""
+    path = tmp_path / "finished.json"
+    path.write_text(text)
+    assert Finished.read(path) is None
