@@ -192,10 +192,10 @@ def test_sequential_runs_one_task_after_the_other() -> None:
         assert len({opened.submit(tasks.worker_name).result(LIMIT) for _ in range(20)}) == 1
 
 
-def test_a_hanging_task_in_a_thread_is_given_up() -> None:
+def test_a_hanging_task_in_a_thread_is_given_up(tmp_path: Path) -> None:
     """Its future fails with the line it hangs at, the tasks behind it run, the executor ends."""
     opened = ThreadExecutor(1, deadline=0.2)
-    hanging = opened.submit(tasks.wait_for, "/nonexistent", 4.0)
+    hanging = opened.submit(tasks.wait_for, str(tmp_path / "never"), 4.0)
     following = opened.submit(tasks.square, 5)
     error = hanging.exception(LIMIT)
     assert isinstance(error, TaskTimeout)

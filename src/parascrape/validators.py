@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from hashlib import blake2b
+from functools import lru_cache
+from hashlib import sha256
 from typing import NamedTuple
 
 __all__ = ["NOTHING", "Known", "condition", "hash_answer", "validators_of"]
@@ -65,6 +66,7 @@ def is_tag(text: str) -> bool:
     return len(text) <= MAX_TAG and _TAG.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=64)  # 7 us; pages of one second, and often of one site, have the same
 def _parse_date(text: str) -> datetime | None:
     """The time of an HTTP-date; None for anything else."""
     if not _DATE.fullmatch(text):
@@ -92,17 +94,17 @@ def condition(known: Known, chosen: Mapping[str, str]) -> dict[str, str]:
 
 
 def hash_answer(final_url: str, headers: Mapping[str, str], body: bytes) -> str:
-    """16 hex digits (BLAKE2b-64) of what a record is made from: the body, and what it is read by.
+    """16 hex digits (of SHA-256) of what a record is made from: the body, and what it is read by.
 
-    The body is hashed as it was sent, 0.06 ms for 35 kB where what it inflates to takes 0.35 ms; so another
+    The body is hashed as it was sent, 0.02 ms for 36 kB where what it inflates to takes 0.1 ms; so another
     compression is another hash, and costs a scrape. Only the header of gzip, where some servers put a time
     or a random name, is left out.
     """
     coding = (headers.get("Content-Encoding") or "").strip().lower()
     parts = [final_url, headers.get("Content-Type") or "", headers.get("X-Robots-Tag") or "", coding]
-    made = blake2b("\0".join(parts).encode("utf-8", "surrogatepass") + b"\0", digest_size=8)
+    made = sha256("\0".join(parts).encode("utf-8", "surrogatepass") + b"\0")
     made.update(memoryview(body)[_gzip_header(body) if coding in ("gzip", "x-gzip") else 0 :])
-    return made.hexdigest()
+    return made.hexdigest()[:16]
 
 
 def _gzip_header(body: bytes) -> int:

@@ -6,14 +6,14 @@ import threading
 
 __all__ = ["Rest"]
 
-_MOST, _STEP = 0.003, 0.0001
+_MOST, _STEP = 0.005, 0.0001
 """Seconds: the longest rest, and by how much it grows."""
 
 
 class Rest:
     """How long to rest, found by trying: longer while every worker has enough to do, at once shorter if not.
 
-    With pages of 1 ms on two workers it comes to 3 ms, and a page costs the parent half the CPU; tiny
+    With pages of 1 ms on two workers it comes to 5 ms, and a page costs the parent half the CPU; tiny
     tasks, of which a worker runs out sooner, are not held up.
     """
 
