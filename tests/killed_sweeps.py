@@ -9,18 +9,18 @@ import gzip
 import logging
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from parascrape.history import History, database
 from parascrape.retention import Policy, sweep
 from tests.histories import Clock, run_job
+from tests.killing import survives
 
 __all__ = ["main"]
 
-_EVENTS = {"open", "os.chmod", "os.remove", "os.rename", "os.rmdir", "os.utime", "sqlite3.connect"}
 _POLICY = Policy(keep=4, compress_after=2)
 
 
@@ -39,7 +39,7 @@ def main(folder: Path) -> int:
     while True:
         shutil.rmtree(work)
         shutil.copytree(saved, work)
-        if survives(work, clock, killed + 1):
+        if survives(partial(run, work, clock), killed + 1):
             return killed
         killed += 1
         for day in sorted(contents)[-4:]:
@@ -80,27 +80,6 @@ def describe(work: Path) -> Iterator[str]:
     """What lies there, and what the history knows of."""
     yield from (str(path.relative_to(work)) for path in (work / "output").rglob("*"))
     yield from (f"known: {one.path.relative_to(work.resolve())}" for one in history(work).outputs("news"))
-
-
-def survives(work: Path, clock: Clock, limit: int) -> bool:
-    """Whether a sweep has fewer file operations than that; else it was killed before the last of them."""
-    child = os.fork()
-    if not child:
-        seen = 0
-
-        def count(event: str, _: object) -> None:
-            nonlocal seen
-            if event in _EVENTS:
-                seen += 1
-                if seen == limit:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(count)
-        run(work, clock)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert status in (0, signal.SIGKILL), status
-    return status == 0
 
 
 if __name__ == "__main__":

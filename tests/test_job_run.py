@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +17,9 @@ import pytest
 from parascrape.errors import OutputBusy, OutputError
 from parascrape.history import History, history_path
 from parascrape.jobs import JobFile, job_run
+from parascrape.jobs.finished import Finished
 from parascrape.jobs.job_run import Tools, run_job
+from parascrape.jobs.places import Places
 from parascrape.locks import OutputLock
 from tests.jobs import NEWS, make_jobs
 
@@ -192,6 +197,36 @@ def test_a_kill_after_the_harvest_loses_nothing(
     assert [(run.outcome, Path(run.output).name) for run in runs] == [
         ("good", Path(name).name) for name in reversed(outputs)
     ]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
+def test_a_kill_in_any_phase_leaves_whole_outputs(tmp_path: Path) -> None:
+    """Before each file operation of a run a process is killed; the next start leaves whole outputs only."""
+    command = [sys.executable, "-m", "tests.killed_runs", str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=80, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert int(run.stdout) > 30
+
+
+@pytest.mark.parametrize("owner", [Finished, Places], ids=["finished", "latest"])
+def test_a_full_disk_after_the_harvest_is_said_and_gone_on_with(
+    make: MakePlayer, owner: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The harvest is not lost: the next start puts it in its place."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "disk")
+
+    player = make()
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, {Finished: "write", Places: "point_latest"}[owner], fail)
+        with pytest.raises(OutputError, match="No space left"):
+            player.run(record(1))
+    assert player.run() == 0
+    first = player.folder / "2026-03-01/060000.jsonl"
+    assert first.read_bytes() == record(1)
+    assert (player.folder / "latest.jsonl").exists()
+    assert not [name for name in player.files() if name.startswith(".")]
 
 
 def test_a_job_never_runs_twice_at_once(make: MakePlayer) -> None:

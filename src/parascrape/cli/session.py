@@ -48,7 +48,8 @@ class Target(NamedTuple):
 
     While the output is locked, ``prepare`` is called with its path before it is read, ``finish`` with the
     ledger of what it held before when every entry has its outcome. ``start`` and ``nothing`` are what is
-    said of an output that holds ``held`` outcomes, and of a list without entries.
+    said of an output that holds ``held`` outcomes, and of a list without entries. ``own_site``: it is
+    our own that is harvested.
     """
 
     output: str
@@ -57,6 +58,7 @@ class Target(NamedTuple):
     finish: Callable[[Ledger], object] = lambda _: None
     start: str = "Going on with {output}: it holds {held} (--overwrite starts anew)."
     nothing: str = "The list holds no URLs."
+    own_site: bool = False
 
     def make_ready(self, path: Path) -> None:
         """Prepare the locked output. Where there is none, what a retry of an earlier one has left goes."""
@@ -101,7 +103,7 @@ def run_demo(settings: Settings, display: Display, *, output: str, limit: int) -
         tally = Tally()
         tally.total = len(urls)
         entries = (Entry(url, line) for line, url in enumerate(urls, 1))
-        status = run_entries(entries, settings, display, Target(output, overwrite=True), tally)
+        status = run_entries(entries, settings, display, Target(output, overwrite=True, own_site=True), tally)
     if limit or settings.scraper or settings.select or status != _EXIT_FAILED:
         return status
     counted = {"ok": tally.entries - tally.failed, **tally.failures}
@@ -253,7 +255,7 @@ def _say_start(
         return
     if not settings.verify_tls:
         progress.say("Certificates are not verified (--insecure).")
-    if not settings.robots:
+    if not settings.robots and not target.own_site:
         progress.say("What sites ask for in robots.txt is ignored (--ignore-robots).")
     if len(sink.ledger):
         count = len(sink.ledger)

@@ -98,7 +98,8 @@ class _JobRun:
         self._places = file.places(job)
 
     def finish_earlier(self) -> None:
-        """Publish what a run has judged that was killed then."""
+        """Publish what a run has judged that was killed then; what it was only writing goes."""
+        self._places.clear()
         finished = Finished.read(self._places.finished)
         if finished is None:
             return

@@ -120,6 +120,12 @@ class Places(NamedTuple):
                 found.append((datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC), path))
         return sorted(found)
 
+    def clear(self) -> None:
+        """Remove what a killed run was writing; only for whoever has the job's lock."""
+        for name in (self.feed.name, f".{self.finished.name}"):
+            for part in self.folder.glob(f"{name}.*.part"):
+                part.unlink(missing_ok=True)
+
     def target(self, began: datetime) -> Path:
         """Where the output of a run that began then is to be: a name that no output has yet.
 
