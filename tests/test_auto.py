@@ -252,7 +252,7 @@ print("imported", file=open(sys.argv[2], "a"))
 names = set()
 def urls():
     for n in range(5000):
-        if n < 100 or (multiprocessing.active_children() and len(names) < 3):
+        if n < int(sys.argv[3]) or (multiprocessing.active_children() and len(names) < 3):
             yield f"{sys.argv[1]}/page/{n}"
 def main():
     for record in crawl(urls(), Settings(per_host=0, robots=False, scraper=scrape_process, threads=2)):
@@ -280,7 +280,7 @@ def test_a_script_is_only_imported_where_a_guard_stands(
     """Without one its other statements would run again in each process; nothing is lost, no error comes."""
     script, imports = tmp_path / "harvest.py", tmp_path / "imports"
     script.write_text(textwrap.dedent(SCRIPT) + start_it + "\n")
-    status, out, errors = finish(start(script, site.url, imports))
+    status, out, errors = finish(start(script, site.url, imports, 1000 if line == "started" else 100))
     *titles, last = out.splitlines()
     assert (status, errors, last) == (0, "", line)
     assert len(titles) >= 100
@@ -293,7 +293,7 @@ def test_a_script_that_is_no_file(site: Site, tmp_path: Path, way: str, line: st
     """Of -c there is nothing to import, and workers begin without it; of one that came by stdin there is."""
     code = SCRIPT + "\nmain()\n"
     arguments = ("-c", code) if way == "-c" else ("-",)
-    process = start(*arguments, site.url, tmp_path / "imports", stdin=-1)
+    process = start(*arguments, site.url, tmp_path / "imports", 500, stdin=-1)
     status, out, errors = finish(process, code.encode())
     assert (status, errors, out.splitlines()[-1]) == (0, "", line)
 

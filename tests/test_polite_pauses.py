@@ -65,7 +65,7 @@ def test_fetches_of_a_host_start_so_far_apart(delayed: Harvested) -> None:
         late = lateness(host, delayed.records)
         for gap, behind in zip(gaps(host.pages), late, strict=False):
             assert gap >= owed - behind - MOMENT
-        assert median(gaps(host.pages)) >= owed - MOMENT
+        assert median(gaps(host.pages)) >= owed - median(late) - MOMENT
 
 
 def test_a_delay_is_not_much_longer_than_asked_for(delayed: Harvested) -> None:
