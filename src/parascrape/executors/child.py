@@ -18,6 +18,7 @@ import os
 import pickle
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
@@ -72,9 +73,16 @@ def run_child(sock: socket.socket, options: ChildOptions) -> None:
     keep_memory()
     # A scraper's print() must not land among the records on stdout.
     os.dup2(sys.stderr.fileno() if sys.stderr is not None else 2, 1)
+    _look_up_each_second(sock)
     worker = _Worker(Channel(sock, blocking=True), options)
     worker.serve()
     os._exit(0)
+
+
+def _look_up_each_second(sock: socket.socket) -> None:
+    """Let no ``recv`` wait longer: one whose descriptor a task has closed would never return."""
+    if os.name == "posix":
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 1, 0))
 
 
 def _die_with_parent(parent: int) -> None:
