@@ -65,6 +65,8 @@ def prepared_or_none(text: str) -> str | None:
         ("http://localhost/", "http://localhost/"),
         ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/"),
         ("http://[2001:DB8:0::1]:8080/", "http://[2001:db8::1]:8080/"),
+        ("http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/"),
+        ("http://[::FFFF:0:0]/", "http://[::ffff:0:0]/"),
         ("http://example.org:80/", "http://example.org/"),
         ("https://example.org:443/", "https://example.org/"),
         ("https://example.org:80/", "https://example.org:80/"),

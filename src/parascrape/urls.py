@@ -181,9 +181,12 @@ def _ipv6(host: str) -> str:
     try:
         if "%" in address:
             raise AddressValueError("a zone means nothing to another machine")
-        return f"[{IPv6Address(address)}]"
+        parsed = IPv6Address(address)
     except AddressValueError:
         raise InvalidUrl("the host is no valid IPv6 address") from None
+    if parsed.ipv4_mapped:  # WHATWG URL "IPv6 serializer"; str() writes it so before Python 3.13 only
+        return f"[::ffff:{int(parsed) >> 16 & 0xFFFF:x}:{int(parsed) & 0xFFFF:x}]"
+    return f"[{parsed}]"
 
 
 def _to_ascii(host: str) -> str:
