@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from parascrape import host_ledger
 from parascrape.frontier.politeness import HostState
 from parascrape.host_ledger import BEAT, KEPT, MAX_HOSTS, HostLedger, default_path
+from parascrape.processes import has_ended, process_mark
 
 HOST = "http://site.example:80"
 DAWN = 1_800_000_000.0
@@ -283,3 +284,24 @@ def test_processes_at_the_same_time_never_take_the_same_start(path: Path) -> Non
             run.wait(30)
     assert len(starts) == 120
     assert min(later - earlier for earlier, later in pairwise(starts)) >= 0.002 - 1e-6
+
+
+@pytest.mark.skipif(not process_mark(), reason="this system does not tell of processes")
+def test_a_run_that_was_killed_is_no_neighbour(tmp_path: Path) -> None:
+    """The next one does not wait until it has not beaten for long."""
+    path = tmp_path / "hosts.sqlite3"
+    join = (
+        "import os, signal, sys; from pathlib import Path; from parascrape.host_ledger import HostLedger\n"
+        "ledger = HostLedger(Path(sys.argv[1])); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", join, str(path)], check=False, timeout=60)
+    assert done.returncode < 0
+    following = HostLedger(path)
+    assert (following.shared, following.lease(HOST, 4)) == (False, 4)
+    following.close()
+
+
+@pytest.mark.parametrize("mark", ["", "x", "1/2/other-boot/pid:[1]"])
+def test_who_cannot_be_judged_has_not_ended(mark: str) -> None:
+    """A run in another container, or on another machine that has the same cache directory."""
+    assert not has_ended(mark)

@@ -28,7 +28,7 @@ LAYERS = [
     {"addresses", "errors", "formatting", "japanese", "records", "retry", "settings", "text", "urls"}
     | {"amounts", "encoding", "identity", "markup", "robots", "robots_tags", "timesplit", "validators"},
     {"fetch", "fetch_errors", "html", "lines", "page", "transport"}
-    | {"columns", "redirects", "offsets", "seen", "shared_file", "spent"},
+    | {"columns", "redirects", "offsets", "processes", "seen", "shared_file", "spent"},
     {"aside", "executors", "frontier", "inputs", "ledger", "locks", "readahead", "scrapers", "sinks"},
     {"changes", "host_ledger", "previous", "robots_fetch", "robots_survey", "worker"},
     {"harvesting"},

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from parascrape.frontier.politeness import HostState
+from parascrape.processes import has_ended, process_mark
 from parascrape.retry import MAX_RETRY_AFTER
 from parascrape.shared_file import SharedFile
 
@@ -79,7 +80,7 @@ class HostLedger:
 
     def __init__(self, path: Path | None = None, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._run = secrets.token_hex(8)
+        self._run = f"{process_mark()} {secrets.token_hex(8)}"
         self._joined = 0
         self._admitted = False
         self._shared_until = 0.0
@@ -227,6 +228,11 @@ def _trim(database: sqlite3.Connection) -> None:
 
 
 def _drop_lost(database: sqlite3.Connection, now: float, *, but: str = "") -> None:
-    """Count runs no longer that beat too long ago, or in the future of a clock that was put back."""
+    """Count runs no longer that were killed, that beat too long ago, or in the future of a clock that was
+    put back.
+    """
+    for (run,) in database.execute("SELECT run FROM runs WHERE run != ?", (but,)).fetchall():
+        if has_ended(run.partition(" ")[0]):
+            database.execute("DELETE FROM runs WHERE run = ?", (run,))
     database.execute("DELETE FROM runs WHERE abs(beat - ?) > ? AND run != ?", (now, _LOST, but))
     database.execute("DELETE FROM leases WHERE run NOT IN (SELECT run FROM runs)")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parascrape.history.database import Database
-from parascrape.history.processes import is_alive, process_mark
 from parascrape.history.summary import FINISHED, Summary
+from parascrape.processes import is_alive, process_mark
 
 __all__ = ["History", "Output", "history_path", "place_of"]
 
