@@ -6,6 +6,7 @@ message that has arrived with one system call; that is what batches records as t
 
 from __future__ import annotations
 
+import os
 import pickle
 import socket
 from typing import Any
@@ -27,6 +28,8 @@ class Channel:
     def __init__(self, sock: socket.socket, *, blocking: bool) -> None:
         sock.setblocking(blocking)
         self._sock = sock
+        self._blocking = blocking
+        self._file = _file_of(sock)
         self._incoming = bytearray()
         self._outgoing = bytearray()
 
@@ -62,6 +65,8 @@ class Channel:
         messages: list[Any] = []
         while not messages:
             try:
+                if self._blocking and _file_of(self._sock) != self._file:
+                    return None  # somebody closed all descriptors, and ours may be another file's now
                 data = self._sock.recv(_READ)
             except (BlockingIOError, InterruptedError):
                 break
@@ -90,3 +95,11 @@ class Channel:
     def close(self) -> None:
         """Close the socket: the other end reads its end of file."""
         self._sock.close()
+
+
+def _file_of(sock: socket.socket) -> tuple[int, int]:
+    """What tells the socket from other files under its number. Raises OSError where that is closed."""
+    if os.name != "posix":
+        return (0, 0)
+    found = os.fstat(sock.fileno())
+    return found.st_dev, found.st_ino

@@ -103,6 +103,7 @@ class Transfers:
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+        self._most = 0  # handles that were under way at once
 
     # -- any thread ----------------------------------------------------------------------------
 
@@ -203,6 +204,7 @@ class Transfers:
             while self._inbox:
                 transfer = self._inbox.popleft()
                 self._under_way[transfer.handle] = transfer
+                self._keep_connections()
                 self._multi.add_handle(transfer.handle)
             for handle in self._between():
                 handle.pause(pycurl.PAUSE_CONT)
@@ -210,6 +212,16 @@ class Transfers:
             self._collect()
         except Exception as error:
             self._start_again(error)
+
+    def _keep_connections(self) -> None:
+        """Let as many connections stay open as were ever needed at once, four times over.
+
+        By itself libcurl takes four times the handles of the moment, and closes what threads that parse
+        will want again.
+        """
+        if len(self._under_way) > self._most:
+            self._most = len(self._under_way)
+            self._multi.setopt(pycurl.M_MAXCONNECTS, 4 * self._most)
 
     def _look(self, patience: float) -> None:
         """Tell libcurl which sockets are ready, and when its time is up."""
