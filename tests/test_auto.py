@@ -18,8 +18,8 @@ from parascrape.frontier import frontier
 from parascrape.harvesting import changing, mainscript
 from parascrape.harvesting.changing import Observer
 from parascrape.harvesting.choosing import Choice, Machine, Sample
+from parascrape.outcomes import Outcome
 from parascrape.records import parse
-from parascrape.worker import Outcome
 from tests.command import UNLIMITED, finish, read_records, start, start_scrape
 from tests.harvests import assert_all_ended, entries, make, ours
 from tests.shop import moody

@@ -262,7 +262,7 @@ def test_a_bad_scraper_fails_its_own_pages_only(
     deeds = [deed for deed in DEEDS if deed != "die" or mode == "process"]
     around = [site(f"/ok?n={number}") for number in range(20)]
     urls = around[:10] + [site(f"/ok?do={deed}") for deed in deeds] + around[10:]
-    records = {record["url"]: record for record in crawl(urls, make(mode, scraper=moody, timeout=1.2))}
+    records = {record["url"]: record for record in crawl(urls, make(mode, scraper=moody, timeout=2.0))}
     assert [records[url].get("good") for url in around] == [True] * 20
     for deed in deeds:
         error = records[site(f"/ok?do={deed}")]["error"]

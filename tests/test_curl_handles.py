@@ -15,7 +15,7 @@ from tests.site import Site
 
 @pytest.fixture
 def handles() -> Handles:
-    return Handles(1_000_000)
+    return Handles()
 
 
 def get(handle: Any, url: str) -> int:
@@ -48,14 +48,14 @@ def test_a_handle_speaks_http_only(handles: Handles, url: str) -> None:
 def test_a_known_address_is_not_looked_up(site: Site) -> None:
     """``resolve`` stands for what the resolver would say."""
     host, _, port = site.url.removeprefix("http://").rpartition(":")
-    handles = Handles(1_000_000, resolve=[f"shop.example:{port}:{host}"])
+    handles = Handles(resolve=[f"shop.example:{port}:{host}"])
     assert get(handles.take(), f"http://shop.example:{port}/ok") == 200
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "localhost", "[::1]"])
 def test_public_handles_do_not_connect_to_loopback(site: Site, host: str) -> None:
     """However libcurl is given the address: what is looked at is what it connects to."""
-    handles = Handles(1_000_000, public_only=True)
+    handles = Handles(public_only=True)
     handle = handles.take()
     assert get(handle, site("/ok").replace("127.0.0.1", host)) == 0
     assert "(loopback) is refused" in refused_address(handle)
@@ -64,13 +64,13 @@ def test_public_handles_do_not_connect_to_loopback(site: Site, host: str) -> Non
 
 def test_a_refusal_is_forgotten_when_the_handle_is_taken_again(site: Site) -> None:
     """It belongs to one transfer; handles that may connect anywhere know none."""
-    handles = Handles(1_000_000, public_only=True)
+    handles = Handles(public_only=True)
     handle = handles.take()
     get(handle, site("/ok"))
     handles.give_back(handle)
     assert handles.take() is handle
     assert refused_address(handle) == ""
-    assert refused_address(Handles(1).take()) == ""
+    assert refused_address(Handles().take()) == ""
 
 
 def make_address(family: int, host: str) -> Any:

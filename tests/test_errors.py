@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from parascrape import errors
-from parascrape.errors import ParascrapeError, StatusError, TaskError, TaskTimeout, UsageError
+from parascrape.errors import ParascrapeError, Redirected, StatusError, TaskError, TaskTimeout, UsageError
 
 CLASSES: list[type[ParascrapeError]] = [getattr(errors, name) for name in errors.__all__]
 
@@ -18,6 +18,8 @@ def example(kind: type[ParascrapeError]) -> ParascrapeError:
     """An error of the class with all its arguments given."""
     if issubclass(kind, StatusError):
         return kind("503 Service Unavailable", 503, True, 12.5)
+    if issubclass(kind, Redirected):
+        return kind("it broke", "http://h/")
     if issubclass(kind, TaskError):
         return kind("it broke", "ValueError", "worker-1", "Traceback ...")
     return kind("it broke")

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from parascrape.errors import InvalidUrl, OutputBusy, UsageError
 from parascrape.ledger import Ledger, PageLines, drop_pages, entry_key, read_ledger, read_pages
 from parascrape.locks import OutputLock
+from parascrape.outcomes import fail
 from parascrape.records import encode, parse
 from parascrape.urls import Entry
-from parascrape.worker import fail
 
 JSON = st.recursive(
     st.none()

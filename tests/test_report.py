@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parascrape import report
+from parascrape.outcomes import Outcome
 from parascrape.report import Tally, make_progress, summarise
-from parascrape.worker import Outcome
 
 GOOD = Outcome(b"", 1, "", bytes=1000, fetch_seconds=0.5, scrape_seconds=0.25)
 LISTING = Outcome(b"", 40, "", bytes=2000, fetch_seconds=0.5, scrape_seconds=0.75)

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from parascrape import worker
 from parascrape.errors import InvalidUrl, NotHtml, ParascrapeError, StatusError, TaskError, TaskTimeout
 from parascrape.inputs import read_lists
+from parascrape.outcomes import Outcome, fail
 from parascrape.records import Meta, parse
 from parascrape.settings import Settings
 from parascrape.urls import Entry
-from parascrape.worker import Outcome, fail, scrape_url
+from parascrape.worker import scrape_url
 from tests import scrapers as own
 from tests.site import HTML, Site
 
@@ -233,7 +234,7 @@ def test_keys_stand_in_a_fixed_order(site: Site) -> None:
         assert list(record) == ["url", "item", "input", "meta"]
         assert record["input"] == entry.columns
         others = {"retry_after", "earlier", "robots", "etag", "last_modified"}
-        others |= {"unchanged", "fresh", "changed_at"}
+        others |= {"unchanged", "fresh", "changed_at", "canonical", "depth", "found_on"}
         assert list(record["meta"]) == [key for key in Meta.__annotations__ if key not in others]
         assert (record["meta"]["item"], record["meta"]["attempts"]) == (number, 2)
     failed = only(scrape(entry._replace(url=site("/status/500")), attempt=3))

@@ -13,12 +13,24 @@ from parascrape.settings import VERSION as __version__
 
 if TYPE_CHECKING:
     from parascrape.crawler import crawl
+    from parascrape.discovery.follow import follow
     from parascrape.errors import ParascrapeError
     from parascrape.executors import ProcessExecutor, ThreadExecutor
     from parascrape.page import Page
     from parascrape.settings import Settings
+    from parascrape.spider import crawl_site
 
-__all__ = ["Page", "ParascrapeError", "ProcessExecutor", "Settings", "ThreadExecutor", "__version__", "crawl"]
+__all__ = [
+    "Page",
+    "ParascrapeError",
+    "ProcessExecutor",
+    "Settings",
+    "ThreadExecutor",
+    "__version__",
+    "crawl",
+    "crawl_site",
+    "follow",
+]
 
 _HOMES = {
     "Page": "parascrape.page",
@@ -27,6 +39,8 @@ _HOMES = {
     "Settings": "parascrape.settings",
     "ThreadExecutor": "parascrape.executors",
     "crawl": "parascrape.crawler",
+    "crawl_site": "parascrape.spider",
+    "follow": "parascrape.discovery.follow",
 }
 
 

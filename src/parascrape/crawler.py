@@ -15,12 +15,12 @@ from parascrape.executors.guard import refuse_during_import
 from parascrape.harvesting.changing import Observer
 from parascrape.harvesting.loop import GRACE, Loop, Stop
 from parascrape.harvesting.manners import mark_duplicates
+from parascrape.outcomes import Outcome
 from parascrape.previous import check_previous
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
 from parascrape.text import printable
 from parascrape.urls import Entry, prepare
-from parascrape.worker import Outcome
 
 __all__ = ["GRACE", "Stop", "crawl", "harvest"]
 

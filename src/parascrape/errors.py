@@ -19,6 +19,8 @@
     │   ├── ForbiddenAddress     address        a public URL that leads to a private address
     │   ├── ProxyFailed          proxy          the proxy could not be used            (retried)
     │   ├── BadRedirect          bad_redirect   too many hops, a loop, not http(s)
+    │   ├── Redirected           redirected     in a crawl: the URL it leads to is fetched      (skipped)
+    │   ├── OtherType            other_type     the answer is of a type that is not wanted      (skipped)
     │   ├── TooLarge             too_large      more bytes than max_bytes
     │   ├── BadEncoding          bad_encoding   the content coding does not decode
     │   ├── BadResponse          bad_response   not HTTP
@@ -39,37 +41,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
-    "BadEncoding",
-    "BadRecord",
-    "BadRedirect",
-    "BadResponse",
-    "ConnectError",
-    "ConnectionLost",
-    "DnsError",
-    "Duplicate",
-    "FetchError",
-    "FetchTimeout",
-    "ForbiddenAddress",
-    "HostDown",
-    "InvalidUrl",
-    "MainGuardError",
-    "NotFetched",
-    "NotHtml",
-    "OutputBusy",
-    "OutputError",
-    "ParascrapeError",
-    "ProxyFailed",
-    "RobotsForbidden",
-    "ScrapeError",
-    "StatusError",
-    "TaskError",
-    "TaskTimeout",
-    "TlsError",
-    "TooComplex",
-    "TooLarge",
-    "UsageError",
-    "WorkerDied",
-]
+    "BadEncoding", "BadRecord", "BadRedirect", "BadResponse", "ConnectError", "ConnectionLost",
+    "DnsError", "Duplicate", "FetchError", "FetchTimeout", "ForbiddenAddress", "HostDown", "InvalidUrl",
+    "MainGuardError", "NotFetched", "NotHtml", "OtherType", "OutputBusy", "OutputError",
+    "ParascrapeError", "ProxyFailed", "Redirected", "RobotsForbidden", "ScrapeError", "StatusError",
+    "TaskError", "TaskTimeout", "TlsError", "TooComplex", "TooLarge", "UsageError", "WorkerDied",
+]  # fmt: skip
 
 
 class ParascrapeError(Exception):
@@ -197,6 +174,25 @@ class BadRedirect(FetchError):
     """Too many redirects, a loop, or a target that is not http(s)."""
 
     code = "bad_redirect"
+
+
+class Redirected(FetchError):
+    """The URL leads to another one, ``target``, which is fetched for itself."""
+
+    code = "redirected"
+
+    def __init__(self, message: str, target: str):
+        super().__init__(message, target)
+        self.target = target
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class OtherType(FetchError):
+    """The answer's Content-Type is none of those that are wanted; its body was not read."""
+
+    code = "other_type"
 
 
 class TooLarge(FetchError):

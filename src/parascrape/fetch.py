@@ -4,39 +4,37 @@ from __future__ import annotations
 
 import os
 import time
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import requests
 from requests.cookies import RequestsCookieJar, get_cookie_header
 from requests.structures import CaseInsensitiveDict
 
 from parascrape import addresses, spent, urls
+from parascrape.bodies import check_type, drain, is_of_type, read_body
 from parascrape.errors import (
     BadRedirect,
-    ConnectionLost,
     FetchError,
     FetchTimeout,
     ForbiddenAddress,
+    Redirected,
     StatusError,
-    TooLarge,
 )
 from parascrape.fetch_errors import map_error
+from parascrape.identity import canonical
 from parascrape.page import Page
 from parascrape.records import Meta
 from parascrape.redirects import redirect_target
 from parascrape.retry import RETRY_STATUSES, parse_retry_after
 from parascrape.settings import Settings
-from parascrape.transport.curl import leave, open_session
+from parascrape.transport.curl import Request, leave, open_session
 from parascrape.transport.inflate import ACCEPT_ENCODING, inflate
 from parascrape.validators import NOTHING, Known, condition, hash_answer, validators_of
 
 __all__ = ["close_connections", "fetch", "fetch_if_changed", "leave"]
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
-_DRAIN = 1 << 16
-"""Bytes of a body nobody wants that are read so that its connection can be used again."""
-_PIECE = 1 << 18
 
 _EVERYWHERE = frozenset(("accept", "accept-encoding", "accept-language", "user-agent"))
 """Headers that follow a redirect to another origin; all others may hold credentials and stay behind."""
@@ -56,15 +54,18 @@ def fetch(url: str, settings: Settings, meta: Meta | None = None) -> Page:
     return page
 
 
-def fetch_if_changed(url: str, settings: Settings, meta: Meta, known: Known) -> Page | None:
+def fetch_if_changed(
+    url: str, settings: Settings, meta: Meta, known: Known, found_on: str = ""
+) -> Page | None:
     """The page, as `fetch` gives it; None where it is what is known of this URL.
 
     The request is conditional on the validators, at the first hop only: they are this URL's. Unchanged is a
     304 to a condition, or an answer with the hash that is known; a 304 that nobody has asked for is a
-    StatusError. ``meta`` gets the answer's own validators and its hash.
+    StatusError. ``meta`` gets the answer's own validators and its hash. A URL that was ``found_on`` a public
+    page may lead to public addresses only, where it is one of a private address itself, too.
     """
     try:
-        return _follow(url, settings, meta, known)
+        return _follow(url, settings, meta, known, found_on or url)
     except FetchError:
         raise
     except Exception as error:
@@ -79,10 +80,12 @@ def close_connections() -> None:
     _session.cache_clear()
 
 
-def _follow(url: str, settings: Settings, meta: Meta, known: Known) -> Page | None:
+def _follow(url: str, settings: Settings, meta: Meta, known: Known, wanted_by: str) -> Page | None:
     """The page at the end of at most ``max_redirects`` hops."""
     ends = time.monotonic() + settings.timeout
-    public_only = not (settings.allow_private or addresses.is_local(_host(url)))
+    public_only = not (settings.allow_private or addresses.is_local(_host(wanted_by)))
+    if public_only and wanted_by is not url:
+        _refuse_private(url)
     jar = RequestsCookieJar()
     target = url
     seen = {url}
@@ -100,13 +103,16 @@ def _follow(url: str, settings: Settings, meta: Meta, known: Known) -> Page | No
                 return None
             if response.status_code not in _REDIRECTS or not location:
                 return _make_page(url, target, response, settings, meta, known.hash)
-            _drain(response)
+            drain(response)
         finally:
             response.close()
         jar.update(response.cookies)
         target = redirect_target(target, location)
         meta["redirects"] = hop + 1
         meta["final_url"] = urls.redact(target)
+        # What comes after a cookie depends on it: a second fetch would not get there.
+        if not settings.follow_redirects and not jar and canonical(target) != canonical(url):
+            raise Redirected(f"it leads to {urls.redact(target)}", target)
         if target in seen and not jar:
             raise BadRedirect("the redirects go in a circle")
         if public_only:
@@ -138,7 +144,9 @@ def _build_request(
     url: str, settings: Settings, jar: RequestsCookieJar, *, same_origin: bool
 ) -> requests.PreparedRequest:
     """A GET for a URL that `urls.prepare` has made, without the cost of preparing it twice."""
-    request = requests.PreparedRequest()
+    request = Request()
+    if settings.content_types:
+        request.wanted = partial(is_of_type, wanted=settings.content_types)
     request.method = "GET"
     request.url = url
     request.hooks = {"response": []}
@@ -234,11 +242,13 @@ def _make_page(  # noqa: PLR0913
     meta["final_url"] = urls.redact(target)
     status = response.status_code
     if not 200 <= status < 300:
-        _drain(response)
+        drain(response)
         wish = parse_retry_after(response.headers.get("Retry-After"))
         reason = f"{status} {response.reason or ''}".strip()[:200]
         raise StatusError(reason, status, status in RETRY_STATUSES, wish)
-    body = _read_body(response, settings.max_bytes)
+    if settings.content_types:
+        check_type(response, settings.content_types)
+    body = read_body(response, settings.max_bytes)
     meta["bytes"] = len(body)
     meta["hash"] = hash_answer(meta["final_url"], response.headers, body)
     _note_validators(response, meta)
@@ -249,36 +259,3 @@ def _make_page(  # noqa: PLR0913
         body = inflate(body, coding, settings.max_bytes)
         spent.add_inflating(time.perf_counter() - began)
     return Page(url, body, final_url=urls.redact(target), status=status, headers=response.headers)
-
-
-def _read_body(response: requests.Response, max_bytes: int) -> bytes:
-    """The body as it came over the wire, whole. Raises TooLarge, ConnectionLost."""
-    raw = response.raw
-    expected = raw.length_remaining
-    if expected is None:
-        return _read_pieces(raw, max_bytes)
-    if expected > max_bytes:
-        raise TooLarge(f"Content-Length {expected}, more than {max_bytes} bytes")
-    body: bytes = raw.read(expected, decode_content=False) if expected else b""
-    if len(body) < expected:
-        raise ConnectionLost(f"the body ended after {len(body)} of {expected} bytes")
-    return body
-
-
-def _read_pieces(raw: Any, max_bytes: int) -> bytes:
-    """A body of unknown length (chunked, or ended by closing)."""
-    pieces: list[bytes] = []
-    size = 0
-    while piece := raw.read(_PIECE, decode_content=False):
-        pieces.append(piece)
-        size += len(piece)
-        if size > max_bytes:
-            raise TooLarge(f"more than {max_bytes} bytes")
-    return b"".join(pieces)
-
-
-def _drain(response: requests.Response) -> None:
-    """Read a short body that nobody wants; a long one's connection is closed instead."""
-    expected = response.raw.length_remaining
-    if expected is not None and expected <= _DRAIN:
-        response.raw.read(expected, decode_content=False)

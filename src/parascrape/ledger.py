@@ -23,7 +23,16 @@ from parascrape.records import SKIPPED
 from parascrape.text import escape_surrogates
 from parascrape.urls import Entry, redact
 
-__all__ = ["Ledger", "PageLines", "drop_pages", "entry_key", "read_ledger", "read_pages", "sync_folder"]
+__all__ = [
+    "KeyCounter",
+    "Ledger",
+    "PageLines",
+    "drop_pages",
+    "entry_key",
+    "read_ledger",
+    "read_pages",
+    "sync_folder",
+]
 
 
 class PageLines(NamedTuple):
@@ -49,8 +58,8 @@ class Ledger:
     """
 
     def __init__(self, pages: Iterable[PageLines] = ()) -> None:
-        self._duplicates = _KeyCounter()
-        self._keys = {"": _KeyCounter()}  # by the error's code; good ones are looked for first
+        self._duplicates = KeyCounter()
+        self._keys = {"": KeyCounter()}  # by the error's code; good ones are looked for first
         self.size = 0
         for page in pages:
             code = page.code
@@ -60,7 +69,7 @@ class Ledger:
                 continue
             if code not in self._keys:
                 code = code if len(self._keys) < _MAX_CODES else "error"
-                self._keys.setdefault(code, _KeyCounter())
+                self._keys.setdefault(code, KeyCounter())
             self._keys[code].add(page.key)
         counters = [self._duplicates, *self._keys.values()]
         for keys in counters:
@@ -93,7 +102,7 @@ _MAX_CODES = 100
 """Error codes that are told apart; there are some twenty, but an output may hold anything."""
 
 
-class _KeyCounter:
+class KeyCounter:
     """A multiset of 64-bit numbers, in sorted arrays by their first 12 bits.
 
     Five million fit in 45 MB, where a dict takes half a gigabyte; and no step is so long that Ctrl-C

@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 import orjson
 
-from parascrape.errors import BadRecord, Duplicate, RobotsForbidden
+from parascrape.errors import BadRecord, Duplicate, OtherType, Redirected, RobotsForbidden
 from parascrape.text import printable
 
 __all__ = [
@@ -35,7 +35,7 @@ RESERVED = frozenset(("url", "input", "error", "meta"))
 """Keys that a scraper may not use (``url`` only if it is the page's own)."""
 
 
-SKIPPED = frozenset((Duplicate.code, RobotsForbidden.code))
+SKIPPED = frozenset((Duplicate.code, OtherType.code, Redirected.code, RobotsForbidden.code))
 """Codes of outcomes that are as they should be, though there is no page: a run with them has not failed."""
 
 
@@ -73,6 +73,9 @@ class Meta(TypedDict, total=False):
     changed_at: str  # of these two, when the record was made: fetched_at as it was then
     item: int  # 1, 2, ... where the scraper gave several records
     items: int  # how many records the page gave; 0: the page gave none and this line stands for it
+    canonical: str  # in a crawl: what the page says is its URL, where it says so
+    depth: int  # in a crawl: links from a start URL
+    found_on: str  # in a crawl: the page that the URL was found on
     source: str  # the list that the URL stands in
     line: int  # where in that list, from 1
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from parascrape.outcomes import Outcome
 from parascrape.records import SKIPPED
 from parascrape.text import printable
 from parascrape.timesplit import TimeSplit
-from parascrape.worker import Outcome
 
 __all__ = ["Progress", "Tally", "make_progress", "summarise"]
 

@@ -52,7 +52,8 @@ class JsonlSink:
     """Encoded records appended to a file, or written to standard output for ``"-"``; a context manager.
 
     A file is locked, its torn tail is cut, and `ledger` says what it holds. ``overwrite`` starts anew;
-    ``prepare`` is given its path first, when it is locked; there may be no file yet.
+    ``prepare`` is given its path first, when it is locked; there may be no file yet. ``ahead`` is called
+    before anything is written (False), and before what was written is brought to the disk (True).
 
     Raises:
         OutputBusy: another process writes it.
@@ -67,11 +68,13 @@ class JsonlSink:
         *,
         overwrite: bool = False,
         prepare: Callable[[Path], object] | None = None,
+        ahead: Callable[[bool], object] | None = None,
         system: System = _SYSTEM,
     ) -> None:
         self.destination = destination
         self.ledger = Ledger()
         self._system = system
+        self._ahead = ahead
         self._lock: OutputLock | None = None
         self._pending: list[bytes] = []
         self._size = 0
@@ -123,6 +126,8 @@ class JsonlSink:
             return
         if self._failed:
             raise OutputError(f"cannot write {self.destination}: it has failed before", errno.EIO)
+        if self._ahead is not None:
+            self._ahead(False)
         lines = b"".join(self._pending)
         self._unsynced += len(self._pending)
         self._pending.clear()
@@ -146,6 +151,8 @@ class JsonlSink:
         self.flush()
         if not self._is_file or not self._unsynced:
             return
+        if self._ahead is not None:
+            self._ahead(True)
         try:
             self._system.sync(self._descriptor)
         except OSError as error:

@@ -5,40 +5,36 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from parascrape import aside, records, spent, urls
+from parascrape.discovery.discover import Discover
+from parascrape.discovery.follow import resolve_follows, scraper_of
+from parascrape.discovery.found import Found, Lead
 from parascrape.errors import (
     BadRecord,
     FetchError,
     ParascrapeError,
+    Redirected,
     ScrapeError,
     StatusError,
     TaskError,
-    TaskTimeout,
-    WorkerDied,
 )
 from parascrape.executors.calls import alone, describe, tell, when_idle
+from parascrape.outcomes import Outcome, fail, order_meta
 from parascrape.page import Page
-from parascrape.records import ErrorInfo, Meta
+from parascrape.records import Meta
 from parascrape.scrapers import scraper_for
 from parascrape.scrapers.fingerprint import fingerprint
 from parascrape.settings import Settings
-from parascrape.text import escape_surrogates
 from parascrape.urls import Entry
 from parascrape.validators import NOTHING, Known
 
-__all__ = [
-    "MAX_RECORDS",
-    "Outcome",
-    "fail",
-    "fail_task",
-    "scrape_page",
-    "scrape_url",
-]
+__all__ = ["MAX_RECORDS", "scrape_page", "scrape_url"]
 
 MAX_RECORDS = 100_000
 """Records of one page; a scraper that yields for ever is stopped there."""
@@ -47,22 +43,6 @@ MAX_BYTES = 60_000_000
 """Bytes of one page's records, encoded; a worker process could not send back more."""
 
 log = logging.getLogger("parascrape.worker")
-
-
-class Outcome(NamedTuple):
-    """What came of one attempt at one entry of a list; small, for it crosses a process border."""
-
-    lines: bytes  # the records as they are written, each with its newline
-    records: int  # how many lines
-    code: str  # "" for good ones, else the error's code
-    retryable: bool = False
-    retry_after: float | None = None  # seconds, the server's wish
-    bytes: int = 0  # of the body on the wire
-    fetch_seconds: float = 0.0
-    scrape_seconds: float = 0.0
-    status: int = 0  # of the answer; 0 where none came
-    times: tuple[float, ...] = ()  # `timesplit.TIMES`
-    carried: str = ""  # "unchanged" or "fresh": the lines are those of the previous output
 
 
 def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
@@ -74,6 +54,7 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
     *,
     settings: Settings,
     pages: aside.Pages | None = None,
+    discover: Discover | None = None,
 ) -> Outcome:
     """The outcome of one attempt at an entry. Never raises an `Exception`: failures are outcomes too.
 
@@ -81,15 +62,36 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
     With ``watched`` the executor is told when the fetch starts (monotonic seconds), and that it is over
     (None). ``submitted`` is when it was handed out (monotonic seconds). A page that is as ``known`` has an
     outcome "unchanged", whose one line holds the meta of this fetch. ``pages`` is where a caller in the same
-    process finds the page while its scraper runs.
+    process finds the page while its scraper runs. ``discover`` says where the page leads.
     """
-    entry = Entry._make(fields)
+    try:
+        entry = Entry._make(fields)
+        return _attempt(entry, attempt, watched, submitted, known, settings, pages, discover)
+    except BaseException:  # the outcome is lost, and with it where the page leads
+        if discover is not None:
+            discover.take_back()
+        raise
+
+
+def _attempt(  # noqa: PLR0913
+    entry: Entry,
+    attempt: int,
+    watched: bool,
+    submitted: float,
+    known: tuple[str, str, str],
+    settings: Settings,
+    pages: aside.Pages | None,
+    discover: Discover | None,
+) -> Outcome:
+    """The outcome, as `scrape_url` gives it."""
     meta: Meta = {"fetched_at": _now(), "attempts": attempt}
     kept_at = _place_aside(entry, settings, pages)
     aside.let_go(kept_at, pages)  # of an earlier run
     spent.begin()
     began = fetched = time.perf_counter()
     fetched_cpu = 0.0
+    found: Found | None = None
+    instead: Mapping[str, Any] | None = None
     try:
         if watched:
             tell(time.monotonic())
@@ -100,16 +102,14 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
             tell(None)
         if page is not None:
             aside.hold(kept_at, page, pages)
-        lines = _lines_of(page, entry, settings, meta, began)
+            if discover is not None:  # before the scraper, which may change the parsed page
+                found, instead = discover(page, entry, meta)
+        lines, leads = _lines_of(page, entry, settings, meta, began=began, instead=instead)
+        if leads:
+            found = _add_leads(found, leads)
     except ParascrapeError as error:
-        meta["elapsed"] = _since(began)
-        meta.setdefault("fetch_seconds", meta["elapsed"])
-        for key in _OF_GOOD_PAGES:
-            meta.pop(key, None)  # type: ignore[misc]
-        if isinstance(error, StatusError) and error.retry_after is not None:
-            meta["retry_after"] = round(error.retry_after, 3)
-        outcome = fail(entry, error, meta)
-        log.info("%s failed: %s: %s", urls.redact(entry.url), outcome.code, error)
+        outcome = _failure(entry, error, meta, began)
+        found = outcome.found or found
     else:
         outcome = Outcome(b"".join(lines), len(lines), "", carried="unchanged" if page is None else "")
         log.debug("%s: %d records", urls.redact(entry.url), len(lines))
@@ -117,6 +117,7 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
     ended = time.perf_counter()
     waited = fetched - began if fetched > began else ended - began
     return outcome._replace(
+        found=found,
         bytes=meta.get("bytes", 0),
         fetch_seconds=waited,
         scrape_seconds=max(0.0, ended - began - waited),
@@ -125,12 +126,46 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
     )
 
 
-def _lines_of(page: Page | None, entry: Entry, settings: Settings, meta: Meta, began: float) -> list[bytes]:
-    """The lines of a page's records; of one that has not changed, the line that says how it was found so."""
+def _failure(entry: Entry, error: ParascrapeError, meta: Meta, began: float) -> Outcome:
+    """The outcome of an attempt that failed; one that leads elsewhere says so."""
+    meta["elapsed"] = _since(began)
+    meta.setdefault("fetch_seconds", meta["elapsed"])
+    for key in _OF_GOOD_PAGES:
+        meta.pop(key, None)  # type: ignore[misc]
+    if isinstance(error, StatusError) and error.retry_after is not None:
+        meta["retry_after"] = round(error.retry_after, 3)
+    outcome = fail(entry, error, meta)
+    log.info("%s failed: %s: %s", urls.redact(entry.url), outcome.code, error)
+    if isinstance(error, Redirected):
+        return outcome._replace(found=Found(leads=(Lead(error.target, "redirect"),)))
+    return outcome
+
+
+def _add_leads(found: Found | None, leads: tuple[Lead, ...]) -> Found:
+    """What is found, with what the scraper says. Raises BadRecord where nothing is to be found."""
+    if found is None:
+        raise BadRecord("follow() is for `scrape crawl`: a list's pages lead nowhere")
+    return found._replace(leads=leads + found.leads)
+
+
+def _lines_of(  # noqa: PLR0913
+    page: Page | None,
+    entry: Entry,
+    settings: Settings,
+    meta: Meta,
+    *,
+    began: float,
+    instead: Mapping[str, Any] | None,
+) -> tuple[list[bytes], tuple[Lead, ...]]:
+    """The lines of a page's records, and what its scraper says is to be fetched; of one that has not changed,
+    the line that says how it was found so. ``instead`` is the record of a page that is not scraped.
+    """
     if page is None:
         meta["elapsed"] = _since(began)
-        return [records.encode({"meta": meta})]
-    found = _scrape(page, settings)
+        return [records.encode({"meta": meta})], ()
+    if instead is not None:
+        return _encode(entry, [instead], meta, page, began), ()
+    found, leads = _scrape(page, settings, entry.place.scraper if entry.place is not None else "")
     if settings.robots and (directives := page.robots(settings.user_agent)):
         meta["robots"] = list(directives)
     if made_by := fingerprint(settings):
@@ -138,7 +173,7 @@ def _lines_of(page: Page | None, entry: Entry, settings: Settings, meta: Meta, b
     lines = _encode(entry, found, meta, page, began)
     if (size := sum(map(len, lines))) > MAX_BYTES:  # in every mode the same
         raise BadRecord(f"the page's records have {size} bytes, more than {MAX_BYTES}")
-    return lines
+    return lines, leads
 
 
 def scrape_page(page: Page, settings: Settings) -> Outcome:
@@ -147,7 +182,7 @@ def scrape_page(page: Page, settings: Settings) -> Outcome:
     meta: Meta = {"status": page.status, "final_url": page.final_url}
     began = time.perf_counter()
     try:
-        lines = _encode(entry, _scrape(page, settings), meta, page, began)
+        lines = _encode(entry, _scrape(page, settings)[0], meta, page, began)
     except ParascrapeError as error:
         return fail(entry, error, {**meta, "elapsed": _since(began)})
     return Outcome(b"".join(lines), len(lines), "")
@@ -163,52 +198,17 @@ def _place_aside(entry: Entry, settings: Settings, pages: aside.Pages | None) ->
     return aside.path_of(settings.aside, entry) if wanted else None
 
 
-def fail_task(
-    entry: Entry, error: TaskError, attempts: int, *, settings: Settings, pages: aside.Pages | None = None
-) -> Outcome:
-    """The outcome of an entry whose task came to nothing; a page that hung or killed is set aside."""
-    extra: ErrorInfo = {}
-    if isinstance(error, TaskTimeout | WorkerDied) and error.worker:
-        if pages is not None and settings.aside:
-            aside.keep_held(aside.path_of(settings.aside, entry), pages)
-        extra = aside.describe_aside(entry, settings)
-    return fail(entry, error, {"attempts": attempts}, extra)
-
-
-def fail(
-    entry: Entry, error: ParascrapeError, meta: Meta | None = None, extra: ErrorInfo | None = None
-) -> Outcome:
-    """The outcome of an entry that failed with this error; a `TaskError` brings its stack along."""
-    info: ErrorInfo = {"code": error.code, "message": urls.redact(str(error))[:2000]}
-    if isinstance(error, TaskError) and error.trace:
-        info["type"], info["traceback"] = error.kind, error.trace
-    elif isinstance(error.__cause__, TaskError):
-        info["type"], info["traceback"] = error.__cause__.kind, error.__cause__.trace
-    info.update(extra or {})
-    line = _encode_failure(entry, info, _order(entry, meta or {}))
-    return Outcome(line, 1, error.code, error.retryable, getattr(error, "retry_after", None))
-
-
-def _encode_failure(entry: Entry, info: ErrorInfo, meta: Meta) -> bytes:
-    """The failure's line, which there is for every entry: lone surrogates are shown as escapes, and
-    columns that JSON cannot carry are left out.
-    """
-    url = escape_surrogates(urls.redact(entry.url))
-    texts: Any = {key: escape_surrogates(str(text)) for key, text in info.items()}
-    try:
-        return records.encode(records.failure(url, texts, entry.columns, meta))
-    except BadRecord:
-        return records.encode(records.failure(url, texts, None, meta))
-
-
 def _fetch(entry: Entry, settings: Settings, meta: Meta, known: tuple[str, str, str]) -> Page | None:
     """The entry's page; None where it is as known. Raises a FetchError, whatever goes wrong."""
     # Here, because the parent of worker processes imports this module and never fetches: 0.1 s.
     from parascrape.fetch import fetch_if_changed, leave
 
     when_idle(leave)
+    if entry.place is not None and entry.place.kind and settings.content_types:
+        settings = replace(settings, content_types=())  # a start URL may be a sitemap
     try:
-        page = fetch_if_changed(urls.prepare(entry.url), settings, meta, Known._make(known))
+        found_on = entry.place.found_on if entry.place is not None else ""
+        page = fetch_if_changed(urls.prepare(entry.url), settings, meta, Known._make(known), found_on)
     except ParascrapeError:
         raise
     except Exception as error:
@@ -218,15 +218,17 @@ def _fetch(entry: Entry, settings: Settings, meta: Meta, known: tuple[str, str, 
     return page
 
 
-def _scrape(page: Page, settings: Settings) -> list[Mapping[str, Any]]:
-    """The dicts that the scraper gives for the page.
+def _scrape(
+    page: Page, settings: Settings, scraper: str = ""
+) -> tuple[list[Mapping[str, Any]], tuple[Lead, ...]]:
+    """The dicts that the scraper (the settings', or the one of this name) gives for the page, and its leads.
 
     Raises:
         ScrapeError: the scraper raised (the cause holds its stack), or what it gave are no dicts.
     """
-    scraper = _scraper(settings.scraper, settings.select)
+    scrape = _scraper(scraper_of(scraper) if scraper else settings.scraper, settings.select)
     try:
-        return _collect(scraper, page)
+        return _collect(scrape, page)
     except ScrapeError:
         raise
     except BaseException as error:  # sys.exit() in a scraper is the page's failure, not the run's end
@@ -239,11 +241,11 @@ def _scraper(scraper: str | Callable[..., Any], select: tuple[str, ...]) -> Call
     return scraper_for(Settings(scraper=scraper, select=select))
 
 
-def _collect(scraper: Callable[[Page], Any], page: Page) -> list[Mapping[str, Any]]:
-    """The scraper's dict, or all dicts of its iterable. Raises BadRecord for anything else."""
-    found = scraper(page)
+def _collect(scraper: Callable[[Page], Any], page: Page) -> tuple[list[Mapping[str, Any]], tuple[Lead, ...]]:
+    """The scraper's dict, or all dicts and leads of its iterable. Raises BadRecord for anything else."""
+    found, leads = resolve_follows(scraper(page), page)
     if isinstance(found, Mapping):
-        return [dict(found)]
+        return [dict(found)], ()
     if isinstance(found, str | bytes) or not isinstance(found, Iterable):
         raise BadRecord(f"the scraper returned {type(found).__name__}, not a dict or an iterable of dicts")
     items: list[Mapping[str, Any]] = []
@@ -253,7 +255,7 @@ def _collect(scraper: Callable[[Page], Any], page: Page) -> list[Mapping[str, An
         items.append(dict(item))
         if len(items) > MAX_RECORDS:
             raise BadRecord(f"the scraper gives more than {MAX_RECORDS} records for one page")
-    return items
+    return items, tuple(leads)
 
 
 def _encode(
@@ -270,24 +272,14 @@ def _encode(
     meta["elapsed"] = _since(began)
     url = urls.redact(entry.url)
     if len(found) == 1:
-        return [records.encode(records.success(url, found[0], entry.columns, _order(entry, meta)))]
+        return [records.encode(records.success(url, found[0], entry.columns, order_meta(entry, meta)))]
     lines: list[bytes] = []
     for item, fields in enumerate(found or [{}], 1 if found else 0):
-        numbered = _order(entry, {**meta, "item": item, "items": len(found)})
+        numbered = order_meta(entry, {**meta, "item": item, "items": len(found)})
         lines.append(records.encode(records.success(url, fields, entry.columns, numbered)))
     return lines
 
 
-def _order(entry: Entry, meta: Meta) -> Meta:
-    """The meta with its keys in their fixed order, and where the entry stands in its list."""
-    if entry.source:
-        meta["source"] = escape_surrogates(entry.source)
-    if entry.line:
-        meta["line"] = entry.line
-    return {key: meta[key] for key in _META_KEYS if key in meta}  # type: ignore[literal-required, return-value]
-
-
-_META_KEYS = tuple(Meta.__annotations__)
 _OF_GOOD_PAGES = ("etag", "last_modified", "hash", "made_by")
 
 

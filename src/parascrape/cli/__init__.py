@@ -15,6 +15,7 @@ import typer
 
 from parascrape.cli.audit import audit
 from parascrape.cli.compare import compare
+from parascrape.cli.crawl import crawl
 from parascrape.cli.demo import demo
 from parascrape.cli.diff import diff
 from parascrape.cli.help import HarvestCommand, OneCommand
@@ -33,7 +34,7 @@ from parascrape.text import printable
 __all__ = ["run"]
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_COMMANDS = {"audit": audit, "compare": compare, "demo": demo, "diff": diff, "plan": plan}
+_COMMANDS = {"audit": audit, "compare": compare, "crawl": crawl, "demo": demo, "diff": diff, "plan": plan}
 _COMMANDS |= {"history": history, "replay": replay, "retry": retry, "verify": verify}
 _COMMANDS |= {"run": run_jobs, "schedule": schedule, "units": units}
 _BadOption: type[Any] = typer.BadParameter.__bases__[0]  # of any wrong option; Typer exports no name for it

@@ -96,7 +96,8 @@ def lists(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
 
 
 def _drop_failed(output: Path) -> None:
-    """Take the failures out of an output."""
+    """Take the failures out of an output, if it is there."""
     from parascrape.ledger import drop_pages
 
-    drop_pages(output, lambda page: bool(page.code))
+    if output.exists():
+        drop_pages(output, lambda page: bool(page.code))

@@ -26,8 +26,10 @@ from parascrape.crawler import Stop, harvest
 from parascrape.errors import OutputError, UsageError
 from parascrape.executors.guard import refuse_during_import
 from parascrape.executors.memory import keep_memory
+from parascrape.harvesting.changing import Observer
 from parascrape.harvesting.manners import mark_duplicates, politeness_of
 from parascrape.ledger import Ledger
+from parascrape.outcomes import Outcome
 from parascrape.previous import check_previous
 from parascrape.readahead import read_ahead
 from parascrape.report import Progress, Tally, make_progress, summarise
@@ -36,7 +38,6 @@ from parascrape.settings import Settings, available_cpus
 from parascrape.sinks import JsonlSink
 from parascrape.text import printable
 from parascrape.urls import Entry
-from parascrape.worker import Outcome
 
 __all__ = ["Display", "Target", "left_to_do", "run_demo", "run_entries", "run_lists", "stdout_for_data"]
 
@@ -49,7 +50,7 @@ class Target(NamedTuple):
     While the output is locked, ``prepare`` is called with its path before it is read, ``finish`` with the
     ledger of what it held before when every entry has its outcome. ``start`` and ``nothing`` are what is
     said of an output that holds ``held`` outcomes, and of a list without entries. ``own_site``: it is
-    our own that is harvested.
+    our own that is harvested. ``ahead`` is the sink's; ``watch`` gives the observer of the harvest.
     """
 
     output: str
@@ -59,12 +60,14 @@ class Target(NamedTuple):
     start: str = "Going on with {output}: it holds {held} (--overwrite starts anew)."
     nothing: str = "The list holds no URLs."
     own_site: bool = False
+    ahead: Callable[[bool], object] | None = None
+    watch: Callable[[Observer], Observer] = lambda observer: observer
 
     def make_ready(self, path: Path) -> None:
         """Prepare the locked output. Where there is none, what a retry of an earlier one has left goes."""
         if not path.exists():
             forget_retry(path)
-        elif self.prepare is not None:
+        if self.prepare is not None:
             self.prepare(path)
 
 
@@ -157,7 +160,9 @@ def run_entries(
         with (
             signals,
             closing(open_log(display.log_file)) as log,
-            JsonlSink(target.output, overwrite=target.overwrite, prepare=target.make_ready) as sink,
+            JsonlSink(
+                target.output, overwrite=target.overwrite, prepare=target.make_ready, ahead=target.ahead
+            ) as sink,
             stdout_for_data(),
         ):
             signals.harvesting = True
@@ -167,7 +172,7 @@ def run_entries(
                     progress.say(f"Too few files may be open (ulimit -n): {settings.thread_count} threads.")
                 _say_start(progress, settings, display, target, sink)
                 left = left_to_do(entries, sink.ledger, tally)
-                observer = observe(tally, progress, display)
+                observer = target.watch(observe(tally, progress, display))
                 idle = timed(sink.flush, tally.split)
                 with closing(harvest(left, settings, stop=stop, idle=idle, observer=observer)) as outcomes:
                     status = _write(outcomes, sink, tally, progress)

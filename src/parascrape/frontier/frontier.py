@@ -190,7 +190,11 @@ class Frontier:
             self._queues.fetched(visit, self._clock())
 
     def finished_visit(self, visit: Visit, report: Report | None = None) -> None:
-        """It is back; the report says how its host is. None: nothing is known, it was cancelled."""
+        """It is back; the report says how its host is. None: nothing is known, it was cancelled.
+
+        A source that had nothing is asked again: in a crawl, what comes back is where it has URLs from.
+        """
+        self._idle_until = 0.0
         if self._queues is not None:
             self._queues.finished(visit, report, self._clock())
 

@@ -21,17 +21,21 @@ from functools import partial
 from typing import Any
 
 from parascrape.aside import Pages
+from parascrape.discovery.discover import Discover
 from parascrape.errors import UsageError
 from parascrape.executors import ProcessExecutor, open_executor
 from parascrape.executors.memory import worker_limit
 from parascrape.executors.pump import capacity
 from parascrape.harvesting.choosing import Choice, Machine, Sample, choose
 from parascrape.harvesting.mainscript import why_not_importable
+from parascrape.outcomes import Outcome
+from parascrape.robots import Rules
 from parascrape.robots_fetch import fetch_robots
 from parascrape.scrapers import check_scraper, scraper_for
 from parascrape.settings import Settings, available_cpus
 from parascrape.timesplit import TimeSplit
-from parascrape.worker import Outcome, scrape_url
+from parascrape.urls import Entry
+from parascrape.worker import scrape_url
 
 __all__ = ["Auto", "Crew", "Observer"]
 
@@ -69,11 +73,17 @@ def _ignore(line: str) -> None:
 class Observer:
     """Who runs a harvest: the ``total`` of entries where they know it, what they are told, and the time split
     that is filled for them.
+
+    A crawl is told of every outcome before anybody else (``landed``) and of each robots.txt (``robots``);
+    ``discover`` is called in workers, for where pages lead.
     """
 
     total: Callable[[], int | None] = _unknown
     say: Callable[[str], None] = _ignore
     split: TimeSplit = field(default_factory=TimeSplit)
+    landed: Callable[[Entry, Outcome], None] | None = None
+    robots: Callable[[str, Rules], None] | None = None
+    discover: Discover | None = None
 
 
 def _with_body_bytes(settings: Settings) -> Settings:
@@ -91,7 +101,11 @@ class Crew:
     """
 
     def __init__(
-        self, settings: Settings, deadline: float, on_note: Callable[[Future[Any], Any], None]
+        self,
+        settings: Settings,
+        deadline: float,
+        on_note: Callable[[Future[Any], Any], None],
+        discover: Discover | None = None,
     ) -> None:
         self.executor = open_executor(
             settings.process_count,
@@ -102,7 +116,9 @@ class Crew:
         self.executor.on_note = on_note
         self.settings = settings = _with_body_bytes(settings)
         self.pages: Pages | None = None if settings.process_count else {}
-        self.work: Callable[..., Outcome] = partial(scrape_url, settings=settings, pages=self.pages)
+        self.work: Callable[..., Outcome] = partial(
+            scrape_url, settings=settings, pages=self.pages, discover=discover
+        )
         self.robots: Callable[..., Any] = partial(fetch_robots, settings=settings)
         # More than the fetches, so that a free thread finds its next task without a round trip.
         self.window = capacity(settings.thread_count) * max(1, settings.process_count)

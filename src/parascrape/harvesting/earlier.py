@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from parascrape import records
 from parascrape.errors import NotFetched
 from parascrape.frontier import Visit
+from parascrape.outcomes import Outcome, fail
 from parascrape.previous import Carried, Previous
 from parascrape.scrapers.fingerprint import fingerprint
 from parascrape.settings import Settings
 from parascrape.urls import Entry
 from parascrape.validators import NOTHING, Known
-from parascrape.worker import Outcome, fail
 
 __all__ = ["FRESH", "Earlier", "open_earlier"]
 

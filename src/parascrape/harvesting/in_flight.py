@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
+from parascrape.discovery.discover import Discover
 from parascrape.frontier import Visit
 from parascrape.frontier.politeness import Politeness
 from parascrape.harvesting.changing import Crew
@@ -33,13 +34,19 @@ class InFlight:
     """What is known of a visit's page from an earlier run, asked when it is handed out; None: nothing."""
 
     def __init__(
-        self, settings: Settings, deadline: float, limits: Politeness | None, split: TimeSplit
+        self,
+        settings: Settings,
+        deadline: float,
+        limits: Politeness | None,
+        split: TimeSplit,
+        discover: Discover | None = None,
     ) -> None:
         self.finished: SimpleQueue[News] = SimpleQueue()
         self._visits: dict[Future[Any], Visit] = {}
         self._deadline = deadline
         self._limits = limits
         self._split = split
+        self._discover = discover
         self._blocked = 0.0  # seconds of threads that waited for the visit that comes next
         self._before: Crew | None = None
         self._last: set[Future[Any]] = set()  # what the crew before still has
@@ -49,7 +56,7 @@ class InFlight:
 
     def open_crew(self, settings: Settings) -> Crew:
         """A crew that reports here; for `hand_over`."""
-        return Crew(settings, self._deadline, lambda *note: self.finished.put(note))
+        return Crew(settings, self._deadline, lambda *note: self.finished.put(note), self._discover)
 
     def _enter(self) -> None:
         settings = self.crew.settings

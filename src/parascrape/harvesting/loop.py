@@ -24,11 +24,11 @@ from parascrape.harvesting.earlier import FRESH, open_earlier
 from parascrape.harvesting.in_flight import InFlight
 from parascrape.harvesting.manners import key_of, politeness_of, refusal
 from parascrape.harvesting.neighbours import Neighbours
+from parascrape.outcomes import Outcome, fail, fail_task
 from parascrape.records import note_attempt, with_earlier
 from parascrape.retry import backoff
 from parascrape.settings import Settings
 from parascrape.urls import Entry, redact
-from parascrape.worker import Outcome, fail, fail_task
 
 __all__ = ["GRACE", "Loop", "Stop"]
 
@@ -83,7 +83,7 @@ class Loop:
         self._earlier = open_earlier(settings, lambda: bool(stop.asked), observer.say)
         limits = politeness_of(settings)
         deadline = settings.timeout + _SCRAPE_GRACE
-        self._in_flight = flight = InFlight(settings, deadline, limits, observer.split)
+        self._in_flight = flight = InFlight(settings, deadline, limits, observer.split, observer.discover)
         self._settings = flight.crew.settings
         self._observer = observer
         self._auto = Auto(settings, observer, flight.open_crew) if settings.mode == "auto" else None
@@ -102,17 +102,24 @@ class Loop:
     def outcomes(self) -> Iterator[Outcome]:
         """Final outcomes, in the list's order where the settings ask for it."""
         if not self._settings.ordered:
-            for _, outcome in self._loop():
-                yield outcome
+            for visit, outcome in self._loop():
+                yield self._told(visit, outcome)
             return
         held: dict[int, Outcome] = {}
-        for number, outcome in self._loop():
-            held[number] = outcome
+        for visit, outcome in self._loop():
+            held[visit.number] = self._told(visit, outcome)
             while self._following in held:
                 yield held.pop(self._following)
                 self._following += 1
         for number in sorted(held):  # the run was ended: what should come between them never will
             yield held[number]
+
+    def _told(self, visit: Visit, outcome: Outcome) -> Outcome:
+        """The outcome, of which the observer has been told: where it leads need not go further."""
+        if self._observer.landed is None:
+            return outcome
+        self._observer.landed(visit.entry, outcome)
+        return outcome._replace(found=None)
 
     def _may_read(self) -> bool:
         """Whether the list may be read on: with ``ordered`` only so far ahead of the slowest."""
@@ -126,8 +133,8 @@ class Loop:
         except Exception as error:
             self._fault = error
 
-    def _loop(self) -> Iterator[tuple[int, Outcome]]:
-        """Numbered outcomes as they are final. Raises what the list has raised, at the end."""
+    def _loop(self) -> Iterator[tuple[Visit, Outcome]]:
+        """Visits with their outcomes as they are final. Raises what the list has raised, at the end."""
         while not self.must_stop():
             yield from self._fill()
             if not self._in_flight and self._frontier.finished:
@@ -140,7 +147,7 @@ class Loop:
         if self._fault is not None and not self._stop.asked:
             raise self._fault
 
-    def _fill(self) -> Iterator[tuple[int, Outcome]]:
+    def _fill(self) -> Iterator[tuple[Visit, Outcome]]:
         """Submit visits until the window is full; the outcomes of those that hold no URL."""
         if self._auto is not None and (crew := self._auto.successor(self._left)) is not None:
             self._in_flight.hand_over(crew)
@@ -149,17 +156,17 @@ class Loop:
             if visit is None:
                 return
             if visit.entry.problem:
-                yield visit.number, fail(visit.entry, InvalidUrl(visit.entry.problem))
+                yield visit, fail(visit.entry, InvalidUrl(visit.entry.problem))
             elif self._earlier is not None and visit.refused_why == FRESH:
-                yield visit.number, self._earlier.carry_fresh(visit)
+                yield visit, self._earlier.carry_fresh(visit)
             elif visit.refused_code:
-                yield visit.number, fail(visit.entry, refusal(visit))
+                yield visit, fail(visit.entry, refusal(visit))
             elif wait := self._neighbours.wait_for(visit):
                 self._frontier.put_back(visit, wait)
             else:
                 self._submit(visit)
 
-    def _take_in(self, patience: float | None) -> Iterator[tuple[int, Outcome]]:
+    def _take_in(self, patience: float | None) -> Iterator[tuple[Visit, Outcome]]:
         """The outcome of the next visit that is finished, if one is in time and it is final."""
         if self._in_flight.finished.empty():
             self._idle()
@@ -184,7 +191,7 @@ class Loop:
         elif outcome := self._judge(visit, finished, crew):
             if visit.earlier:
                 outcome = outcome._replace(lines=with_earlier(outcome.lines, visit.earlier))
-            yield visit.number, outcome
+            yield visit, outcome
 
     def _left(self) -> int | None:
         """Outcomes that are still to come; None where nobody knows."""
@@ -208,7 +215,10 @@ class Loop:
     def _take_robots(self, visit: Visit, future: Future[Any]) -> None:
         """A host's robots.txt is known, or could not be had."""
         try:
-            self._frontier.robots_known(visit.robots, future.result())
+            rules = future.result()
+            if self._observer.robots is not None:
+                self._observer.robots(visit.robots, rules)
+            self._frontier.robots_known(visit.robots, rules)
         except TaskError as error:
             log.warning("%s/robots.txt: %s", visit.robots, error)
         self._frontier.finished_visit(visit)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
 
+from parascrape.domains import domain_key
 from parascrape.errors import Duplicate, HostDown, InvalidUrl, NotFetched, RobotsForbidden
 from parascrape.frontier import Visit
 from parascrape.frontier.politeness import Politeness
@@ -42,25 +42,6 @@ def politeness_of(settings: Settings) -> Politeness | None:
 def key_of(settings: Settings) -> Callable[[str], str]:
     """What the limits of a prepared URL are kept for: its scheme, host and port, or its domain."""
     return domain_key if settings.per_domain else host_key
-
-
-def domain_key(url: str) -> str:
-    """The registrable domain of a prepared URL, by the public suffix list; its host where it has none.
-
-    >>> domain_key("https://news.bbc.co.uk/1"), domain_key("http://127.0.0.1:8000/")
-    ('bbc.co.uk', '127.0.0.1')
-    """
-    host = host_key(url).partition("://")[2].rpartition(":")[0]
-    if host.startswith("[") or host.replace(".", "").isdigit():
-        return host
-    return _suffixes().privatesuffix(host) or host
-
-
-@lru_cache(1)
-def _suffixes():  # type: ignore[no-untyped-def]
-    from publicsuffixlist import PublicSuffixList  # 30 ms
-
-    return PublicSuffixList()
 
 
 def blame_of(visit: Visit, limits: Politeness | None) -> Blame:

@@ -90,6 +90,8 @@ def _scrape_both(
     result = scraper(page)
     if isinstance(result, Mapping):
         return {**result, **selecting(page)}
+    if hasattr(result, "_fields"):  # a named tuple is one value, such as what `follow` gives
+        return result
     if isinstance(result, Iterable) and not isinstance(result, str | bytes):
         return _extend(result, selecting(page))
     return result

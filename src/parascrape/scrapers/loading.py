@@ -23,7 +23,7 @@ from parascrape.text import collapse, printable
 __all__ = ["check_callable", "explain_name", "load"]
 
 _FORMS = "write FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION"
-_lock = threading.Lock()
+_lock = threading.RLock()  # a scraper's file may load another scraper
 
 
 def load(reference: str) -> Callable[..., Any]:

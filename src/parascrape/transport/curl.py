@@ -28,13 +28,13 @@ from parascrape.transport.handles import Handles, refused_address
 from parascrape.transport.headers import join_fields, take_cookies
 from parascrape.transport.multi import Transfers
 
-__all__ = ["CurlAdapter", "Witness", "leave", "open_session", "witnessed"]
+__all__ = ["CurlAdapter", "Request", "Witness", "leave", "open_session", "witnessed"]
 
 Witness = Callable[[Callable[[Any], None], Any], None]
 """Sees one transfer: what performs it, and libcurl's handle."""
 
 _UNWANTED = 1 << 16
-"""Bytes of an answer other than 2xx that are read so that its connection can be used again."""
+"""Bytes that are read of an answer that nobody wants, so that its connection can be used again."""
 
 _BY_SYSTEM = (7, 55, 56)
 """libcurl's numbers of what the system refused; with others its error is of another address, tried before."""
@@ -49,6 +49,12 @@ _this_thread = threading.local()
 """``adapter``: the one that this thread last sent through, which counts on its coming back."""
 
 
+class Request(requests.PreparedRequest):
+    """A request for answers of some types: of one whose Content-Type is not ``wanted`` 64 kB are read."""
+
+    wanted: Callable[[str], bool] | None = None
+
+
 class CurlAdapter(HTTPAdapter):
     """requests' adapter over libcurl, safe for all threads; bodies are read whole, up to ``max_bytes``.
 
@@ -59,7 +65,7 @@ class CurlAdapter(HTTPAdapter):
     def __init__(self, max_bytes: int, handles: Handles | None = None, *, budget: int = 1 << 30) -> None:
         super().__init__()
         self._max_bytes = max_bytes
-        self._handles = handles or Handles(max_bytes)
+        self._handles = handles or Handles()
         self._budget = Budget(budget)
         self._transfers = Transfers(self._paused)
 
@@ -81,8 +87,11 @@ class CurlAdapter(HTTPAdapter):
             return super().send(request, stream, timeout, verify, cert, proxies)
         url = urls.redact(str(request.url))
         handle = self._handles.take()
-        answer = self._begin(handle)
+        wanted = getattr(request, "wanted", None)
+        answer = self._begin(handle, wanted)
         try:
+            # libcurl would end a large body of another type as too large, before its type is known.
+            handle.setopt(pycurl.MAXFILESIZE_LARGE, 0 if wanted else self._max_bytes)
             handle.setopt(pycurl.URL, url)
             handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in request.headers.items()])
             handle.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout * 1000)))
@@ -97,12 +106,12 @@ class CurlAdapter(HTTPAdapter):
         self._handles.give_back(handle)
         return answer.response(request)
 
-    def _begin(self, handle: Any) -> _Answer:
+    def _begin(self, handle: Any, wanted: Callable[[str], bool] | None) -> _Answer:
         """The answer to be; what this thread fetched before is done with."""
         if getattr(_this_thread, "adapter", self) is not self:
             leave()
         _this_thread.adapter = self
-        answer = _Answer(handle, self._max_bytes, self._budget)
+        answer = _Answer(handle, self._max_bytes, self._budget, wanted)
         self._budget.release()
         self._budget.adopt(answer)
         return answer
@@ -164,8 +173,11 @@ def _verify(handle: Any, verify: bool | str) -> None:
 class _Answer:
     """What comes back for one request: header lines and pieces of the body, within bounds."""
 
-    def __init__(self, handle: Any, max_bytes: int, budget: Budget) -> None:
+    def __init__(
+        self, handle: Any, max_bytes: int, budget: Budget, wanted: Callable[[str], bool] | None = None
+    ) -> None:
         self.handle = handle
+        self._wanted = wanted
         self.held = 0  # bytes, as the budget counts them
         self._max_bytes = max_bytes
         self._budget = budget
@@ -194,7 +206,7 @@ class _Answer:
             return int(pycurl.WRITEFUNC_PAUSE)
         self._pieces.append(piece)
         self._size += len(piece)
-        if self._size > _UNWANTED and not 200 <= self._status() < 300:
+        if self._size > _UNWANTED and not self._is_wanted():
             self.enough = True
             return -1
         if self._size > self._max_bytes:
@@ -202,8 +214,11 @@ class _Answer:
             return -1
         return None
 
-    def _status(self) -> int:
-        return int(self._lines[0].split(None, 2)[1])
+    def _is_wanted(self) -> bool:
+        """Whether the whole body is: it is a page's, of a type that is asked for."""
+        if not 200 <= int(self._lines[0].split(None, 2)[1]) < 300:
+            return False
+        return self._wanted is None or self._wanted(join_fields(self._lines[1:]).get("Content-Type", ""))
 
     def response(self, request: requests.PreparedRequest) -> requests.Response:
         """The answer as requests shows it; its body is read from ``raw``, codings still on."""
@@ -264,7 +279,7 @@ def open_session(
     """
     session = requests.Session()
     session.trust_env = False
-    handles = Handles(max_bytes, public_only=public_only, resolve=resolve, connect_to=connect_to)
+    handles = Handles(public_only=public_only, resolve=resolve, connect_to=connect_to)
     adapter = CurlAdapter(max_bytes, handles, budget=budget)
     session.mount("http://", adapter)
     session.mount("https://", adapter)

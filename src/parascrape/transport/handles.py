@@ -28,13 +28,11 @@ class Handles:
 
     def __init__(
         self,
-        max_bytes: int,
         *,
         public_only: bool = False,
         resolve: Sequence[str] = (),
         connect_to: Sequence[str] = (),
     ) -> None:
-        self._max_bytes = max_bytes
         self._public_only = public_only
         self._resolve = list(resolve)
         self._connect_to = list(connect_to)
@@ -67,7 +65,6 @@ class Handles:
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         handle.setopt(pycurl.PATH_AS_IS, 1)
         handle.setopt(pycurl.BUFFERSIZE, _BUFFER)
-        handle.setopt(pycurl.MAXFILESIZE_LARGE, self._max_bytes)
         handle.setopt(pycurl.RESOLVE, self._resolve)
         handle.setopt(pycurl.CONNECT_TO, self._connect_to)
         if self._public_only:

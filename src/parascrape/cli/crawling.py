@@ -1,0 +1,181 @@
+"""One run of ``scrape crawl``: from its options to its exit status."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from parascrape import inputs
+from parascrape.amounts import parse_duration
+from parascrape.cli.beside import Lists
+from parascrape.cli.logs import Display
+from parascrape.cli.session import Target, run_entries
+from parascrape.crawling.plan import Plan, parse_budgets
+from parascrape.crawling.site_crawl import SiteCrawl, Starts, Summary
+from parascrape.discovery.discover import Discover
+from parascrape.discovery.extract import LinkRules
+from parascrape.discovery.feeds import read_date
+from parascrape.discovery.rules import priority_of
+from parascrape.discovery.scope import Scope, hosts_of
+from parascrape.errors import InvalidUrl, UsageError
+from parascrape.identity import Identity
+from parascrape.report import Tally
+from parascrape.settings import Settings
+from parascrape.spider import HTML, site_settings
+from parascrape.text import printable
+from parascrape.urls import prepare, redact
+
+__all__ = ["make_plan", "run_crawl", "say_summary"]
+
+_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]*")
+
+
+def run_crawl(chosen: Mapping[str, Any], settings: Settings, display: Display) -> int:
+    """The exit status of a crawl with these parameters of the command."""
+    starts = Starts(_prepare("START", chosen["starts"]), _prepare("--sitemap", chosen["sitemap"]))
+    if not (starts.urls or starts.sitemaps):
+        raise UsageError("no START: write a URL such as https://example.org, or --sitemap URL")
+    plan = make_plan(chosen, starts)
+    settings = site_settings(settings, _types(chosen["content_type"]))
+    selectors = tuple(chosen["follow"] or ())
+    rules = LinkRules(
+        scope=plan.scope,
+        follow=tuple(one for one in selectors if one != "none"),
+        nofollow=not chosen["follow_nofollow"],
+        identity=plan.identity,
+        edges=bool(chosen["graph"]),
+        priority=chosen["priority"],
+        user_agent=settings.user_agent,
+        run=secrets.token_hex(4),
+    )
+    priority_of(rules)  # a wrong one is seen before the first fetch
+    discover = Discover(rules=rules, links=selectors != ("none",), since=_since(chosen["since"]))
+    tally = Tally()
+
+    def count_earlier(before: Counter[str]) -> None:
+        tally.before.update(before)
+        tally.read += before.total()
+
+    crawl = SiteCrawl(
+        starts,
+        plan,
+        discover,
+        settings,
+        overwrite=chosen["overwrite"],
+        again=chosen["resume_failed"],
+        earlier=count_earlier,
+    )
+    output = chosen["output"] or f"output/{inputs.default_name([*starts.urls, *starts.sitemaps])}.jsonl"
+    _refuse_retry(output)
+    target = Target(
+        output,
+        overwrite=chosen["overwrite"],
+        prepare=crawl.prepare,
+        nothing="Nothing is left to be fetched.",
+        ahead=crawl.ahead,
+        watch=lambda observer: crawl.watch(observer),
+    )
+    summary: Summary | None = None
+    try:
+        status = run_entries(crawl.entries(), settings, display, target, tally)
+    finally:
+        summary = crawl.close()
+    if summary is not None and not display.quiet:
+        say_summary(summary)
+    return status
+
+
+def make_plan(chosen: Mapping[str, Any], starts: Starts) -> Plan:
+    """The plan of these parameters. Raises UsageError."""
+    reaches = [reach for reach in ("host", "domain", "any") if chosen[_REACHES[reach]]]
+    if len(reaches) > 1:
+        raise UsageError(f"--{_REACHES[reaches[0]].replace('_', '-')}: only one of the three")
+    reach = reaches[0] if reaches else "host"
+    scope = Scope(
+        reach=reach,
+        hosts=hosts_of([*starts.urls, *starts.sitemaps], reach),
+        include=tuple(chosen["include"] or ()),
+        exclude=tuple(chosen["exclude"] or ()),
+        **({} if _types(chosen["content_type"]) == HTML else {"suffixes": frozenset()}),
+    )
+    return Plan(
+        scope=scope,
+        depth=chosen["depth"],
+        max_pages=chosen["max_pages"],
+        max_per_host=chosen["max_per_host"],
+        budgets=parse_budgets(chosen["budget"] or ()),
+        identity=Identity(chosen["drop_tracking"], chosen["sort_query"]),
+        sitemaps=chosen["sitemaps"],
+        best_first=bool(chosen["priority"]),
+        trap_budget=chosen["trap_budget"],
+    )
+
+
+_REACHES = {"host": "same_host", "domain": "same_domain", "any": "any_host"}
+
+
+def _prepare(option: str, urls: Sequence[str] | None) -> list[str]:
+    """The URLs, each once, fit to send. Raises UsageError."""
+    found: dict[str, None] = {}
+    for url in urls or ():
+        try:
+            found[prepare(url)] = None
+        except InvalidUrl as error:
+            hint = f"; write https://{url}" if "://" not in url else ""
+            raise UsageError(f"{option} {printable(redact(url), 200)!r}: {error}{hint}") from None
+    return list(found)
+
+
+def _types(chosen: Sequence[str] | None) -> tuple[str, ...]:
+    """The media types that are wanted, none for any."""
+    types = tuple(one.strip().lower() for one in chosen or HTML)
+    if "any" in types:
+        return ()
+    for one in types:
+        if not _TYPE.fullmatch(one):
+            raise UsageError(f"--content-type {printable(one, 100)!r}: write text/html, image/ or any")
+    return types
+
+
+def _since(text: str) -> datetime | None:
+    """The moment that ``2026-11-01`` or ``7d`` (ago) means. Raises UsageError."""
+    if not text:
+        return None
+    if (date := read_date(text)) is not None:
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+    try:
+        return datetime.now(UTC) - parse_duration(text)
+    except ValueError:
+        raise UsageError(f"--since {printable(text, 100)!r}: write a date as 2026-11-01, or 7d") from None
+
+
+def _refuse_retry(output: str) -> None:
+    """Raise UsageError where a retry of the output has not come to its end: it knows of no links."""
+    if output != "-" and Lists.of(Path(output)).list.exists():
+        raise UsageError(f"{output}: a `scrape retry` of it is unfinished; run that first")
+
+
+def say_summary(summary: Summary) -> None:
+    """Tell what the crawl knows and has not fetched."""
+    lines = [f"{summary.known:,} URLs are known, {summary.pending:,} of them are still to be fetched."]
+    for reason, count in sorted(summary.refused.items(), key=lambda item: -item[1]):
+        lines.append(f"Not fetched: {count:,} URLs ({printable(reason, 200)}).")
+    if summary.left_out:
+        counts = sorted(summary.left_out.items(), key=lambda item: -item[1])
+        lines.append("Links left out: " + ", ".join(f"{printable(why, 60)} {n:,}" for why, n in counts) + ".")
+    for name, urls in summary.examples.items():
+        if name.startswith("trap:"):
+            lines.append(f"Looks like a trap ({printable(name[5:], 60)}): {printable(redact(urls[0]))}")
+    lines += [
+        f"Trap ({trap.name}): {printable(redact(trap.pattern))} was closed after {trap.pages:,} pages "
+        f"(--trap-budget), {trap.refused:,} URLs of it were not fetched. Such as "
+        f"{printable(redact(trap.example))}"
+        for trap in summary.traps
+    ]
+    sys.stderr.write("\n".join(lines) + "\n")

@@ -1,0 +1,16 @@
+"""Crawling: the frontier on disk, and what of it is fetched next.
+
+site_crawl  a crawl over one output: what the command talks to
+plan        how far it goes, and what it may have of a site
+source      the entries of a harvest, as the harvest itself finds them; intake: where pages lead
+groups      patterns of URLs whose pages are all alike: traps
+store       the known URLs in an SQLite file (keys, pending, states, database)
+opening     frontier and output brought into agreement
+"""
+
+from __future__ import annotations
+
+from parascrape.crawling.plan import Plan
+from parascrape.crawling.site_crawl import SiteCrawl, Starts, Summary
+
+__all__ = ["Plan", "SiteCrawl", "Starts", "Summary"]

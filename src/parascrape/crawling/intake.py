@@ -1,0 +1,173 @@
+"""The intake of a crawl: what pages lead to becomes known URLs; what the plan leaves out is counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from parascrape.crawling.groups import Groups
+from parascrape.crawling.plan import Plan
+from parascrape.crawling.store import NewUrl, Store, url_key
+from parascrape.discovery.found import Found, Lead
+from parascrape.discovery.scope import hosts_of
+from parascrape.discovery.shapes import without_session
+from parascrape.discovery.sitemaps import MAX_INDEX_DEPTH
+from parascrape.domains import domain_of, site_of
+from parascrape.errors import InvalidUrl
+from parascrape.identity import canonical
+from parascrape.urls import Place, prepare
+
+__all__ = ["Intake"]
+
+_RECENT = 200_000
+"""URLs that need not be looked at again, 20 MB: most links of a site are in every page of it."""
+
+_EXAMPLES = 3
+
+
+class Intake:
+    """Adds what is found to the store. ``left_out`` counts links by the reason, ``examples`` has some."""
+
+    def __init__(self, store: Store, plan: Plan, groups: Groups) -> None:
+        self.left_out: Counter[str] = Counter(store.value("left_out") or {})
+        self.examples: dict[str, list[str]] = {}
+        self._store = store
+        self._plan = plan
+        self._groups = groups
+        self._hosts = set(store.value("hosts") or plan.scope.hosts)
+        self._recent: dict[int, int] = {}  # a URL's hash, and the least depth it was found at
+        self._batch: list[NewUrl] = []
+        self._changed = False
+
+    # --- in -----------------------------------------------------------------------------------------
+
+    def add_starts(self, urls: Sequence[str], sitemaps: Sequence[str]) -> None:
+        """Begin with these pages and these sitemaps. Raises InvalidUrl."""
+        for url in urls:
+            self._add(prepare(url), Place(0), kind="start")
+        for url in sitemaps:
+            self._add(prepare(url), Place(0), kind="sitemap")
+
+    def add_sitemaps(self, urls: Iterable[str], site: str) -> None:
+        """Add the sitemaps that the robots.txt of a site names, if the crawl goes there for pages."""
+        if not self._reaches(site):
+            return
+        for url in urls:
+            try:
+                self._add(prepare(url), Place(0), kind="sitemap")
+            except InvalidUrl:
+                self._leave_out("invalid", url)
+
+    def take(self, url: str, place: Place, found: Found) -> None:
+        """Add what was found on the page at ``url``."""
+        for reason, count in (found.filtered or {}).items():
+            self.left_out[reason] += count
+            self._changed = True
+        if place.sampled:
+            self._groups.note(
+                url, depth=place.depth, likeness=found.likeness, exact=found.exact, missing=found.missing
+            )
+        for lead in found.leads:
+            self._follow(lead, place)
+        if found.links:
+            self._add_links(found, place)
+
+    def _add_links(self, found: Found, place: Place) -> None:
+        depth = 0 if found.listed else place.depth + 1
+        if self._plan.depth is not None and depth > self._plan.depth:
+            return
+        recent = self._recent
+        links = found.links.split("\n")
+        ranks: Iterable[float] = found.ranks or (depth,) * len(links)
+        for url, rank in zip(links, ranks, strict=True):
+            key = hash(url)
+            if recent.get(key, 1 << 60) > depth or found.ranks:
+                recent[key] = depth
+                self._add_new(url, depth, place.number, rank)
+        if len(recent) > _RECENT:
+            recent.clear()
+
+    def _follow(self, lead: Lead, place: Place) -> None:
+        """Add a URL of which more is said than that it is linked to."""
+        if lead.kind.startswith("trap:"):
+            self._example(lead.kind, lead.url)
+        elif lead.kind == "sitemap":
+            self._nest(lead.url, place)
+        elif lead.kind in ("redirect", "canonical"):
+            if lead.kind == "redirect" and place.kind == "start":
+                self._widen(lead.url)
+            self._within(lead, place, place.depth)
+        elif self._plan.depth is None or place.depth < self._plan.depth:
+            self._within(lead, place, place.depth + 1)
+
+    def _within(self, lead: Lead, place: Place, depth: int) -> None:
+        if reason := self._plan.scope.why_not(lead.url, site_of(lead.url)) or self._out_of_reach(lead.url):
+            self._leave_out(reason, lead.url)
+            return
+        kind = place.kind if lead.kind == "redirect" else ""
+        self._add(lead.url, place._replace(depth=depth), kind=kind, scraper=lead.scraper, rank=lead.rank)
+
+    def _nest(self, url: str, place: Place) -> None:
+        """Add a sitemap that an index names; indexes that name indexes come to an end."""
+        if place.depth >= MAX_INDEX_DEPTH:
+            self._leave_out("sitemap too deep", url)
+        else:
+            self._add(url, place._replace(depth=place.depth + 1), kind="sitemap")
+
+    def _widen(self, url: str) -> None:
+        """A start URL leads elsewhere (``example.org`` to ``www.example.org``): that is what was meant."""
+        new = hosts_of([url], self._plan.scope.reach)
+        if not self._hosts.issuperset(new):
+            self._hosts.update(new)
+            self._store.set_value("hosts", sorted(self._hosts))
+
+    def _reaches(self, site: str) -> bool:
+        reach = self._plan.scope.reach
+        return reach == "any" or (site if reach == "host" else domain_of(site)) in self._hosts
+
+    def _out_of_reach(self, url: str) -> str:
+        return "" if self._reaches(site_of(url)) else "host"
+
+    # --- into the store -----------------------------------------------------------------------------
+
+    def _add(
+        self, url: str, place: Place, *, kind: str = "", scraper: str = "", rank: float | None = None
+    ) -> None:
+        """Add a URL at the depth of ``place``, found on the page of its number."""
+        rank = float(place.depth) if rank is None or not self._plan.best_first else rank
+        identity = without_session(canonical(url, self._plan.identity))
+        new = NewUrl(url_key(identity), url, site_of(url), place.depth, place.number, rank, kind, scraper)
+        self._batch.append(new)
+
+    def _add_new(self, url: str, depth: int, found_on: int, rank: float) -> None:
+        """As `_add`, for one of the many links of a page."""
+        site = site_of(url)
+        if not self._reaches(site):
+            self._leave_out("host", url)
+            return
+        identity = without_session(canonical(url, self._plan.identity))
+        self._batch.append(NewUrl(url_key(identity), url, site, depth, found_on, rank))
+
+    def _leave_out(self, reason: str, url: str) -> None:
+        self.left_out[reason] += 1
+        self._changed = True
+        self._example(reason, url)
+
+    def _example(self, reason: str, url: str) -> None:
+        kept = self.examples.setdefault(reason, [])
+        if len(kept) < _EXAMPLES and url not in kept:
+            kept.append(url)
+
+    def flush(self) -> list[str]:
+        """The sites of the URLs that were gathered, which the store has now."""
+        if not self._batch:
+            return []
+        batch, self._batch = self._batch, []
+        self._store.add(batch)
+        return list(dict.fromkeys(new.site for new in batch))
+
+    def save(self) -> None:
+        """Have the store know the counts."""
+        if self._changed:
+            self._changed = False
+            self._store.set_value("left_out", dict(self.left_out))

@@ -1,0 +1,78 @@
+"""The plan of a crawl: how far it goes, and what it may have of a site."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from parascrape.crawling.groups import TRAP_BUDGET
+from parascrape.discovery.scope import Scope
+from parascrape.errors import InvalidUrl, UsageError
+from parascrape.identity import AS_SENT, Identity
+from parascrape.urls import prepare
+
+__all__ = ["Plan", "parse_budgets"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What of all that is found is fetched; counts are of pages, 0 means any number.
+
+    ``depth`` is in links from a start URL or from what a sitemap names; None: any. ``budgets`` are the
+    beginnings of URLs with the pages that each may have. ``best_first``: the links' ranks say what comes
+    next, not their depth. ``trap_budget`` is what a suspected trap may have before it is closed (`groups`);
+    0: never. ``sitemaps``: those that robots.txt names are read.
+
+    Raises:
+        UsageError: a value is out of its range.
+    """
+
+    scope: Scope
+    depth: int | None = None
+    max_pages: int = 0
+    max_per_host: int = 0
+    budgets: tuple[tuple[str, int], ...] = ()
+    identity: Identity = AS_SENT
+    sitemaps: bool = False
+    best_first: bool = False
+    trap_budget: int = TRAP_BUDGET
+
+    def __post_init__(self) -> None:
+        for name in ("depth", "max_pages", "max_per_host", "trap_budget"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise UsageError(f"{name}: {value} is less than 0")
+
+    def fixed(self) -> dict[str, Any]:
+        """What a frontier was made by, as JSON has it: with other options it would be another one."""
+        scope = self.scope
+        return {
+            "reach": scope.reach,
+            "include": list(scope.include),
+            "exclude": list(scope.exclude),
+            "suffixes": sorted(scope.suffixes),
+            "depth": self.depth,
+            "ignore tracking": self.identity.drop_tracking,
+            "ignore query order": self.identity.sort_query,
+            "best first": self.best_first,
+        }
+
+
+def parse_budgets(texts: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """The budgets that ``https://example.org/forum/=500`` and the like say.
+
+    Raises:
+        UsageError: one is not written so.
+    """
+    return tuple(map(_parse_budget, texts))
+
+
+def _parse_budget(text: str) -> tuple[str, int]:
+    prefix, sign, count = text.rpartition("=")
+    try:
+        if not sign or not count.isascii() or not count.isdecimal():
+            raise InvalidUrl("no number of pages")
+        return prepare(prefix), int(count)
+    except InvalidUrl as error:
+        raise UsageError(f"--budget {text[:200]!r}: write URL=PAGES ({error})") from None

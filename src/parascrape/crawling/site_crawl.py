@@ -1,0 +1,181 @@
+"""A crawl over one output: its frontier beside it, its source of entries, and what it knows at the end."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from parascrape.crawling.groups import Trap
+from parascrape.crawling.opening import bring_into_agreement
+from parascrape.crawling.plan import Plan
+from parascrape.crawling.source import Source
+from parascrape.crawling.store import Store
+from parascrape.discovery.discover import Discover
+from parascrape.errors import UsageError
+from parascrape.harvesting.changing import Observer
+from parascrape.ledger import drop_pages
+from parascrape.records import SKIPPED
+from parascrape.settings import Settings
+from parascrape.urls import Entry
+
+__all__ = ["SiteCrawl", "Starts", "Summary", "frontier_path"]
+
+
+class Starts(NamedTuple):
+    """Where a crawl begins: pages, and sitemaps to be read."""
+
+    urls: Sequence[str]
+    sitemaps: Sequence[str] = ()
+
+
+class Summary(NamedTuple):
+    """What a crawl knows at its end."""
+
+    known: int
+    pending: int
+    refused: dict[str, int]  # URLs that are known and not fetched, by the reason
+    left_out: dict[str, int]  # links that were left out, by the reason: a link in ten pages counts ten times
+    examples: dict[str, list[str]]
+    traps: list[Trap]
+
+
+def frontier_path(output: Path) -> Path:
+    """Where the frontier of a crawl into this output is."""
+    return output.with_name(output.name + ".frontier")
+
+
+class SiteCrawl:
+    """Opened when its output is locked (`prepare`), or at the first entry where there is no such file.
+
+    ``earlier`` is told of the outcomes that the output holds, by code.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        starts: Starts,
+        plan: Plan,
+        discover: Discover,
+        settings: Settings,
+        *,
+        overwrite: bool = False,
+        again: bool = False,
+        earlier: Callable[[Counter[str]], None] = lambda before: None,
+    ) -> None:
+        self._starts = starts
+        self._plan = plan
+        self._discover = discover
+        self._per_site = 4 * settings.per_host + 12 if settings.per_host else 4 * settings.fetches + 64
+        self._overwrite = overwrite
+        self._again = again
+        self._earlier = earlier
+        self._store: Store | None = None
+        self._source: Source | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    # --- opening ------------------------------------------------------------------------------------
+
+    def prepare(self, output: Path) -> None:
+        """Bring the frontier and the locked output into agreement.
+
+        Raises:
+            UsageError: the output is not this crawl's, or its frontier was made with other options.
+        """
+        path = frontier_path(output)
+        held = output.stat().st_size if output.exists() else 0
+        if self._overwrite and held:
+            os.truncate(output, 0)  # first: a frontier without the output is nothing
+            held = 0
+        if not held:
+            Store.remove(path)
+        elif not path.exists():
+            raise UsageError(
+                f"{output}: holds records, and there is no frontier {path.name} to go on with; "
+                "name another --output, or --overwrite"
+            )
+        self._store = store = Store.open(path, options=self._plan.fixed())
+        if self._again and held:
+            drop_pages(output, lambda page: bool(page.code) and page.code not in SKIPPED)
+        before = bring_into_agreement(store, output)
+        self._earlier(before)
+        self._begin(store, before)
+
+    def _begin(self, store: Store, before: Counter[str]) -> Source:
+        self._source = source = Source(store, self._plan, per_site=self._per_site)
+        source.had = sum(count for code, count in before.items() if code not in SKIPPED)
+        if before and (self._plan.max_per_host or self._plan.budgets):
+            source.recount(url for _, url in store.each_done())
+        source.start(self._starts.urls, self._starts.sitemaps)
+        return source
+
+    def _open_aside(self) -> Source:
+        """A frontier that nobody goes on with: the records go to a pipe."""
+        self._folder = tempfile.TemporaryDirectory(prefix="parascrape-")
+        path = Path(self._folder.name) / "frontier"
+        self._store = Store.open(path, options=self._plan.fixed())
+        return self._begin(self._store, Counter())
+
+    # --- the harvest --------------------------------------------------------------------------------
+
+    def entries(self) -> Iterator[Entry | None]:
+        """What is to be fetched, as it is found."""
+        yield from self._source or self._open_aside()
+
+    def watch(self, observer: Observer) -> Observer:
+        """The observer of the harvest, which brings back what is found."""
+        return replace(
+            observer,
+            total=self._total,
+            landed=lambda entry, outcome: self._open_source().landed(entry, outcome),
+            robots=lambda origin, rules: self._open_source().robots(origin, rules),
+            discover=self._discover,
+        )
+
+    def _open_source(self) -> Source:
+        if self._source is None:
+            raise RuntimeError("the crawl has not begun")
+        return self._source
+
+    def _total(self) -> int | None:
+        """Entries of this run, as far as they are known."""
+        return self._source.total if self._source is not None else None
+
+    def ahead(self, syncing: bool) -> None:
+        """Make the frontier last, before records are written; on the disk, before they are synced."""
+        if self._source is not None and self._store is not None:
+            self._source.save()
+            if syncing:
+                self._store.sync()
+
+    # --- the end ------------------------------------------------------------------------------------
+
+    def close(self) -> Summary | None:
+        """What the crawl knows; None where it has not begun. The frontier is closed."""
+        store, source = self._store, self._source
+        self._store = self._source = None
+        if store is None:
+            return None
+        try:
+            if source is None:
+                return None
+            source.save()
+            counts = store.counts()
+            intake = source.intake
+            return Summary(
+                counts.known,
+                counts.pending,
+                dict(counts.refused),
+                dict(intake.left_out),
+                intake.examples,
+                source.groups.closed(),
+            )
+        finally:
+            store.close()
+            if self._folder is not None:
+                with suppress(OSError):
+                    self._folder.cleanup()

@@ -1,0 +1,219 @@
+"""The source of a crawl: the entries of a harvest, as the harvest itself finds them.
+
+    start URLs --> Store.add --> Store.take --> Entry --> the harvest --> landed: where the page leads
+                      ^                                                       |
+                      +-------------------------------------------------------+
+
+Each site has only so many entries handed out as keep its fetches going, for what is handed out has no order
+any more. Breadth-first, a site's URLs of depth d wait for its pages of depth d - 2 where there is a bound on
+depth: until those are back, the shortest way to a URL is not known.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from parascrape.crawling.groups import Groups
+from parascrape.crawling.intake import Intake
+from parascrape.crawling.plan import Plan
+from parascrape.crawling.store import Known, Store
+from parascrape.domains import site_of
+from parascrape.outcomes import Outcome
+from parascrape.records import SKIPPED
+from parascrape.robots import Rules
+from parascrape.urls import Entry, Place
+
+__all__ = ["MAX_WAIT", "Source"]
+
+MAX_WAIT = 60.0
+"""Seconds that a site's deeper URLs wait for its pages of lesser depth: one of these may hang."""
+
+_AHEAD = 10_000
+"""Entries that are handed out at once, over all sites."""
+
+
+@dataclass(slots=True)
+class _Site:
+    """What of a site is handed out: how many at each depth, and since when its deeper URLs wait."""
+
+    depths: Counter[int] = field(default_factory=Counter)
+    held: int = 0
+    waits_since: float | None = None
+
+
+class Source:
+    """The entries of a crawl; iterate it, and tell it what `landed`. Used by one thread.
+
+    ``per_site`` is how many entries of a site are handed out at once. ``had`` counts the pages that earlier
+    runs had, ``by_site`` and ``by_budget`` those of each site and each of the plan's budgets.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        plan: Plan,
+        *,
+        per_site: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.had = 0
+        self.by_site: Counter[str] = Counter()
+        self.by_budget: Counter[str] = Counter()
+        self.groups = Groups.restore(store.value("groups") or {}, budget=plan.trap_budget)
+        self.intake = Intake(store, plan, self.groups)
+        self._store = store
+        self._plan = plan
+        self._per_site = per_site
+        self._clock = clock
+        self._sites: dict[str, _Site] = {}
+        self._out: dict[int, tuple[str, int]] = {}
+        self._ready: deque[Entry] = deque()
+        self._given = 0
+        self._turns: dict[str, None] = dict.fromkeys(store.sites())  # in order, each once
+
+    # --- out ----------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Entry | None]:
+        """Entries; None where only pages that are under way can bring more."""
+        while True:
+            entry = self._next()
+            if entry is None and not self._out:
+                return
+            yield entry
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the plan's pages are all handed out."""
+        return bool(self._plan.max_pages) and self.had + len(self._out) >= self._plan.max_pages
+
+    def _next(self) -> Entry | None:
+        if self._ready:
+            return self._ready.popleft()
+        for site in self.intake.flush():
+            self._turns[site] = None
+        for _ in range(len(self._turns)):
+            if self.is_full or len(self._out) >= _AHEAD:
+                return None
+            site = next(iter(self._turns))
+            del self._turns[site]
+            self._take_of(site)
+            if self._ready:
+                return self._ready.popleft()
+        return None
+
+    def _take_of(self, site: str) -> None:
+        """Have some of the site's URLs ready; it keeps its turn while it has more and may."""
+        here = self._sites.setdefault(site, _Site())
+        room = min(self._per_site - here.held, _AHEAD - len(self._out))
+        if self._plan.max_pages:
+            room = min(room, self._plan.max_pages - self.had - len(self._out))
+        if room <= 0:
+            return
+        bound = self._bound_of(here)
+        rows = self._store.take(site, room, max_depth=bound)
+        for row in rows:
+            self._admit(row, site, here)
+        if len(rows) == room or (bound is not None and self._store.sites().get(site)):
+            self._turns[site] = None
+        if rows or not here.held:
+            here.waits_since = None
+        elif bound is not None and here.waits_since is None:
+            here.waits_since = self._clock()
+        if not here.held:
+            del self._sites[site]
+
+    def _bound_of(self, here: _Site) -> int | None:
+        """How deep the URLs may be that are taken now; None: any depth."""
+        if self._plan.depth is None or self._plan.best_first or not here.held:
+            return None
+        if here.waits_since is not None and self._clock() - here.waits_since > MAX_WAIT:
+            return None
+        return min(here.depths) + 1
+
+    def _admit(self, row: Known, site: str, here: _Site) -> None:
+        """Hand the URL out, or refuse it: its budget is spent, or it belongs to a trap."""
+        reason = self._objection(row, site)
+        if reason:
+            self._store.refuse(row.number, reason)
+            return
+        self.by_site[site] += 1
+        for prefix, _ in self._plan.budgets:
+            self.by_budget[prefix] += row.url.startswith(prefix)
+        self._out[row.number] = (site, row.depth)
+        self._given += 1
+        here.depths[row.depth] += 1
+        here.held += 1
+        sampled = False
+        if row.kind == "":
+            self.groups.handed_out(row.url, row.depth, found_on=row.found_on_url)
+            sampled = self.groups.wants_text(row.url)
+        place = Place(row.number, row.depth, row.found_on_url, row.kind, row.scraper, sampled)
+        self._ready.append(Entry(row.url, place=place))
+
+    def _objection(self, row: Known, site: str) -> str:
+        """Why the URL is not fetched after all; empty where it is."""
+        plan = self._plan
+        if plan.max_per_host and self.by_site[site] >= plan.max_per_host:
+            return "budget: a host's"
+        for prefix, most in plan.budgets:
+            if row.url.startswith(prefix) and self.by_budget[prefix] >= most:
+                return f"budget: {prefix}"
+        name = self.groups.trap_of(row.url) if row.kind == "" else ""
+        if name:
+            self.groups.refuse(row.url)
+        return f"trap: {name}" if name else ""
+
+    @property
+    def total(self) -> int:
+        """Entries that this run has given and, as far as is known, will give."""
+        return self._given + sum(self._store.sites().values())
+
+    # --- in -----------------------------------------------------------------------------------------
+
+    def recount(self, urls: Iterable[str]) -> None:
+        """Count the pages that earlier runs had against hosts and budgets."""
+        for url in urls:
+            self.by_site[site_of(url)] += 1
+            for prefix, _ in self._plan.budgets:
+                self.by_budget[prefix] += url.startswith(prefix)
+
+    def start(self, urls: Sequence[str], sitemaps: Sequence[str]) -> None:
+        """Begin with these, as far as they are not known."""
+        self.intake.add_starts(urls, sitemaps)
+
+    def landed(self, entry: Entry, outcome: Outcome) -> None:
+        """Take in what came of an entry."""
+        place = entry.place
+        if place is None:
+            return
+        site, depth = self._out.pop(place.number)
+        here = self._sites[site]
+        here.depths[depth] -= 1
+        here.held -= 1
+        if not here.depths[depth]:
+            del here.depths[depth]
+        if not here.held:
+            del self._sites[site]
+        if outcome.code not in SKIPPED:
+            self.had += 1
+        self._turns[site] = None
+        self._store.done(place.number)
+        if outcome.found is not None:
+            self.intake.take(entry.url, place, outcome.found)
+
+    def robots(self, origin: str, rules: Rules) -> None:
+        """Take in a robots.txt: it may name sitemaps."""
+        if self._plan.sitemaps:
+            self.intake.add_sitemaps(rules.sitemaps, site_of(origin + "/"))
+
+    def save(self) -> None:
+        """Make what is known last, before anything that was made of it is written."""
+        for site in self.intake.flush():
+            self._turns[site] = None
+        self.intake.save()
+        if self.groups.changed:
+            self._store.set_value("groups", self.groups.dump())
+        self._store.commit()

@@ -1,0 +1,87 @@
+"""Discover: where the page of a crawl leads, in the worker that has it, before its scraper sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from parascrape.discovery.extract import LinkRules, canonical_of, find_links, take_back
+from parascrape.discovery.found import NOTHING_FOUND, Found, Lead
+from parascrape.discovery.likeness import exact_hash, says_missing, simhash
+from parascrape.discovery.sitemaps import is_sitemap, read_sitemap
+from parascrape.domains import site_of
+from parascrape.errors import TooComplex
+from parascrape.html import visible_text
+from parascrape.page import Page
+from parascrape.records import Meta
+from parascrape.urls import Entry, Place
+
+__all__ = ["Discover"]
+
+_NOT_THERE = ("skipped_old", "out_of_scope", "repeated", "invalid", "cut")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discover:
+    """Called with a page, gives what it leads to by the rules, and of a sitemap its record.
+
+    Without ``links`` only sitemaps lead on, and what the scraper says. What sitemaps and feeds date before
+    ``since`` is left out.
+    """
+
+    rules: LinkRules
+    links: bool = True
+    since: datetime | None = None
+    max_bytes: int = 50_000_000
+
+    def __call__(self, page: Page, entry: Entry, meta: Meta) -> tuple[Found, Mapping[str, Any] | None]:
+        """What the page leads to; its meta gets ``canonical``. The second is the record of a sitemap."""
+        place = entry.place or Place(0)
+        if place.kind and is_sitemap(page):
+            return self._read_sitemap(page)
+        if place.kind == "sitemap" or not page.is_html:
+            return (find_links(page, self.rules, place.depth) if self.links else NOTHING_FOUND), None
+        try:
+            if canonical := canonical_of(page):
+                meta["canonical"] = canonical
+        except TooComplex:
+            return NOTHING_FOUND, None
+        found = find_links(page, self.rules, place.depth) if self.links else NOTHING_FOUND
+        return (_with_text(found, page) if place.sampled else found), None
+
+    def take_back(self) -> None:
+        """Nothing; what the last page of this thread leads to has reached nobody."""
+        take_back(self.rules)
+
+    def _read_sitemap(self, page: Page) -> tuple[Found, Mapping[str, Any]]:
+        site = site_of(page.final_url)
+        scope = self.rules.scope
+        read = read_sitemap(
+            page,
+            since=self.since,
+            in_scope=lambda url: not scope.why_not(url, site),
+            max_bytes=self.max_bytes,
+        )
+        counts = {name: getattr(read, name) for name in _NOT_THERE if getattr(read, name)}
+        fields: dict[str, Any] = {"sitemap": read.kind, "pages": len(read.links)}
+        if read.sitemaps:
+            fields["sitemaps"] = len(read.sitemaps)
+        fields |= {**counts, "truncated": True} if read.truncated else counts
+        leads = tuple(Lead(url, "sitemap") for url in read.sitemaps)
+        filtered = {f"sitemap: {name}": count for name, count in counts.items()}
+        return Found("\n".join(read.links), leads, listed=True, filtered=filtered or None), fields
+
+
+def _with_text(found: Found, page: Page) -> Found:
+    """What is found, with what tells how alike pages read."""
+    body = page.lexbor.body
+    text = visible_text(body) if body is not None else ""
+    title, heading = page.css_first("title"), page.css_first("h1")
+    missing = says_missing(
+        visible_text(title) if title is not None else "",
+        visible_text(heading) if heading is not None else "",
+        len(text),
+    )
+    return found._replace(likeness=simhash(text), exact=exact_hash(text), missing=missing)

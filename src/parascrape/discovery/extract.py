@@ -1,0 +1,125 @@
+"""Extract: the links of a page that belong to the crawl, and why others do not.
+
+    page -> occurrences: (kind, href, nofollow, element) -> targets.Base.lead: Target
+         -> Sorting: followed, held back, filtered -> Found
+
+Links stand in <a>, <area>, <iframe>, <frame>, <link rel="next prev alternate">, <meta http-equiv="refresh">
+and the headers Link and Refresh. Pages of one site repeat their links, so what one leads to is remembered,
+and what this process has handed to the parent stays there.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from parascrape.discovery.canonical_link import canonical_of
+from parascrape.discovery.found import NOTHING_FOUND, Found, Lead
+from parascrape.discovery.occurrences import elements, in_headers, occurrences
+from parascrape.discovery.rules import LinkRules, check_selector, priority_of, ranks_of
+from parascrape.discovery.sent import Sent
+from parascrape.discovery.sorting import MAX_LINKS, Sorting
+from parascrape.discovery.targets import Targets
+from parascrape.errors import InvalidUrl, ScrapeError, TooComplex, UsageError
+from parascrape.page import Page
+from parascrape.urls import prepare
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
+
+__all__ = [
+    "MAX_LINKS",
+    "LinkRules",
+    "canonical_of",
+    "check_selector",
+    "find_links",
+    "forget_sent",
+    "take_back",
+]
+
+
+class _Memory:
+    """What a process remembers of one crawl: what links lead to, and which have been sent."""
+
+    def __init__(self, rules: LinkRules):
+        self.targets = Targets(rules.scope, rules.identity)
+        self.sent = Sent()
+        self.priority = priority_of(rules)
+
+
+@lru_cache(2)
+def _memory_of(rules: LinkRules) -> _Memory:
+    try:
+        return _Memory(rules)
+    except UsageError as error:  # the run's start has tried it, so the file has changed since
+        raise ScrapeError(str(error)) from error
+
+
+def forget_sent() -> None:
+    """Nothing; this process no longer knows what it has sent, in any run."""
+    _memory_of.cache_clear()
+
+
+def take_back(rules: LinkRules) -> None:
+    """Nothing; what `find_links` gave last in this thread is not sent, for its page has no good outcome."""
+    _memory_of(rules).sent.take_back()
+
+
+def find_links(page: Page, rules: LinkRules, depth: int = 0) -> Found:
+    """What the page leads to: each URL once, in the order of the document, not the page itself.
+
+    Without edges and ranks, links are left out that this process has sent for another page, at this
+    ``depth`` or nearer to the start; so a page's links count as sent once the same thread calls this for
+    another page. Call it when nothing else can fail, or else `take_back`. What is no HTML, or too complex
+    to be parsed, has the links of its headers. 0.35 ms for 80 KB with 200 links that other pages have too;
+    walking the document takes a third of it.
+
+    Raises:
+        ScrapeError: the user's priority raised, or gave no number.
+    """
+    try:
+        own = prepare(page.final_url)
+    except InvalidUrl:
+        return NOTHING_FOUND
+    memory = _memory_of(rules)
+    nodes = elements(page, rules)
+    base = _base_of(page, own, nodes, rules)
+    sorting = Sorting(rules, memory.targets, page, own, base)
+    if not rules.follow:
+        for one in in_headers(page, own):
+            sorting.add(one)
+    for one in occurrences(nodes, base == own):
+        sorting.add(one)
+    canonical = canonical_of(page)
+    leads = sorting.canonical(canonical) if canonical else []
+    return _found(sorting, memory, leads, page, depth)
+
+
+def _base_of(page: Page, own: str, nodes: list[LexborNode], rules: LinkRules) -> str:
+    """What the page's relative links are relative to. Asking for <base> walks the document a second time."""
+    if not rules.follow and all(node.tag != "base" for node in nodes):
+        return own
+    try:
+        return prepare(page.base_url)
+    except (TooComplex, InvalidUrl):
+        return own
+
+
+def _found(sorting: Sorting, memory: _Memory, leads: list[Lead], page: Page, depth: int) -> Found:
+    """All that was sorted, without what has been sent before."""
+    followed, trapped = sorting.followed, sorting.trapped
+    ranks: tuple[float, ...] = ()
+    if memory.priority is not None:
+        ranks = ranks_of(memory.priority, followed.values(), page)
+    elif not sorting.rules.edges:
+        new = memory.sent.unsent(hash(page.url), depth, [*followed, *trapped])
+        followed = {key: url for key, url in followed.items() if key in new}
+        trapped = {key: lead for key, lead in trapped.items() if key in new}
+    leads += trapped.values()
+    return Found(
+        links="\n".join(followed.values()),
+        leads=tuple(leads),
+        ranks=ranks,
+        edges="\n".join(sorting.edges),
+        filtered=sorting.filtered() or None,
+    )

@@ -1,0 +1,215 @@
+"""Follow: what a scraper gives beside its dicts to have a URL fetched, and scraped by another function.
+
+    def listing(page):
+        for link in page.css("a.detail"):
+            yield follow(link.attributes["href"], detail)
+
+    def detail(page):
+        return {"title": page.css_first("h1").text()}
+
+A function crosses to other processes, and to later runs, as a text that `scrapers.loading.load` takes.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from parascrape.discovery.found import Lead
+from parascrape.errors import BadRecord, UsageError
+from parascrape.html import absolute
+from parascrape.page import Page
+from parascrape.scrapers import BUILTIN, load_scraper, loading
+from parascrape.text import printable
+from parascrape.urls import redact
+
+__all__ = ["MAX_FOLLOWS", "Follow", "follow", "lead_of", "reference_of", "resolve_follows", "scraper_of"]
+
+MAX_FOLLOWS = 20_000
+"""Follows of one page; a scraper that yields them for ever is stopped there."""
+
+_MAX_REFERENCE = 4096
+_REMEDY = "write it as a function at the top level of a module or a file"
+_MAINS = ("__main__", "__mp_main__")  # the second is the script as a worker process has imported it
+_FROM_FILE = re.compile(r"scraper_.+_[0-9a-f]{12}", re.DOTALL)  # the names that `scrapers.loading` gives
+_UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_ABSOLUTE = re.compile(r"\s*https?://", re.IGNORECASE)
+
+
+class Follow(NamedTuple):
+    """A URL to fetch, as it stands in the page, and a reference to its scraper, "" for the crawl's own."""
+
+    url: str
+    scraper: str = ""
+
+
+def follow(url: str, scraper: Callable[[Page], Any] | str | None = None) -> Follow:
+    """What a scraper yields or returns, among its dicts or alone, to have the URL fetched next.
+
+    ``url`` may be relative to the page. ``scraper`` is what scrapes it: a top-level function, a builtin
+    scraper's name, ``package.module:function`` or ``path/file.py:function``; without one, the crawl's own.
+
+    Raises:
+        UsageError: see `reference_of`.
+
+    >>> follow("page/2"), follow("/a", "article")
+    (Follow(url='page/2', scraper=''), Follow(url='/a', scraper='article'))
+    """
+    return Follow(url, reference_of(scraper) if scraper else "")
+
+
+def reference_of(scraper: Callable[[Page], Any] | str) -> str:
+    """The text by which `scraper_of` finds the function in any process, and in a later run.
+
+    A builtin scraper's name, ``package.module:function``, or ``/path/file.py:function`` for a function of a
+    scraper's file or of the main script. A text is given back as it is.
+
+    Raises:
+        UsageError: a lambda, a nested function, a method, a partial, what its module does not have at its top
+            level, or was typed in; a function that takes no page; a text of another form.
+
+    >>> from parascrape.scrapers.article import article
+    >>> reference_of(article), reference_of("shop.py:detail")
+    ('article', 'shop.py:detail')
+    """
+    if isinstance(scraper, str):
+        return _check_text(scraper)
+    return _reference_of_function(scraper) if inspect.isfunction(scraper) else _refer(scraper)
+
+
+def scraper_of(reference: str) -> Callable[[Page], Any]:
+    """The function that a reference names; the main script is not run again in the process that runs it.
+
+    Raises:
+        UsageError: there is no such function; see `scrapers.load_scraper`.
+    """
+    place, _, name = reference.rpartition(":")
+    for main in filter(None, map(sys.modules.get, _MAINS)):
+        found = getattr(main, name, None) if place and place == _place(main) else None
+        if callable(found):
+            return found  # type: ignore[no-any-return]
+    return load_scraper(reference)
+
+
+def resolve_follows(found: Any, page: Page) -> tuple[Any, dict[Lead, None]]:
+    """What a scraper gave without its `Follow`s, and these as leads, each once, in their order.
+
+    All but the follows passes through as it is, and is for the caller to check. The leads of an iterable are
+    all there when the first value has been walked through, which raises what the iterable does, and:
+
+        BadRecord: a follow that leads to no http(s) URL, or more than MAX_FOLLOWS of them.
+    """
+    if isinstance(found, Follow):
+        return [], {lead_of(found, page): None}
+    if isinstance(found, Mapping | str | bytes) or not isinstance(found, Iterable):
+        return found, {}
+    leads: dict[Lead, None] = {}
+    return _others(found, page, leads), leads
+
+
+def _others(found: Iterable[Any], page: Page, leads: dict[Lead, None]) -> Iterator[Any]:
+    """The items that are no follows; those that are become leads."""
+    follows = 0
+    for item in found:
+        if not isinstance(item, Follow):
+            yield item
+            continue
+        follows += 1
+        if follows > MAX_FOLLOWS:
+            raise BadRecord(f"the scraper gives more than {MAX_FOLLOWS} URLs to follow for one page")
+        leads[lead_of(item, page)] = None
+
+
+def lead_of(item: Follow, page: Page) -> Lead:
+    """The lead that a `Follow` from this page is, its URL absolute and fit to send, as a link's would be.
+
+    Raises:
+        BadRecord: it leads to no http(s) URL.
+    """
+    url = absolute(_base(item.url, page), item.url, _encoding(page)) if isinstance(item.url, str) else None
+    if url is None:
+        shown = printable(redact(item.url) if isinstance(item.url, str) else repr(item.url), 200)
+        raise BadRecord(f"the scraper follows {shown!r}, which is no http or https URL")
+    return Lead(url.partition("#")[0], scraper=item.scraper)
+
+
+def _base(url: str, page: Page) -> str:
+    """What the URL is relative to; the page is not parsed where it is whole."""
+    return page.final_url if _ABSOLUTE.match(url) or not page.is_html else page.base_url
+
+
+def _encoding(page: Page) -> str:
+    return page.encoding if page.is_html else "utf-8"
+
+
+def _check_text(reference: str) -> str:
+    place, _, name = reference.rpartition(":")
+    shown = printable(reference, 200)
+    if len(reference) > _MAX_REFERENCE or _UNFIT.search(reference):
+        raise UsageError(f"scraper {shown!r}: too long, or a character that no reference may hold")
+    if reference not in BUILTIN and ":" not in reference:
+        raise UsageError(loading.explain_name(reference, BUILTIN))
+    if ":" in reference and not (place and name.isidentifier()):
+        raise UsageError(f"scraper {shown!r}: write FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION")
+    return reference
+
+
+@functools.lru_cache(maxsize=64)
+def _reference_of_function(function: Callable[[Page], Any]) -> str:
+    """Kept, for a page may have thousands that name the same function: 40 us each."""
+    return _refer(function)
+
+
+def _refer(scraper: Callable[[Page], Any]) -> str:
+    """The reference of anything that is no text."""
+    loading.check_callable(scraper, by_reference=False)
+    name = _name_of(scraper)
+    module = sys.modules.get(getattr(scraper, "__module__", None) or "")
+    if module is None or getattr(module, name, None) is not scraper:
+        where = "its module" if module is None else f"module {printable(module.__name__, 100)}"
+        raise UsageError(f"scraper: {where} has no {name!r} at its top level that is this one: {_REMEDY}")
+    place = _place(module)
+    if not place:
+        raise UsageError(f"scraper: {name} is defined in an interactive session: put it into a file")
+    if module.__name__ in _MAINS and "/" in place.replace("\\", "/") and not place.endswith(".py"):
+        raise UsageError(f"scraper: {printable(place, 200)} does not end in .py: {_REMEDY}")
+    reference = f"{place}:{name}"
+    builtin = next((short for short, long in BUILTIN.items() if long == reference), "")
+    return builtin or _check_text(reference)
+
+
+def _name_of(scraper: Any) -> str:
+    """The name under which a module has it. Raises UsageError where none can."""
+    qualified = getattr(scraper, "__qualname__", "")
+    shown = printable(qualified or type(scraper).__name__, 100)
+    fault = ""
+    if not qualified:
+        fault = f"a {shown} has no name to be found by"
+    elif "<lambda>" in qualified:
+        fault = "a lambda has no name to be found by"
+    elif "<locals>" in qualified:
+        fault = f"{shown} is nested in a function and cannot be found from outside"
+    elif not qualified.isidentifier():
+        fault = f"{shown} is a method, or nested in a class"
+    if fault:
+        raise UsageError(f"scraper: {fault}: {_REMEDY}")
+    return str(qualified)
+
+
+def _place(module: ModuleType) -> str:
+    """Where a module can be loaded from in another process: its name or its file; "" for a session."""
+    name = module.__name__
+    if name in _MAINS:
+        spec = getattr(module, "__spec__", None)
+        if spec is not None and spec.name not in _MAINS:  # python -m package.module
+            return str(spec.name)
+    elif not _FROM_FILE.fullmatch(name):
+        return name
+    file = getattr(module, "__file__", None)
+    return str(Path(file).resolve()) if file else ""

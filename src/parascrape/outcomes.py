@@ -1,0 +1,86 @@
+"""Outcomes: what came of an entry, good or failed, as it crosses a process border and is written."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from parascrape import aside, records, urls
+from parascrape.discovery.found import Found
+from parascrape.errors import BadRecord, ParascrapeError, TaskError, TaskTimeout, WorkerDied
+from parascrape.records import ErrorInfo, Meta
+from parascrape.settings import Settings
+from parascrape.text import escape_surrogates
+from parascrape.urls import Entry
+
+__all__ = ["Outcome", "fail", "fail_task", "order_meta"]
+
+
+class Outcome(NamedTuple):
+    """What came of one attempt at one entry of a list; small, for it crosses a process border."""
+
+    lines: bytes  # the records as they are written, each with its newline
+    records: int  # how many lines
+    code: str  # "" for good ones, else the error's code
+    retryable: bool = False
+    retry_after: float | None = None  # seconds, the server's wish
+    bytes: int = 0  # of the body on the wire
+    fetch_seconds: float = 0.0
+    scrape_seconds: float = 0.0
+    status: int = 0  # of the answer; 0 where none came
+    times: tuple[float, ...] = ()  # `timesplit.TIMES`
+    carried: str = ""  # "unchanged" or "fresh": the lines are those of the previous output
+    found: Found | None = None  # in a crawl, where the page leads
+
+
+def fail_task(
+    entry: Entry, error: TaskError, attempts: int, *, settings: Settings, pages: aside.Pages | None = None
+) -> Outcome:
+    """The outcome of an entry whose task came to nothing; a page that hung or killed is set aside."""
+    extra: ErrorInfo = {}
+    if isinstance(error, TaskTimeout | WorkerDied) and error.worker:
+        if pages is not None and settings.aside:
+            aside.keep_held(aside.path_of(settings.aside, entry), pages)
+        extra = aside.describe_aside(entry, settings)
+    return fail(entry, error, {"attempts": attempts}, extra)
+
+
+def fail(
+    entry: Entry, error: ParascrapeError, meta: Meta | None = None, extra: ErrorInfo | None = None
+) -> Outcome:
+    """The outcome of an entry that failed with this error; a `TaskError` brings its stack along."""
+    info: ErrorInfo = {"code": error.code, "message": urls.redact(str(error))[:2000]}
+    if isinstance(error, TaskError) and error.trace:
+        info["type"], info["traceback"] = error.kind, error.trace
+    elif isinstance(error.__cause__, TaskError):
+        info["type"], info["traceback"] = error.__cause__.kind, error.__cause__.trace
+    info.update(extra or {})
+    line = _encode_failure(entry, info, order_meta(entry, meta or {}))
+    return Outcome(line, 1, error.code, error.retryable, getattr(error, "retry_after", None))
+
+
+def _encode_failure(entry: Entry, info: ErrorInfo, meta: Meta) -> bytes:
+    """The failure's line, which there is for every entry: lone surrogates are shown as escapes, and
+    columns that JSON cannot carry are left out.
+    """
+    url = escape_surrogates(urls.redact(entry.url))
+    texts: Any = {key: escape_surrogates(str(text)) for key, text in info.items()}
+    try:
+        return records.encode(records.failure(url, texts, entry.columns, meta))
+    except BadRecord:
+        return records.encode(records.failure(url, texts, None, meta))
+
+
+def order_meta(entry: Entry, meta: Meta) -> Meta:
+    """The meta with its keys in their fixed order, and where the entry stands in its list."""
+    if entry.place is not None:
+        meta["depth"] = entry.place.depth
+        if entry.place.found_on:
+            meta["found_on"] = urls.redact(entry.place.found_on)
+    if entry.source:
+        meta["source"] = escape_surrogates(entry.source)
+    if entry.line:
+        meta["line"] = entry.line
+    return {key: meta[key] for key in _META_KEYS if key in meta}  # type: ignore[literal-required, return-value]
+
+
+_META_KEYS = tuple(Meta.__annotations__)

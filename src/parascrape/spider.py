@@ -1,0 +1,68 @@
+"""The crawl as a library: start URLs in, records out. A script calls `crawl_site`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from parascrape import records
+from parascrape.crawler import harvest
+from parascrape.crawling import Plan, SiteCrawl, Starts
+from parascrape.discovery.discover import Discover
+from parascrape.discovery.extract import LinkRules
+from parascrape.discovery.scope import Scope, hosts_of
+from parascrape.errors import InvalidUrl, UsageError
+from parascrape.executors.guard import refuse_during_import
+from parascrape.harvesting.changing import Observer
+from parascrape.scrapers import check_scraper
+from parascrape.settings import Settings
+from parascrape.urls import prepare
+
+__all__ = ["HTML", "crawl_site", "site_settings"]
+
+HTML = ("text/html", "application/xhtml+xml")
+"""The types of answers that a crawl wants, unless it is told otherwise."""
+
+
+def site_settings(settings: Settings, content_types: tuple[str, ...] = HTML) -> Settings:
+    """The settings of a crawl: where URLs lead elsewhere, and which are equal, is for its frontier to see."""
+    return replace(settings, follow_redirects=False, fetch_duplicates=True, content_types=content_types)
+
+
+def crawl_site(
+    starts: Iterable[str], settings: Settings | None = None, plan: Plan | None = None, *, links: bool = True
+) -> Iterator[dict[str, Any]]:
+    """The records of these pages and of all they lead to, as they are finished; by default on their hosts.
+
+    ``plan`` says how far it goes. Without ``links`` it goes only where the scraper says (`follow`). Leaving
+    the loop early ends the crawl. Its frontier is in a temporary file: only the command can go on later.
+
+    Raises:
+        UsageError: at once, where a start URL, the settings or the scraper cannot work.
+    """
+    if isinstance(starts, str):
+        raise UsageError("starts: a string, not URLs; write [url] for a single one")
+    try:
+        urls = [prepare(url) for url in starts]
+    except InvalidUrl as error:
+        raise UsageError(f"starts: {error}") from None
+    settings = site_settings(settings or Settings())
+    refuse_during_import()
+    check_scraper(settings.scraper, settings.mode, settings.select)
+    plan = plan or Plan(scope=Scope(hosts=hosts_of(urls)))
+    rules = LinkRules(
+        scope=plan.scope, identity=plan.identity, user_agent=settings.user_agent, run=secrets.token_hex(4)
+    )
+    site_crawl = SiteCrawl(Starts(urls), plan, Discover(rules=rules, links=links), settings)
+    return _records(site_crawl, settings)
+
+
+def _records(site_crawl: SiteCrawl, settings: Settings) -> Iterator[dict[str, Any]]:
+    observer = site_crawl.watch(Observer())
+    try:
+        for outcome in harvest(site_crawl.entries(), settings, observer=observer):
+            yield from (records.parse(line) for line in outcome.lines.splitlines())
+    finally:
+        site_crawl.close()

@@ -1,0 +1,96 @@
+"""A process that uses a frontier: ``python -m tests.faults.crawl_store_child work|fill PATH COUNT``.
+
+``work`` does that many rounds and writes the number of each to its standard output when it is committed.
+``fill`` adds that many URLs, and writes what that and other things took.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from parascrape.crawling import keys
+from parascrape.crawling.store import NewUrl, Store, url_key
+
+__all__ = ["ADDED", "DONE", "REFUSED", "TAKEN", "main"]
+
+ADDED, TAKEN, DONE, REFUSED = 50, 20, 10, 2
+"""URLs of each round."""
+
+
+def main(act: str, path: Path, count: int) -> None:
+    """Do what the arguments say."""
+    with Store.open(path, options={}) as store:
+        if act == "work":
+            keys._WAITING = 400  # so that keys are always on their way into the table
+            for number in range(store.counts().known // ADDED, count):
+                work(store, number)
+                sys.stdout.write(f"{number + 1}\n")
+                sys.stdout.flush()
+        else:
+            sys.stdout.write(json.dumps(fill(store, count)))
+
+
+def page(number: int, sites: int = 3) -> NewUrl:
+    """The page of a number: 61 characters on average, ten times as many on each level as above it."""
+    depth = len(str(number))
+    url = f"https://s{number % sites}.example.org/{number // 1000:06}/{'x' * (number % 30)}-{number}.html"
+    return NewUrl(url_key(url), url, f"s{number % sites}", depth, number // 100, float(depth))
+
+
+def work(store: Store, number: int) -> None:
+    """One round: URLs new and known, some of the others taken, some of those with an outcome; a commit."""
+    start = number * ADDED
+    assert store.add([page(one) for one in range(start, start + ADDED)]) == ADDED
+    assert store.add([page(one) for one in range(max(0, start - 500), start, 10)]) == 0
+    taken = [known.number for site in store.sites().copy() for known in store.take(site, TAKEN)]
+    for one in taken[:DONE]:
+        store.done(one)
+    for one in taken[DONE : DONE + REFUSED]:
+        store.refuse(one, "budget")
+    store.put_back(taken[-1])
+    store.set_value("rounds", number + 1)
+    store.commit()
+    if number % 5 == 0:
+        store.sync()
+
+
+def fill(store: Store, count: int) -> dict[str, float]:
+    """Microseconds of CPU for each URL, and the greatest resident size in MB."""
+    order = random.Random(1)
+    figures = {"new": each(lambda pages: add(store, pages), range(count))}
+    recent = range(count - min(count, 50_000), count)
+    figures["known, recent"] = each(lambda pages: add(store, pages), recent)
+    cold = [order.randrange(count) for _ in range(min(count, 50_000))]
+    figures["known, any"] = each(lambda pages: add(store, pages), cold)
+    began = time.process_time()
+    taken = [known for site in list(store.sites()) * 20 for known in store.take(site, 32)]
+    figures["take"] = (time.process_time() - began) / len(taken) * 1e6
+    figures["MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return figures
+
+
+def add(store: Store, pages: list[NewUrl]) -> None:
+    """Add and commit, as a crawl does."""
+    store.add(pages)
+    store.commit()
+
+
+def each(act: Callable[[list[NewUrl]], None], numbers: Sequence[int]) -> float:
+    """Microseconds of CPU that a page took, a thousand at a time."""
+    spent = 0.0
+    for start in range(0, len(numbers), 1000):
+        pages = [page(number, 1000) for number in numbers[start : start + 1000]]
+        began = time.process_time()
+        act(pages)
+        spent += time.process_time() - began
+    return spent / len(numbers) * 1e6
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,400 @@
+"""The frontier on disk: it agrees with a model, whatever is done in whatever order, killed or not."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from parascrape.crawling import database, keys
+from parascrape.crawling.store import Counts, Known, NewUrl, Store, url_key
+from parascrape.errors import UsageError
+
+OPTIONS = {"depth": 3, "include": ["*/a/*"]}
+
+
+@pytest.fixture(autouse=True)
+def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_SYNCHRONOUS", "OFF")
+    monkeypatch.setattr(database, "_WAITING", 0.01)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where there is no frontier yet."""
+    return tmp_path / "out.frontier"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    """An empty one."""
+    with Store.open(path, options=OPTIONS) as opened:
+        yield opened
+
+
+def page(name: object, depth: int = 0, rank: float | None = None, **more: object) -> NewUrl:
+    """A page of the site ``h``."""
+    url = f"http://h/{name}"
+    return NewUrl(url_key(url), url, "h", depth, 0, depth if rank is None else rank)._replace(**more)  # type: ignore[arg-type]
+
+
+def names(taken: list[Known]) -> list[str]:
+    """What `page` was called with."""
+    return [known.url.removeprefix("http://h/") for known in taken]
+
+
+# --- what is taken ------------------------------------------------------------------------------------
+
+
+def test_what_is_known_of_a_url_comes_back(store: Store) -> None:
+    """With the URL of the page that it was found on."""
+    store.add(
+        [page("start"), page("map", 1, found_on=1, kind="sitemap"), page("x", 2, found_on=2, scraper="m:f")]
+    )
+    assert store.take("h", 9) == [
+        Known(1, "http://h/start", 0, "", "", ""),
+        Known(2, "http://h/map", 1, "http://h/start", "sitemap", ""),
+        Known(3, "http://h/x", 2, "http://h/map", "", "m:f"),
+    ]
+    assert store.take("h", 9) == store.take("other", 9) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "order"),
+    [
+        ([page("a", 1), page("b", 0), page("c", 0)], "bca"),
+        ([page("a", 0, 5.0), page("b", 9, -2.5), page("c", 0, math.nan), page("d", 0, math.inf)], "bacd"),
+        ([page("a", 2), page("b", 1), page("a", 0)], "ab"),
+        ([page("a", 0, -math.inf), page("b", 0, math.nan), page("b", 0, 1.0), page("c", 0, 2.0)], "abc"),
+    ],
+    ids=["depth", "rank", "a better depth", "a better rank"],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_order_is_that_of_ranks_and_then_of_numbers(
+    store: Store, found: list[NewUrl], order: str, at_once: bool
+) -> None:
+    """No number as a rank is the last of all; what is found again keeps the better one."""
+    for batch in [found] if at_once else [[url] for url in found]:
+        store.add(batch)
+    assert "".join(names(store.take("h", 9))) == order
+
+
+def test_a_shorter_way_is_the_one_that_is_told(store: Store) -> None:
+    """Depth and the page it was found on go together."""
+    store.add([page("a"), page("b"), page("c", 3, found_on=1)])
+    store.add([page("c", 2, found_on=2), page("c", 2, found_on=1)])
+    assert store.take("h", 9)[2][2:4] == (2, "http://h/b")
+
+
+@pytest.mark.parametrize("ranked", [False, True], ids=["breadth-first", "best-first"])
+def test_what_is_too_deep_waits(store: Store, ranked: bool) -> None:
+    """Until a take that may have it, also where its rank comes first."""
+    store.add([page(depth, depth, -depth if ranked else None) for depth in range(4)])
+    assert names(store.take("h", 9, max_depth=1)) == (["1", "0"] if ranked else ["0", "1"])
+    assert store.take("h", 9, max_depth=1) == []
+    assert names(store.take("h", 1, max_depth=2)) == ["2"]
+    assert store.sites() == {"h": 1}
+    assert names(store.take("h", 9)) == ["3"]
+    assert store.sites() == {}
+
+
+def test_what_is_too_deep_is_not_looked_over(store: Store) -> None:
+    """Breadth-first, a take that finds nothing costs the same with ten thousand waiting."""
+    store.add([page(number, 5) for number in range(10_000)])
+    ticks: list[int] = []
+    store._database._connection.set_progress_handler(lambda: ticks.append(1), 1000)
+    assert store.take("h", 32, max_depth=4) == []
+    assert len(store.take("h", 32, max_depth=5)) == 32
+    assert len(ticks) < 5
+
+
+def test_refused_urls_have_their_reasons(store: Store) -> None:
+    """Those taken, those found by a look at each, and those that were refused before they were added."""
+    store.add([page("calendar/1", refused="trap: calendar"), *map(page, range(2500))])
+    store.refuse(store.take("h", 1)[0].number, "budget")
+    assert store.refuse_matching("h", lambda url: url.endswith("7"), "sevens") == 250
+    assert store.refuse_matching("nowhere", lambda url: True, "sevens") == 0
+    assert store.counts() == Counts(2501, 2249, 0, {"trap: calendar": 1, "budget": 1, "sevens": 250})
+    assert store.refused_examples("sevens", 2) == ["http://h/7", "http://h/17"]
+    assert store.refused_examples("never", 2) == []
+    assert store.sites() == {"h": 2249}
+
+
+def test_many_are_marked_while_they_are_read(store: Store) -> None:
+    """Each once, a thousand at a time."""
+    store.add([page(number) for number in range(2500)])
+    assert store.mark_done(number for number, _ in store.each_pending()) == 2500
+    assert (store.sites(), store.take("h", 1)) == ({}, [])
+    assert store.mark_pending(number for number, _ in store.each_done()) == 2500
+    assert store.mark_pending([1, 9999]) == 0
+    assert [number for number, _ in store.each_pending()] == list(range(1, 2501))
+    assert len(store.take("h", 9999)) == 2500
+
+
+# --- a model --------------------------------------------------------------------------------------------
+
+
+class Model(RuleBasedStateMachine):
+    """The store beside dictionaries that do the same; keys and what is recent overflow all the time."""
+
+    folder = Path()
+
+    @initialize()
+    def begin(self) -> None:
+        """An empty store."""
+        self.path = Path(tempfile.mkdtemp(dir=self.folder)) / "0"
+        self.store = Store.open(self.path, options=OPTIONS)
+        self.urls: list[dict[str, object]] = []
+        self.taken: set[int] = set()
+        self.saved: list[dict[str, object]] = []
+
+    def teardown(self) -> None:
+        """Give the file back."""
+        self.store.close()
+
+    def ready(self, site: str = "") -> list[tuple[float, int]]:
+        """What can be taken, in order."""
+        return sorted(
+            (url["rank"], number)  # type: ignore[misc]
+            for number, url in enumerate(self.urls, 1)
+            if url["state"] == "" and number not in self.taken and site in (url["site"], "")
+        )
+
+    @rule(
+        found=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3), st.integers(0, 2)), max_size=12),
+        ranked=st.booleans(),
+    )
+    def add(self, found: list[tuple[int, int, int]], ranked: bool) -> None:
+        """Some of forty URLs, on two sites."""
+        batch, new = [], 0
+        for name, depth, rank in found:
+            one = page(name, depth, float(rank if ranked else depth), site=f"h{name % 2}")
+            batch.append(one)
+            held = [number for number, url in enumerate(self.urls, 1) if url["url"] == one.url]
+            if not held:
+                new += 1
+                self.urls.append(
+                    {"url": one.url, "site": one.site, "depth": depth, "rank": one.rank, "state": ""}
+                )
+            elif self.urls[held[0] - 1]["state"] == "" and held[0] not in self.taken:
+                known = self.urls[held[0] - 1]
+                known["depth"], known["rank"] = min(known["depth"], depth), min(known["rank"], one.rank)  # type: ignore[type-var]
+        assert self.store.add(batch) == new
+
+    @rule(site=st.sampled_from(["h0", "h1"]), limit=st.integers(1, 6), bound=st.none() | st.integers(0, 2))
+    def take(self, site: str, limit: int, bound: int | None) -> None:
+        """The first ones that are not too deep."""
+        fit = [n for _, n in self.ready(site) if bound is None or self.urls[n - 1]["depth"] <= bound]  # type: ignore[operator]
+        found = self.store.take(site, limit, max_depth=bound)
+        assert [known.number for known in found] == fit[:limit]
+        assert [known.depth for known in found] == [self.urls[n - 1]["depth"] for n in fit[:limit]]
+        self.taken.update(fit[:limit])
+
+    @precondition(lambda self: self.taken)
+    @rule(data=st.data(), state=st.sampled_from(["done", "trap", "budget", ""]))
+    def land(self, data: st.DataObject, state: str) -> None:
+        """What was taken has an outcome, or is put back."""
+        number = data.draw(st.sampled_from(sorted(self.taken)))
+        self.taken.remove(number)
+        self.urls[number - 1]["state"] = state
+        if not state:
+            self.store.put_back(number)
+        elif state == "done":
+            self.store.done(number)
+        else:
+            self.store.refuse(number, state)
+
+    @precondition(lambda self: self.urls)
+    @rule(data=st.data(), done=st.booleans())
+    def mark(self, data: st.DataObject, done: bool) -> None:
+        """Any URL, whatever became of it."""
+        numbers = data.draw(st.sets(st.integers(1, len(self.urls)), max_size=5))
+        (self.store.mark_done if done else self.store.mark_pending)(numbers)
+        for number in numbers:
+            self.urls[number - 1]["state"] = "done" if done else ""
+        self.taken -= numbers
+
+    @rule(digit=st.integers(0, 9))
+    def refuse_matching(self, digit: int) -> None:
+        """Those of one site whose URLs end so."""
+        fit = [n for _, n in self.ready("h1") if str(self.urls[n - 1]["url"]).endswith(str(digit))]
+        assert self.store.refuse_matching("h1", lambda url: url.endswith(str(digit)), "trap") == len(fit)
+        for number in fit:
+            self.urls[number - 1]["state"] = "trap"
+
+    @rule()
+    def commit(self) -> None:
+        """From here on it lasts."""
+        self.store.commit()
+        self.saved = [dict(url) for url in self.urls]
+
+    @rule(killed=st.booleans())
+    def open_again(self, killed: bool) -> None:
+        """As it was closed; or, of a copy of what was on the disk, as it was committed."""
+        if killed:
+            before, self.path = self.path, self.path.with_name(str(int(self.path.name) + 1))
+            for suffix in ("", "-wal"):
+                shutil.copy(f"{before}{suffix}", f"{self.path}{suffix}")
+            self.urls = [dict(url) for url in self.saved]
+        self.store.close()
+        self.store = Store.open(self.path, options=OPTIONS)
+        self.taken.clear()
+        self.saved = [dict(url) for url in self.urls]
+
+    @invariant()
+    def counts_agree(self) -> None:
+        """Also where nothing was written."""
+        if self.urls:
+            states = [url["state"] for url in self.urls]
+            refused = {name: states.count(name) for name in ("trap", "budget") if name in states}
+            assert self.store.counts() == (len(states), states.count(""), states.count("done"), refused)
+            held = {site: len(self.ready(site)) for site in ("h0", "h1")}
+            assert self.store.sites() == {site: count for site, count in held.items() if count}
+
+    @invariant()
+    def every_url_has_its_number(self) -> None:
+        """And one that is not known none."""
+        if self.urls:
+            wanted = {url["url"]: number for number, url in enumerate(self.urls, 1)}
+            for name in (0, 7, 13, 22, 40):
+                url = f"http://h/{name}"
+                assert self.store.find(url_key(url)) == wanted.get(url)
+
+
+def test_the_store_does_what_the_model_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In any order, with kills and without."""
+    for name, value in {"_WAITING": 5, "_PER_COMMIT": 2, "_PACE": 0, "_RECENT": 3, "_RANKS": 2}.items():
+        monkeypatch.setattr(keys, name, value)
+    monkeypatch.setattr(Model, "folder", tmp_path)
+    Model.TestCase.settings = settings(
+        max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    Model.TestCase("runTest").debug()
+
+
+# --- files --------------------------------------------------------------------------------------------------
+
+
+def test_values_and_urls_last(path: Path) -> None:
+    """From one opening to the next."""
+    with Store.open(path, options=OPTIONS) as store:
+        assert store.value("groups") is None
+        store.set_value("groups", {"a": [1, 2.5, None, "本"]})
+        store.add([page("a"), page("b", 1, found_on=1)])
+        store.done(store.take("h", 1)[0].number)
+    with Store.open(path, options=dict(reversed(OPTIONS.items()))) as store:
+        assert store.value("groups") == {"a": [1, 2.5, None, "本"]}
+        assert list(store.each_done()) == [(1, "http://h/a")]
+        assert names(store.take("h", 9)) == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"depth": 4, "include": ["*/a/*"]}, "has depth 3, not 4"),
+        ({"depth": 3, "include": []}, r'has include \["\*/a/\*"\], not \[\]'),
+        ({"depth": 3}, r'has include \["\*/a/\*"\], not null'),
+        ({**OPTIONS, "reach": "x" * 200}, r'has reach null, not "x{78}…'),
+    ],
+)
+def test_other_options_are_another_crawl(path: Path, options: dict[str, object], said: str) -> None:
+    """The first that differs is named, and the file stays as it is."""
+    Store.open(path, options=OPTIONS).close()
+    with pytest.raises(UsageError, match=rf"out\.frontier {said}: --overwrite starts anew$"):
+        Store.open(path, options=options)
+    Store.open(path, options=OPTIONS).close()
+
+
+def foreign(path: Path, *statements: str) -> None:
+    """Do these in a new database, or in what is there."""
+    with closing(sqlite3.connect(path)) as other:
+        for statement in statements:
+            other.execute(statement)
+        other.commit()
+
+
+def damage(path: Path, start: int) -> None:
+    """Spoil all from this byte on of a frontier; nothing for -1."""
+    with Store.open(path, options=OPTIONS) as store:
+        store.add([page(number) for number in range(2000)])
+    whole = path.read_bytes()
+    start = start % (len(whole) + 1)
+    path.write_bytes(whole[:start] + b"\xff" * (len(whole) - start))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            lambda path: path.write_bytes(b'{"url": "http://h/"}\n' * 500),
+            "is no frontier of a crawl, or damaged",
+        ),
+        (lambda path: foreign(path, "CREATE TABLE bookmarks (url TEXT)"), "is no frontier of a crawl"),
+        (lambda path: foreign(path, "PRAGMA application_id = 7"), "is no frontier of a crawl"),
+        (
+            lambda path: (damage(path, -1), foreign(path, "PRAGMA user_version = 9")),
+            "has format 9, not 1",
+        ),
+        (lambda path: damage(path, 100), "is no frontier of a crawl, or damaged"),
+        (lambda path: damage(path, 4096), "is no frontier of a crawl, or damaged"),
+        (lambda path: damage(path, 30_000), "is no frontier of a crawl, or damaged"),
+    ],
+    ids=["records", "foreign", "marked", "format", "header", "tables", "rows"],
+)
+def test_what_is_no_frontier_is_let_be(path: Path, make: object, said: str) -> None:
+    """With one line that says what to do; not a byte of it is changed."""
+    make(path)  # type: ignore[operator]
+    before = path.read_bytes()
+    with pytest.raises(UsageError) as caught:
+        Store.open(path, options=OPTIONS)
+    assert str(caught.value) == f"{path} {said}: --overwrite starts anew"
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("begun", [(), ("PRAGMA journal_mode = WAL", "VACUUM")], ids=["nothing", "no tables"])
+def test_a_file_that_was_only_begun_is_a_new_one(path: Path, begun: tuple[str, ...]) -> None:
+    """A process was killed before there were tables."""
+    path.touch()
+    foreign(path, *begun)
+    with Store.open(path, options=OPTIONS) as store:
+        assert store.counts() == (0, 0, 0, {})
+
+
+def test_a_file_has_one_user(path: Path, store: Store) -> None:
+    """A second one is told so."""
+    with pytest.raises(UsageError, match="is in use by another process"):
+        Store.open(path, options=OPTIONS)
+
+
+def test_where_no_file_can_be_there_is_no_store(tmp_path: Path) -> None:
+    """A folder of its name, or a file for its folder."""
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "x"):
+        with pytest.raises(UsageError, match=r"^cannot open .*: "):
+            Store.open(path, options=OPTIONS)
+
+
+def test_removed_is_removed(path: Path) -> None:
+    """With the log that a killed process has left, which is not taken for the next one's."""
+    Store.remove(path)
+    store = Store.open(path, options=OPTIONS)
+    store.add([page("a")])
+    store.commit()
+    log = Path(f"{path}-wal").read_bytes()
+    store.close()
+    Store.remove(path)
+    assert list(path.parent.iterdir()) == []
+    Path(f"{path}-wal").write_bytes(log)
+    with Store.open(path, options={}) as anew:
+        assert anew.counts().known == 0
+    with pytest.raises(UsageError, match="cannot delete"):
+        Store.remove(path.parent)

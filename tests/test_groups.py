@@ -1,0 +1,362 @@
+"""groups: endless sites are stopped by name, honest ones of any size are not; simulated, without a server."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parascrape.crawling.groups import TRAP_BUDGET, Groups, Trap
+from parascrape.discovery.likeness import exact_hash, says_missing, simhash
+from parascrape.discovery.shapes import without_session
+
+HOST = "http://h"
+WINDOW = 30
+GOLDEN = 0x9E3779B97F4A7C15  # times a number: 64 bits that are not near the next one's
+TEMPLATE = "Example home about contact imprint privacy terms help search login register basket newsletter"
+MONTHS = "January February March April May June July August September October November December"
+
+
+class Text(NamedTuple):
+    """A simulated page."""
+
+    text: str
+    links: Iterable[str] = ()
+    title: str = "Example"
+
+
+def crawl(site: Callable[[str], Text], start: str = "/", *, groups: Groups, most: int) -> int:
+    """How many pages of a site are fetched, breadth first, at most so many."""
+    known, waiting, fetched = {start}, deque([(start, 0, "")]), 0
+    while waiting and fetched < most:
+        path, depth, found_on = waiting.popleft()
+        url = HOST + path
+        if groups.trap_of(url):
+            groups.refuse(url)
+            continue
+        groups.handed_out(url, depth, found_on=found_on)
+        fetched += 1
+        page = site(path)
+        if groups.wants_text(url):
+            missing = says_missing(page.title, "", len(page.text))
+            groups.note(
+                url, depth=depth, likeness=simhash(page.text), exact=exact_hash(page.text), missing=missing
+            )
+        for link in page.links:
+            if without_session(link) not in known:
+                known.add(without_session(link))
+                waiting.append((link, depth + 1, url))
+    return fetched
+
+
+def number_of(path: str) -> int:
+    """The number that stands in the path, 0 without one."""
+    return int("".join(filter(str.isdigit, path)) or 0)
+
+
+def word(number: int) -> str:
+    """A word of its own for each number."""
+    return "w" + "".join(chr(97 + int(digit)) for digit in str(number))
+
+
+def calendar(last: int, first: int = 24_000) -> Callable[[str], Text]:
+    """The months as /calendar/2000/1, each with links to those beside it, until the last."""
+
+    def site(path: str) -> Text:
+        year, month = map(int, path.split("/")[2:]) if path != "/" else (first // 12, 1)
+        here = year * 12 + month - 1
+        beside = [one for one in (here - 1, here + 1) if first <= one <= last]
+        days = " ".join(f"Mon {day}" for day in range(1, 29))
+        links = [f"/calendar/{one // 12}/{one % 12 + 1}" for one in beside]
+        return Text(f"{TEMPLATE} {MONTHS.split()[month - 1]} {year} {days} previous next", links)
+
+    return site
+
+
+def by_query(path: str) -> Text:
+    """Forty things, sorted and filtered in every way, the same things whatever the query says."""
+    number = number_of(path)
+    things = [word(one) for one in range(40)]
+    turned = things[number % 40 :] + things[: number % 40]
+    return Text(f"{TEMPLATE} {' '.join(turned)}", [f"/list?sort=s{3 * number + one}" for one in (1, 2, 3)])
+
+
+def any_slug(path: str) -> Text:
+    """A page for whatever is asked for, that says that it is not there and links to more."""
+    links = [f"/p/{path[-20:].strip('/').replace('/', '-')}{end}" for end in "ab"]
+    return Text(f"{TEMPLATE} We have no {path}, sorry", links, "Page not found - Example")
+
+
+def same_text(path: str) -> Text:
+    """One text under any name, by numbers."""
+    return Text(TEMPLATE, [f"/copy/{2 * number_of(path) + one}" for one in (1, 2)])
+
+
+def steps(path: str) -> Text:
+    """A next page for ever, without a date."""
+    number = number_of(path)
+    return Text(f"{TEMPLATE} step {number} next", [f"/step/{number + 1}"])
+
+
+@pytest.mark.parametrize(
+    ("site", "name", "most"),
+    [
+        (calendar(10**6), "calendar", TRAP_BUDGET + WINDOW),
+        (steps, "endless_chain", TRAP_BUDGET + WINDOW),
+        (by_query, "query_variations", TRAP_BUDGET + WINDOW),
+        (any_slug, "soft_404", TRAP_BUDGET + WINDOW),
+        (same_text, "duplicate_pages", TRAP_BUDGET + WINDOW),
+    ],
+)
+def test_an_endless_site_is_stopped_by_its_name(site: Callable[[str], Text], name: str, most: int) -> None:
+    """After the budget and a window, with an example, and what is refused counted."""
+    groups = Groups()
+    assert TRAP_BUDGET < crawl(site, groups=groups, most=3000) <= most + 1
+    [trap] = groups.closed()
+    assert trap.name == name
+    assert TRAP_BUDGET <= trap.pages <= most
+    assert trap.example.startswith(HOST)
+    assert trap.refused >= 1
+
+
+def numbered(path: str) -> Text:
+    """A thousand listings, each with twenty things; all differ in numbers only."""
+    number = number_of(path)
+    if path.startswith("/item/"):
+        return Text(f"{TEMPLATE} thing {number} costs {number % 97} euros")
+    links = [f"/item/{number * 20 + one}" for one in range(1, 21)] if number else []
+    return Text(f"{TEMPLATE} listing {number}", [*links, f"/list/{number + 1}"] if number < 1000 else links)
+
+
+def pagination(path: str) -> Text:
+    """Five thousand pages that lead to one another, ten different things on each."""
+    number = number_of(path)
+    things = " ".join(word(10 * number + one) for one in range(10))
+    return Text(f"{TEMPLATE} {things}", [f"/news?page={number + 1}"] if number < 5000 else [])
+
+
+def few_a_listing(path: str) -> Text:
+    """Two things a listing, over hundreds of levels: only the listings are a chain, and they differ."""
+    number = number_of(path)
+    if path.startswith("/item/"):
+        return Text(f"{TEMPLATE} thing {number}")
+    links = [f"/item/{2 * number + one}" for one in (0, 1)] + [f"/list/{number + 1}"] * (number < 1500)
+    return Text(f"{TEMPLATE} {' '.join(word(4 * number + one) for one in range(4))}", links)
+
+
+def wiki(path: str) -> Text:
+    """Fifteen hundred articles that lead to each other, with their histories."""
+    number = number_of(path)
+    words = " ".join(word(number * 50 + one) for one in range(50))
+    if "?" in path:
+        return Text(f"{TEMPLATE} history of {words}")
+    others = [f"/wiki/A{(7 * number + one) % 1500}" for one in range(1, 6)]
+    return Text(f"{TEMPLATE} {words}", [*others, f"/wiki/A{number}?action=history"])
+
+
+def with_sessions(path: str) -> Text:
+    """Fifty pages whose links carry a new session id each time."""
+    number = number_of(without_session(path))
+    links = [f"/p/{one}?PHPSESSID={number * 50 + one:032d}" for one in range(50)]
+    return Text(f"{TEMPLATE} {word(number)}", links)
+
+
+@pytest.mark.parametrize(
+    ("site", "pages"),
+    [
+        (numbered, 1 + 1000 + 20_000),
+        (pagination, 5001),
+        (few_a_listing, 1 + 1500 + 3002),
+        (wiki, 2 * 1500 + 1),
+        (with_sessions, 51),
+        (calendar(24_023), 25),
+    ],
+)
+def test_an_honest_site_is_crawled_whole(site: Callable[[str], Text], pages: int) -> None:
+    """Templates, long pagination, few things a listing, a wiki, session ids, a calendar of two years."""
+    groups = Groups()
+    assert crawl(site, groups=groups, most=30_000) == pages
+    assert groups.closed() == []
+
+
+def test_a_hundred_thousand_pages_of_one_template_are_no_trap() -> None:
+    """Found a thousand a level, or all at once; and few of them are read."""
+    groups, read = Groups(), 0
+    for number in range(100_000):
+        url = f"{HOST}/item/{number}"
+        groups.handed_out(url, number // 1000)
+        if groups.wants_text(url):
+            read += 1
+            groups.note(url, depth=1, likeness=7, exact=number + 1, missing=False)
+    assert groups.closed() == []
+    assert read <= 14 * WINDOW
+
+
+def feed(groups: Groups, numbers: Iterable[int], *, exact: int | None = 1, missing: bool = False) -> None:
+    """Pages of one pattern, a level each, all of one text where ``exact`` is given."""
+    for number in numbers:
+        url = f"{HOST}/item/{number}"
+        groups.handed_out(url, number)
+        if groups.wants_text(url):
+            groups.note(
+                url,
+                depth=number,
+                likeness=number * GOLDEN % 2**64,
+                exact=exact or number + 1,
+                missing=missing,
+            )
+
+
+def trapped(groups: Groups) -> str:
+    """What the pattern of `feed` is closed as."""
+    return groups.trap_of(f"{HOST}/item/0")
+
+
+@pytest.mark.parametrize(("budget", "most"), [(1, 60), (100, 140), (1000, 1031)])
+def test_the_budget_is_what_a_suspected_pattern_may_have(budget: int, most: int) -> None:
+    """And the rest of a window: a small budget is spent when there is evidence."""
+    groups = Groups(budget=budget)
+    feed(groups, range(budget))
+    assert not trapped(groups)
+    feed(groups, range(budget, most))
+    assert trapped(groups) == "duplicate_pages"
+
+
+def test_without_a_budget_nothing_is_closed_and_nothing_read() -> None:
+    """Zero stands for any number of pages."""
+    groups = Groups(budget=0)
+    feed(groups, range(5000))
+    assert not trapped(groups)
+    assert not groups.wants_text(f"{HOST}/item/1")
+
+
+def test_a_suspicion_that_is_not_confirmed_is_dropped() -> None:
+    """The first pages are all alike, those after them are not."""
+    groups = Groups()
+    feed(groups, range(60))
+    feed(groups, range(60, 6000), exact=None)
+    assert not trapped(groups)
+
+
+def test_a_pattern_that_was_honest_may_have_the_budget_again() -> None:
+    """Twenty thousand pages in, one window is not enough."""
+    groups = Groups()
+    feed(groups, range(10_000), exact=None)
+    feed(groups, range(10_000, 21_500))
+    assert not trapped(groups)
+    feed(groups, range(21_500, 30_000))
+    assert trapped(groups) == "duplicate_pages"
+    assert 20_000 < number_of(groups.closed()[0].example) < 24_000
+
+
+@pytest.mark.parametrize(("alike", "name"), [(26, ""), (27, "duplicate_pages")])
+def test_nine_in_ten_of_a_window_must_be_alike(alike: int, name: str) -> None:
+    """27 of the 30 pages that are read."""
+    groups = Groups(budget=20)
+    feed(groups, range(20 + alike - 1))
+    feed(groups, range(20 + alike - 1, 49), exact=None)
+    assert trapped(groups) == name
+
+
+@pytest.mark.parametrize(("missing", "name"), [(True, "soft_404"), (False, "")])
+def test_pages_that_say_that_nothing_is_there_need_not_be_alike(missing: bool, name: str) -> None:
+    """A soft 404 shows the name that was asked for."""
+    groups = Groups()
+    feed(groups, range(1100), exact=None, missing=missing)
+    assert trapped(groups) == name
+
+
+def test_pages_without_text_are_no_evidence() -> None:
+    """An exact hash of zero says nothing; nor do pages that nobody handed out."""
+    groups = Groups()
+    for number in range(3000):
+        url = f"{HOST}/item/{number}"
+        groups.handed_out(url, 1)
+        groups.note(url, depth=1, likeness=0, exact=0, missing=True)
+        groups.note(f"{HOST}/other/{number}", depth=1, likeness=1, exact=1, missing=True)
+    assert groups.closed() == []
+
+
+def test_refused_urls_are_counted() -> None:
+    """With the trap's name, its pages and an example; what is still under way counts as a page."""
+    groups = Groups()
+    feed(groups, range(1031))
+    for number in range(5):
+        groups.refuse(f"{HOST}/item/x{number}")
+        groups.refuse(f"{HOST}/elsewhere/{number}")
+    [trap] = groups.closed()
+    pages, example = trap.pages, trap.example
+    assert trap == Trap(f"{HOST}/item/*", "duplicate_pages", pages, example, 5)
+    groups.handed_out(f"{HOST}/item/z", 3)
+    assert groups.closed()[0].pages == pages + 1
+    assert groups.trap_of(f"{HOST}/items/1") == ""
+
+
+def test_the_longest_unheard_of_is_forgotten() -> None:
+    """Closed patterns are not, nor those that are seen again and again."""
+    groups = Groups(patterns=10)
+    feed(groups, range(1031))
+    for number in range(1000):
+        groups.handed_out(f"{HOST}/d{'x' * (number % 400)}/1", 1)
+        groups.handed_out(f"{HOST}/kept/{number}", 1)
+    assert trapped(groups)
+    patterns = [row[0] for row in groups.dump()["open"]]
+    assert patterns == [f"{HOST}/kept/*"]
+
+
+def test_what_is_saved_is_restored() -> None:
+    """Closed patterns, refusals, counts and suspicions, by way of JSON."""
+    groups = Groups()
+    assert not groups.changed
+    assert Groups.restore({}).closed() == []
+    feed(groups, range(500))
+    assert groups.changed
+    again = Groups.restore(json.loads(json.dumps(groups.dump())))
+    assert not groups.changed
+    assert again.dump() == groups.dump()
+    feed(again, range(500, 1031))
+    assert trapped(again) == "duplicate_pages"
+    again.dump()
+    again.refuse(f"{HOST}/item/9")
+    assert again.changed
+    assert Groups.restore(json.loads(json.dumps(again.dump()))).closed() == again.closed()
+
+
+@pytest.mark.parametrize(("budget", "closed"), [(500, True), (1000, True), (2000, False), (0, False)])
+def test_a_larger_budget_opens_a_closed_pattern(budget: int, closed: bool) -> None:
+    """Until that is spent too."""
+    groups = Groups()
+    feed(groups, range(1031))
+    again = Groups.restore(groups.dump(), budget=budget)
+    assert bool(trapped(again)) is closed
+    feed(again, range(1031, 2031))
+    assert bool(trapped(again)) is (budget > 0)
+
+
+@pytest.mark.parametrize("data", [{"open": [["p", 1]]}, {"open": [3]}, {"closed": [[1, 2]]}])
+def test_what_was_never_saved_is_not_restored(data: dict[str, object]) -> None:
+    """A wrong number of values is an error."""
+    with pytest.raises((ValueError, TypeError)):
+        Groups.restore(data)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), max_size=200))
+def test_counts_hold_in_any_order_of_calls(calls: list[tuple[int, int, bool]]) -> None:
+    """Pages that are noted late, twice or never: what is handed out is counted once each."""
+    groups = Groups(budget=5)
+    handed_out = [0] * 4
+    for directory, what, missing in calls:
+        url = f"{HOST}/{'abcd'[directory]}/1"
+        for _ in range(10 * what):
+            groups.handed_out(url, what)
+            handed_out[directory] += 1
+            groups.note(url, depth=what, likeness=what, exact=1 + what, missing=missing)
+    data = groups.dump()
+    counts = {row[0]: row[1] for row in data["open"]} | {row[0]: row[2] for row in data["closed"]}
+    expected = {f"{HOST}/{'abcd'[one]}/*": count for one, count in enumerate(handed_out)}
+    assert counts == {pattern: count for pattern, count in expected.items() if count >= 20}
