@@ -72,7 +72,7 @@ def test_a_signal_ends_the_run_with_what_is_in_flight(
     code, out, errors = finish(process)
     assert (code, out) == (status, "")
     assert "Traceback" not in errors
-    assert "Stopped before the end of the list." in errors
+    assert "Stopped before the end." in errors
     assert 1 <= len(read_records(tmp_path / "out")) < 60
     assert bool(below) == (mode == "process")
     assert until(lambda: not any(map(lives, below)), 1.0)

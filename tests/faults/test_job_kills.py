@@ -48,4 +48,4 @@ def test_ctrl_c_reaches_the_harvest_once(site: Site, tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     status, _, errors = finish(process)
     assert status == 130
-    assert "Stopped before the end of the list." in errors
+    assert "Stopped before the end." in errors

@@ -270,7 +270,7 @@ def _say_start(
 
 def _say_end(tally: Tally, settings: Settings, display: Display, target: Target, status: int) -> None:
     if status > 128:
-        sys.stderr.write("Stopped before the end of the list. The same command again goes on from here.\n")
+        sys.stderr.write("Stopped before the end. The same command again goes on from here.\n")
     elif not tally.done and status != _EXIT_LOST:
         sys.stderr.write(f"{target.nothing}\n")
     run = Run(tally.seconds, settings, available_cpus(), tally.bytes, machine_load())
