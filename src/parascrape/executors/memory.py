@@ -45,7 +45,8 @@ def keep_memory(arenas: int = 0) -> None:
 
     ``arenas`` is for a process that has just begun: its threads share so many heaps, in huge pages where
     the system gives them to whoever asks. Threads with a heap each leave a page's buffers to none but
-    themselves, so that all of them fall out of the processor's caches: a tenth of light parsing.
+    themselves: 4,000 light pages on two processes of 8 threads took 98 MB a process in place of 62, and
+    64,000 page faults in place of 21,500.
     """
     mallopt = _libc("mallopt")
     if mallopt is not None:
