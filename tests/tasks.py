@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +174,22 @@ def meet(folder: str, number: int, others: int) -> bool:
 def big(size: int) -> bytes:
     """A value of so many bytes."""
     return b"x" * size
+
+
+def count_heaps() -> int:
+    """How many heaps glibc has made for threads, of 64 MB of addresses each, with this one at work."""
+    kept = [bytes(2000) for _ in range(1000)]
+    regions = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
+    ranges = [[int(end, 16) for end in addresses.split("-")] for addresses, *_ in regions]
+    rest = [access == "---p" for _, access, *_ in regions]
+    found = [
+        unused and begin % (64 << 20) == 0 and end - begin == 64 << 20
+        for (begin, _), (_, end), unused in zip(ranges, ranges[1:], rest[1:], strict=False)
+    ]
+    return len(kept) and sum(found)
+
+
+def is_huge() -> bool:
+    """Whether the system has been asked for huge pages in the first heap."""
+    regions = Path("/proc/self/smaps").read_text().split("VmFlags:")
+    return any("[heap]" in region and " hg " in after for region, after in pairwise(regions))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -86,6 +87,16 @@ def test_resident_bytes_are_those_in_use() -> None:
     assert 45 * MB < resident_bytes() - before < 80 * MB
     assert resident_bytes(os.getpid()) > len(kept)
     assert resident_bytes(1 << 30) == 0
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
+def test_threads_of_a_worker_share_one_heap() -> None:
+    """On as many processes as CPUs no thread has a heap of its own; the one heap is in huge pages."""
+    with ProcessExecutor(0, 4, deadline=LIMIT) as opened:
+        heaps = [opened.submit(tasks.count_heaps) for _ in range(40)]
+        assert {future.result(LIMIT) for future in heaps} == {0}
+        if Path("/sys/kernel/mm/transparent_hugepage/enabled").exists():
+            assert opened.submit(tasks.is_huge).result(LIMIT)
 
 
 V2 = "0::/shop/night\n"

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import requests
 from requests.cookies import RequestsCookieJar, get_cookie_header
-from requests.structures import CaseInsensitiveDict
 
 from parascrape import addresses, spent, urls
 from parascrape.bodies import check_type, drain, is_of_type, read_body
@@ -29,6 +28,7 @@ from parascrape.redirects import redirect_target
 from parascrape.retry import RETRY_STATUSES, parse_retry_after
 from parascrape.settings import Settings
 from parascrape.transport.curl import Request, leave, open_session
+from parascrape.transport.headers import Fields
 from parascrape.transport.inflate import ACCEPT_ENCODING, inflate
 from parascrape.validators import NOTHING, Known, condition, hash_answer, validators_of
 
@@ -92,7 +92,8 @@ def _follow(url: str, settings: Settings, meta: Meta, known: Known, wanted_by: s
     for hop in range(settings.max_redirects + 1):
         request = _build_request(target, settings, jar, same_origin=_same_origin(url, target))
         conditions = {} if hop else condition(known, settings.headers)
-        request.headers.update(conditions)
+        if conditions:
+            request.headers.update(conditions)
         response = _send(request, settings, ends, public_only)
         try:
             meta["status"] = response.status_code
@@ -150,12 +151,10 @@ def _build_request(
     request.method = "GET"
     request.url = url
     request.hooks = {"response": []}
-    headers = {
-        "User-Agent": settings.user_agent,
-        "Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8",
-        "Accept-Encoding": ACCEPT_ENCODING,
-    }
-    request.headers = CaseInsensitiveDict(headers)
+    request.headers = Fields()
+    request.headers["User-Agent"] = settings.user_agent
+    request.headers["Accept"] = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
+    request.headers["Accept-Encoding"] = ACCEPT_ENCODING
     for name, value in settings.headers.items():
         if same_origin or name.lower() in _EVERYWHERE:
             request.headers[name] = value

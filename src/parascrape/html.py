@@ -213,6 +213,11 @@ def visible_text(node: LexborNode) -> str:
     """
     if node.tag in _UNSEEN:
         return collapse(node.text())
+    return collapse_spaces(_join_texts(node))
+
+
+def _join_texts(node: LexborNode) -> str:
+    """The texts in an element, joined, with a space where words are parted."""
     parts: list[str] = []
     rest: list[tuple[LexborNode | None, bool]] = []  # where each open element goes on, and if its end parts
     inner = node.first_child
@@ -222,11 +227,13 @@ def visible_text(node: LexborNode) -> str:
             inner, parts_words = rest.pop()
         elif (tag := inner.tag) == _TEXT:
             text = inner.text_content or ""
+            inner = inner.next
             parts_words = text.isspace()
             if text and not parts_words:
-                parts.append(with_spaces(text))
-                parted = parts[-1][-1] == " "
-            inner = inner.next
+                if "\n" in text:
+                    text = with_spaces(text)
+                parts.append(text)
+                parted = text[-1] == " "
         elif tag in _UNSEEN:
             inner, parts_words = inner.next, False
         else:
@@ -236,4 +243,7 @@ def visible_text(node: LexborNode) -> str:
         if parts_words and not parted:
             parts.append(" ")
             parted = True
-    return collapse_spaces("".join(parts))
+    text = "".join(parts)
+    if text.isascii() and not ("\t" in text or "\r" in text):
+        return text
+    return "".join(map(with_spaces, parts))

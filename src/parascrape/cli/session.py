@@ -149,8 +149,7 @@ def run_entries(
 ) -> int:
     """The exit status of harvesting these into the output. Whatever ends it, the output holds whole lines."""
     refuse_during_import()
-    if not settings.process_count:
-        keep_memory()
+    keep_memory()
     check_scraper(settings.scraper, settings.mode, settings.select)
     check_previous(settings.previous, target.output)
     settings = replace(settings, aside=folder_of(target.output), hosts_file=_hosts_file(settings))

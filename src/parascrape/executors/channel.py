@@ -74,22 +74,13 @@ class Channel:
                 return None
             if not data:
                 return None
-            self._incoming += data
-            messages = self._split()
-        return messages
-
-    def _split(self) -> list[Any]:
-        """The whole messages at the head of what has come."""
-        messages: list[Any] = []
-        start, end = 0, len(self._incoming)
-        with memoryview(self._incoming) as view:
-            while end - start >= 8:
-                stop = start + 8 + int.from_bytes(view[start : start + 8], "big")
-                if stop > end:
-                    break
-                messages.append(pickle.loads(view[start + 8 : stop]))  # noqa: S301 (our own worker's)
-                start = stop
-        del self._incoming[:start]
+            if self._incoming:
+                self._incoming += data
+                messages, used = _split(self._incoming)
+                del self._incoming[:used]
+            else:  # nearly always, and a batch of records is worth not being copied
+                messages, used = _split(data)
+                self._incoming += memoryview(data)[used:]
         return messages
 
     def close(self) -> None:
@@ -103,3 +94,17 @@ def _file_of(sock: socket.socket) -> tuple[int, int]:
         return (0, 0)
     found = os.fstat(sock.fileno())
     return found.st_dev, found.st_ino
+
+
+def _split(data: bytes | bytearray) -> tuple[list[Any], int]:
+    """The whole messages at the head of what has come, and how many bytes they have."""
+    messages: list[Any] = []
+    start, end = 0, len(data)
+    with memoryview(data) as view:
+        while end - start >= 8:
+            stop = start + 8 + int.from_bytes(view[start : start + 8], "big")
+            if stop > end:
+                break
+            messages.append(pickle.loads(view[start + 8 : stop]))  # noqa: S301 (our own worker's)
+            start = stop
+    return messages, start

@@ -58,6 +58,7 @@ class ChildOptions(NamedTuple):
     parent: int  # process id
     log_level: int
     memory: int = 0  # bytes it may have before it is replaced; 0: any
+    arenas: int = 1  # heaps for the threads to share: as many as may run at once
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
 
@@ -70,7 +71,7 @@ def run_child(sock: socket.socket, options: ChildOptions) -> None:
     _die_with_parent(options.parent)
     # A parsed page is thousands of objects, few of them garbage: collecting at every 700th costs 2-4 %.
     gc.set_threshold(50_000, 10, 10)
-    keep_memory()
+    keep_memory(options.arenas)
     # A scraper's print() must not land among the records on stdout.
     os.dup2(sys.stderr.fileno() if sys.stderr is not None else 2, 1)
     _look_up_each_second(sock)

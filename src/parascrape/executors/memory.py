@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import mmap
 import os
 import sys
 from collections.abc import Iterator
@@ -24,21 +25,57 @@ MIN_WORKER = 256 << 20
 _SHARE = 0.7
 """Of the memory there is, for all workers together: the parent and others need some too."""
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 """Parameters of glibc's mallopt(3)."""
 
+_USUAL_PAD = 128 << 10
+"""Bytes by which glibc's heap grows, if nobody says otherwise."""
 
-def keep_memory() -> None:
+_HUGE = 2 << 20
+_HEAP = 48 << 20
+"""Bytes of a huge page, and of the heap that is made of them: less than the 64 MB that are kept."""
+
+
+def keep_memory(arenas: int = 0) -> None:
     """Let glibc keep up to 64 MB of freed memory in place of giving each page's buffers back.
 
     A body of 170 kB is otherwise mapped, touched and unmapped again: 80 page faults a page, a tenth of a
     worker's time (4,200 pages on two processes: 346,000 faults and 1.3 s of system time against 26,000
     and 0.6 s). Other C libraries, which have no mallopt, are left as they are.
+
+    ``arenas`` is for a process that has just begun: its threads share so many heaps, in huge pages where
+    the system gives them to whoever asks. Threads with a heap each leave a page's buffers to none but
+    themselves: 4,000 light pages on two processes of 8 threads took 98 MB a process in place of 62, and
+    64,000 page faults in place of 21,500.
     """
     mallopt = _libc("mallopt")
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, 16 << 20)
         mallopt(_TRIM_THRESHOLD, 64 << 20)
+        if arenas:
+            mallopt(_ARENA_MAX, arenas)
+            _extend_in_huge_pages(mallopt)
+
+
+def _extend_in_huge_pages(mallopt: Any) -> None:
+    """Have glibc take the first heap's next 48 MB now, and the system back them by huge pages on use.
+
+    The environment's tunable glibc.malloc.hugetlb does the same, but what a scraper starts would inherit it.
+    """
+    functions = [_libc(name) for name in ("sbrk", "malloc", "free", "madvise")]
+    if not all(functions):
+        return
+    sbrk, malloc, free, advise = functions
+    sbrk.restype = malloc.restype = ctypes.c_void_p
+    free.argtypes = [ctypes.c_void_p]
+    advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    start = -(-sbrk(0) // _HUGE) * _HUGE
+    mallopt(_TOP_PAD, _HEAP)
+    free(malloc(_HUGE))
+    mallopt(_TOP_PAD, _USUAL_PAD)
+    size = sbrk(0) - start
+    if size > 0:  # else the memory came from elsewhere
+        advise(start, size, mmap.MADV_HUGEPAGE)
 
 
 def free_memory() -> None:

@@ -80,6 +80,7 @@ class ProcessExecutor(Executor):
             parent=os.getpid(),
             log_level=logging.getLogger().getEffectiveLevel(),
             memory=worker_bytes or worker_limit(processes),
+            arenas=max(1, available_cpus() // processes),
             initializer=initializer,
             initargs=initargs,
         )

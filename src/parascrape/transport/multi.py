@@ -98,6 +98,7 @@ class Transfers:
         """Begin with no transfer and no connection."""
         self._under_way: dict[Any, _Transfer] = {}
         self._due = float("inf")
+        self._watched: set[int] = set()  # to ask the selector takes 8 us
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._ear, selectors.EVENT_READ)
         self._multi = pycurl.CurlMulti()
@@ -268,10 +269,12 @@ class Transfers:
         """Wait for what libcurl wants to know of a socket; its POLL_IN and POLL_OUT are selectors' own."""
         if what == pycurl.POLL_REMOVE:
             self._selector.unregister(descriptor)
-        elif descriptor in self._selector.get_map():
+            self._watched.discard(descriptor)
+        elif descriptor in self._watched:
             self._selector.modify(descriptor, what)
         else:
             self._selector.register(descriptor, what)
+            self._watched.add(descriptor)
 
     def _set_timer(self, milliseconds: int) -> None:
         self._due = float("inf") if milliseconds < 0 else time.monotonic() + milliseconds / 1000
