@@ -31,7 +31,7 @@ LAYERS = [
     | {"bodies", "columns", "domains", "redirects", "offsets", "processes", "seen", "shared_file", "spent"},
     {"aside", "executors", "frontier", "inputs", "ledger", "locks", "readahead", "scrapers", "sinks"}
     | {"discovery"},
-    {"changes", "host_ledger", "outcomes", "previous", "robots_fetch", "robots_survey", "worker"},
+    {"changes", "host_ledger", "outcomes", "previous", "robots_fetch", "robots_survey", "scraping", "worker"},
     {"harvesting"},
     {"bottleneck", "crawler", "crawling", "history", "twin"},
     {"comparison", "guards", "retention", "spider"} | {"audit", "plan"},
@@ -55,6 +55,7 @@ WITHIN = {
     ("fetch", "fetch_errors"): "fetch stands on the other edges: what went wrong below it",
     ("fetch", "page"): "the same: what it gives",
     ("fetch", "bodies"): "the same: what answers carry",
+    ("worker", "scraping"): "what a page gives is a step of what happens to its URL",
     ("worker", "outcomes"): "what comes of an entry, which both it and the parent write",
     ("bodies", "html"): "whether a type is wanted is a matter of its essence",
     ("fetch", "redirects"): "the same: where an answer leads on",

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parascrape import worker
+from parascrape import scraping
 from parascrape.errors import InvalidUrl, NotHtml, ParascrapeError, StatusError, TaskError, TaskTimeout
 from parascrape.inputs import read_lists
 from parascrape.outcomes import Outcome, fail
@@ -131,9 +131,9 @@ def test_what_is_no_record_says_where(site: Site, scraper: Callable[..., Any], m
 
 def test_a_scraper_that_never_ends_its_items_is_stopped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """At MAX_RECORDS; with just so many it is still good."""
-    monkeypatch.setattr(worker, "MAX_RECORDS", 50)
+    monkeypatch.setattr(scraping, "MAX_RECORDS", 50)
     assert "more than 50 records" in only(scrape(site("/ok"), own.endless))["error"]["message"]
-    monkeypatch.setattr(worker, "MAX_RECORDS", 3)
+    monkeypatch.setattr(scraping, "MAX_RECORDS", 3)
     assert len(records(scrape(site("/ok"), own.listed))) == 3
 
 

@@ -4,40 +4,37 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parascrape import aside, records, spent, urls
-from parascrape.discovery.discover import Discover
-from parascrape.discovery.follow import resolve_follows, scraper_of
 from parascrape.discovery.found import Found, Lead
 from parascrape.errors import (
     BadRecord,
     FetchError,
+    OtherType,
     ParascrapeError,
     Redirected,
-    ScrapeError,
     StatusError,
-    TaskError,
+    TooLarge,
 )
-from parascrape.executors.calls import alone, describe, tell, when_idle
+from parascrape.executors.calls import alone, tell, when_idle
 from parascrape.outcomes import Outcome, fail, order_meta
 from parascrape.page import Page
 from parascrape.records import Meta
-from parascrape.scrapers import scraper_for
 from parascrape.scrapers.fingerprint import fingerprint
+from parascrape.scraping import scrape
 from parascrape.settings import Settings
 from parascrape.urls import Entry
 from parascrape.validators import NOTHING, Known
 
-__all__ = ["MAX_RECORDS", "scrape_page", "scrape_url"]
+if TYPE_CHECKING:
+    from parascrape.discovery.discover import Discover  # 40 ms, for those that crawl
 
-MAX_RECORDS = 100_000
-"""Records of one page; a scraper that yields for ever is stopped there."""
+__all__ = ["scrape_page", "scrape_url"]
 
 MAX_BYTES = 60_000_000
 """Bytes of one page's records, encoded; a worker process could not send back more."""
@@ -165,7 +162,7 @@ def _lines_of(  # noqa: PLR0913
         return [records.encode({"meta": meta})], ()
     if instead is not None:
         return _encode(entry, [instead], meta, page, began), ()
-    found, leads = _scrape(page, settings, entry.place.scraper if entry.place is not None else "")
+    found, leads = scrape(page, settings, entry.place.scraper if entry.place is not None else "")
     if settings.robots and (directives := page.robots(settings.user_agent)):
         meta["robots"] = list(directives)
     if made_by := fingerprint(settings):
@@ -182,7 +179,7 @@ def scrape_page(page: Page, settings: Settings) -> Outcome:
     meta: Meta = {"status": page.status, "final_url": page.final_url}
     began = time.perf_counter()
     try:
-        lines = _encode(entry, _scrape(page, settings)[0], meta, page, began)
+        lines = _encode(entry, scrape(page, settings)[0], meta, page, began)
     except ParascrapeError as error:
         return fail(entry, error, {**meta, "elapsed": _since(began)})
     return Outcome(b"".join(lines), len(lines), "")
@@ -204,11 +201,16 @@ def _fetch(entry: Entry, settings: Settings, meta: Meta, known: tuple[str, str, 
     from parascrape.fetch import fetch_if_changed, leave
 
     when_idle(leave)
-    if entry.place is not None and entry.place.kind and settings.content_types:
-        settings = replace(settings, content_types=())  # a start URL may be a sitemap
+    kind = entry.place.kind if entry.place is not None else ""
+    if kind == "check" or (kind and settings.content_types):  # a start URL may be a sitemap
+        settings = replace(settings, content_types=_NO_TYPES if kind == "check" else ())
     try:
         found_on = entry.place.found_on if entry.place is not None else ""
         page = fetch_if_changed(urls.prepare(entry.url), settings, meta, Known._make(known), found_on)
+    except (OtherType, TooLarge):
+        if kind != "check":
+            raise
+        page = Page(entry.url, b"", final_url=meta["final_url"], status=meta["status"])  # it is there
     except ParascrapeError:
         raise
     except Exception as error:
@@ -216,46 +218,6 @@ def _fetch(entry: Entry, settings: Settings, meta: Meta, known: tuple[str, str, 
     if page is not None:
         page.url = urls.redact(entry.url)
     return page
-
-
-def _scrape(
-    page: Page, settings: Settings, scraper: str = ""
-) -> tuple[list[Mapping[str, Any]], tuple[Lead, ...]]:
-    """The dicts that the scraper (the settings', or the one of this name) gives for the page, and its leads.
-
-    Raises:
-        ScrapeError: the scraper raised (the cause holds its stack), or what it gave are no dicts.
-    """
-    scrape = _scraper(scraper_of(scraper) if scraper else settings.scraper, settings.select)
-    try:
-        return _collect(scrape, page)
-    except ScrapeError:
-        raise
-    except BaseException as error:  # sys.exit() in a scraper is the page's failure, not the run's end
-        failure = describe(error, skip=2)
-        raise ScrapeError(f"{failure[1]}: {failure[0]}") from TaskError(*failure)
-
-
-@lru_cache(maxsize=8)
-def _scraper(scraper: str | Callable[..., Any], select: tuple[str, ...]) -> Callable[[Page], Any]:
-    return scraper_for(Settings(scraper=scraper, select=select))
-
-
-def _collect(scraper: Callable[[Page], Any], page: Page) -> tuple[list[Mapping[str, Any]], tuple[Lead, ...]]:
-    """The scraper's dict, or all dicts and leads of its iterable. Raises BadRecord for anything else."""
-    found, leads = resolve_follows(scraper(page), page)
-    if isinstance(found, Mapping):
-        return [dict(found)], ()
-    if isinstance(found, str | bytes) or not isinstance(found, Iterable):
-        raise BadRecord(f"the scraper returned {type(found).__name__}, not a dict or an iterable of dicts")
-    items: list[Mapping[str, Any]] = []
-    for item in found:
-        if not isinstance(item, Mapping):
-            raise BadRecord(f"the scraper's item {len(items) + 1} is {type(item).__name__}, not a dict")
-        items.append(dict(item))
-        if len(items) > MAX_RECORDS:
-            raise BadRecord(f"the scraper gives more than {MAX_RECORDS} records for one page")
-    return items, tuple(leads)
 
 
 def _encode(
@@ -280,6 +242,7 @@ def _encode(
     return lines
 
 
+_NO_TYPES = ("none/none",)  # RFC 6838 registers no such type: no body is read
 _OF_GOOD_PAGES = ("etag", "last_modified", "hash", "made_by")
 
 

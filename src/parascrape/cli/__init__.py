@@ -20,6 +20,7 @@ from parascrape.cli.demo import demo
 from parascrape.cli.diff import diff
 from parascrape.cli.help import HarvestCommand, OneCommand
 from parascrape.cli.history import history
+from parascrape.cli.links_check import links_check
 from parascrape.cli.lists import lists
 from parascrape.cli.plan import plan
 from parascrape.cli.replay import replay
@@ -36,6 +37,7 @@ __all__ = ["run"]
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _COMMANDS = {"audit": audit, "compare": compare, "crawl": crawl, "demo": demo, "diff": diff, "plan": plan}
 _COMMANDS |= {"history": history, "replay": replay, "retry": retry, "verify": verify}
+_COMMANDS |= {"links-check": links_check}
 _COMMANDS |= {"run": run_jobs, "schedule": schedule, "units": units}
 _BadOption: type[Any] = typer.BadParameter.__bases__[0]  # of any wrong option; Typer exports no name for it
 

@@ -6,7 +6,8 @@ import re
 import secrets
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from parascrape.amounts import parse_duration
 from parascrape.cli.beside import Lists
 from parascrape.cli.logs import Display
 from parascrape.cli.session import Target, run_entries
+from parascrape.crawling.graph import check_graph, write_graph
 from parascrape.crawling.plan import Plan, parse_budgets
 from parascrape.crawling.site_crawl import SiteCrawl, Starts, Summary
+from parascrape.crawling.store import Store
 from parascrape.discovery.discover import Discover
 from parascrape.discovery.extract import LinkRules
 from parascrape.discovery.feeds import read_date
@@ -36,26 +39,20 @@ __all__ = ["make_plan", "run_crawl", "say_summary"]
 _TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]*")
 
 
-def run_crawl(chosen: Mapping[str, Any], settings: Settings, display: Display) -> int:
-    """The exit status of a crawl with these parameters of the command."""
+Export = Callable[[Store, Plan, Path], object]
+"""What is made of a crawl's frontier and its output when it ends."""
+
+
+def run_crawl(
+    chosen: Mapping[str, Any], settings: Settings, display: Display, export: Export | None = None
+) -> int:
+    """The exit status of a crawl with these parameters of the command; ``export`` is called at its end."""
     starts = Starts(_prepare("START", chosen["starts"]), _prepare("--sitemap", chosen["sitemap"]))
     if not (starts.urls or starts.sitemaps):
         raise UsageError("no START: write a URL such as https://example.org, or --sitemap URL")
     plan = make_plan(chosen, starts)
     settings = site_settings(settings, _types(chosen["content_type"]))
-    selectors = tuple(chosen["follow"] or ())
-    rules = LinkRules(
-        scope=plan.scope,
-        follow=tuple(one for one in selectors if one != "none"),
-        nofollow=not chosen["follow_nofollow"],
-        identity=plan.identity,
-        edges=bool(chosen["graph"]),
-        priority=chosen["priority"],
-        user_agent=settings.user_agent,
-        run=secrets.token_hex(4),
-    )
-    priority_of(rules)  # a wrong one is seen before the first fetch
-    discover = Discover(rules=rules, links=selectors != ("none",), since=_since(chosen["since"]))
+    discover = _make_discover(chosen, plan, settings)
     tally = Tally()
 
     def count_earlier(before: Counter[str]) -> None:
@@ -73,6 +70,8 @@ def run_crawl(chosen: Mapping[str, Any], settings: Settings, display: Display) -
     )
     output = chosen["output"] or f"output/{inputs.default_name([*starts.urls, *starts.sitemaps])}.jsonl"
     _refuse_retry(output)
+    if chosen["graph"]:
+        _check_graph(chosen["graph"], output)
     target = Target(
         output,
         overwrite=chosen["overwrite"],
@@ -81,14 +80,57 @@ def run_crawl(chosen: Mapping[str, Any], settings: Settings, display: Display) -
         ahead=crawl.ahead,
         watch=lambda observer: crawl.watch(observer),
     )
-    summary: Summary | None = None
     try:
         status = run_entries(crawl.entries(), settings, display, target, tally)
-    finally:
-        summary = crawl.close()
+    except BaseException:
+        crawl.close()
+        raise
+    summary = crawl.close(_Exports(chosen["graph"], plan, export, display.quiet))
     if summary is not None and not display.quiet:
         say_summary(summary)
     return status
+
+
+def _make_discover(chosen: Mapping[str, Any], plan: Plan, settings: Settings) -> Discover:
+    """Where pages lead, by these parameters. Raises UsageError."""
+    selectors = tuple(chosen["follow"] or ())
+    rules = LinkRules(
+        scope=plan.scope,
+        follow=tuple(one for one in selectors if one != "none"),
+        nofollow=not chosen["follow_nofollow"],
+        identity=plan.identity,
+        edges=plan.edges,
+        priority=chosen["priority"],
+        user_agent=settings.user_agent,
+        run=secrets.token_hex(4),
+    )
+    priority_of(rules)  # a wrong one is seen before the first fetch
+    return Discover(rules=rules, links=selectors != ("none",), since=_since(chosen["since"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Exports:
+    """What is made of a crawl as its frontier is closed: call it with that and the output."""
+
+    graph: str
+    plan: Plan
+    export: Export | None
+    quiet: bool
+
+    def __call__(self, store: Store, output: Path | None) -> None:
+        if self.graph:
+            count = write_graph(Path(self.graph), store, self.plan.identity, output)
+            if not self.quiet:
+                sys.stderr.write(f"{printable(self.graph)} has {count:,} links.\n")
+        if self.export is not None and output is not None:
+            self.export(store, self.plan, output)
+
+
+def _check_graph(graph: str, output: str) -> None:
+    """Raise UsageError where no link graph can be written there."""
+    check_graph(graph)
+    if output != "-" and Path(graph).resolve() == Path(output).resolve():
+        raise UsageError(f"--graph {printable(graph, 200)!r}: is the output as well")
 
 
 def make_plan(chosen: Mapping[str, Any], starts: Starts) -> Plan:
@@ -97,12 +139,13 @@ def make_plan(chosen: Mapping[str, Any], starts: Starts) -> Plan:
     if len(reaches) > 1:
         raise UsageError(f"--{_REACHES[reaches[0]].replace('_', '-')}: only one of the three")
     reach = reaches[0] if reaches else "host"
+    checks = chosen.get("checks", "")
     scope = Scope(
         reach=reach,
         hosts=hosts_of([*starts.urls, *starts.sitemaps], reach),
         include=tuple(chosen["include"] or ()),
         exclude=tuple(chosen["exclude"] or ()),
-        **({} if _types(chosen["content_type"]) == HTML else {"suffixes": frozenset()}),
+        **({"suffixes": frozenset()} if checks or _types(chosen["content_type"]) != HTML else {}),
     )
     return Plan(
         scope=scope,
@@ -114,6 +157,8 @@ def make_plan(chosen: Mapping[str, Any], starts: Starts) -> Plan:
         sitemaps=chosen["sitemaps"],
         best_first=bool(chosen["priority"]),
         trap_budget=chosen["trap_budget"],
+        edges=bool(chosen["graph"] or checks),
+        checks=checks,
     )
 
 

@@ -14,6 +14,7 @@ _ABOUT = "Turn a list of URLs into a file of records, one line of JSON for each.
 _EXAMPLE = "Example: scrape urls.txt --mode process --select title=h1 --select price=.price"
 _COMMANDS = [
     ("crawl START...", "Follow links and sitemaps from START."),
+    ("links-check START...", "Broken links, and the pages that hold them."),
     ("retry OUTPUT", "Run again what failed in an output."),
     ("replay FILE", "Run the scraper on a page that was set aside."),
     ("plan LIST...", "What a harvest would do, and how long it takes."),

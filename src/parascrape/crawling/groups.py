@@ -29,6 +29,7 @@ MAX_PATTERNS = 20_000
 """Open patterns that are remembered; beyond them the one longest unheard of is forgotten. 10 MB."""
 
 _WINDOW = 30  # pages read for a verdict
+_ASKED = 40  # that are read for it at once, as some fail
 _FIRST = 20  # pages of a pattern before its first window
 _ALIKE = 0.9  # of a window
 _LEVELS = 50  # of depth, at least, over which a chain goes on
@@ -68,6 +69,7 @@ class _Group:
     next_window: int = _FIRST  # pages after which it is open
     suspicion: str = ""
     limit: int = 0  # pages that a suspected one may have
+    asked: int = 0  # pages wanted for the window
     missing: int = 0
     samples: array[int] = field(default_factory=lambda: array("Q"))
 
@@ -85,6 +87,7 @@ class _Group:
         """Nothing; the next one begins after twice the pages, sooner where it would confirm a suspicion."""
         doubled = 2 * self.pages
         self.next_window = min(doubled, max(self.limit, self.pages + 1)) if self.suspicion else doubled
+        self.asked = 0
         del self.samples[:]
         self.missing = 0
 
@@ -140,9 +143,16 @@ class Groups:
         return group
 
     def wants_text(self, url: str) -> bool:
-        """Whether `note` is to be told of the page: while a window of its pattern is open."""
+        """Whether `note` is to be told of the page: while a window of its pattern is open.
+
+        Asked for once a page. What a page says costs its worker 1 ms, and many are handed out before the
+        first comes back: so the window's pages and some more are wanted, and then each eighth.
+        """
         group = self._open.get(_pattern(url)) if self._budget else None
-        return group is not None and group.pages >= group.next_window
+        if group is None or group.pages < group.next_window:
+            return False
+        group.asked += 1
+        return group.asked <= _ASKED or group.asked % 8 == 0
 
     def note(self, url: str, *, depth: int, likeness: int, exact: int, missing: bool) -> None:
         """Nothing; what a page says, by the functions of `likeness`, is weighed. For answers of success only.

@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from parascrape.crawling.edges import read_edges
 from parascrape.crawling.groups import Groups
 from parascrape.crawling.plan import Plan
 from parascrape.crawling.store import NewUrl, Store, url_key
 from parascrape.discovery.found import Found, Lead
-from parascrape.discovery.scope import hosts_of
+from parascrape.discovery.scope import Scope, hosts_of
 from parascrape.discovery.shapes import without_session
 from parascrape.discovery.sitemaps import MAX_INDEX_DEPTH
 from parascrape.domains import domain_of, site_of
 from parascrape.errors import InvalidUrl
 from parascrape.identity import canonical
-from parascrape.urls import Place, prepare
+from parascrape.urls import Place, prepare, redact
 
-__all__ = ["Intake"]
+__all__ = ["MAX_REDIRECTS", "Intake"]
+
+MAX_REDIRECTS = 10
+"""Redirects in a row that are looked at outside of the crawl: each may lead to a URL of its own."""
 
 _RECENT = 200_000
 """URLs that need not be looked at again, 20 MB: most links of a site are in every page of it."""
 
 _EXAMPLES = 3
+_CHECKED = ("host", "include")
+"""Reasons for which links are not followed that are no reason not to look at them."""
 
 
 class Intake:
@@ -38,6 +44,8 @@ class Intake:
         self._recent: dict[int, int] = {}  # a URL's hash, and the least depth it was found at
         self._batch: list[NewUrl] = []
         self._changed = False
+        self._excluded = Scope(reach="any", exclude=plan.scope.exclude, suffixes=frozenset()).why_not
+        self._looked_at: dict[str, int] = {}  # what is checked, and how many redirects have led to it
 
     # --- in -----------------------------------------------------------------------------------------
 
@@ -61,20 +69,28 @@ class Intake:
     def take(self, url: str, place: Place, found: Found) -> None:
         """Add what was found on the page at ``url``."""
         for reason, count in (found.filtered or {}).items():
-            self.left_out[reason] += count
-            self._changed = True
+            if not (self._plan.checks and reason in _CHECKED):
+                self.left_out[reason] += count
+                self._changed = True
+        if self._plan.edges:
+            self._store.set_edges(place.number, found.edges or self._redirects(found))
         if place.sampled:
             self._groups.note(
                 url, depth=place.depth, likeness=found.likeness, exact=found.exact, missing=found.missing
             )
         for lead in found.leads:
-            self._follow(lead, place)
+            if lead.kind == "redirect" and self._plan.checks and self._is_outside(lead.url):
+                self._check(lead.url, place, self._looked_at.get(url, 0) + 1)
+            else:
+                self._follow(lead, url, place)
         if found.links:
             self._add_links(found, place)
+        if self._plan.checks and found.edges:
+            self._check_links(found, place)
 
     def _add_links(self, found: Found, place: Place) -> None:
         depth = 0 if found.listed else place.depth + 1
-        if self._plan.depth is not None and depth > self._plan.depth:
+        if self._plan.depth is not None and depth > self._plan.depth and not self._plan.checks:
             return
         recent = self._recent
         links = found.links.split("\n")
@@ -87,8 +103,38 @@ class Intake:
         if len(recent) > _RECENT:
             recent.clear()
 
-    def _follow(self, lead: Lead, place: Place) -> None:
-        """Add a URL of which more is said than that it is linked to."""
+    def _check_links(self, found: Found, place: Place) -> None:
+        """Add the links that lead out of the crawl, to be looked at."""
+        beneath = place._replace(depth=place.depth + 1)
+        for edge in read_edges(found.edges):
+            if not edge.in_scope and not edge.is_trap and edge.url not in self._looked_at:
+                self._check(edge.url, beneath, 0)
+
+    def _check(self, url: str, place: Place, redirects: int) -> None:
+        """Add a URL that is not followed; so many redirects have led to it."""
+        elsewhere = not self._reaches(site_of(url))
+        if redirects > MAX_REDIRECTS:
+            self._leave_out("too many redirects", url)
+        elif self._excluded(url):
+            self._leave_out("exclude", url)
+        elif elsewhere and self._plan.checks != "all":
+            self._leave_out("host", url)
+        else:
+            self._add(url, place, kind="check")
+        if len(self._looked_at) > _RECENT:
+            self._looked_at.clear()
+        self._looked_at[url] = redirects
+
+    def _is_outside(self, url: str) -> bool:
+        return bool(self._plan.scope.why_not(url)) or not self._reaches(site_of(url))
+
+    def _redirects(self, found: Found) -> str:
+        """The link graph's line for a URL that leads elsewhere."""
+        targets = (lead.url for lead in found.leads if lead.kind == "redirect")
+        return "\n".join(f"redirect\t{'x' if self._is_outside(url) else '-'}\t{url}\t" for url in targets)
+
+    def _follow(self, lead: Lead, url: str, place: Place) -> None:
+        """Add a URL of which more is said, by the page at ``url``, than that it is linked to."""
         if lead.kind.startswith("trap:"):
             self._example(lead.kind, lead.url)
         elif lead.kind == "sitemap":
@@ -96,16 +142,25 @@ class Intake:
         elif lead.kind in ("redirect", "canonical"):
             if lead.kind == "redirect" and place.kind == "start":
                 self._widen(lead.url)
-            self._within(lead, place, place.depth)
+            self._within(lead, url, place, place.depth)
         elif self._plan.depth is None or place.depth < self._plan.depth:
-            self._within(lead, place, place.depth + 1)
+            self._within(lead, url, place, place.depth + 1)
 
-    def _within(self, lead: Lead, place: Place, depth: int) -> None:
+    def _within(self, lead: Lead, url: str, place: Place, depth: int) -> None:
         if reason := self._plan.scope.why_not(lead.url, site_of(lead.url)) or self._out_of_reach(lead.url):
             self._leave_out(reason, lead.url)
             return
-        kind = place.kind if lead.kind == "redirect" else ""
-        self._add(lead.url, place._replace(depth=depth), kind=kind, scraper=lead.scraper, rank=lead.rank)
+        led = lead.kind == "redirect"
+        new = self._new(
+            lead.url,
+            place._replace(depth=depth),
+            kind=place.kind if led and place.kind != "check" else "",
+            scraper=place.scraper if led else lead.scraper,
+            rank=lead.rank,
+        )
+        # To another spelling of itself, or a session of its own: the page is there, and only there. Once.
+        again = led and lead.url != url and new.key == self._key(url)
+        self._batch.append(new._replace(key=self._key(lead.url, "redirected ")) if again else new)
 
     def _nest(self, url: str, place: Place) -> None:
         """Add a sitemap that an index names; indexes that name indexes come to an end."""
@@ -134,10 +189,16 @@ class Intake:
         self, url: str, place: Place, *, kind: str = "", scraper: str = "", rank: float | None = None
     ) -> None:
         """Add a URL at the depth of ``place``, found on the page of its number."""
+        self._batch.append(self._new(url, place, kind=kind, scraper=scraper, rank=rank))
+
+    def _new(self, url: str, place: Place, *, kind: str, scraper: str, rank: float | None) -> NewUrl:
         rank = float(place.depth) if rank is None or not self._plan.best_first else rank
-        identity = without_session(canonical(url, self._plan.identity))
-        new = NewUrl(url_key(identity), url, site_of(url), place.depth, place.number, rank, kind, scraper)
-        self._batch.append(new)
+        key, site = self._key(url), site_of(url)
+        return NewUrl(key, url, site, place.depth, place.number, rank, kind, scraper)
+
+    def _key(self, url: str, before: str = "") -> int:
+        """The key that all spellings of a URL have; user names, which no record shows, tell none apart."""
+        return url_key(before + without_session(canonical(redact(url), self._plan.identity)))
 
     def _add_new(self, url: str, depth: int, found_on: int, rank: float) -> None:
         """As `_add`, for one of the many links of a page."""
@@ -145,8 +206,7 @@ class Intake:
         if not self._reaches(site):
             self._leave_out("host", url)
             return
-        identity = without_session(canonical(url, self._plan.identity))
-        self._batch.append(NewUrl(url_key(identity), url, site, depth, found_on, rank))
+        self._batch.append(NewUrl(self._key(url), url, site, depth, found_on, rank))
 
     def _leave_out(self, reason: str, url: str) -> None:
         self.left_out[reason] += 1

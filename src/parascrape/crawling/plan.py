@@ -22,7 +22,8 @@ class Plan:
     ``depth`` is in links from a start URL or from what a sitemap names; None: any. ``budgets`` are the
     beginnings of URLs with the pages that each may have. ``best_first``: the links' ranks say what comes
     next, not their depth. ``trap_budget`` is what a suspected trap may have before it is closed (`groups`);
-    0: never. ``sitemaps``: those that robots.txt names are read.
+    0: never. ``sitemaps``: those that robots.txt names are read. ``edges``: the pages' links are kept.
+    ``checks``: links that are not followed are looked at: of the ``site``, of ``all``; empty: none.
 
     Raises:
         UsageError: a value is out of its range.
@@ -37,6 +38,8 @@ class Plan:
     sitemaps: bool = False
     best_first: bool = False
     trap_budget: int = TRAP_BUDGET
+    edges: bool = False
+    checks: str = ""
 
     def __post_init__(self) -> None:
         for name in ("depth", "max_pages", "max_per_host", "trap_budget"):
@@ -56,6 +59,8 @@ class Plan:
             "ignore tracking": self.identity.drop_tracking,
             "ignore query order": self.identity.sort_query,
             "best first": self.best_first,
+            "link graph": self.edges,
+            "links checked": self.checks,
         }
 
 

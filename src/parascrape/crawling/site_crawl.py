@@ -76,6 +76,7 @@ class SiteCrawl:
         self._earlier = earlier
         self._store: Store | None = None
         self._source: Source | None = None
+        self._output: Path | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     # --- opening ------------------------------------------------------------------------------------
@@ -86,6 +87,7 @@ class SiteCrawl:
         Raises:
             UsageError: the output is not this crawl's, or its frontier was made with other options.
         """
+        self._output = output
         path = frontier_path(output)
         held = output.stat().st_size if output.exists() else 0
         if self._overwrite and held:
@@ -154,8 +156,11 @@ class SiteCrawl:
 
     # --- the end ------------------------------------------------------------------------------------
 
-    def close(self) -> Summary | None:
-        """What the crawl knows; None where it has not begun. The frontier is closed."""
+    def close(self, export: Callable[[Store, Path | None], object] | None = None) -> Summary | None:
+        """What the crawl knows; None where it has not begun. The frontier is closed.
+
+        Before that, ``export`` is called with it and the output; no other run can go on with it meanwhile.
+        """
         store, source = self._store, self._source
         self._store = self._source = None
         if store is None:
@@ -163,7 +168,9 @@ class SiteCrawl:
         try:
             if source is None:
                 return None
-            source.save()
+            source.save(last=True)
+            if export is not None:
+                export(store, self._output)
             counts = store.counts()
             intake = source.intake
             return Summary(

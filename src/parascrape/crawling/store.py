@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from parascrape.crawling.database import Database, Names
+from parascrape.crawling.edges import Edges
 from parascrape.crawling.keys import Keys, NewUrl, url_key
 from parascrape.crawling.pending import Known, Pending
 from parascrape.crawling.states import DONE, FIRST_REASON, PENDING, States
@@ -59,6 +60,7 @@ class Store:
         self._sites = Names(database, "sites")
         self._scrapers = Names(database, "scrapers")
         self._reasons = Names(database, "reasons", FIRST_REASON)
+        self._edges = Edges(database)
         self._pending = Pending(database, self._sites, self._scrapers)
         ((self._last,),) = database.rows("SELECT coalesce(max(number), 0) FROM urls")
         counts = {int(state): count for state, count in (self.value(".states") or {}).items()}
@@ -172,6 +174,11 @@ class Store:
         """The number of the URL with this key; None where it is not known."""
         return self._keys.find(key)
 
+    def url_of(self, key: int) -> str:
+        """The URL with this key, as it is fetched; empty where it is not known."""
+        rows = self._database.rows("SELECT url FROM urls WHERE number = ?", (self._keys.find(key) or 0,))
+        return str(rows[0][0]) if rows else ""
+
     # --- out ----------------------------------------------------------------------------------------
 
     def sites(self) -> Mapping[str, int]:
@@ -236,6 +243,14 @@ class Store:
     def refused_examples(self, reason: str, limit: int) -> list[str]:
         """The first URLs that were refused for this reason."""
         return self._states.examples(self._reasons.find(reason), limit)
+
+    def set_edges(self, number: int, text: str) -> None:
+        """Keep the links of a page (`Found.edges`), in place of those that it had."""
+        self._edges.set(number, text)
+
+    def each_edges(self) -> Iterator[tuple[str, str]]:
+        """URL and links of every page that has some."""
+        return self._edges.each()
 
     # --- values and the disk ------------------------------------------------------------------------
 

@@ -37,8 +37,12 @@ class Discover:
     max_bytes: int = 50_000_000
 
     def __call__(self, page: Page, entry: Entry, meta: Meta) -> tuple[Found, Mapping[str, Any] | None]:
-        """What the page leads to; its meta gets ``canonical``. The second is the record of a sitemap."""
+        """What the page leads to; its meta gets ``canonical``. The second is the record of a sitemap, and of
+        what is only looked at.
+        """
         place = entry.place or Place(0)
+        if place.kind == "check":
+            return NOTHING_FOUND, {}
         if place.kind and is_sitemap(page):
             return self._read_sitemap(page)
         if place.kind == "sitemap" or not page.is_html:

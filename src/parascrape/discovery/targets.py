@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from parascrape.discovery.scope import Scope
 from parascrape.discovery.shapes import trap_of, without_session
 from parascrape.domains import site_of
+from parascrape.errors import InvalidUrl
 from parascrape.html import absolute
 from parascrape.identity import Identity, canonical
+from parascrape.urls import prepare
 
 __all__ = ["MAX_KNOWN", "Base", "Target", "Targets"]
 
 MAX_KNOWN = 50_000
-"""Links, and places where links begin, that are remembered; then all are forgotten. 25 MB."""
+"""Links, with the places where they begin, and as many URLs, that are remembered; then all of the one or the
+other are forgotten. 30 MB.
+"""
 
 _MAX_HREF, _MAX_TARGET = 300, 600
 """Characters of a link, and of what it leads to, that are worth remembering."""
+
+_PATH = r"(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*+(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*+)*+/?)"
+_QUERY = r"(?:\?[A-Za-z0-9._~!$&'()*+,;=:@/?-]++)?"
+_PLAIN = re.compile(rf"(/|(?:\.\./)*+)({_PATH}{_QUERY})")
+"""What most links look like: put behind the directory that it counts from, it is the URL, fit to send."""
+
+_ABSOLUTE = re.compile(rf"https?://[a-z0-9.-]++(?::[0-9]++)?/{_PATH}?{_QUERY}")
+"""What needs no base."""
 
 _SPACE = "\x00\t\n\f\r "
 _BY_THE_FILE = tuple("?" + _SPACE)
@@ -35,11 +48,13 @@ class Target(NamedTuple):
 class Base:
     """What the relative links of one document begin with, and what was found out for links like its own."""
 
-    __slots__ = ("_beside", "_encoding", "_rooted", "_site", "_targets", "_url")
+    __slots__ = ("_beside", "_directories", "_encoding", "_rooted", "_site", "_targets", "_url")
 
     def __init__(self, targets: Targets, url: str, site: str, encoding: str):
         self._targets, self._url, self._site, self._encoding = targets, url, site, encoding
-        self._beside = targets.remembered(url[: url.partition("?")[0].rfind("/") + 1], site, encoding)
+        directory = url[: url.partition("?")[0].rfind("/") + 1]
+        self._directories = _directories(directory)
+        self._beside = targets.remembered(directory, site, encoding)
         self._rooted = targets.remembered(url[: url.index("/", 8)], site, encoding)
 
     def lead(self, href: str) -> Target | None:
@@ -57,8 +72,19 @@ class Base:
             return target
 
     def _work_out(self, href: str) -> Target | None:
-        url = _resolve(self._url, href, self._encoding)
+        url = self._resolve(href)
         return None if url is None else self._targets.look_at(url, self._site)
+
+    def _resolve(self, href: str) -> str | None:
+        """What `absolute` gives for the link, in a tenth of its time for what most links look like."""
+        if len(href) <= _MAX_HREF:
+            if plain := _PLAIN.fullmatch(href):
+                up = -1 if plain[1] == "/" else len(plain[1]) // 3
+                if self._directories and up < len(self._directories):
+                    return self._directories[up] + plain[2]
+            elif _ABSOLUTE.fullmatch(href):
+                return _prepared(href)
+        return _resolve(self._url, href, self._encoding)
 
 
 class Targets:
@@ -68,14 +94,22 @@ class Targets:
         self._scope, self._identity = scope, identity
         self._known: dict[tuple[str, str, str], dict[str, Target | None]] = {}
         self._count = 0
+        self._seen: dict[tuple[str, str], Target] = {}
 
     def base(self, url: str, page_url: str, encoding: str = "utf-8") -> Base:
         """The base of a document: its base URL, where it was found, and the encoding of its queries."""
         return Base(self, url.partition("#")[0], site_of(page_url), encoding)
 
     def look_at(self, url: str, page_site: str) -> Target:
-        """All there is to know of a prepared URL that a page of this site links to."""
-        return Target(url, self.key(url), self._scope.why_not(url, page_site), trap_of(url))
+        """All there is to know of a prepared URL that a page of this site links to. 0.2 us, 7 us at first."""
+        target = self._seen.get((url, page_site))
+        if target is None:
+            target = Target(url, self.key(url), self._scope.why_not(url, page_site), trap_of(url))
+            if len(url) <= _MAX_TARGET:
+                if len(self._seen) >= MAX_KNOWN:
+                    self._seen = {}
+                self._seen[url, page_site] = target
+        return target
 
     def key(self, url: str) -> int:
         """64 bits that all spellings of a prepared URL have in common, for this process only."""
@@ -95,6 +129,25 @@ class Targets:
         if self._count > MAX_KNOWN:
             self._count = 0
             self._known = {}
+
+
+def _prepared(url: str) -> str | None:
+    try:
+        return prepare(url)
+    except InvalidUrl:
+        return None
+
+
+def _directories(directory: str) -> list[str]:
+    """The directory, the one above it, and so on up to the root; none where links are not to be put so."""
+    start = directory.index("/", 8) + 1
+    if "//" in directory[start - 1 :] or len(directory) > _MAX_TARGET:
+        return []
+    found = [directory]
+    while len(directory) > start:
+        directory = directory[: directory.rindex("/", 0, -1) + 1]
+        found.append(directory)
+    return found
 
 
 def _resolve(base: str, href: str, encoding: str) -> str | None:

@@ -18,10 +18,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parascrape.aside import Pages
-from parascrape.discovery.discover import Discover
 from parascrape.errors import UsageError
 from parascrape.executors import ProcessExecutor, open_executor
 from parascrape.executors.memory import worker_limit
@@ -36,6 +35,9 @@ from parascrape.settings import Settings, available_cpus
 from parascrape.timesplit import TimeSplit
 from parascrape.urls import Entry
 from parascrape.worker import scrape_url
+
+if TYPE_CHECKING:
+    from parascrape.discovery.discover import Discover  # 40 ms, for those that crawl
 
 __all__ = ["Auto", "Crew", "Observer"]
 

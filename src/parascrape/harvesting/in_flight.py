@@ -11,15 +11,17 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from parascrape.discovery.discover import Discover
 from parascrape.frontier import Visit
 from parascrape.frontier.politeness import Politeness
 from parascrape.harvesting.changing import Crew
 from parascrape.harvesting.manners import blame_of
 from parascrape.settings import Settings
 from parascrape.timesplit import TimeSplit
+
+if TYPE_CHECKING:
+    from parascrape.discovery.discover import Discover  # 40 ms, for those that crawl
 
 __all__ = ["InFlight", "News"]
 

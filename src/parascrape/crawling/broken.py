@@ -1,0 +1,234 @@
+"""Broken links: what became of every URL that a crawl has looked at, and which pages link to it.
+
+    the output's records --> `judge`: good, broken, a redirect, could not be checked
+    the redirects        --> what they lead to, by `MAX_REDIRECTS` steps: moved, broken, ...
+    the frontier's links --> the pages that hold those that are not good
+
+All of it is in tables (`exports.Scratch`), so memory is flat.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from parascrape.crawling.exports import Scratch, cell, plain, whole_file
+from parascrape.crawling.graph import each_link, key_of
+from parascrape.crawling.intake import MAX_REDIRECTS
+from parascrape.crawling.plan import Plan
+from parascrape.crawling.store import Store
+from parascrape.domains import domain_of, site_of
+from parascrape.identity import Identity
+from parascrape.ledger import read_pages
+
+__all__ = ["BROKEN", "COLUMNS", "GOOD", "MOVED", "UNCHECKED", "Findings", "Holder", "Target", "judge"]
+
+GOOD, BROKEN, MOVED, UNCHECKED = "good", "broken", "moved", "unchecked"
+
+COLUMNS = ("verdict", "code", "status", "url", "leads_to", "reason", "page", "text")
+"""The header of the CSV."""
+
+_REDIRECT = "redirected"
+_THERE = frozenset(
+    ("bad_encoding", "bad_record", "not_html", "other_type", "scrape_error", "task_error", "too_complex")
+) | {"too_large", "worker_died"}
+"""Codes of pages that were answered, though nothing could be made of them."""
+
+_NOT_ASKED = frozenset(("address", "duplicate", "host_down", "not_fetched", "proxy", "robots"))
+_NOT_FOR_ROBOTS = frozenset((401, 403, 405, 429, 503, 999))
+"""Statuses with which other sites turn robots away from pages that people see; 999 is LinkedIn's own."""
+
+_PERMANENT = frozenset((301, 308))
+_BATCH = 1000
+
+_SCHEMA = (
+    """
+    CREATE TABLE targets (
+        key INTEGER PRIMARY KEY, verdict TEXT NOT NULL, url TEXT, code TEXT, status INTEGER, reason TEXT,
+        leads_key INTEGER, leads_to TEXT, led_to INTEGER NOT NULL DEFAULT 0
+    )
+    """,
+    "CREATE TABLE holders (key INTEGER NOT NULL, page TEXT NOT NULL, text TEXT NOT NULL)",
+)
+_ADD = "REPLACE INTO targets VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)"
+_STEP = "SELECT verdict, leads_to, code, status, reason, leads_key FROM targets WHERE key = ?"
+_FIELDS = "key, code, status, url, coalesce(leads_to, ''), coalesce(reason, '')"
+# What only redirects lead to is told with these.
+_OF_INTEREST = "verdict = ? AND (NOT led_to OR EXISTS (SELECT 1 FROM holders h WHERE h.key = targets.key))"
+
+
+class Target(NamedTuple):
+    """A URL that is linked to, and what became of it. ``leads_to`` is where redirects end."""
+
+    key: int
+    code: str
+    status: int
+    url: str
+    leads_to: str
+    reason: str
+
+
+class Holder(NamedTuple):
+    """A page that holds a link, and the link's text."""
+
+    page: str
+    text: str
+
+
+def judge(code: str, status: int, *, elsewhere: bool) -> str:
+    """What an outcome of this code and status says of a link; ``elsewhere``: to another site.
+
+    >>> judge("status", 404, elsewhere=True), judge("status", 403, elsewhere=True)
+    ('broken', 'unchecked')
+    """
+    if not code or code in _THERE:
+        return GOOD
+    if code in _NOT_ASKED or (elsewhere and code == "status" and status in _NOT_FOR_ROBOTS):
+        return UNCHECKED
+    return _REDIRECT if code == _REDIRECT else BROKEN
+
+
+class Findings:
+    """What was found out about the links of a crawl; ``unseen`` URLs are known and have no outcome.
+
+    Raises:
+        OutputError: there is no room for the tables.
+    """
+
+    def __init__(self, store: Store, plan: Plan, output: Path) -> None:
+        counts = store.counts()
+        self.unseen = counts.pending + sum(counts.refused.values())
+        self._scratch = Scratch(*_SCHEMA)
+        try:
+            self._read_outcomes(store, plan, output)
+            self._resolve()
+            self._read_links(store, plan.identity)
+        except BaseException:
+            self._scratch.close()
+            raise
+
+    # --- what became of the URLs --------------------------------------------------------------------
+
+    def _read_outcomes(self, store: Store, plan: Plan, output: Path) -> None:
+        """One row for each page of the output; the good ones have little in theirs."""
+        hosts = frozenset(store.value("hosts") or plan.scope.hosts)
+        for page in read_pages(output):
+            record, meta = page.record, page.record["meta"]
+            key = key_of(record["url"], plan.identity)
+            status = meta.get("status", 0)
+            verdict = judge(page.code, status, elsewhere=_reach_of(record["url"], plan) not in hosts)
+            if verdict == GOOD:
+                self._scratch.run(_ADD, (key, GOOD, *(None,) * 6))
+                continue
+            reason = str(record["error"].get("message", ""))
+            leads: tuple[int | None, str] = (None, "")
+            if verdict == _REDIRECT:
+                leads = (key_of(meta["final_url"], plan.identity), meta["final_url"])
+            if leads[0] == key:  # to a session or spelling of its own, which has a record of its own
+                self._scratch.run("INSERT OR IGNORE INTO targets (key, verdict) VALUES (?, ?)", (key, GOOD))
+            else:
+                self._scratch.run(_ADD, (key, verdict, record["url"], page.code, status, reason, *leads))
+
+    def _resolve(self) -> None:
+        """Give every redirect the verdict of what it leads to."""
+        last = -(1 << 63)
+        query = "SELECT key, status FROM targets WHERE verdict = ? AND key >= ? ORDER BY key LIMIT ?"
+        while rows := list(self._scratch.rows(query, (_REDIRECT, last, _BATCH))):
+            for key, status in rows:
+                verdict, code, answered, reason, leads_to = self._end_of(key, status)
+                self._scratch.run(
+                    "UPDATE targets SET verdict = ?, code = ?, status = ?, reason = ?, leads_to = ? "
+                    "WHERE key = ?",
+                    (verdict, code, answered, reason, leads_to, key),
+                )
+            last = rows[-1][0]
+
+    def _end_of(self, key: int, status: int) -> tuple[str, str, int, str, str]:
+        """Verdict, code, status, reason and URL of what a redirect leads to."""
+        seen = {key}
+        row = self._step(key)
+        url = ""
+        while row is not None and row[5] is not None:
+            key = row[5]
+            if key in seen or len(seen) > MAX_REDIRECTS:
+                why = "in a circle" if key in seen else f"on and on, more than {MAX_REDIRECTS} times"
+                return BROKEN, "bad_redirect", status, f"it is redirected {why}", url
+            seen.add(key)
+            self._scratch.run("UPDATE targets SET led_to = 1 WHERE key = ?", (key,))
+            url = row[1]
+            row = self._step(key)
+        if row is None:
+            return UNCHECKED, _REDIRECT, status, "what it leads to was not looked at", url
+        if row[0] == GOOD:
+            return (MOVED if status in _PERMANENT else GOOD), _REDIRECT, status, "", url
+        return row[0], row[2], row[3], row[4], url
+
+    def _step(self, key: int) -> tuple[Any, ...] | None:
+        return next(self._scratch.rows(_STEP, (key,)), None)
+
+    # --- who links to them --------------------------------------------------------------------------
+
+    def _read_links(self, store: Store, identity: Identity) -> None:
+        """Keep the links to what is not good."""
+
+        @lru_cache(100_000)
+        def is_good(key: int) -> bool:
+            query = "SELECT verdict = ? FROM targets WHERE key = ?"
+            return bool(next(self._scratch.rows(query, (GOOD, key)), (True,))[0])
+
+        for source, target, edge in each_link(store, identity):
+            if edge.kind != "redirect" and not is_good(target[0]):
+                values = (target[0], source[1], edge.text)
+                self._scratch.run("INSERT INTO holders VALUES (?, ?, ?)", values)
+        self._scratch.run("CREATE INDEX held ON holders (key)")
+
+    # --- out ----------------------------------------------------------------------------------------
+
+    def counts(self) -> Counter[str]:
+        """How many URLs there are of each verdict."""
+        query = f"SELECT count(*) FROM targets WHERE {_OF_INTEREST}"  # noqa: S608 (our own words)
+        verdicts = (GOOD, BROKEN, MOVED, UNCHECKED)
+        return Counter({one: next(self._scratch.rows(query, (one,)))[0] for one in verdicts})
+
+    def each(self, verdict: str) -> Iterator[Target]:
+        """The URLs of a verdict, by status, code and URL."""
+        query = f"SELECT {_FIELDS} FROM targets WHERE {_OF_INTEREST} ORDER BY status, code, url"  # noqa: S608
+        return (Target(*row) for row in self._scratch.rows(query, (verdict,)))
+
+    def holders(self, target: Target, limit: int = -1) -> Iterator[Holder]:
+        """The pages that link to a URL, the first ``limit`` of them by their URL."""
+        query = "SELECT page, text FROM holders WHERE key = ? ORDER BY page, text LIMIT ?"
+        return (Holder(*row) for row in self._scratch.rows(query, (target.key, limit)))
+
+    def holder_count(self, target: Target) -> int:
+        """How many links lead to a URL."""
+        query = "SELECT count(*) FROM holders WHERE key = ?"
+        return int(next(self._scratch.rows(query, (target.key,)))[0])
+
+    def write_csv(self, path: Path) -> None:
+        """Write one row for each link that is not good. Raises OutputError."""
+        with whole_file(path) as file:
+            rows = csv.writer(file, lineterminator="\r\n")
+            rows.writerow(COLUMNS)
+            for verdict in (BROKEN, MOVED, UNCHECKED):
+                for one in self.each(verdict):
+                    texts = [cell(plain(text)) for text in (one.url, one.leads_to, one.reason)]
+                    start = [verdict, one.code, str(one.status or ""), *texts]
+                    nobody = None
+                    for nobody in self.holders(one):
+                        rows.writerow([*start, cell(nobody.page), cell(plain(nobody.text))])
+                    if nobody is None:  # a start URL, or one of a sitemap
+                        rows.writerow([*start, "", ""])
+
+    def close(self) -> None:
+        """Forget all of it."""
+        self._scratch.close()
+
+
+def _reach_of(url: str, plan: Plan) -> str:
+    """What the plan's hosts would have of a URL."""
+    return domain_of(site_of(url)) if plan.scope.reach == "domain" else site_of(url)

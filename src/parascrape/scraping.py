@@ -1,0 +1,60 @@
+"""Scraping: a page's scraper called, and what it gives taken as dicts and leads, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from parascrape.discovery.follow import resolve_follows, scraper_of
+from parascrape.discovery.found import Lead
+from parascrape.errors import BadRecord, ScrapeError, TaskError
+from parascrape.executors.calls import describe
+from parascrape.page import Page
+from parascrape.scrapers import scraper_for
+from parascrape.settings import Settings
+
+__all__ = ["MAX_RECORDS", "scrape"]
+
+MAX_RECORDS = 100_000
+"""Records of one page; a scraper that yields for ever is stopped there."""
+
+
+def scrape(
+    page: Page, settings: Settings, scraper: str = ""
+) -> tuple[list[Mapping[str, Any]], tuple[Lead, ...]]:
+    """The dicts that the scraper (the settings', or the one of this name) gives for the page, and its leads.
+
+    Raises:
+        ScrapeError: the scraper raised (the cause holds its stack), or what it gave are no dicts.
+    """
+    scraping = _scraper(scraper_of(scraper) if scraper else settings.scraper, settings.select)
+    try:
+        return _collect(scraping, page)
+    except ScrapeError:
+        raise
+    except BaseException as error:  # sys.exit() in a scraper is the page's failure, not the run's end
+        failure = describe(error, skip=2)
+        raise ScrapeError(f"{failure[1]}: {failure[0]}") from TaskError(*failure)
+
+
+@lru_cache(maxsize=8)
+def _scraper(scraper: str | Callable[..., Any], select: tuple[str, ...]) -> Callable[[Page], Any]:
+    return scraper_for(Settings(scraper=scraper, select=select))
+
+
+def _collect(scraper: Callable[[Page], Any], page: Page) -> tuple[list[Mapping[str, Any]], tuple[Lead, ...]]:
+    """The scraper's dict, or all dicts and leads of its iterable. Raises BadRecord for anything else."""
+    found, leads = resolve_follows(scraper(page), page)
+    if isinstance(found, Mapping):
+        return [dict(found)], ()
+    if isinstance(found, str | bytes) or not isinstance(found, Iterable):
+        raise BadRecord(f"the scraper returned {type(found).__name__}, not a dict or an iterable of dicts")
+    items: list[Mapping[str, Any]] = []
+    for item in found:
+        if not isinstance(item, Mapping):
+            raise BadRecord(f"the scraper's item {len(items) + 1} is {type(item).__name__}, not a dict")
+        items.append(dict(item))
+        if len(items) > MAX_RECORDS:
+            raise BadRecord(f"the scraper gives more than {MAX_RECORDS} records for one page")
+    return items, tuple(leads)

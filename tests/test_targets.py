@@ -1,0 +1,98 @@
+"""What a link leads to is found quickly for most links, and is the same as the careful way finds."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parascrape.discovery import targets as module
+from parascrape.discovery.scope import Scope
+from parascrape.discovery.targets import Base, Targets
+from parascrape.html import absolute
+from parascrape.identity import AS_SENT
+
+BASES = (
+    "http://h/",
+    "http://h/a/b/c.html",
+    "https://example.org:8443/a/?x=/y/z",
+    "http://127.0.0.1:8000/a//b/c",
+    "http://h/a/%2F/c?d",
+    "http://me:secret@example.org/a/b/",
+)
+PIECES = ("a", "b.html", ".", "..", "", "-", "~u", ".x", "x.", "%41", "é", "a b", "a:b", "a;b", "a;", "c,d")
+TAILS = ("", "?", "?x=1", "?x=/../y", "?a?b", "?'", "?é", "?x=%zz", ";", "\\x", "\t", " ")
+HEADS = (
+    "",
+    "/",
+    "//",
+    "../",
+    "../../../",
+    "./",
+    "http://h/",
+    "https://H/",
+    "http://h:80/",
+    "http:/",
+    "http:",
+    "?",
+)
+
+
+def of(url: str, href: str) -> str | None:
+    """The URL that a link of the page at ``url`` leads to."""
+    target = Targets(Scope(reach="any"), AS_SENT).base(url, url).lead(href)
+    return None if target is None else target.url
+
+
+links = st.builds(
+    lambda head, pieces, tail: head + "/".join(pieces) + tail,
+    st.sampled_from(HEADS),
+    st.lists(st.sampled_from(PIECES), max_size=4),
+    st.sampled_from(TAILS),
+)
+
+
+@given(st.sampled_from(BASES), links)
+def test_the_quick_way_finds_what_the_careful_way_finds(url: str, href: str) -> None:
+    """Whatever the link looks like, and wherever it stands."""
+    if href.strip("\x00\t\n\f\r ") in ("", "?"):
+        return
+    assert of(url, href) == absolute(url, href)
+
+
+@given(st.sampled_from(BASES), st.text(st.sampled_from("a./?:%;#h\\@ é-"), max_size=12))
+def test_so_it_does_for_characters_in_any_order(url: str, href: str) -> None:
+    """Not only for what is put together from parts of URLs."""
+    href = href.partition("#")[0]
+    if href.strip("\x00\t\n\f\r ") in ("", "?"):
+        return
+    assert of(url, href) == absolute(url, href)
+
+
+@pytest.mark.parametrize(
+    ("url", "href"),
+    [
+        ("http://h/a/b/c.html", "../d/e.html?x=1&y=2"),
+        ("http://h/a/b/c.html", "d.html"),
+        ("http://h/a/b/", "/d"),
+        ("http://h/a", "https://www.example.org/d/"),
+    ],
+)
+def test_what_most_links_look_like_goes_the_quick_way(
+    url: str, href: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The careful way takes ten times as long."""
+    expected = absolute(url, href)
+    monkeypatch.setattr(module, "absolute", None)
+    assert of(url, href) == expected
+
+
+def test_targets_are_forgotten_before_they_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A site of millions of URLs has as many as are bounded, and each still leads where it leads."""
+    monkeypatch.setattr(module, "MAX_KNOWN", 10)
+    targets = Targets(Scope(), AS_SENT)
+    base: Base = targets.base("http://h/a/", "http://h/a/")
+    found = [base.lead(f"{number}.html") for number in range(100)]
+    assert [one.url for one in found if one] == [f"http://h/a/{number}.html" for number in range(100)]
+    assert len(targets._seen) <= 10
+    assert sum(map(len, targets._known.values())) <= 10
