@@ -121,12 +121,12 @@ def test_refused_urls_have_their_reasons(store: Store) -> None:
     """Those taken, those found by a look at each, and those that were refused before they were added."""
     store.add([page("calendar/1", refused="trap: calendar"), *map(page, range(2500))])
     store.refuse(store.take("h", 1)[0].number, "budget")
-    assert store.refuse_matching("h", lambda url: url.endswith("7"), "sevens") == 250
-    assert store.refuse_matching("nowhere", lambda url: True, "sevens") == 0
-    assert store.counts() == Counts(2501, 2249, 0, {"trap: calendar": 1, "budget": 1, "sevens": 250})
-    assert store.refused_examples("sevens", 2) == ["http://h/7", "http://h/17"]
-    assert store.refused_examples("never", 2) == []
-    assert store.sites() == {"h": 2249}
+    for known in store.take("h", 2000):
+        store.refuse(known.number, "budget")
+    assert store.counts() == Counts(2501, 499, 0, {"trap: calendar": 1, "budget": 2001})
+    assert store.reopen(lambda reason: reason.startswith("budget")) == 2001
+    assert store.counts() == Counts(2501, 2500, 0, {"trap: calendar": 1})
+    assert store.sites() == {"h": 2500}
 
 
 def test_many_are_marked_while_they_are_read(store: Store) -> None:
@@ -223,13 +223,13 @@ class Model(RuleBasedStateMachine):
             self.urls[number - 1]["state"] = "done" if done else ""
         self.taken -= numbers
 
-    @rule(digit=st.integers(0, 9))
-    def refuse_matching(self, digit: int) -> None:
-        """Those of one site whose URLs end so."""
-        fit = [n for _, n in self.ready("h1") if str(self.urls[n - 1]["url"]).endswith(str(digit))]
-        assert self.store.refuse_matching("h1", lambda url: url.endswith(str(digit)), "trap") == len(fit)
-        for number in fit:
-            self.urls[number - 1]["state"] = "trap"
+    @rule()
+    def reopen(self) -> None:
+        """What was refused for one reason."""
+        again = [url for url in self.urls if url["state"] == "trap"]
+        assert self.store.reopen(lambda reason: reason == "trap") == len(again)
+        for url in again:
+            url["state"] = ""
 
     @rule()
     def commit(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from parascrape.crawling import database
-from parascrape.crawling.groups import Groups
+from parascrape.crawling.traps import Traps
 from parascrape.crawling.intake import Intake
 from parascrape.crawling.plan import Plan
 from parascrape.crawling.store import Known, Store
@@ -31,7 +31,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 def known_after(store: Store, found: Sequence[tuple[str, Place, Found]], plan: Plan = PLAN) -> list[Known]:
     """What there is to be fetched when all this was found; and what comes to a new process is the same."""
-    intake = Intake(store, plan, Groups())
+    intake = Intake(store, plan, Traps())
     for url, place, one in found:
         intake.take(url, place, one)
     intake.flush()
@@ -45,7 +45,7 @@ def lead(url: str, kind: str = "redirect", scraper: str = "") -> Found:
 
 def start(store: Store, url: str, plan: Plan = PLAN, kind: str = "start") -> Place:
     """The place of a URL that was begun with and is fetched."""
-    intake = Intake(store, plan, Groups())
+    intake = Intake(store, plan, Traps())
     intake.add_starts([url], [])
     intake.flush()
     (known,) = store.take(url.split("/")[2].rpartition("@")[2], 1)
@@ -125,7 +125,7 @@ def test_a_start_that_leads_elsewhere_widens_the_crawl(store: Store) -> None:
 
 def test_what_is_left_out_is_counted_with_examples(store: Store) -> None:
     """By the reason, in this run and those before."""
-    intake = Intake(store, PLAN, Groups())
+    intake = Intake(store, PLAN, Traps())
     place = start(store, "http://h/")
     trap = Lead("http://h/a/a/a", "trap:repeated_segments")
     links = "\n".join(f"http://other/{n}" for n in range(5))
@@ -135,7 +135,7 @@ def test_what_is_left_out_is_counted_with_examples(store: Store) -> None:
     intake.take("http://h/", place, Found(links))
     intake.save()
     expected = {"host": 5, "nofollow": 2, "trap:repeated_segments": 1}
-    assert intake.left_out == Intake(store, PLAN, Groups()).left_out == expected
+    assert intake.left_out == Intake(store, PLAN, Traps()).left_out == expected
     assert intake.examples["host"] == [f"http://other/{n}" for n in range(3)]
     assert intake.examples["trap:repeated_segments"] == ["http://h/a/a/a"]
 

@@ -126,8 +126,7 @@ class JsonlSink:
             return
         if self._failed:
             raise OutputError(f"cannot write {self.destination}: it has failed before", errno.EIO)
-        if self._ahead is not None:
-            self._ahead(False)
+        self._go_ahead(False)
         lines = b"".join(self._pending)
         self._unsynced += len(self._pending)
         self._pending.clear()
@@ -151,14 +150,22 @@ class JsonlSink:
         self.flush()
         if not self._is_file or not self._unsynced:
             return
-        if self._ahead is not None:
-            self._ahead(True)
+        self._go_ahead(True)
         try:
             self._system.sync(self._descriptor)
         except OSError as error:
             raise self._fault(error) from None
         self._unsynced = 0
         self._synced_at = self._system.clock()
+
+    def _go_ahead(self, syncing: bool) -> None:
+        """What comes before a write; if that fails, nothing is written any more."""
+        try:
+            if self._ahead is not None:
+                self._ahead(syncing)
+        except BaseException:
+            self._failed = True
+            raise
 
     def _check_room(self) -> None:
         """Raise OutputError where the disk is nearly full: what is written is on it."""

@@ -20,8 +20,8 @@ class Place(NamedTuple):
     """Where a crawl has a URL from: its ``number`` in the frontier, its depth in links from a start URL.
 
     ``found_on`` is the page that it was found on, empty for a start URL. ``kind`` is ``start``,
-    ``sitemap``, ``check`` (only looked at: its body is not wanted), or empty for a page. ``scraper`` is a reference, empty for the crawl's own. ``sampled``: the
-    page's text is to be compared with others'.
+    ``sitemap``, ``check`` (only looked at: its body is not wanted), or empty for a page. ``scraper`` is a
+    reference, empty for the crawl's own. ``sampled``: the page's text is to be compared with others'.
     """
 
     number: int

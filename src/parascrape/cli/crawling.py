@@ -17,6 +17,7 @@ from parascrape.amounts import parse_duration
 from parascrape.cli.beside import Lists
 from parascrape.cli.logs import Display
 from parascrape.cli.session import Target, run_entries
+from parascrape.cli.tables import count
 from parascrape.crawling.graph import check_graph, write_graph
 from parascrape.crawling.plan import Plan, parse_budgets
 from parascrape.crawling.site_crawl import SiteCrawl, Starts, Summary
@@ -137,7 +138,7 @@ def make_plan(chosen: Mapping[str, Any], starts: Starts) -> Plan:
     """The plan of these parameters. Raises UsageError."""
     reaches = [reach for reach in ("host", "domain", "any") if chosen[_REACHES[reach]]]
     if len(reaches) > 1:
-        raise UsageError(f"--{_REACHES[reaches[0]].replace('_', '-')}: only one of the three")
+        raise UsageError("--same-host, --same-domain, --any-host: only one of them")
     reach = reaches[0] if reaches else "host"
     checks = chosen.get("checks", "")
     scope = Scope(
@@ -208,9 +209,10 @@ def _refuse_retry(output: str) -> None:
 
 def say_summary(summary: Summary) -> None:
     """Tell what the crawl knows and has not fetched."""
-    lines = [f"{summary.known:,} URLs are known, {summary.pending:,} of them are still to be fetched."]
-    for reason, count in sorted(summary.refused.items(), key=lambda item: -item[1]):
-        lines.append(f"Not fetched: {count:,} URLs ({printable(reason, 200)}).")
+    left = f", {summary.pending:,} of them still to be fetched" if summary.pending else ""
+    lines = [f"{count(summary.known, 'URL')} known{left}."]
+    for reason, refused in sorted(summary.refused.items(), key=lambda item: -item[1]):
+        lines.append(f"Not fetched: {count(refused, 'URL')} ({printable(reason, 200)}).")
     if summary.left_out:
         counts = sorted(summary.left_out.items(), key=lambda item: -item[1])
         lines.append("Links left out: " + ", ".join(f"{printable(why, 60)} {n:,}" for why, n in counts) + ".")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from array import array
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
@@ -39,7 +39,8 @@ _BARREN = 0.5  # pages of other patterns, for each of a chain, that are found on
 
 _UNSAVED = 1000  # pages handed out whose loss in a crash is no matter
 
-_pattern = lru_cache(256)(pattern_of)
+_VARIETY = 8
+"""Sets of parameters with which a path is asked for, from which on they are combined at will."""
 
 
 class Trap(NamedTuple):
@@ -71,6 +72,7 @@ class _Group:
     limit: int = 0  # pages that a suspected one may have
     asked: int = 0  # pages wanted for the window
     missing: int = 0
+    variety: set[int] = field(default_factory=set)  # of its URLs, the patterns
     samples: array[int] = field(default_factory=lambda: array("Q"))
 
     def is_chain(self) -> bool:
@@ -100,7 +102,14 @@ class Groups:
     end of a window, so about 30 pages and what is in flight come on top.
     """
 
-    def __init__(self, *, budget: int = TRAP_BUDGET, patterns: int = MAX_PATTERNS):
+    def __init__(
+        self,
+        *,
+        budget: int = TRAP_BUDGET,
+        patterns: int = MAX_PATTERNS,
+        pattern: Callable[[str], str] = pattern_of,
+    ):
+        self._pattern = lru_cache(256)(pattern)
         self._budget = budget
         self._most = patterns
         self._open: OrderedDict[str, _Group] = OrderedDict()
@@ -113,7 +122,7 @@ class Groups:
         Where it is known, no chain of listings is taken for an endless one, nor what they list, a few each.
         """
         self._unsaved += 1
-        pattern = _pattern(url)
+        pattern = self._pattern(url)
         if pattern in self._closed:
             trap = self._closed[pattern]
             self._closed[pattern] = trap._replace(pages=trap.pages + 1)
@@ -122,8 +131,10 @@ class Groups:
         group.pages += 1
         group.first_depth = min(group.first_depth, depth)
         group.last_depth = max(group.last_depth, depth)
+        if len(group.variety) < _VARIETY:
+            group.variety.add(hash(pattern_of(url)))
         if found_on:
-            self._led(_pattern(found_on), pattern, group)
+            self._led(self._pattern(found_on), pattern, group)
 
     def _led(self, parent: str, pattern: str, group: _Group) -> None:
         group.told += 1
@@ -148,7 +159,7 @@ class Groups:
         Asked for once a page. What a page says costs its worker 1 ms, and many are handed out before the
         first comes back: so the window's pages and some more are wanted, and then each eighth.
         """
-        group = self._open.get(_pattern(url)) if self._budget else None
+        group = self._open.get(self._pattern(url)) if self._budget else None
         if group is None or group.pages < group.next_window:
             return False
         group.asked += 1
@@ -159,7 +170,7 @@ class Groups:
 
         An ``exact`` of zero (no words, or not worked out) is no evidence, nor is a page outside a window.
         """
-        group = self._open.get(_pattern(url))
+        group = self._open.get(self._pattern(url))
         if group is None or not exact or not self._budget or group.pages < group.next_window:
             return
         group.last_depth = max(group.last_depth, depth)
@@ -177,7 +188,7 @@ class Groups:
             group.limit = self._budget if in_time else group.pages + self._budget
         group.suspicion = verdict
         if verdict and group.pages >= group.limit:
-            pattern = _pattern(url)
+            pattern = self._pattern(url)
             self._closed[pattern] = Trap(pattern, verdict, group.pages, url, 0)
             del self._open[pattern]
         else:
@@ -185,12 +196,12 @@ class Groups:
 
     def trap_of(self, url: str) -> str:
         """The name of the trap that the URL belongs to; empty where its pattern is open."""
-        trap = self._closed.get(_pattern(url)) if self._closed else None
+        trap = self._closed.get(self._pattern(url)) if self._closed else None
         return trap.name if trap else ""
 
     def refuse(self, url: str) -> None:
         """Nothing; a URL of a closed pattern is counted as not fetched."""
-        trap = self._closed.get(_pattern(url))
+        trap = self._closed.get(self._pattern(url))
         if trap is not None:
             self._unsaved += _UNSAVED
             self._closed[trap.pattern] = trap._replace(refused=trap.refused + 1)
@@ -218,7 +229,12 @@ class Groups:
 
     @classmethod
     def restore(
-        cls, data: Mapping[str, Any], *, budget: int = TRAP_BUDGET, patterns: int = MAX_PATTERNS
+        cls,
+        data: Mapping[str, Any],
+        *,
+        budget: int = TRAP_BUDGET,
+        patterns: int = MAX_PATTERNS,
+        pattern: Callable[[str], str] = pattern_of,
     ) -> Self:
         """The groups as `dump` gave them, none of an empty mapping.
 
@@ -227,7 +243,7 @@ class Groups:
         Raises:
             ValueError, TypeError: the data is not from `dump`.
         """
-        groups = cls(budget=budget, patterns=patterns)
+        groups = cls(budget=budget, patterns=patterns, pattern=pattern)
         for pattern, *values in data.get("open", ()):
             groups._open[str(pattern)] = _Group(**dict(zip(_KEPT, values, strict=True)))
         for values in data.get("closed", ()):
@@ -249,7 +265,8 @@ def _verdict(url: str, group: _Group) -> str:
     90 % of the pages say that nothing is there, or repeat an earlier page word for word: more of them bring
     nothing new. Or 90 % have their like within 3 bits, numbers left out, which a template without names has
     too, but the pattern is a chain: every page leads to the next, however far. A chain without dates must
-    also lead to nothing else: pages of a listing may differ in numbers only.
+    also lead to nothing else: pages of a listing may differ in numbers only. A path that is asked for with
+    ever other sets of parameters, and gives what is alike, need not be a chain.
     """
     likenesses, exact = group.samples[::2], group.samples[1::2]
     count = len(exact)
@@ -258,8 +275,11 @@ def _verdict(url: str, group: _Group) -> str:
         return "soft_404"
     if repeated:
         return "query_variations" if "?" in url else "duplicate_pages"
-    if not group.is_chain() or _near_twins(likenesses) < _ALIKE * count:
+    combined = len(group.variety) >= _VARIETY
+    if not (combined or group.is_chain()) or _near_twins(likenesses) < _ALIKE * count:
         return ""
+    if combined:
+        return "query_variations"
     if looks_dated(url):
         return "calendar"
     return "endless_chain" if group.is_barren() else ""

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from parascrape.crawling.edges import read_edges
-from parascrape.crawling.groups import Groups
 from parascrape.crawling.plan import Plan
 from parascrape.crawling.store import NewUrl, Store, url_key
+from parascrape.crawling.traps import Traps
 from parascrape.discovery.found import Found, Lead
 from parascrape.discovery.scope import Scope, hosts_of
 from parascrape.discovery.shapes import without_session
@@ -34,12 +34,12 @@ _CHECKED = ("host", "include")
 class Intake:
     """Adds what is found to the store. ``left_out`` counts links by the reason, ``examples`` has some."""
 
-    def __init__(self, store: Store, plan: Plan, groups: Groups) -> None:
+    def __init__(self, store: Store, plan: Plan, traps: Traps) -> None:
         self.left_out: Counter[str] = Counter(store.value("left_out") or {})
         self.examples: dict[str, list[str]] = {}
         self._store = store
         self._plan = plan
-        self._groups = groups
+        self._traps = traps
         self._hosts = set(store.value("hosts") or plan.scope.hosts)
         self._recent: dict[int, int] = {}  # a URL's hash, and the least depth it was found at
         self._batch: list[NewUrl] = []
@@ -75,7 +75,7 @@ class Intake:
         if self._plan.edges:
             self._store.set_edges(place.number, found.edges or self._redirects(found))
         if place.sampled:
-            self._groups.note(
+            self._traps.note(
                 url, depth=place.depth, likeness=found.likeness, exact=found.exact, missing=found.missing
             )
         for lead in found.leads:

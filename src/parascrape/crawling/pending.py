@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -111,19 +111,6 @@ class Pending:
         self._passed[host] = stay or place
         self.count(host, -len(found))
         return found
-
-    def each(self, site: str) -> Iterator[tuple[int, str]]:
-        """Number and URL of those that can be taken, by rank and number, a thousand held at a time.
-
-        They may be given other states meanwhile.
-        """
-        host = self._sites.find(site)
-        place = _START
-        rows = [] if host is None else self._rows(host, place, math.inf, _BATCH)
-        while rows and host is not None:
-            yield from ((row[1], row[4]) for row in rows if row[1] not in self._taken)
-            place = _after(rows[-1])
-            rows = self._rows(host, place, math.inf, _BATCH) if len(rows) == _BATCH else []
 
     def _rows(self, site: int, place: tuple[float, int], max_rank: float, limit: int) -> list[Any]:
         """The first rows of a site that are pending or taken, from a place on."""

@@ -47,6 +47,11 @@ class Plan:
             if value is not None and value < 0:
                 raise UsageError(f"{name}: {value} is less than 0")
 
+    def limits(self) -> dict[str, Any]:
+        """What a later run may have otherwise: what was refused for it is looked at again."""
+        budgets = [list(one) for one in self.budgets]
+        return {"host": self.max_per_host, "budgets": budgets, "traps": self.trap_budget}
+
     def fixed(self) -> dict[str, Any]:
         """What a frontier was made by, as JSON has it: with other options it would be another one."""
         scope = self.scope

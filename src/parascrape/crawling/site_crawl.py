@@ -70,6 +70,7 @@ class SiteCrawl:
         self._starts = starts
         self._plan = plan
         self._discover = discover
+        self._options = {**plan.fixed(), **discover.fixed()}
         self._per_site = 4 * settings.per_host + 12 if settings.per_host else 4 * settings.fetches + 64
         self._overwrite = overwrite
         self._again = again
@@ -100,12 +101,20 @@ class SiteCrawl:
                 f"{output}: holds records, and there is no frontier {path.name} to go on with; "
                 "name another --output, or --overwrite"
             )
-        self._store = store = Store.open(path, options=self._plan.fixed())
+        self._store = store = Store.open(path, options=self._options)
+        self._reconsider(store)
         if self._again and held:
             drop_pages(output, lambda page: bool(page.code) and page.code not in SKIPPED)
         before = bring_into_agreement(store, output)
         self._earlier(before)
         self._begin(store, before)
+
+    def _reconsider(self, store: Store) -> None:
+        """Look again at what was refused, where the limits are others than in the run before."""
+        before, limits = store.value("limits"), self._plan.limits()
+        if before != limits:
+            store.set_value("limits", limits)
+            store.reopen(lambda reason: reason.startswith(("budget: ", "trap: ")))
 
     def _begin(self, store: Store, before: Counter[str]) -> Source:
         self._source = source = Source(store, self._plan, per_site=self._per_site)
@@ -119,7 +128,7 @@ class SiteCrawl:
         """A frontier that nobody goes on with: the records go to a pipe."""
         self._folder = tempfile.TemporaryDirectory(prefix="parascrape-")
         path = Path(self._folder.name) / "frontier"
-        self._store = Store.open(path, options=self._plan.fixed())
+        self._store = Store.open(path, options=self._options)
         return self._begin(self._store, Counter())
 
     # --- the harvest --------------------------------------------------------------------------------
@@ -179,7 +188,7 @@ class SiteCrawl:
                 dict(counts.refused),
                 dict(intake.left_out),
                 intake.examples,
-                source.groups.closed(),
+                source.traps.closed(),
             )
         finally:
             store.close()

@@ -16,10 +16,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from parascrape.crawling.groups import Groups
 from parascrape.crawling.intake import Intake
 from parascrape.crawling.plan import Plan
 from parascrape.crawling.store import Known, Store
+from parascrape.crawling.traps import Traps
 from parascrape.domains import site_of
 from parascrape.outcomes import Outcome
 from parascrape.records import SKIPPED
@@ -31,8 +31,8 @@ __all__ = ["MAX_WAIT", "Source"]
 MAX_WAIT = 60.0
 """Seconds that a site's deeper URLs wait for its pages of lesser depth: one of these may hang."""
 
-_GROUPS_SECONDS = 2.0
-"""Between two times that the groups are saved: 40 ms for 20,000 of them."""
+_TRAPS_SECONDS = 2.0
+"""Between two times that what is known of traps is saved: 40 ms for 20,000 of them."""
 
 _AHEAD = 10_000
 """Entries that are handed out at once, over all sites."""
@@ -65,13 +65,13 @@ class Source:
         self.had = 0
         self.by_site: Counter[str] = Counter()
         self.by_budget: Counter[str] = Counter()
-        self.groups = Groups.restore(store.value("groups") or {}, budget=plan.trap_budget)
-        self.intake = Intake(store, plan, self.groups)
+        self.traps = Traps(budget=plan.trap_budget, data=store.value("traps"))
+        self.intake = Intake(store, plan, self.traps)
         self._store = store
         self._plan = plan
         self._per_site = per_site
         self._clock = clock
-        self._saved_groups = clock()
+        self._saved_traps = clock()
         self._sites: dict[str, _Site] = {}
         self._out: dict[int, tuple[str, int]] = {}
         self._ready: deque[Entry] = deque()
@@ -163,8 +163,8 @@ class Source:
         sampled = False
         kind = self._kind_of(row)
         if kind == "":
-            self.groups.handed_out(row.url, row.depth, found_on=row.found_on_url)
-            sampled = self.groups.wants_text(row.url)
+            self.traps.handed_out(row.url, row.depth, found_on=row.found_on_url)
+            sampled = self.traps.wants_text(row.url)
         place = Place(row.number, row.depth, row.found_on_url, kind, row.scraper, sampled)
         self._ready.append(Entry(row.url, place=place))
 
@@ -181,9 +181,9 @@ class Source:
         for prefix, most in plan.budgets:
             if row.url.startswith(prefix) and self.by_budget[prefix] >= most:
                 return f"budget: {prefix}"
-        name = self.groups.trap_of(row.url) if row.kind == "" else ""
+        name = self.traps.trap_of(row.url) if row.kind == "" else ""
         if name:
-            self.groups.refuse(row.url)
+            self.traps.refuse(row.url)
         return f"trap: {name}" if name else ""
 
     @property
@@ -235,7 +235,7 @@ class Source:
             self._turns[site] = None
         self.intake.save()
         now = self._clock()
-        if self.groups.changed and (last or now - self._saved_groups > _GROUPS_SECONDS):
-            self._saved_groups = now
-            self._store.set_value("groups", self.groups.dump())
+        if self.traps.changed and (last or now - self._saved_traps > _TRAPS_SECONDS):
+            self._saved_traps = now
+            self._store.set_value("traps", self.traps.dump())
         self._store.commit()

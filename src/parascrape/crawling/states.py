@@ -18,7 +18,6 @@ PENDING, DONE, FIRST_REASON = 0, 1, 2
 _BATCH = 1000  # rows that are held at a time
 _MOVE = "UPDATE urls SET state = ? WHERE number = ?"
 _EACH = "SELECT number, url FROM urls NOT INDEXED WHERE number > ? AND +state = ? ORDER BY number LIMIT ?"
-_EXAMPLES = "SELECT url FROM urls WHERE state > 1 AND state = ? ORDER BY number LIMIT ?"
 
 
 class States:
@@ -98,8 +97,3 @@ class States:
         while rows:
             rows = self._database.rows(_EACH, (rows[-1][0], state, _BATCH))
             yield from rows
-
-    def examples(self, reason: int | None, limit: int) -> list[str]:
-        """The first URLs that were refused for a reason."""
-        self.flush()
-        return [url for (url,) in self._database.rows(_EXAMPLES, (reason, limit))]

@@ -207,11 +207,11 @@ class Store:
         """The URL is not fetched, for this reason: a trap's name, a budget's."""
         self._states.set(number, self._reasons.number(reason))
 
-    def refuse_matching(self, site: str, matches: Callable[[str], bool], reason: str) -> int:
-        """How many URLs of a site were refused: those that are pending, not taken, and match."""
+    def reopen(self, belongs: Callable[[str], bool]) -> int:
+        """How many refused URLs are pending again: those whose reason belongs to what is reconsidered."""
         self._states.flush()
-        found = (number for number, url in self._pending.each(site) if matches(url))
-        return self._states.mark(found, self._reasons.number(reason))
+        states = [one for one in self._states.counts if one > DONE and belongs(self._reasons.name(one))]
+        return sum(self.mark_pending(number for number, _ in self._states.each(one)) for one in states)
 
     # --- states -------------------------------------------------------------------------------------
 
@@ -239,10 +239,6 @@ class Store:
     def each_pending(self) -> Iterator[tuple[int, str]]:
         """Number and URL of all that are pending or taken, by number, in the same way."""
         return self._states.each(PENDING)
-
-    def refused_examples(self, reason: str, limit: int) -> list[str]:
-        """The first URLs that were refused for this reason."""
-        return self._states.examples(self._reasons.find(reason), limit)
 
     def set_edges(self, number: int, text: str) -> None:
         """Keep the links of a page (`Found.edges`), in place of those that it had."""

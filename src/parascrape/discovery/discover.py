@@ -55,6 +55,14 @@ class Discover:
         found = find_links(page, self.rules, place.depth) if self.links else NOTHING_FOUND
         return (_with_text(found, page) if place.sampled else found), None
 
+    def fixed(self) -> dict[str, Any]:
+        """What decides which links are found, as JSON has it."""
+        return {
+            "follow": [*self.rules.follow] if self.links else None,
+            "nofollow": self.rules.nofollow,
+            "priority": str(self.rules.priority),
+        }
+
     def take_back(self) -> None:
         """Nothing; what the last page of this thread leads to has reached nobody."""
         take_back(self.rules)
