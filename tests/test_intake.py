@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from parascrape.crawling import database
-from parascrape.crawling.traps import Traps
 from parascrape.crawling.intake import Intake
 from parascrape.crawling.plan import Plan
 from parascrape.crawling.store import Known, Store
+from parascrape.crawling.traps import Traps
 from parascrape.discovery.found import Found, Lead
 from parascrape.discovery.scope import Scope
 from parascrape.identity import Identity

@@ -13,6 +13,7 @@ from .bench import Bench, tell
 from .catalogue import PEERS
 from .checking import WrongResult
 from .tables import Report, machine, markdown
+from .work_crawl import crawl
 from .work_heavy import heavy
 from .work_light import light
 from .work_long import long
@@ -24,6 +25,7 @@ __all__ = ["WORKS", "main", "parse"]
 
 WORKS: dict[str, Callable[[Bench], Report]] = {
     "light": light,
+    "crawl": crawl,
     "slow": slow,
     "heavy": heavy,
     "long": long,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["PEERS", "REPOSITORY", "Job", "Peer", "parascrape"]
+__all__ = ["PEERS", "REPOSITORY", "Job", "Peer", "parascrape", "parascrape_crawl"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(__file__).with_name("peers")
@@ -49,6 +49,13 @@ def parascrape(python: Path, job: Job, *options: str) -> list[str]:
     return [*command, "--per-host", "0", "--ignore-robots", "--fetch-duplicates", *options]
 
 
+def parascrape_crawl(python: Path, job: Job, *options: str) -> list[str]:
+    """The command ``scrape crawl START --output FILE ...`` for the one URL of the list, as impolite."""
+    start = job.urls.read_text().strip()
+    command = [str(python), "-m", "parascrape", "crawl", start, "--output", str(job.output), "--quiet"]
+    return [*command, "--per-host", "0", "--ignore-robots", *options]
+
+
 def _selecting(*options: str) -> Callable[[Path, Job], list[str]]:
     select = ("--select", "title=title", "--select", "content=article")
     return lambda python, job: parascrape(python, job, *select, *options)
@@ -65,6 +72,12 @@ PEERS: dict[str, Peer] = {
         _script("usual_script.py"),
     ),
     "scrapy": Peer("Scrapy, uvloop", ("scrapy", "uvloop"), ("scrapy", "uvloop"), _script("with_scrapy.py")),
+    "scrapy-crawl": Peer(
+        "Scrapy's CrawlSpider, uvloop",
+        ("scrapy", "uvloop"),
+        ("scrapy", "uvloop"),
+        _script("with_crawlspider.py"),
+    ),
     "crawlee": Peer(
         "Crawlee for Python, parsel, uvloop",
         ("crawlee[parsel]", "uvloop"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from .pages import fold
 
-__all__ = ["WrongResult", "check_contents", "check_titles", "check_urls", "read"]
+__all__ = ["WrongResult", "check_contents", "check_records", "check_titles", "check_urls", "read"]
 
 
 class WrongResult(Exception):
@@ -44,7 +44,11 @@ def check_titles(peer: str, output: Path, expected: Mapping[str, str]) -> int:
 
     ``expected`` is URL -> title, white space folded. Raises WrongResult.
     """
-    records = read(output)
+    return check_records(peer, read(output), expected)
+
+
+def check_records(peer: str, records: list[dict[str, Any]], expected: Mapping[str, str]) -> int:
+    """As `check_titles`, for records that were read. Raises WrongResult."""
     check_urls(peer, records, expected)
     for record in records:
         title, right = fold(str(record.get("title", ""))), expected[record["url"]]

@@ -15,7 +15,7 @@ from itertools import accumulate
 from pathlib import Path
 from statistics import NormalDist
 
-__all__ = ["MEAN_BYTES", "Pages", "fold", "gather", "generate", "make_page", "title_of"]
+__all__ = ["MEAN_BYTES", "Pages", "Writer", "fold", "gather", "generate", "make_page", "title_of"]
 
 MEAN_BYTES = 170_000
 SPREAD = 0.75  # sigma of the log-normal; real news pages: 74 KB to 280 KB between the quartiles
@@ -108,7 +108,7 @@ def _vocabulary() -> tuple[list[str], list[float]]:
     return words, list(accumulate(1 / (rank + 3) for rank in range(len(words))))
 
 
-class _Writer:
+class Writer:
     """Sentences and markup, all from one seeded random source."""
 
     def __init__(self, seed: int) -> None:
@@ -188,7 +188,7 @@ def make_page(seed: int, mean_bytes: int = MEAN_BYTES) -> str:
 
     Nearly half is scripts and style, an eighth is the article; about 1,000 elements at 170 KB.
     """
-    write, size = _Writer(seed), _size(seed, mean_bytes)
+    write, size = Writer(seed), _size(seed, mean_bytes)
     title = (
         f"{write.words_of(7).title()} &amp; {write.words_of(2)}\n | Daily {write.words_of(1).title()} {seed}"
     )

@@ -55,11 +55,11 @@ def load(root: Path) -> dict[bytes, tuple[bytes, bytes]]:
     """Path -> whole answers, plain and gzipped, of every ``NAME.html`` with its ``NAME.html.gz``."""
     kind = "Content-Type: text/html; charset=utf-8"
     return {
-        f"/{path.name}".encode(): (
+        f"/{path.relative_to(root).as_posix()}".encode(): (
             _answer(path.read_bytes(), kind),
             _answer(path.with_name(path.name + ".gz").read_bytes(), kind, "Content-Encoding: gzip"),
         )
-        for path in root.glob("*.html")
+        for path in root.rglob("*.html")
     }
 
 

@@ -45,7 +45,7 @@ def test_the_usual_script_is_measured_and_its_titles_are_right(capsys: pytest.Ca
 
 
 @OURS
-@pytest.mark.parametrize("work", ["light", "start"])
+@pytest.mark.parametrize("work", ["light", "crawl", "start"])
 def test_parascrape_runs_as_one_more_peer(work: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The works with a handful of pages give a row for parascrape."""
     assert main(["--quick", "--work", work, "--peers", "parascrape"]) == 0
