@@ -223,7 +223,7 @@ def test_a_check_goes_on_where_it_stopped(site: CrawlSite, other: CrawlSite, tmp
         (("-o", "x.csv", "--csv", "x.csv"), "--csv 'x.csv': is the output as well"),
         (("--graph", "x.dot"), "--graph 'x.dot': write a name that ends in .csv or .graphml"),
         (("--depth", "-1"), "depth: -1 is less than 0"),
-        (("--same-host", "--same-domain"), "--same-host: only one of the three"),
+        (("--same-host", "--same-domain"), "--same-host, --same-domain, --any-host: only one of them"),
         (("--include", "nothing"), "--include 'nothing': no URL begins so"),
     ],
 )

@@ -36,6 +36,8 @@ NOT_PASSED = frozenset(
         "threads",
         "ordered",
         "aside",
+        "content_types",
+        "follow_redirects",
         "body_bytes",
         "hosts_file",
         "backoff",
