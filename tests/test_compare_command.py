@@ -82,6 +82,7 @@ def test_a_comparison_from_the_list_to_the_verdict(pages: Path, sites: list[Site
     assert data["strategies"][0]["milliseconds_a_page"]["scrape"] > 0
 
 
+@pytest.mark.slow
 def test_a_recording_is_enough(pages: Path, sites: list[Site]) -> None:
     """The second time no site is asked, and nothing else than the recording is left behind."""
     chosen = (pages, "--select", "title=title", "--recording", "kept.warc.gz", "--sample", 6)
@@ -143,7 +144,7 @@ def test_a_strategy_that_crashes_takes_nobody_along(pages: Path) -> None:
         ("Fetching", signal.SIGINT),
         ("Once each", signal.SIGINT),
         ("round 1 of 1: sequential", signal.SIGINT),
-        ("round 1 of 1: sequential", signal.SIGTERM),
+        pytest.param("round 1 of 1: sequential", signal.SIGTERM, marks=pytest.mark.slow),
     ],
 )
 def test_an_ended_comparison_leaves_nothing(

@@ -20,7 +20,7 @@ TITLES = [  # the encoding, the path in its newspaper, the title and the newspap
 ]
 
 
-@pytest.mark.parametrize("mode", ["thread", "process"])
+@pytest.mark.parametrize("mode", [pytest.param("thread", marks=pytest.mark.slow), "process"])
 def test_the_demo_gives_what_its_site_intends(
     mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

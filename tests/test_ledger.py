@@ -66,7 +66,7 @@ def found(path: Path) -> list[tuple[str, int, int, str]]:
 
 
 @given(url=URLS, columns=COLUMNS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_an_entry_has_the_key_of_its_record(url: str, columns: dict[str, Any] | None) -> None:
     """Whatever the URL's text is, and whatever stood beside it, also what no record can carry."""
     entry = Entry(url, 3, "list.csv", columns)
