@@ -1,9 +1,9 @@
 """The known URLs of a crawl in an SQLite file: which of them is fetched next, and what became of the others.
 
     add --> PENDING --take--> (taken) --done--> DONE
-               ^ |                | `--refuse-> REFUSED, for a reason
-               | `-----refuse_matching----------^
-               `------put_back----'
+               ^ ^                | `--refuse-> REFUSED, for a reason
+               | `----put_back----'                |
+               `--------------reopen---------------'
 
 That a URL is taken is known to the process alone: in the file it stays pending, so whoever opens it after a
 crash finds it so, and taking writes nothing. Everything else lasts from the next `Store.commit` on.
