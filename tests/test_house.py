@@ -26,7 +26,17 @@ SCRIPTS = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("*.py")])
 
 LAYERS = [
     {"addresses", "errors", "formatting", "japanese", "records", "retry", "settings", "text", "urls"}
-    | {"amounts", "encoding", "identity", "markup", "robots", "robots_tags", "timesplit", "validators"},
+    | {
+        "amounts",
+        "encoding",
+        "identity",
+        "markup",
+        "native",
+        "robots",
+        "robots_tags",
+        "timesplit",
+        "validators",
+    },
     {"fetch", "fetch_errors", "html", "lines", "page", "transport"}
     | {"bodies", "columns", "domains", "redirects", "offsets", "processes", "seen", "shared_file", "spent"},
     {"aside", "executors", "frontier", "inputs", "ledger", "locks", "readahead", "scrapers", "sinks"}
@@ -45,6 +55,7 @@ WITHIN = {
     ("records", "text"): "messages in records are made printable",
     ("settings", "errors"): "a value out of range is an error of ours",
     ("encoding", "japanese"): "one file for the encodings that need more than their name",
+    ("encoding", "native"): "the table of labels and the detection are a library's",
     ("text", "encoding"): "where no label says what bytes are, they are looked at",
     ("urls", "errors"): "an invalid URL is an error of ours",
     ("formatting", "errors"): "a page that would fill the memory is an error of ours",

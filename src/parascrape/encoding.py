@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from parascrape import japanese
+from parascrape.native import load_part
 
 __all__ = ["decode_as", "guess", "python_codec", "resolve", "without_mark"]
 
@@ -104,9 +105,7 @@ def resolve(label: str) -> str | None:
         return "utf-8"
     if label in _MORE_LABELS:
         return _MORE_LABELS[label]
-    from resiliparse.parse.encoding import map_encoding_to_html5
-
-    codec = map_encoding_to_html5(label, fallback_utf8=False)
+    codec = load_part("resiliparse.parse.encoding").map_encoding_to_html5(label, fallback_utf8=False)
     if codec is None:
         return None
     if codec in _STANDARD:
@@ -122,9 +121,8 @@ def guess(body: bytes) -> str:
         return wide
     if _is_utf8(body):
         return "utf-8"
-    from resiliparse.parse.encoding import detect_encoding
-
-    codec = detect_encoding(body, max_len=_SAMPLE, html5_compatible=False)
+    detect = load_part("resiliparse.parse.encoding").detect_encoding
+    codec = detect(body, max_len=_SAMPLE, html5_compatible=False)
     name = _refine(_ALIKE.get(codec or "", codec and resolve(codec)) or "", body[:_SAMPLE])
     return name if name and _is_plausible(name, body) else "windows-1252"
 

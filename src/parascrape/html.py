@@ -10,6 +10,7 @@ from urllib.parse import quote, urljoin
 from parascrape.encoding import python_codec
 from parascrape.errors import InvalidUrl
 from parascrape.formatting import refuse_bomb
+from parascrape.native import load_part
 from parascrape.text import collapse, collapse_spaces, with_spaces
 from parascrape.urls import MAX_URL, prepare
 
@@ -111,10 +112,9 @@ def parse_lexbor(source: str | bytes) -> LexborHTMLParser:
 
 def parse_resiliparse(text: str) -> HTMLTree:
     """The document by resiliparse, for its main text. Raises TooComplex: see `formatting.refuse_bomb`."""
-    from resiliparse.parse.html import HTMLTree
-
     refuse_bomb(text)
-    return HTMLTree.parse(text)
+    tree: HTMLTree = load_part("resiliparse.parse.html").HTMLTree.parse(text)
+    return tree
 
 
 def parse_lxml(text: str, **options: Any) -> HtmlElement:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from parascrape.html import parse_resiliparse
 from parascrape.markup import without_ruby
+from parascrape.native import load_part
 from parascrape.page import Page
 from parascrape.scrapers.head import Head
 from parascrape.text import collapse
@@ -75,8 +76,7 @@ def main_text(tree: HTMLTree) -> str:
     The F1 of its words against the gold text of 498 real pages is 0.82, without the second look 0.79,
     for all visible text 0.71. What is longer than 1,500 characters is main text without a second look.
     """
-    from resiliparse.extract.html2text import extract_plain_text
-
+    extract_plain_text = load_part("resiliparse.extract.html2text").extract_plain_text
     main: str = extract_plain_text(tree, main_content=True, alt_texts=False)
     if len(main) > 1500:
         return main
