@@ -220,6 +220,14 @@ def test_sitemaps_and_feeds_are_read(tmp_path: Path) -> None:
     assert (found["/s.xml.gz"]["pages"], found["/s.xml.gz"]["skipped_old"]) == (1, 1)
 
 
+def test_a_sitemap_that_is_none_is_a_failure(tmp_path: Path) -> None:
+    """A page in its place is not crawled: nobody has named it; as a start URL it is."""
+    with CrawlSite({"/map": page("/a"), "/a": page()}) as site:
+        status, records = crawl(tmp_path / "map.jsonl", [], "--sitemap", site("/map"))
+        assert (status, [one["error"]["code"] for one in records]) == (1, ["not_sitemap"])
+        assert len(crawl(tmp_path / "start.jsonl", [site("/map")])[1]) == 2
+
+
 def test_a_start_that_leads_to_another_host_widens_the_crawl(tmp_path: Path) -> None:
     """As example.org leads to www.example.org: its pages are crawled, in this run and the next."""
     with CrawlSite({}, "127.0.0.2") as www, CrawlSite({"/": to(www("/"))}) as bare:

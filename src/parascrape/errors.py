@@ -27,6 +27,7 @@
     │   └── StatusError          status         an answer other than 2xx         (some retried)
     ├── ScrapeError              scrape_error   the scraper raised
     │   ├── NotHtml              not_html       the scraper wants HTML, the page is none
+    │   ├── NotSitemap           not_sitemap    a sitemap was asked for, the answer is none
     │   ├── TooComplex           too_complex    parsing the page would fill the memory
     │   └── BadRecord            bad_record     the scraper's value is no JSON object
     └── TaskError                task_error     what an executor says of a failed task
@@ -43,7 +44,7 @@ from typing import ClassVar
 __all__ = [
     "BadEncoding", "BadRecord", "BadRedirect", "BadResponse", "ConnectError", "ConnectionLost",
     "DnsError", "Duplicate", "FetchError", "FetchTimeout", "ForbiddenAddress", "HostDown", "InvalidUrl",
-    "MainGuardError", "NotFetched", "NotHtml", "OtherType", "OutputBusy", "OutputError",
+    "MainGuardError", "NotFetched", "NotHtml", "NotSitemap", "OtherType", "OutputBusy", "OutputError",
     "ParascrapeError", "ProxyFailed", "Redirected", "RobotsForbidden", "ScrapeError", "StatusError",
     "TaskError", "TaskTimeout", "TlsError", "TooComplex", "TooLarge", "UsageError", "WorkerDied",
 ]  # fmt: skip
@@ -241,6 +242,12 @@ class NotHtml(ScrapeError):
     """The scraper wants HTML and the page is something else."""
 
     code = "not_html"
+
+
+class NotSitemap(ScrapeError):
+    """The URL was given as a sitemap's, and what is there is neither a sitemap nor a feed."""
+
+    code = "not_sitemap"
 
 
 class TooComplex(ScrapeError):

@@ -12,7 +12,7 @@ from parascrape.discovery.found import NOTHING_FOUND, Found, Lead
 from parascrape.discovery.likeness import exact_hash, says_missing, simhash
 from parascrape.discovery.sitemaps import is_sitemap, read_sitemap
 from parascrape.domains import site_of
-from parascrape.errors import TooComplex
+from parascrape.errors import NotSitemap, TooComplex
 from parascrape.html import visible_text
 from parascrape.page import Page
 from parascrape.records import Meta
@@ -45,7 +45,9 @@ class Discover:
             return NOTHING_FOUND, {}
         if place.kind and is_sitemap(page):
             return self._read_sitemap(page)
-        if place.kind == "sitemap" or not page.is_html:
+        if place.kind == "sitemap":
+            raise NotSitemap(f"no sitemap or feed but {page.content_type or 'something without a type'}")
+        if not page.is_html:
             return (find_links(page, self.rules, place.depth) if self.links else NOTHING_FOUND), None
         try:
             if canonical := canonical_of(page):
