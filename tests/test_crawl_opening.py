@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from parascrape.cli import run
 from parascrape.crawling import database
 from parascrape.crawling.site_crawl import frontier_path
 from parascrape.records import encode
@@ -232,3 +233,12 @@ def test_a_full_disk_ends_the_crawl_and_room_lets_it_go_on(count: int, links: in
         status, records = crawl(output, [site("/0")])
         assert (status, len(by_path(site, records))) == (0, count)
     assert os.path.getsize(output) > 100_000
+
+
+def test_a_retry_is_led_to_the_crawl(
+    site: CrawlSite, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would fetch the pages that failed, and follow none of their links."""
+    crawl(output, [site("/0")], "--max-pages", 3)
+    assert run(["retry", str(output)]) == 2
+    assert "run `scrape crawl` again with --resume-failed" in capsys.readouterr().err

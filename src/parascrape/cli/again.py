@@ -19,6 +19,7 @@ from parascrape import records
 from parascrape.cli.beside import Lists
 from parascrape.cli.logs import Display
 from parascrape.cli.session import Target, run_entries
+from parascrape.crawling.site_crawl import frontier_path
 from parascrape.errors import InvalidUrl, ParascrapeError, UsageError
 from parascrape.ledger import Ledger, PageLines, drop_pages, read_pages, sync_folder
 from parascrape.records import SKIPPED
@@ -41,6 +42,8 @@ def run_again(output: str, only: Collection[str], settings: Settings, display: D
     path = Path(output)
     if not path.is_file():
         raise UsageError(f"{output}: no such output")
+    if frontier_path(path).exists():  # a list's harvest would follow no links
+        raise UsageError(f"{output}: of a crawl: run `scrape crawl` again with --resume-failed")
     _check_codes(only)
     listed = Lists.of(path).list
     tally = Tally()
