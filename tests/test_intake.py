@@ -140,13 +140,22 @@ def test_what_is_left_out_is_counted_with_examples(store: Store) -> None:
     assert intake.examples["trap:repeated_segments"] == ["http://h/a/a/a"]
 
 
-def test_the_scraper_that_a_follow_names_is_kept(store: Store) -> None:
-    """A plain link to the same URL found later does not take it away."""
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (0, 2, 1)])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_scraper_that_a_follow_names_is_the_urls(
+    store: Store, order: Sequence[int], at_once: bool
+) -> None:
+    """The first one's, whether a plain link to the same URL is found before or after, or at once."""
     place = start(store, "http://h/")
-    found = [
-        ("http://h/", place, lead("http://h/x", "follow", "shop:detail")),
-        ("http://h/", place, Found("http://h/x")),
-    ]
+    plain, detail = Found("http://h/x"), lead("http://h/x", "follow", "shop:detail")
+    again = detail if order == (0, 2, 1) else lead("http://h/x", "follow", "shop:other")
+    found = [("http://h/", place, (plain, detail, again)[number]) for number in order]
+    if not at_once:
+        intake = Intake(store, PLAN, Traps())
+        for url, where, one in found:
+            intake.take(url, where, one)
+            intake.flush()
+        store.commit()
     assert [one.scraper for one in known_after(store, found)] == ["shop:detail"]
 
 

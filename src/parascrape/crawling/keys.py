@@ -73,12 +73,15 @@ class Keys:
         self._ranks: dict[tuple[int, float], tuple[int, float]] = {}
 
     def unsettled(self, urls: Iterable[NewUrl]) -> list[NewUrl]:
-        """Those that memory does not tell to be known already, with as good a depth and rank: 0.2 us each."""
+        """Those that memory does not tell to be known already, with as good a depth and rank: 0.2 us each.
+
+        Those that name a scraper are always among them: that is not remembered.
+        """
         young, old = self._young, self._old
         rest = []
         for url in urls:
             best = young.get(url.key) or old.get(url.key)
-            if best is None or url.depth < best[0] or url.rank < best[1]:
+            if best is None or url.depth < best[0] or url.rank < best[1] or url.scraper:
                 rest.append(url)
         return rest
 

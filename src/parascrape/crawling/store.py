@@ -33,6 +33,7 @@ __all__ = ["Counts", "Known", "NewUrl", "Store", "url_key"]
 
 _INSERT = "INSERT INTO urls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _LOOK = "SELECT state, host, rank, depth, found_on FROM urls WHERE number = ?"
+_NAME = "UPDATE urls SET scraper = ? WHERE number = ? AND scraper = 0"
 _BETTER = "UPDATE urls SET depth = ?, rank = ?, found_on = ? WHERE number = ?"
 
 
@@ -118,6 +119,7 @@ class Store:
 
         Of a known one that is pending and not taken, a lesser depth takes the place of a greater one, with
         the page that it was found on, and a lower rank that of a higher one. No number as a rank is last.
+        The first scraper that is named for it is its own.
         """
         new: dict[int, NewUrl] = {}
         try:
@@ -168,6 +170,8 @@ class Store:
             self._note_rank(depth, rank)
             self._database.write(_BETTER, [(depth, rank, found_on, number)])
             self._pending.move_up(site, rank, number)
+        if url.scraper:
+            self._database.write(_NAME, [(self._scrapers.number(url.scraper), number)])
         self._keys.remember(url.key, depth, rank)
 
     def find(self, key: int) -> int | None:
@@ -289,6 +293,7 @@ class Store:
 
 def _better(known: NewUrl, url: NewUrl) -> NewUrl:
     """A new URL that was found twice at once, with the better depth and rank."""
+    known = known._replace(scraper=known.scraper or url.scraper)
     if url.depth < known.depth:
         known = known._replace(depth=url.depth, found_on=url.found_on)
     return known._replace(rank=url.rank) if url.rank < known.rank else known
