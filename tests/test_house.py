@@ -38,7 +38,18 @@ LAYERS = [
         "validators",
     },
     {"fetch", "fetch_errors", "html", "lines", "page", "transport"}
-    | {"bodies", "columns", "domains", "redirects", "offsets", "processes", "seen", "shared_file", "spent"},
+    | {
+        "bodies",
+        "columns",
+        "domains",
+        "folders",
+        "redirects",
+        "offsets",
+        "processes",
+        "seen",
+        "shared_file",
+        "spent",
+    },
     {"aside", "executors", "frontier", "inputs", "ledger", "locks", "readahead", "scrapers", "sinks"}
     | {"discovery"},
     {"changes", "host_ledger", "outcomes", "previous", "robots_fetch", "robots_survey", "scraping", "worker"},

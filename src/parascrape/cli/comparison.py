@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from parascrape.comparison.strategies import (
     parse_strategies,
 )
 from parascrape.errors import OutputError, UsageError
+from parascrape.folders import temporary_folder
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings, available_cpus
 from parascrape.text import printable
@@ -127,8 +127,8 @@ def _recording_path(wanted: str) -> Iterator[Path]:
     if wanted:
         yield Path(wanted)
         return
-    with tempfile.TemporaryDirectory(prefix="parascrape-recording-") as folder:
-        yield Path(folder, "pages.warc.gz")
+    with temporary_folder("parascrape-recording-") as folder:
+        yield folder / "pages.warc.gz"
 
 
 def _write(path: str, data: bytes) -> None:

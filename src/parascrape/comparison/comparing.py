@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 from parascrape.comparison.bounds import Limits
@@ -20,6 +18,7 @@ from parascrape.comparison.sampling import Sample, write_list
 from parascrape.comparison.stages import Stages, run_stages
 from parascrape.comparison.strategies import Strategy
 from parascrape.comparison.verdict import Verdict, give_verdict
+from parascrape.folders import temporary_folder
 from parascrape.settings import Settings, available_cpus
 
 __all__ = ["Comparison", "Disagreement", "Grid", "check_records", "compare", "make_plan"]
@@ -129,8 +128,7 @@ def _over(network: Network | None, settings: Settings) -> Settings:
 @contextmanager
 def make_plan(sample: Sample, grid: Grid, settings: Settings, network: Network | None) -> Iterator[Plan]:
     """The plan, whose folder is there until the context ends."""
-    with tempfile.TemporaryDirectory(prefix="parascrape-compare-") as name:
-        folder = Path(name)
+    with temporary_folder("parascrape-compare-") as folder:
         forwards, backwards = folder / "list.jsonl", folder / "reversed.jsonl"
         write_list(forwards, sample.entries)
         write_list(backwards, reversed(sample.entries))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.errors import UsageError
+from parascrape.folders import temporary_folder
 from parascrape.twin.meter import Stats
 
 __all__ = ["Twin", "serve_twin"]
@@ -89,7 +89,7 @@ def serve_twin(
     """
     _check("time_scale", time_scale, 1000)
     _check("latency", 0.0 if latency is None else latency, 3600)
-    with tempfile.TemporaryDirectory(prefix="parascrape-twin-") as folder:
+    with temporary_folder("parascrape-twin-") as folder:
         ca_file = Path(folder) / "authority.pem"
         given = {"recording": str(recording_path), "ca_file": str(ca_file)}
         given_times = {"time_scale": time_scale, "latency": latency}
