@@ -237,7 +237,7 @@ RUDE: dict[str, Any] = {
     "regex": lambda: re.fullmatch("(a|aa)+$", "a" * 200 + "b"),
     "crash": lambda: os.kill(os.getpid(), signal.SIGSEGV) or _spin(),
     "freeze": lambda: os.kill(os.getpid(), signal.SIGSTOP) or _spin(),
-    "close": lambda: os.closerange(3, 100) or _spin(),
+    "close": lambda: os.closerange(3, 4096) or _spin(),
     "exit": lambda: os._exit(9),
     "swell": _swell,
 }
