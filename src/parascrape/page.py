@@ -39,6 +39,7 @@ class Page:
         "_encoding",
         "_is_html",
         "_lexbor",
+        "_robots",
         "_soup",
         "_text",
         "_tree",
@@ -68,6 +69,7 @@ class Page:
         self.body = body
         self._encoding = self._text = self._lexbor = self._tree = self._soup = _UNREAD
         self._is_html = self._base_url = _UNREAD
+        self._robots: dict[str, tuple[str, ...]] = {}  # by the user agent
 
     def __repr__(self) -> str:
         return f"<Page {self.status} {self.final_url} {len(self.body)} bytes>"
@@ -149,6 +151,11 @@ class Page:
 
     def robots(self, user_agent: str) -> tuple[str, ...]:
         """What X-Robots-Tag and the <meta>s of its head tell a robot of that name: see `robots_tags`."""
+        if user_agent not in self._robots:
+            self._robots[user_agent] = self._find_robots(user_agent)
+        return self._robots[user_agent]
+
+    def _find_robots(self, user_agent: str) -> tuple[str, ...]:
         headers = [value] if (value := self.headers.get("X-Robots-Tag")) else []
         start = self.body[:_HEAD].lower()
         name = product_token(user_agent).lower().encode()

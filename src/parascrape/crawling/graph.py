@@ -17,9 +17,9 @@ from xml.sax.saxutils import escape
 from parascrape.crawling.edges import Edge, read_edges
 from parascrape.crawling.exports import Scratch, cell, check_place, plain, whole_file
 from parascrape.crawling.store import Store, url_key
-from parascrape.discovery.shapes import without_session
+from parascrape.discovery.shapes import identity_of
 from parascrape.errors import UsageError
-from parascrape.identity import Identity, canonical
+from parascrape.identity import Identity
 from parascrape.ledger import read_pages
 from parascrape.text import printable
 from parascrape.urls import redact
@@ -71,7 +71,7 @@ def write_graph(path: Path, store: Store, identity: Identity, output: Path | Non
 
 def key_of(url: str, identity: Identity) -> int:
     """What all spellings of a URL have in common (`store.url_key`)."""
-    return url_key(without_session(canonical(redact(url), identity)))
+    return url_key(identity_of(url, identity))
 
 
 def each_link(store: Store, identity: Identity) -> Iterator[Link]:

@@ -11,12 +11,11 @@ from parascrape.crawling.store import NewUrl, Store, url_key
 from parascrape.crawling.traps import Traps
 from parascrape.discovery.found import Found, Lead
 from parascrape.discovery.scope import Scope, hosts_of
-from parascrape.discovery.shapes import without_session
+from parascrape.discovery.shapes import identity_of
 from parascrape.discovery.sitemaps import MAX_INDEX_DEPTH
 from parascrape.domains import domain_of, site_of
 from parascrape.errors import InvalidUrl
-from parascrape.identity import canonical
-from parascrape.urls import Place, prepare, redact
+from parascrape.urls import Place, prepare
 
 __all__ = ["MAX_REDIRECTS", "Intake"]
 
@@ -197,8 +196,8 @@ class Intake:
         return NewUrl(key, url, site, place.depth, place.number, rank, kind, scraper)
 
     def _key(self, url: str, before: str = "") -> int:
-        """The key that all spellings of a URL have; user names, which no record shows, tell none apart."""
-        return url_key(before + without_session(canonical(redact(url), self._plan.identity)))
+        """The key that all spellings of a URL have."""
+        return url_key(before + identity_of(url, self._plan.identity))
 
     def _add_new(self, url: str, depth: int, found_on: int, rank: float) -> None:
         """As `_add`, for one of the many links of a page."""

@@ -47,15 +47,11 @@ class Discover:
             return self._read_sitemap(page)
         if place.kind == "sitemap":
             raise NotSitemap(f"no sitemap or feed but {page.content_type or 'something without a type'}")
-        if not page.is_html:
-            return (find_links(page, self.rules, place.depth) if self.links else NOTHING_FOUND), None
-        try:
-            if canonical := canonical_of(page):
-                meta["canonical"] = canonical
-        except TooComplex:
-            return NOTHING_FOUND, None
-        found = find_links(page, self.rules, place.depth) if self.links else NOTHING_FOUND
-        return (_with_text(found, page) if place.sampled else found), None
+        canonical = canonical_of(page)
+        if canonical and page.is_html:
+            meta["canonical"] = canonical
+        found = find_links(page, self.rules, place.depth, canonical) if self.links else NOTHING_FOUND
+        return (_with_text(found, page) if place.sampled and page.is_html else found), None
 
     def fixed(self) -> dict[str, Any]:
         """What decides which links are found, as JSON has it."""
@@ -90,7 +86,10 @@ class Discover:
 
 def _with_text(found: Found, page: Page) -> Found:
     """What is found, with what tells how alike pages read."""
-    body = page.lexbor.body
+    try:
+        body = page.lexbor.body
+    except TooComplex:  # what it says is for its scraper to find
+        return found
     text = visible_text(body) if body is not None else ""
     title, heading = page.css_first("title"), page.css_first("h1")
     missing = says_missing(

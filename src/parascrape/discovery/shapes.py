@@ -8,11 +8,15 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 
+from parascrape.identity import Identity, canonical
+from parascrape.urls import redact
+
 __all__ = [
     "MAX_LENGTH",
     "MAX_PARAMETERS",
     "MAX_PATTERN",
     "MAX_SEGMENTS",
+    "identity_of",
     "looks_dated",
     "pattern_of",
     "trap_of",
@@ -130,6 +134,14 @@ def without_session(url: str) -> str:
         kept = "&".join(one for one in query.split("&") if not _names_session(one))
         return f"{path}?{kept}" if kept else path
     return url
+
+
+def identity_of(url: str, identity: Identity) -> str:
+    """What all spellings of a URL have in common in a crawl, session ids and user names apart.
+
+    Records show no user names, so these tell no two URLs apart. Raises InvalidUrl.
+    """
+    return without_session(canonical(redact(url), identity))
 
 
 def _names_session(parameter: str) -> bool:

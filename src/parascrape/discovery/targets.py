@@ -6,11 +6,11 @@ import re
 from typing import NamedTuple
 
 from parascrape.discovery.scope import Scope
-from parascrape.discovery.shapes import trap_of, without_session
+from parascrape.discovery.shapes import identity_of, trap_of
 from parascrape.domains import site_of
 from parascrape.errors import InvalidUrl
 from parascrape.html import absolute
-from parascrape.identity import Identity, canonical
+from parascrape.identity import Identity
 from parascrape.urls import prepare
 
 __all__ = ["MAX_KNOWN", "Base", "Target", "Targets"]
@@ -113,7 +113,7 @@ class Targets:
 
     def key(self, url: str) -> int:
         """64 bits that all spellings of a prepared URL have in common, for this process only."""
-        return hash(canonical(without_session(url), self._identity))
+        return hash(identity_of(url, self._identity))
 
     def remembered(self, start: str, site: str, encoding: str) -> dict[str, Target | None]:
         """What is known of links that begin there, for pages of that site."""
