@@ -30,6 +30,7 @@ LAYERS = [
         "amounts",
         "encoding",
         "identity",
+        "interrupts",
         "markup",
         "native",
         "robots",

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+from parascrape.interrupts import SignalTaker
 
 __all__ = ["temporary_folder"]
 
@@ -35,20 +36,10 @@ def _signals_later() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
-
-    def note(number: int, _: Any) -> None:
-        came.append(number)
-
-    handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
-    for one, handler in handlers.items():
-        if handler is not None:  # else it is not Python's to change
-            signal.signal(one, note)
+    held = SignalTaker()
     try:
-        yield
+        with held:
+            yield
     finally:
-        for one, handler in handlers.items():
-            if handler is not None:
-                signal.signal(one, handler)
-        for number in came:
+        for number in held.numbers:
             signal.raise_signal(number)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["SharedFile"]
+__all__ = ["SharedFile", "transaction"]
 
 _OPENING = 2.0  # seconds that opening waits for another process that has the file locked
 _WAITING_MS = 100  # the same for a transaction
@@ -56,7 +56,7 @@ class SharedFile:
         if self._database is None:
             return None
         try:
-            with _transaction(self._database):
+            with transaction(self._database):
                 done = work(self._database)
         except sqlite3.Error as error:
             return self.transact(work) if self._recover(error) else None
@@ -116,8 +116,9 @@ def _connect(path: Path, schema: str) -> sqlite3.Connection:
 
 
 @contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
-    database.execute("BEGIN IMMEDIATE")
+def transaction(database: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """All that is done in the context, or nothing of it; ``kind`` is SQLite's, of the BEGIN."""
+    database.execute(f"BEGIN {kind}")
     try:
         yield
         database.execute("COMMIT")

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
+
+from parascrape.interrupts import SignalTaker
 
 __all__ = ["Children", "start_command"]
 
@@ -46,15 +48,14 @@ def _end_with(parent: int, number: int) -> Callable[[], None]:
     return ask
 
 
-class Children:
+class Children(SignalTaker):
     """Runs commands one after the other; SIGINT and SIGTERM, handled while this is entered, reach the one
     that runs. ``numbers`` are those that came.
     """
 
     def __init__(self) -> None:
-        self.numbers: list[int] = []
+        super().__init__()
         self._child: subprocess.Popen[bytes] | None = None
-        self._before: dict[int, Any] = {}
 
     def run(self, arguments: Sequence[str], folder: Path) -> int:
         """The exit status of the command; a signal's number below 0 where one killed it."""
@@ -69,17 +70,8 @@ class Children:
             return 128 - status
         return status
 
-    def _take(self, number: int, _: Any) -> None:
-        self.numbers.append(number)
+    def take(self, number: int) -> None:
+        """Pass the signal on."""
         if self._child is not None:
             with suppress(OSError):
                 self._child.send_signal(number)
-
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._take)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
