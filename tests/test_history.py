@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -281,6 +283,31 @@ def test_two_processes_have_one_history(history: History, caplog: pytest.LogCapt
     for job in ("a", "b"):
         assert [run.good for run in history.recent(job, 99)] == list(range(14, -1, -1))
     assert len({run.run for run in history.recent("", 99)}) == 30
+
+
+def test_a_file_that_is_being_made_is_not_another_programs(
+    history: History, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another process makes the tables after we have read that the file has no application id."""
+    other = threading.Thread(target=lambda: History(history.path).begin("other", "", "1"))
+    connect = sqlite3.connect
+
+    def begin_other(statement: str) -> None:
+        if statement.endswith("sqlite_master") and other.ident is None:
+            other.start()
+            other.join(0.5)
+
+    def traced(*args: Any, **options: Any) -> sqlite3.Connection:
+        database = connect(*args, **options)
+        database.set_trace_callback(begin_other)
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    history.path.touch()  # as it is when another process has just opened it
+    history.begin("news", "", "1")
+    other.join(10)
+    assert sorted(run.job for run in history.recent("", 9)) == ["news", "other"]
+    assert not caplog.records
 
 
 def test_a_run_keeps_all_it_was_given(history: History, tmp_path: Path) -> None:

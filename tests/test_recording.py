@@ -84,7 +84,9 @@ def test_seconds_are_those_of_each_part(site: Site, tmp_path: Path) -> None:
     make_recording(urls, path, settings(timeout=0.4))
     found = by_url(path)
     slow, drip = found["slow?seconds=0.1"].seconds, found["drip-body"].seconds
-    assert 0.1 <= slow.first_byte <= slow.total
+    # libcurl may be interrupted between sending the request and noting when: the server waits from the first.
+    assert 0.05 <= slow.first_byte <= slow.total
+    assert slow.total >= 0.1
     assert drip.transfer > 0.2 > drip.first_byte
     assert all(one.seconds.connect == 0.0 for one in found.values() if not one.new_connection)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from parascrape.errors import OutputBusy, UsageError
 from parascrape.locks import OutputLock
+from parascrape.shared_file import transaction
 
 __all__ = ["APPLICATION", "MIGRATIONS", "Database"]
 
@@ -73,7 +74,7 @@ class Database:
 
         def transact() -> T:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(self._open("rwc")) as database, _transaction(database, "IMMEDIATE"):
+            with closing(self._open("rwc")) as database, transaction(database):
                 return work(database)
 
         return self._guarded(transact, otherwise)
@@ -87,7 +88,7 @@ class Database:
         def transact() -> T:
             if not self.path.exists():
                 return otherwise
-            with closing(self._open("rw")) as database, _transaction(database, "DEFERRED"):
+            with closing(self._open("rw")) as database, transaction(database, "DEFERRED"):
                 return work(database)
 
         return self._guarded(transact, otherwise)
@@ -117,7 +118,9 @@ class Database:
             f"{self.path.as_uri()}?{parameters}", uri=True, timeout=_WAITING, isolation_level=None
         )
         try:
-            if self._version(database) < len(self._migrations) or "immutable" not in parameters:
+            with transaction(database, "DEFERRED"):  # else tables may come after their mark was read
+                version = self._version(database)
+            if version < len(self._migrations) or "immutable" not in parameters:
                 self._migrate(database)
         except BaseException:
             database.close()
@@ -140,9 +143,11 @@ class Database:
         with suppress(sqlite3.OperationalError):  # another is just doing it, or the file system has no WAL
             database.execute("PRAGMA journal_mode = WAL")
         database.execute(f"PRAGMA synchronous = {_SYNCHRONOUS}")
-        if self._version(database) == len(self._migrations):
+        with transaction(database, "DEFERRED"):
+            version = self._version(database)
+        if version == len(self._migrations):
             return
-        with _transaction(database, "IMMEDIATE"):
+        with transaction(database):
             for statements in self._migrations[self._version(database) :]:
                 for statement in statements:
                     database.execute(statement)
@@ -192,15 +197,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _free_name(path: Path) -> Path:
     names = (path.with_name(f"{path.name}.damaged-{number}") for number in range(1, 1_000_000))
     return next(name for name in names if not name.exists())
-
-
-@contextmanager
-def _transaction(database: sqlite3.Connection, kind: str) -> Iterator[None]:
-    database.execute(f"BEGIN {kind}")
-    try:
-        yield
-        database.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            database.execute("ROLLBACK")
-        raise
