@@ -123,6 +123,26 @@ def test_a_signal_before_the_harvest_ends_it_quietly(site: Site, tmp_path: Path)
 # --- pipes ------------------------------------------------------------------------------------------
 
 
+_LATE = """
+import atexit, os, signal
+from parascrape import cli
+from parascrape.__main__ import main
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+def run(arguments):
+    {when}
+    return 130
+cli.run = run
+main()
+"""
+
+
+@pytest.mark.parametrize("when", ["interrupt()", "atexit.register(interrupt)"])
+def test_a_signal_after_the_harvest_changes_nothing(when: str) -> None:
+    """One more Ctrl-C while the command ends: no traceback, and the status that it had."""
+    assert finish(start("-c", _LATE.format(when=when))) == (130, "", "")
+
+
 def test_a_list_comes_by_stdin_and_records_leave_by_stdout(site: Site) -> None:
     """As a part of a pipe; plain text and JSON lines are told apart."""
     for line, columns in (

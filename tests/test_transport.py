@@ -8,12 +8,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
 from parascrape.errors import FetchTimeout
 from parascrape.fetch import close_connections, fetch
 from parascrape.settings import Settings
+from parascrape.transport.curl import open_session
+from tests.command import until
 from tests.site import HTML, Site
 
 LIMIT = 20
@@ -103,6 +107,25 @@ def test_threads_share_a_session_and_get_their_own_pages(site: Site) -> None:
     assert wrong == []
     assert len(site.log) == 200
     assert site.connections <= 4
+
+
+def test_threads_that_begin_together_open_one_session(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two would keep connections, and a driver, each."""
+    opened: list[threading.Thread] = []
+
+    def open_slowly(*args: Any, **options: Any) -> requests.Session:
+        opened.append(threading.current_thread())
+        until(lambda: len(opened) > 1, 0.3)
+        return open_session(*args, **options)
+
+    monkeypatch.setattr("parascrape.fetch.open_session", open_slowly)
+    threads = [threading.Thread(target=fetch, args=(site("/ok"), SETTINGS)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LIMIT)
+    assert len(site.log) == 4
+    assert len(opened) == 1
 
 
 def test_a_host_is_reached_at_whichever_address_answers(site: Site) -> None:

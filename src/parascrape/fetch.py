@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -182,7 +183,8 @@ def _send(
     left = ends - time.monotonic()
     if left <= 0:
         raise FetchTimeout(f"the {settings.timeout:g} s for the URL were up")
-    session = _session(_way(settings, public_only))
+    with _opening:  # the cache alone would open one for each thread that asks at the same time
+        session = _session(_way(settings, public_only))
     adapter = session.get_adapter(str(request.url))
     return adapter.send(
         request, stream=True, timeout=left, verify=session.verify or False, proxies=session.proxies
@@ -211,6 +213,9 @@ class _Way(NamedTuple):
     public_only: bool
     connect_to: str
     budget: int
+
+
+_opening = threading.Lock()
 
 
 @lru_cache(maxsize=4)
