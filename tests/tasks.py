@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
+import socket
 import sys
 import threading
 import time
@@ -132,6 +134,22 @@ def spin() -> None:
     """Never return."""
     while True:
         pass
+
+
+def hold_the_interpreter() -> None:
+    """Compute for years in C, where no other thread of Python's gets a turn."""
+    re.match("(a+)+$", "a" * 60 + "b")
+
+
+def stay(file: socket.socket, seconds: float) -> None:
+    """Hold what a fork server has handed over for so long."""
+    with file:
+        time.sleep(seconds)
+
+
+def has_imported(module: str) -> bool:
+    """Whether this process has the module."""
+    return module in sys.modules
 
 
 def wait_for(path: str, seconds: float = 30.0) -> bool:

@@ -33,6 +33,7 @@ LAYERS = [
         "interrupts",
         "markup",
         "native",
+        "processes",
         "robots",
         "robots_tags",
         "timesplit",
@@ -44,9 +45,9 @@ LAYERS = [
         "columns",
         "domains",
         "folders",
+        "forkserver",
         "redirects",
         "offsets",
-        "processes",
         "seen",
         "shared_file",
         "spent",
@@ -57,7 +58,7 @@ LAYERS = [
     {"harvesting"},
     {"bottleneck", "crawler", "crawling", "history", "twin"},
     {"comparison", "guards", "retention", "spider"} | {"audit", "plan"},
-    {"jobs"},
+    {"headstart", "jobs"},
     {"__main__", "cli", "demo", "report"},
 ]
 """The layers, lowest first; a package stands for all of its modules. Imports point downwards only."""

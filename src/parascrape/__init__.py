@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parascrape.settings import VERSION as __version__
-
 if TYPE_CHECKING:
     from parascrape.crawler import crawl
     from parascrape.discovery.follow import follow
     from parascrape.errors import ParascrapeError
     from parascrape.executors import ProcessExecutor, ThreadExecutor
     from parascrape.page import Page
+    from parascrape.settings import VERSION as __version__
     from parascrape.settings import Settings
     from parascrape.spider import crawl_site
 
@@ -38,6 +37,7 @@ _HOMES = {
     "ProcessExecutor": "parascrape.executors",
     "Settings": "parascrape.settings",
     "ThreadExecutor": "parascrape.executors",
+    "__version__": "parascrape.settings",
     "crawl": "parascrape.crawler",
     "crawl_site": "parascrape.spider",
     "follow": "parascrape.discovery.follow",
@@ -51,6 +51,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(home), name)
+    value = getattr(import_module(home), "VERSION" if name == "__version__" else name)
     globals()[name] = value
     return value

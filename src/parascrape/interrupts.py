@@ -1,11 +1,13 @@
-"""Interrupts: SIGINT and SIGTERM handed to whoever wants them for a while."""
+"""Interrupts: SIGINT and SIGTERM handed to whoever wants them for a while, or kept away."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
-__all__ = ["SignalTaker"]
+__all__ = ["SignalTaker", "without_sigint"]
 
 
 class SignalTaker:
@@ -31,3 +33,16 @@ class SignalTaker:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def without_sigint() -> Iterator[None]:
+    """SIGINT is blocked in this thread; what it starts meanwhile has it blocked until it says otherwise."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

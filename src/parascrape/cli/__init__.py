@@ -51,7 +51,7 @@ def _app(command: object, cls: type[OneCommand]) -> typer.Typer:
 
 def run(arguments: Sequence[str]) -> int:
     """The exit status of the command with these arguments; errors are one line on standard error."""
-    if sys.stderr is None:  # closed by the caller: let no file of ours get its number
+    if sys.stderr is None:  # closed by the caller
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (until the process ends)
     name = arguments[0] if arguments else ""
     try:

@@ -11,7 +11,6 @@ the task goes on; ``("log", attributes of a LogRecord)``, ``("large",)``: a succ
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
 import os
@@ -34,6 +33,7 @@ from parascrape.executors.calls import Failure, call, describe, idle, running
 from parascrape.executors.channel import Channel, pack
 from parascrape.executors.logs import LogSender
 from parascrape.executors.memory import free_memory, keep_memory, resident_bytes
+from parascrape.processes import end_with
 
 __all__ = ["MAX_RESULT", "NOTE", "ChildOptions", "run_child"]
 
@@ -55,7 +55,7 @@ class ChildOptions(NamedTuple):
 
     name: str
     threads: int
-    parent: int  # process id
+    parent: int  # whose end is the worker's too: a process id; 0: it has seen to that
     log_level: int
     memory: int = 0  # bytes it may have before it is replaced; 0: any
     arenas: int = 1  # heaps for the threads to share: as many as may run at once
@@ -68,9 +68,11 @@ def run_child(sock: socket.socket, options: ChildOptions) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    _die_with_parent(options.parent)
+    if options.parent:
+        end_with(options.parent, signal.SIGKILL)()
     # A parsed page is thousands of objects, few of them garbage: collecting at every 700th costs 2-4 %.
     gc.set_threshold(50_000, 10, 10)
+    gc.freeze()  # what is imported stays
     keep_memory(options.arenas)
     # A scraper's print() must not land among the records on stdout.
     os.dup2(sys.stderr.fileno() if sys.stderr is not None else 2, 1)
@@ -84,15 +86,6 @@ def _look_up_each_second(sock: socket.socket) -> None:
     """Let no ``recv`` wait longer: one whose descriptor a task has closed would never return."""
     if os.name == "posix":
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 1, 0))
-
-
-def _die_with_parent(parent: int) -> None:
-    """Ask Linux for SIGKILL when the parent's thread ends; elsewhere end of file has to do."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
-        if os.getppid() != parent:  # it had died before we asked
-            os._exit(0)
 
 
 class _Worker:

@@ -7,11 +7,14 @@ import signal
 import socket
 import time
 from concurrent.futures import Future
-from multiprocessing.context import BaseContext
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from typing import Any, Literal
 
 from parascrape.executors.channel import Channel, pack
 from parascrape.executors.child import ChildOptions, run_child
+from parascrape.forkserver import ForkedProcess, forkserver
+from parascrape.interrupts import without_sigint
 
 __all__ = ["Task", "WorkerHandle"]
 
@@ -38,7 +41,7 @@ class WorkerHandle:
     unfinished; no message has to say so. A task counts as started when its turn has come.
     """
 
-    def __init__(self, context: BaseContext, options: ChildOptions) -> None:
+    def __init__(self, options: ChildOptions) -> None:
         ours, theirs = socket.socketpair()
         self.options = options
         self.solo = False  # runs suspects only, one at a time
@@ -52,11 +55,8 @@ class WorkerHandle:
         self.waiting: dict[int, Task] = {}
         self._known: set[int] = set()
         self.channel = Channel(ours, blocking=False)
-        self.process = context.Process(  # type: ignore[attr-defined]
-            target=run_child, args=(theirs, options), name=options.name, daemon=True
-        )
         try:
-            _start_without_sigint(self.process)
+            self.process = _start(theirs, options)
         finally:
             theirs.close()
 
@@ -127,13 +127,13 @@ class WorkerHandle:
         return f"ended with exit status {status}"
 
 
-def _start_without_sigint(process: Any) -> None:
-    """Start the process with SIGINT blocked: a Ctrl-C while it imports would print a traceback."""
-    if not hasattr(signal, "pthread_sigmask"):
+def _start(sock: socket.socket, options: ChildOptions) -> BaseProcess | ForkedProcess:
+    """The process, forked by the program's fork server where it has one, else spawned."""
+    server = forkserver()
+    if server is not None:
+        return server.start(sock, run_child, options._replace(parent=0))
+    spawn = get_context("spawn")
+    process = spawn.Process(target=run_child, args=(sock, options), name=options.name, daemon=True)
+    with without_sigint():  # a Ctrl-C while it imports would print a traceback
         process.start()
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return process

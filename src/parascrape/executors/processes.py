@@ -21,7 +21,7 @@ import pickle
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import Any, Literal
+from typing import Any
 
 from parascrape.errors import TaskError
 from parascrape.executors.calls import describe
@@ -58,17 +58,16 @@ class ProcessExecutor(Executor):
     twice with a `WorkerDied`. A process that has grown to ``worker_bytes`` (0: its share of 70 % of
     the memory there is) is replaced when what it runs is done; one with twice that is killed, as by
     the system. Where the main script has no ``__main__`` guard every future fails with a
-    `MainGuardError`.
+    `MainGuardError`. Processes are spawned, or forked by the program's fork server where it has one.
     """
 
-    def __init__(  # noqa: PLR0913 (those of the standard library's executor, and four more)
+    def __init__(  # noqa: PLR0913 (those of the standard library's executor, and three more)
         self,
         processes: int = 0,
         threads: int = 1,
         *,
         deadline: float | None = None,
         worker_bytes: int = 0,
-        start_method: Literal["spawn", "forkserver"] = "spawn",
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
     ) -> None:
@@ -86,7 +85,7 @@ class ProcessExecutor(Executor):
         )
         self._function_numbers: dict[Callable[..., Any], int] = {}
         self._numbers = itertools.count()
-        self._pump = Pump(processes, options, deadline=deadline, start_method=start_method)
+        self._pump = Pump(processes, options, deadline=deadline)
         _pumps.add(self._pump)
 
     @property

@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Literal
+from typing import Any
 
 from parascrape.errors import TaskError, WorkerDied
 from parascrape.executors.backlog import Backlog
@@ -48,7 +48,6 @@ class Pump:
         options: ChildOptions,
         *,
         deadline: float | None,
-        start_method: Literal["spawn", "forkserver"],
     ) -> None:
         self.functions: dict[int, bytes] = {}
         self.on_note: Callable[[Future[Any], Any], None] | None = None
@@ -56,7 +55,7 @@ class Pump:
         self._capacity = capacity(options.threads)
         self._rest = Rest()
         self._backlog = Backlog()
-        self._staff = Staff(processes, options, self._backlog, deadline=deadline, start_method=start_method)
+        self._staff = Staff(processes, options, self._backlog, deadline=deadline)
         self._workers = self._staff.workers
         self._selector = self._staff.selector
         self._stopped = False

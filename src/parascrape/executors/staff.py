@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import selectors
 import time
 from typing import Literal
@@ -46,7 +45,6 @@ class Staff:
         backlog: Backlog,
         *,
         deadline: float | None,
-        start_method: Literal["spawn", "forkserver"],
     ) -> None:
         self.workers: list[WorkerHandle] = []
         self.selector = selectors.DefaultSelector()
@@ -55,7 +53,6 @@ class Staff:
         self._options = options
         self._backlog = backlog
         self._deadline = deadline
-        self._context = multiprocessing.get_context(start_method)
         self._names = itertools.count(1)
         self._false_starts = 0
         self._weighed = 0.0
@@ -77,7 +74,7 @@ class Staff:
         room = 2 * self._processes - len(self.workers)
         for _ in range(min(room, min(self._processes, left) - there)):
             options = self._options._replace(name=f"worker-{next(self._names)}")
-            worker = WorkerHandle(self._context, options)
+            worker = WorkerHandle(options)
             self.workers.append(worker)
             self.selector.register(worker.channel, selectors.EVENT_READ, worker)
 
@@ -113,7 +110,7 @@ class Staff:
         if self._options.memory and now - self._weighed >= _WEIGH_SECONDS:
             self._weighed = now
             for worker in [one for one in self.workers if one.running]:
-                if resident_bytes(worker.process.pid) > _TOO_LARGE * self._options.memory:
+                if resident_bytes(worker.process.pid or 0) > _TOO_LARGE * self._options.memory:
                     self._kill(worker, "memory")
         if self._dismissed:
             self._reap(now)

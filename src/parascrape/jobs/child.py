@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from parascrape.interrupts import SignalTaker
+from parascrape.processes import end_with
 
 __all__ = ["Children", "start_command"]
-
-_SET_PDEATHSIG = 1
 
 
 def start_command(arguments: Sequence[str], folder: Path, *, death_signal: int) -> subprocess.Popen[bytes]:
@@ -30,22 +28,10 @@ def start_command(arguments: Sequence[str], folder: Path, *, death_signal: int) 
     if hasattr(os, "setpgid"):
         more["process_group"] = 0
     if sys.platform == "linux":
-        more["preexec_fn"] = _end_with(os.getpid(), death_signal)
+        more["preexec_fn"] = end_with(os.getpid(), death_signal)
     return subprocess.Popen(  # noqa: S603 (this Python and this package)
         command, cwd=folder, stdin=subprocess.DEVNULL, stdout=2, **more
     )
-
-
-def _end_with(parent: int, number: int) -> Callable[[], None]:
-    """What the child calls before it is another program; loaded here, where other threads may run."""
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def ask() -> None:
-        prctl(_SET_PDEATHSIG, number)
-        if os.getppid() != parent:  # it had died before we asked
-            os._exit(1)
-
-    return ask
 
 
 class Children(SignalTaker):
