@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,13 +173,17 @@ def site() -> Iterator[Site]:
 
 
 def test_the_commands_workers_are_forked(site: Site, tmp_path: Path) -> None:
-    """They are children of its child, and all are gone when it is."""
+    """They are children of its child, have nothing of its stdin and stdout, and are gone when it is."""
     (tmp_path / "urls").write_text("".join(site(f"/slow?seconds={one}\n") for one in (1, 1.1)))
-    command = start_scrape(tmp_path / "urls", "--mode", "process", "-o", tmp_path / "out", cwd=tmp_path)
+    options = ("--mode", "process", "-o", tmp_path / "out")
+    command = start_scrape(tmp_path / "urls", *options, cwd=tmp_path, stdin=subprocess.PIPE)
     assert until(lambda: len(site.log) >= 2)
     below = children(command.pid)
     forked = [pid for child in below for pid in children(child)]
     assert len(forked) == 2
+    for pid in below:
+        streams = [os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)]
+        assert streams == ["/dev/null", streams[2], streams[2]]
     assert finish(command)[0] == 0
     assert len(read_records(tmp_path / "out")) == 2
     assert until(lambda: not any(map(lives, below)), 1.0)

@@ -28,6 +28,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
+from parascrape.interrupts import INTERRUPTS
 from parascrape.processes import end_with
 
 __all__ = ["ForkServer", "ForkedProcess", "forkserver", "serve", "start_forkserver"]
@@ -67,10 +68,14 @@ class ForkServer:
             theirs.set_inheritable(True)
             begin = f"import sys; sys.path[:] = {sys.path!r}; from parascrape.forkserver import serve"
             code = f"{begin}; serve({theirs.fileno()}, {self._modules!r})"
-            # A Ctrl-C would print a traceback: it has SIGINT blocked, and its children until they unblock it.
-            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ()) | {signal.SIGINT}
+            # What a terminal or a supervisor sends to the whole group is the command's to answer: they are
+            # blocked here, and in its children until they say otherwise.
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ()) | set(INTERRUPTS)
+            # Records on stdout and a list on stdin are the command's as well.
+            files = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, 2, 1)]
+            command = [sys.executable, "-c", code]
             self.pid = os.posix_spawn(
-                sys.executable, [sys.executable, "-c", code], os.environ, setsigmask=blocked
+                sys.executable, command, os.environ, file_actions=files, setsigmask=blocked
             )
 
     def start(self, file: socket.socket, call: Callable[..., Any], *args: Any) -> ForkedProcess:

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
-__all__ = ["SignalTaker", "without_sigint"]
+__all__ = ["INTERRUPTS", "SignalTaker", "leave_interrupts", "without_interrupts"]
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+"""What asks a program to end; a terminal or a supervisor sends it to all processes of the group."""
 
 
 class SignalTaker:
@@ -25,7 +28,7 @@ class SignalTaker:
         self.take(number)
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in INTERRUPTS:
             if signal.getsignal(number) is not None:  # else it is not Python's to change
                 self._before[number] = signal.signal(number, self._note)
         return self
@@ -36,13 +39,24 @@ class SignalTaker:
 
 
 @contextmanager
-def without_sigint() -> Iterator[None]:
-    """SIGINT is blocked in this thread; what it starts meanwhile has it blocked until it says otherwise."""
+def without_interrupts() -> Iterator[None]:
+    """Both are blocked in this thread; what it starts meanwhile has them blocked until it says otherwise."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_interrupts() -> None:
+    """Take no notice of them, which another process of the group answers, and have them no longer blocked.
+
+    What this process starts has them as usual: handlers are not inherited, ignoring is.
+    """
+    for number in INTERRUPTS:
+        signal.signal(number, lambda *_: None)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)

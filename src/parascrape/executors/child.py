@@ -33,6 +33,7 @@ from parascrape.executors.calls import Failure, call, describe, idle, running
 from parascrape.executors.channel import Channel, pack
 from parascrape.executors.logs import LogSender
 from parascrape.executors.memory import free_memory, keep_memory, resident_bytes
+from parascrape.interrupts import leave_interrupts
 from parascrape.processes import end_with
 
 __all__ = ["MAX_RESULT", "NOTE", "ChildOptions", "run_child"]
@@ -65,9 +66,7 @@ class ChildOptions(NamedTuple):
 
 def run_child(sock: socket.socket, options: ChildOptions) -> None:
     """Serve until the socket closes, then end the process at once, whatever its threads do."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    leave_interrupts()  # they are the parent's to answer
     if options.parent:
         end_with(options.parent, signal.SIGKILL)()
     # A parsed page is thousands of objects, few of them garbage: collecting at every 700th costs 2-4 %.

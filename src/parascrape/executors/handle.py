@@ -14,7 +14,7 @@ from typing import Any, Literal
 from parascrape.executors.channel import Channel, pack
 from parascrape.executors.child import ChildOptions, run_child
 from parascrape.forkserver import ForkedProcess, forkserver
-from parascrape.interrupts import without_sigint
+from parascrape.interrupts import without_interrupts
 
 __all__ = ["Task", "WorkerHandle"]
 
@@ -134,6 +134,6 @@ def _start(sock: socket.socket, options: ChildOptions) -> BaseProcess | ForkedPr
         return server.start(sock, run_child, options._replace(parent=0))
     spawn = get_context("spawn")
     process = spawn.Process(target=run_child, args=(sock, options), name=options.name, daemon=True)
-    with without_sigint():  # a Ctrl-C while it imports would print a traceback
+    with without_interrupts():  # a Ctrl-C while it imports would print a traceback
         process.start()
     return process
