@@ -118,18 +118,23 @@ def test_what_is_too_long_to_be_asked_for_is_an_error(server: ForkServer) -> Non
         assert there.exitcode == -signal.SIGKILL
 
 
-def test_a_fork_that_fails_is_an_error() -> None:
-    """The system allows no more processes, say; the fork server goes on."""
-    server = ForkServer(["tests.forkless"])
+@pytest.mark.parametrize(
+    ("module", "reason"), [("forkless", os.strerror(errno.EAGAIN)), ("deadly", "ends at once")]
+)
+def test_what_cannot_be_forked_is_spawned(module: str, reason: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The system allows no fork, or the fork server dies of what it imports: it is said, and work goes on."""
+    server = ForkServer([f"tests.{module}"])
+    _running.append(server)
     try:
         ours, theirs = socket.socketpair()
-        with ours, theirs:
-            for _ in range(2):
-                with pytest.raises(OSError, match=os.strerror(errno.EAGAIN)):
-                    server.start(theirs, tasks.stay, LIMIT)
-        os.kill(server.pid, 0)
+        with ours, theirs, pytest.raises(OSError, match=reason):
+            server.start(theirs, tasks.stay, LIMIT)
+        with ProcessExecutor(1, 1, deadline=LIMIT) as opened:
+            assert opened.submit(tasks.square, 5).result(LIMIT) == 25
     finally:
+        _running.clear()
         server.close()
+    assert [record.getMessage().endswith(f"{reason}: it is spawned") for record in caplog.records] == [True]
 
 
 _STUCK = """

@@ -42,7 +42,7 @@ _running: list[ForkServer] = []
 
 def start_forkserver(modules: Sequence[str]) -> None:
     """Have this program's workers forked from a process that imports these modules, beginning now."""
-    if sys.platform == "linux" and not _running:
+    if sys.platform == "linux" and not (_running or getattr(sys, "frozen", False)):
         _running.append(ForkServer(modules))
         atexit.register(_running[0].close)
 
@@ -93,7 +93,11 @@ class ForkServer:
                 self._ask(process, file, message)
             except (OSError, EOFError):  # the fork server is gone
                 self._renew()
-                self._ask(process, file, message)
+                try:
+                    self._ask(process, file, message)
+                except (OSError, EOFError):
+                    self._end_all()
+                    process.refusal = "the fork server ends at once"
         if process.refusal:
             raise OSError(f"no process can be started: {process.refusal}")
         return process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import selectors
 import signal
 import socket
@@ -17,6 +18,9 @@ from parascrape.forkserver import ForkedProcess, forkserver
 from parascrape.interrupts import without_interrupts
 
 __all__ = ["Task", "WorkerHandle"]
+
+
+log = logging.getLogger(__name__)
 
 
 class Task:
@@ -128,10 +132,13 @@ class WorkerHandle:
 
 
 def _start(sock: socket.socket, options: ChildOptions) -> BaseProcess | ForkedProcess:
-    """The process, forked by the program's fork server where it has one, else spawned."""
+    """The process, forked by the program's fork server where it has one that can, else spawned."""
     server = forkserver()
     if server is not None:
-        return server.start(sock, run_child, options._replace(parent=0))
+        try:
+            return server.start(sock, run_child, options._replace(parent=0))
+        except OSError as error:
+            log.warning("%s: it is spawned", error)
     spawn = get_context("spawn")
     process = spawn.Process(target=run_child, args=(sock, options), name=options.name, daemon=True)
     with without_interrupts():  # a Ctrl-C while it imports would print a traceback
