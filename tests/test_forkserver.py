@@ -103,6 +103,7 @@ def test_a_dead_fork_server_is_replaced(server: ForkServer, executor: ProcessExe
     os.kill(before, signal.SIGKILL)
     assert [future.result(LIMIT) for future in waiting] == [False, False]
     assert executor.submit(os.getppid).result(LIMIT) == server.pid != before
+    assert all(worker.process.is_alive() for worker in executor._pump._workers)
 
 
 def test_what_is_too_long_to_be_asked_for_is_an_error(server: ForkServer) -> None:

@@ -103,6 +103,7 @@ class ForkServer:
         return process
 
     def _ask(self, process: ForkedProcess, file: socket.socket, message: bytes) -> None:
+        process.status = None
         self._processes[process.number] = process
         socket.send_fds(self._control, [message], [file.fileno()])
         while not (process.pid or process.refusal):
