@@ -356,6 +356,28 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
+FORGETFUL = """
+from parascrape.executors import ProcessExecutor
+from tests import tasks
+
+if __name__ == "__main__":
+    executor = ProcessExecutor(2, 2)
+    print(executor.submit(tasks.square, 3).result())
+    for _ in range(4):
+        executor.submit(tasks.spin)
+"""
+
+
+def test_a_script_that_forgets_its_executor_ends(tmp_path: Path) -> None:
+    """At once, whatever the workers are doing."""
+    script = tmp_path / "script.py"
+    script.write_text(FORGETFUL)
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=30, env=ENVIRONMENT
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "9\n", "")
+
+
 UNGUARDED = """
 from parascrape.executors import ProcessExecutor
 from tests import tasks

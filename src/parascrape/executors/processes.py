@@ -21,6 +21,7 @@ import pickle
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from functools import lru_cache
 from typing import Any
 
 from parascrape.errors import TaskError
@@ -41,7 +42,16 @@ _KNOWN_FUNCTIONS = 64
 _pumps: weakref.WeakSet[Pump] = weakref.WeakSet()
 
 
-@atexit.register
+@lru_cache(1)
+def _stop_all_at_exit() -> None:
+    """Have `_stop_all` called when the program ends, before multiprocessing sends its children a SIGTERM, of
+    which ours take no notice, and waits for them: what is registered last is called first.
+    """
+    import multiprocessing.util  # noqa: F401 (it registers itself)
+
+    atexit.register(_stop_all)
+
+
 def _stop_all() -> None:
     """End the workers of executors that nobody has shut down, also one that is just being started."""
     for pump in list(_pumps):
@@ -87,6 +97,7 @@ class ProcessExecutor(Executor):
         self._numbers = itertools.count()
         self._pump = Pump(processes, options, deadline=deadline)
         _pumps.add(self._pump)
+        _stop_all_at_exit()
 
     @property
     def on_note(self) -> Callable[[Future[Any], Any], None] | None:
