@@ -147,6 +147,13 @@ def stay(file: socket.socket, seconds: float) -> None:
         time.sleep(seconds)
 
 
+def surroundings() -> tuple[Any, ...]:
+    """What this process has from the one that started it (POSIX)."""
+    import resource
+
+    return os.getcwd(), sys.path, sys.argv, resource.getrlimit(resource.RLIMIT_NOFILE)
+
+
 def has_imported(module: str) -> bool:
     """Whether this process has the module."""
     return module in sys.modules

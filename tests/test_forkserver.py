@@ -80,6 +80,24 @@ def test_they_are_children_of_the_fork_server(server: ForkServer, executor: Proc
     assert not children(server.pid)
 
 
+def test_what_has_changed_since_it_began_holds_for_workers(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The folder, where modules are searched, the arguments, and how many files may be open."""
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+    monkeypatch.setattr(sys, "argv", ["scrape", "list"])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[0] - 5, limits[1]))
+    try:
+        with ProcessExecutor(1, 1, deadline=LIMIT) as opened:
+            assert opened.submit(tasks.surroundings).result(LIMIT) == tasks.surroundings()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 def test_how_a_worker_ended_is_told(executor: ProcessExecutor) -> None:
     """By its exit status or its signal, as of any process."""
     assert "exit status 9" in str(executor.submit(tasks.die).exception(LIMIT))

@@ -28,6 +28,11 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
+try:
+    import resource
+except ImportError:  # Windows, which has no fork either
+    resource = None  # type: ignore[assignment]
+
 from parascrape.interrupts import INTERRUPTS
 from parascrape.processes import end_with
 
@@ -79,13 +84,16 @@ class ForkServer:
             )
 
     def start(self, file: socket.socket, call: Callable[..., Any], *args: Any) -> ForkedProcess:
-        """A new process that calls ``call(file, *args)``; it searches modules where this one does, and is in
-        the same folder. Raises OSError where there can be none, ValueError for arguments that are too long.
+        """A new process that calls ``call(file, *args)``; it searches modules where this one does, is in the
+        same folder and may have as many open files.
+
+        Raises OSError where there can be none, ValueError for arguments that are too long.
         """
         with self._lock:
             self._count += 1
             process = ForkedProcess(self, self._count)
-            request = (process.number, call, args, sys.path, sys.argv, os.getcwd())
+            limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+            request = (process.number, call, args, sys.path, sys.argv, os.getcwd(), limit)
             message = pickle.dumps(request, protocol=5)
             if len(message) > _MESSAGE:
                 raise ValueError(f"the arguments have {len(message)} bytes, more than {_MESSAGE}")
@@ -263,8 +271,9 @@ def _become(server: int, request: Sequence[Any], file: int, others: Sequence[soc
         for one in others:
             one.close()
         end_with(server, signal.SIGKILL)()
-        call, args, sys.path[:], sys.argv, folder = request
+        call, args, sys.path[:], sys.argv, folder, limit = request
         os.chdir(folder)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
         call(socket.socket(fileno=file), *args)
         status = 0
     except BaseException:
