@@ -97,30 +97,27 @@ class ForkServer:
             message = pickle.dumps(request, protocol=5)
             if len(message) > _MESSAGE:
                 raise ValueError(f"the arguments have {len(message)} bytes, more than {_MESSAGE}")
-            try:
-                self._ask(process, file, message)
-            except (OSError, EOFError):  # the fork server is gone
-                self._renew()
-                try:
-                    self._ask(process, file, message)
-                except (OSError, EOFError):
-                    self._end_all()
+            if not self._ask(process, file, message):
+                self._reap()
+                self._open()
+                if not self._ask(process, file, message):
                     process.refusal = "the fork server ends at once"
         if process.refusal:
             raise OSError(f"no process can be started: {process.refusal}")
         return process
 
-    def _ask(self, process: ForkedProcess, file: socket.socket, message: bytes) -> None:
+    def _ask(self, process: ForkedProcess, file: socket.socket, message: bytes) -> bool:
+        """Whether the fork server has answered; else it is gone."""
         process.status = None
         self._processes[process.number] = process
-        socket.send_fds(self._control, [message], [file.fileno()])
-        while not (process.pid or process.refusal):
-            self._take(self._control.recv(_MESSAGE))
-
-    def _renew(self) -> None:
-        self._end_all()
-        self._reap()
-        self._open()
+        try:
+            socket.send_fds(self._control, [message], [file.fileno()])
+            while not (process.pid or process.refusal):
+                self._take(self._control.recv(_MESSAGE))
+        except (OSError, EOFError):
+            self._end_all()
+            return False
+        return True
 
     def look(self, seconds: float) -> None:
         """Take note of what has ended, for which one waits so long."""

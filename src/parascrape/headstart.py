@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from parascrape.forkserver import start_forkserver
-
 __all__ = ["start_early"]
 
 _FOR_EVERY_PAGE = ("parascrape.worker", "parascrape.fetch", "parascrape.scrapers.select", "selectolax.lexbor")
@@ -16,6 +14,8 @@ _FOR_EVERY_PAGE = ("parascrape.worker", "parascrape.fetch", "parascrape.scrapers
 def start_early(arguments: Sequence[str]) -> None:
     """Start the fork server where the arguments ask for process mode, as far as one can tell by now."""
     if asks_for_processes(arguments):
+        from parascrape.forkserver import start_forkserver  # what most commands do without
+
         start_forkserver(_FOR_EVERY_PAGE)
 
 

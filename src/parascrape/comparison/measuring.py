@@ -18,6 +18,8 @@ import time
 from collections.abc import Sequence
 from typing import IO, NamedTuple
 
+from parascrape.processes import end_with
+
 try:
     import resource
 except ImportError:  # Windows
@@ -26,7 +28,7 @@ except ImportError:  # Windows
 __all__ = ["Measured", "busy_seconds", "cpu_seconds", "main", "measure"]
 
 _LINUX = sys.platform == "linux"
-_SET_PDEATHSIG, _SET_SUBREAPER = 1, 36
+_SET_SUBREAPER = 36
 _EVERY = 0.1
 """Seconds between two looks at the memory; one costs about 1 ms for each process."""
 _PATIENCE = 5.0
@@ -206,9 +208,8 @@ def _end_with_us(process: subprocess.Popen[bytes]) -> None:
 def main() -> None:
     """Measure the command of the command line."""
     if _LINUX:
-        library = ctypes.CDLL(None)
-        library.prctl(_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        library.prctl(_SET_SUBREAPER, 1, 0, 0, 0)
+        end_with(os.getppid(), signal.SIGTERM)()
+        ctypes.CDLL(None).prctl(_SET_SUBREAPER, 1, 0, 0, 0)
     beside, *command = sys.argv[1:]
     sys.stdout.write(json.dumps(measure(command, int(beside))._asdict()))
 

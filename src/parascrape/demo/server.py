@@ -46,7 +46,7 @@ async def serve(sockets: list[socket.socket]) -> None:
     answers, connections = Answers(bases), set[Connection]()
     for host, sock in enumerate(sockets):
         await loop.create_server(partial(Connection, host, answers, connections), sock=sock, backlog=BACKLOG)
-    with contextlib.suppress(NotImplementedError):  # Windows ends the process by itself
+    if sys.platform != "win32":  # there the system ends the process by itself
         loop.add_signal_handler(signal.SIGTERM, stop.set)
     threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
     sys.stdout.write(json.dumps({"hosts": bases}) + "\n")

@@ -121,7 +121,7 @@ class Database:
             with transaction(database, "DEFERRED"):  # else tables may come after their mark was read
                 version = self._version(database)
             if version < len(self._migrations) or "immutable" not in parameters:
-                self._migrate(database)
+                self._migrate(database, version)
         except BaseException:
             database.close()
             raise
@@ -138,13 +138,11 @@ class Database:
             raise sqlite3.NotSupportedError("a later version of parascrape has made it")
         return int(version)
 
-    def _migrate(self, database: sqlite3.Connection) -> None:
-        """Bring the schema up to date, whole or not at all; of several processes one does it."""
+    def _migrate(self, database: sqlite3.Connection, version: int) -> None:
+        """Bring the schema from this version up to date, whole or not at all; of several one does."""
         with suppress(sqlite3.OperationalError):  # another is just doing it, or the file system has no WAL
             database.execute("PRAGMA journal_mode = WAL")
         database.execute(f"PRAGMA synchronous = {_SYNCHRONOUS}")
-        with transaction(database, "DEFERRED"):
-            version = self._version(database)
         if version == len(self._migrations):
             return
         with transaction(database):
