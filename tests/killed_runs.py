@@ -17,8 +17,9 @@ from pathlib import Path
 
 import orjson
 
-from parascrape.history import History, database, history_path
+from parascrape.history import History, history_path
 from parascrape.jobs.job_run import Tools, run_job
+from parascrape.system import sqlite
 from tests.jobs import NEWS, make_jobs
 from tests.killing import survives
 
@@ -31,7 +32,7 @@ _PAGES = 3
 def main(folder: Path) -> int:
     """In how many places runs were killed. Raises AssertionError where one has done harm."""
     logging.disable()
-    database._SYNCHRONOUS = "OFF"  # what a killed process has written is there all the same
+    sqlite._SYNCHRONOUS = "OFF"  # what a killed process has written is there all the same
     os.fsync = lambda _: None
     work, saved = folder / "work", folder / "saved"
     work.mkdir(parents=True)

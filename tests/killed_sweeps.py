@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from parascrape.history import History, database
+from parascrape.history import History
 from parascrape.retention import Policy, sweep
+from parascrape.system import sqlite
 from tests.histories import Clock, run_job
 from tests.killing import survives
 
@@ -27,7 +28,7 @@ _POLICY = Policy(keep=4, compress_after=2)
 def main(folder: Path) -> int:
     """In how many places sweeps were killed. Raises AssertionError where one has done harm."""
     logging.disable()
-    database._SYNCHRONOUS = "OFF"  # what a killed process has written is there all the same
+    sqlite._SYNCHRONOUS = "OFF"  # what a killed process has written is there all the same
     os.fsync = lambda _: None
     work, saved = folder / "work", folder / "saved"
     clock = build(work)

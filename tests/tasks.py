@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.executors.calls import alone, tell
-from parascrape.executors.memory import resident_bytes
+from parascrape.system.memory import resident_bytes
 
 
 def square(number: int) -> int:

@@ -15,13 +15,13 @@ import pytest
 
 from parascrape.cli import run
 from parascrape.crawling.edges import read_edges
-from parascrape.crawling.exports import cell, plain, whole_file
 from parascrape.crawling.graph import COLUMNS, write_graph
 from parascrape.crawling.plan import Plan
 from parascrape.crawling.store import NewUrl, Store, url_key
 from parascrape.discovery.scope import Scope
 from parascrape.errors import OutputError
 from parascrape.identity import AS_SENT
+from parascrape.system.files import cell, plain, whole_file
 from tests.command import finish, start_scrape, until
 from tests.crawl_site import Answer, CrawlSite, crawl, page, to, tree
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.amounts import parse_duration, parse_share, parse_size, percent
 from parascrape.errors import UsageError
 from parascrape.guards import FEWEST_RUNS, Guards
 from parascrape.history import Changes, Summary
+from parascrape.system.quantities import parse_duration, parse_share, parse_size, percent
 from tests.histories import summary
 
 # --- tables -----------------------------------------------------------------------------------------

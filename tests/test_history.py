@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 
 from parascrape.history import Changes, History, Summary, history_path
 from parascrape.history.summary import OUTCOMES
-from parascrape.processes import is_alive, process_mark
+from parascrape.system.processes import is_alive, process_mark
 from tests.histories import NOON, Clock, run_job, summary
 
 
 @pytest.fixture(autouse=True)
 def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parascrape.history.database._SYNCHRONOUS", "OFF")
+    monkeypatch.setattr("parascrape.system.sqlite._SYNCHRONOUS", "OFF")
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ HOSTILE = '<script>\x1b[2J\u202e&"'
 
 @pytest.fixture(autouse=True)
 def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parascrape.history.database._SYNCHRONOUS", "OFF")
+    monkeypatch.setattr("parascrape.system.sqlite._SYNCHRONOUS", "OFF")
     monkeypatch.setenv("COLUMNS", "120")
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from parascrape.history import History
-from parascrape.history import database as module
-from parascrape.history.database import APPLICATION, MIGRATIONS, Database
+from parascrape.system import sqlite as module
+from parascrape.system.sqlite import APPLICATION, MIGRATIONS, Database
 from tests.histories import Clock, run_job, summary
 
 
 @pytest.fixture(autouse=True)
 def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parascrape.history.database._SYNCHRONOUS", "OFF")
+    monkeypatch.setattr("parascrape.system.sqlite._SYNCHRONOUS", "OFF")
 
 
 @pytest.fixture

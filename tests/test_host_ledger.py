@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from parascrape import host_ledger
 from parascrape.frontier.politeness import HostState
 from parascrape.host_ledger import BEAT, KEPT, MAX_HOSTS, HostLedger, default_path
-from parascrape.processes import has_ended, process_mark
+from parascrape.system.processes import has_ended, process_mark
 
 HOST = "http://site.example:80"
 DAWN = 1_800_000_000.0

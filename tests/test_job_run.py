@@ -20,7 +20,7 @@ from parascrape.jobs import JobFile, job_run
 from parascrape.jobs.finished import Finished
 from parascrape.jobs.job_run import Tools, run_job
 from parascrape.jobs.places import Places
-from parascrape.locks import OutputLock
+from parascrape.system.locks import OutputLock
 from tests.jobs import NEWS, make_jobs
 
 START = datetime(2026, 3, 1, 5, 0, tzinfo=UTC)

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from parascrape.errors import InvalidUrl, OutputBusy, UsageError
 from parascrape.ledger import Ledger, PageLines, drop_pages, entry_key, read_ledger, read_pages
-from parascrape.locks import OutputLock
 from parascrape.outcomes import fail
 from parascrape.records import encode, parse
+from parascrape.system.locks import OutputLock
 from parascrape.urls import Entry
 
 JSON = st.recursive(
@@ -259,7 +259,7 @@ def test_the_lock_file_of_a_dead_process_stops_nobody(tmp_path: Path, content: s
 def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
     """However it ends: nothing of Python's runs after a kill."""
     code = (
-        "import os, pathlib, signal, sys; from parascrape.locks import OutputLock\n"
+        "import os, pathlib, signal, sys; from parascrape.system.locks import OutputLock\n"
         "lock = OutputLock(pathlib.Path(sys.argv[1]))\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

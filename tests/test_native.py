@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from parascrape import native
+from parascrape.system import imports
 
 PACKAGE = """
 import sys, threading, types
@@ -48,7 +48,7 @@ def test_a_part_is_waited_for(registering: Path) -> None:
     with pytest.raises(ModuleNotFoundError):
         __import__("registering.parts.one")
     found: list[int] = []
-    second = threading.Thread(target=lambda: found.append(native.load_part("registering.parts.one").value))
+    second = threading.Thread(target=lambda: found.append(imports.load_part("registering.parts.one").value))
     second.start()
     package.go.set()
     for thread in (first, second):

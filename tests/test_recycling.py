@@ -11,7 +11,7 @@ import pytest
 
 from parascrape.errors import WorkerDied
 from parascrape.executors import ProcessExecutor
-from parascrape.executors.memory import MIN_WORKER, memory_limit, resident_bytes, worker_limit
+from parascrape.system.memory import MIN_WORKER, memory_limit, resident_bytes, worker_limit
 from tests import tasks
 from tests.command import lives, until
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from parascrape.errors import UsageError
 from parascrape.history import History
-from parascrape.locks import OutputLock
 from parascrape.retention import Policy, Swept, sweep
+from parascrape.system.locks import OutputLock
 from tests.histories import Clock, run_job
 
 DAY = timedelta(days=1)
@@ -58,7 +58,7 @@ class Outputs:
 
 @pytest.fixture(autouse=True)
 def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parascrape.history.database._SYNCHRONOUS", "OFF")
+    monkeypatch.setattr("parascrape.system.sqlite._SYNCHRONOUS", "OFF")
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.shared_file import SharedFile
+from parascrape.system.shared_file import SharedFile
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS things (name TEXT)"
 
@@ -102,7 +102,7 @@ def test_a_locked_file_is_waited_for_and_then_given_up(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stopped process that holds the lock stops nobody for ever."""
-    monkeypatch.setattr("parascrape.shared_file._WAITING_MS", 1)
+    monkeypatch.setattr("parascrape.system.shared_file._WAITING_MS", 1)
     file = SharedFile(lambda: path, SCHEMA)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from parascrape import japanese
-from parascrape.native import load_part
+from parascrape.system.imports import load_part
 
 __all__ = ["decode_as", "guess", "python_codec", "resolve", "without_mark"]
 

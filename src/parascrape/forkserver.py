@@ -33,8 +33,8 @@ try:
 except ImportError:  # Windows, which has no fork either
     resource = None  # type: ignore[assignment]
 
-from parascrape.interrupts import INTERRUPTS
-from parascrape.processes import end_with
+from parascrape.system.processes import end_with
+from parascrape.system.signals import INTERRUPTS
 
 __all__ = ["ForkServer", "ForkedProcess", "forkserver", "serve", "start_forkserver"]
 

@@ -9,9 +9,9 @@ from fractions import Fraction
 from statistics import median
 from typing import Any, Self
 
-from parascrape.amounts import parse_share, percent
 from parascrape.errors import UsageError
 from parascrape.history.summary import Summary
+from parascrape.system.quantities import parse_share, percent
 from parascrape.text import printable
 
 __all__ = ["FEWEST_RUNS", "Guards"]

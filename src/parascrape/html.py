@@ -10,7 +10,7 @@ from urllib.parse import quote, urljoin
 from parascrape.encoding import python_codec
 from parascrape.errors import InvalidUrl
 from parascrape.formatting import refuse_bomb
-from parascrape.native import load_part
+from parascrape.system.imports import load_part
 from parascrape.text import collapse, collapse_spaces, with_spaces
 from parascrape.urls import MAX_URL, prepare
 

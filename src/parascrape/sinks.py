@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Self
 
 from parascrape.errors import OutputError, UsageError
 from parascrape.ledger import Ledger, read_ledger, sync_folder
-from parascrape.locks import OutputLock
+from parascrape.system.locks import OutputLock
 
 __all__ = ["MIN_FREE", "SYNC_RECORDS", "SYNC_SECONDS", "JsonlSink", "System"]
 

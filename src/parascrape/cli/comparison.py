@@ -26,9 +26,9 @@ from parascrape.comparison.strategies import (
     parse_strategies,
 )
 from parascrape.errors import OutputError, UsageError
-from parascrape.folders import temporary_folder
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings, available_cpus
+from parascrape.system.folders import temporary_folder
 from parascrape.text import printable
 from parascrape.twin import serve_twin
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from parascrape import inputs
-from parascrape.amounts import parse_duration
 from parascrape.cli.beside import Lists
 from parascrape.cli.logs import Display
 from parascrape.cli.session import Target, run_entries
@@ -32,6 +31,7 @@ from parascrape.identity import Identity
 from parascrape.report import Tally
 from parascrape.settings import Settings
 from parascrape.spider import HTML, site_settings
+from parascrape.system.quantities import parse_duration
 from parascrape.text import printable
 from parascrape.urls import prepare, redact
 

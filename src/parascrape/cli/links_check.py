@@ -152,8 +152,8 @@ _FIXED: dict[str, Any] = {
 
 def _name_output(starts: list[str], output: str, csv: str) -> str:
     """Where the records go. Raises UsageError where the command could not write what it is to write."""
-    from parascrape.crawling.exports import check_place
     from parascrape.inputs import default_name
+    from parascrape.system.files import check_place
 
     if output == "-":
         raise UsageError("--output -: standard output has the report; name a file")

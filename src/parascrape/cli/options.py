@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from parascrape.amounts import parse_duration
 from parascrape.errors import UsageError
 from parascrape.settings import USER_AGENT, VERSION, Mode, Settings
+from parascrape.system.quantities import parse_duration
 
 __all__ = [
     "AllowPrivate",

@@ -25,7 +25,6 @@ from parascrape.cli.signals import Signals
 from parascrape.crawler import Stop, harvest
 from parascrape.errors import OutputError, UsageError
 from parascrape.executors.guard import refuse_during_import
-from parascrape.executors.memory import keep_memory
 from parascrape.harvesting.changing import Observer
 from parascrape.harvesting.manners import mark_duplicates, politeness_of
 from parascrape.ledger import Ledger
@@ -36,6 +35,7 @@ from parascrape.report import Progress, Tally, make_progress, summarise
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings, available_cpus
 from parascrape.sinks import JsonlSink
+from parascrape.system.memory import keep_memory
 from parascrape.text import printable
 from parascrape.urls import Entry
 

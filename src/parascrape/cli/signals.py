@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from parascrape.crawler import Stop
-from parascrape.interrupts import SignalTaker
+from parascrape.system.signals import SignalTaker
 
 __all__ = ["Signals"]
 

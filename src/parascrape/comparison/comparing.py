@@ -18,8 +18,8 @@ from parascrape.comparison.sampling import Sample, write_list
 from parascrape.comparison.stages import Stages, run_stages
 from parascrape.comparison.strategies import Strategy
 from parascrape.comparison.verdict import Verdict, give_verdict
-from parascrape.folders import temporary_folder
 from parascrape.settings import Settings, available_cpus
+from parascrape.system.folders import temporary_folder
 
 __all__ = ["Comparison", "Disagreement", "Grid", "check_records", "compare", "make_plan"]
 

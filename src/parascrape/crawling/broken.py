@@ -16,7 +16,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parascrape.crawling.exports import Scratch, cell, plain, whole_file
 from parascrape.crawling.graph import each_link, key_of
 from parascrape.crawling.intake import MAX_REDIRECTS
 from parascrape.crawling.plan import Plan
@@ -24,6 +23,7 @@ from parascrape.crawling.store import Store
 from parascrape.domains import domain_of, site_of
 from parascrape.identity import Identity
 from parascrape.ledger import read_pages
+from parascrape.system.files import Scratch, cell, plain, whole_file
 
 __all__ = ["BROKEN", "COLUMNS", "GOOD", "MOVED", "UNCHECKED", "Findings", "Holder", "Target", "judge"]
 

@@ -15,12 +15,12 @@ from typing import IO, NamedTuple
 from xml.sax.saxutils import escape
 
 from parascrape.crawling.edges import Edge, read_edges
-from parascrape.crawling.exports import Scratch, cell, check_place, plain, whole_file
 from parascrape.crawling.store import Store, url_key
 from parascrape.discovery.shapes import identity_of
 from parascrape.errors import UsageError
 from parascrape.identity import Identity
 from parascrape.ledger import read_pages
+from parascrape.system.files import Scratch, cell, check_place, plain, whole_file
 from parascrape.text import printable
 from parascrape.urls import redact
 

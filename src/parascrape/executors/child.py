@@ -32,9 +32,9 @@ from parascrape.errors import TaskError
 from parascrape.executors.calls import Failure, call, describe, idle, running
 from parascrape.executors.channel import Channel, pack
 from parascrape.executors.logs import LogSender
-from parascrape.executors.memory import free_memory, keep_memory, resident_bytes
-from parascrape.interrupts import leave_interrupts
-from parascrape.processes import end_with
+from parascrape.system.memory import free_memory, keep_memory, resident_bytes
+from parascrape.system.processes import end_with
+from parascrape.system.signals import leave_interrupts
 
 __all__ = ["MAX_RESULT", "NOTE", "ChildOptions", "run_child"]
 

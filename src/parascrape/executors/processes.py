@@ -29,9 +29,9 @@ from parascrape.executors.calls import describe
 from parascrape.executors.child import ChildOptions
 from parascrape.executors.guard import refuse_during_import
 from parascrape.executors.handle import Task
-from parascrape.executors.memory import worker_limit
 from parascrape.executors.pump import Pump
 from parascrape.settings import available_cpus
+from parascrape.system.memory import worker_limit
 
 __all__ = ["ProcessExecutor"]
 

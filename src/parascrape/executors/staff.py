@@ -12,7 +12,7 @@ from parascrape.executors.backlog import Backlog
 from parascrape.executors.child import ChildOptions
 from parascrape.executors.guard import EXIT_MAIN_GUARD, MAIN_GUARD
 from parascrape.executors.handle import Task, WorkerHandle
-from parascrape.executors.memory import resident_bytes
+from parascrape.system.memory import resident_bytes
 
 __all__ = ["Staff"]
 

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 from parascrape.aside import Pages
 from parascrape.errors import UsageError
 from parascrape.executors import ProcessExecutor, open_executor
-from parascrape.executors.memory import worker_limit
 from parascrape.executors.pump import capacity
 from parascrape.harvesting.choosing import Choice, Machine, Sample, choose
 from parascrape.harvesting.mainscript import why_not_importable
@@ -32,6 +31,7 @@ from parascrape.robots import Rules
 from parascrape.robots_fetch import fetch_robots
 from parascrape.scrapers import check_scraper, scraper_for
 from parascrape.settings import Settings, available_cpus
+from parascrape.system.memory import worker_limit
 from parascrape.timesplit import TimeSplit
 from parascrape.urls import Entry
 from parascrape.worker import scrape_url

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parascrape.history.database import Database
 from parascrape.history.summary import FINISHED, Summary
-from parascrape.processes import is_alive, process_mark
+from parascrape.system.processes import is_alive, process_mark
+from parascrape.system.sqlite import Database
 
 __all__ = ["History", "Output", "history_path", "place_of"]
 

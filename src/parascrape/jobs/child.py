@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from parascrape.interrupts import SignalTaker
-from parascrape.processes import end_with
+from parascrape.system.processes import end_with
+from parascrape.system.signals import SignalTaker
 
 __all__ = ["Children", "start_command"]
 

@@ -29,9 +29,9 @@ from parascrape.jobs.keys import Job
 from parascrape.jobs.metrics import write_metrics
 from parascrape.jobs.places import Places, beside
 from parascrape.ledger import sync_folder
-from parascrape.locks import OutputLock
 from parascrape.retention import Policy, sweep
 from parascrape.settings import VERSION
+from parascrape.system.locks import OutputLock
 
 __all__ = ["EXIT_REJECTED", "Tools", "run_job"]
 

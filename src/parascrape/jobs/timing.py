@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from parascrape import amounts
 from parascrape.errors import UsageError
+from parascrape.system import quantities
 
 __all__ = ["Timing", "local_zone", "make_timing", "parse_duration", "show_duration", "zone_of"]
 
@@ -31,7 +31,7 @@ _LONGEST = 366 * 86_400.0
 def parse_duration(text: object) -> float:
     """Seconds of ``4h``, ``1.5h`` or ``90d``. Raises UsageError for anything else."""
     try:
-        return amounts.parse_duration(text).total_seconds()
+        return quantities.parse_duration(text).total_seconds()
     except ValueError as error:
         raise UsageError(str(error)) from None
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Self
 
-from parascrape.amounts import parse_duration, parse_size
 from parascrape.errors import UsageError
+from parascrape.system.quantities import parse_duration, parse_size
 from parascrape.text import printable
 
 __all__ = ["Policy"]

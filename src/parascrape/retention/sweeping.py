@@ -14,9 +14,9 @@ from pathlib import Path
 from parascrape.errors import OutputBusy, UsageError
 from parascrape.history.store import History, Output
 from parascrape.ledger import sync_folder
-from parascrape.locks import OutputLock
 from parascrape.retention.files import CHANGED, fault_of, packed_path, part_path, write_packed
 from parascrape.retention.policy import Policy
+from parascrape.system.locks import OutputLock
 from parascrape.text import printable
 
 __all__ = ["Swept", "sweep"]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from parascrape.html import parse_resiliparse
 from parascrape.markup import without_ruby
-from parascrape.native import load_part
 from parascrape.page import Page
 from parascrape.scrapers.head import Head
+from parascrape.system.imports import load_part
 from parascrape.text import collapse
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.errors import UsageError
-from parascrape.folders import temporary_folder
+from parascrape.system.folders import temporary_folder
 from parascrape.twin.meter import Stats
 
 __all__ = ["Twin", "serve_twin"]

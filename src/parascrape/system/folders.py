@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from parascrape.interrupts import SignalTaker
+from parascrape.system.signals import SignalTaker
 
 __all__ = ["temporary_folder"]
 

@@ -20,7 +20,7 @@ _DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 
 T = TypeVar("T")
 
-log = logging.getLogger("parascrape.shared_file")
+log = logging.getLogger("parascrape.system.shared_file")
 
 
 class SharedFile:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from parascrape.errors import OutputBusy, UsageError
-from parascrape.locks import OutputLock
-from parascrape.shared_file import transaction
+from parascrape.system.locks import OutputLock
+from parascrape.system.shared_file import transaction
 
 __all__ = ["APPLICATION", "MIGRATIONS", "Database"]
 
