@@ -10,7 +10,7 @@ from typing import Any
 
 from parascrape import Settings
 from parascrape.executors.pump import capacity
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 from tests.shop import product
 from tests.site import Site
 

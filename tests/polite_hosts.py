@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from parascrape.page import Page
+from parascrape.web.page import Page
 from tests.site import HTML, Route, Site, Visitor
 
 MOMENT = 0.005

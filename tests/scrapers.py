@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from parascrape.page import Page
 from parascrape.system.memory import resident_bytes
+from parascrape.web.page import Page
 
 SURROGATE = "\ud800"
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.addresses import is_local, is_private, kind_of, literal_kind
+from parascrape.web.addresses import is_local, is_private, kind_of, literal_kind
 
 KINDS = [
     ("0.0.0.0", "unspecified"),

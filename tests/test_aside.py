@@ -20,9 +20,9 @@ from parascrape.aside import describe_aside, folder_of, keep_page, path_of, read
 from parascrape.cli import run
 from parascrape.errors import UsageError
 from parascrape.harvesting import loop
-from parascrape.page import Page
 from parascrape.settings import Settings
-from parascrape.urls import Entry
+from parascrape.web.page import Page
+from parascrape.web.urls import Entry
 from tests import scrapers as own
 from tests.command import finish, read_records, start_scrape
 from tests.harvests import make

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from parascrape.audit import TOLERANCE, UNDER_WAY, Audit, HostAudit, audit
 from parascrape.records import encode
-from parascrape.robots import ALLOW_ALL, Rules, parse
 from parascrape.settings import Settings
+from parascrape.web.robots import ALLOW_ALL, Rules, parse
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 URL = "http://a.example/1"

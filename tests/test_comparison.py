@@ -17,7 +17,7 @@ from parascrape.comparison.strategies import checking_strategies, default_strate
 from parascrape.errors import UsageError
 from parascrape.inputs import read_lists
 from parascrape.settings import Settings
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 from tests.comparisons import make_figures, make_run
 
 SECONDS = st.lists(st.floats(0.001, 1000), min_size=1, max_size=6)

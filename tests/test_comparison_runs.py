@@ -15,7 +15,7 @@ from parascrape.comparison.sampling import write_list
 from parascrape.comparison.stages import Stages, run_stages
 from parascrape.comparison.strategies import parse_strategies
 from parascrape.settings import Settings
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 from tests.command import ENVIRONMENT
 from tests.site import Site
 

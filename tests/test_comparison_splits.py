@@ -14,7 +14,7 @@ from parascrape.comparison.splits import STAGES, from_data, read_split, write_sp
 from parascrape.comparison.stages import Stages
 from parascrape.errors import OutputError
 from parascrape.timesplit import TimeSplit
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 from tests.comparisons import make_figures
 
 LIGHT = Stages(50, waiting=0.001, receiving=0.001, parsing=0.001)

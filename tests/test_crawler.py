@@ -17,7 +17,7 @@ from parascrape import crawl
 from parascrape.crawler import harvest
 from parascrape.harvesting import loop
 from parascrape.records import parse
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 from tests.harvests import MODES, assert_all_ended, make, ours, window
 from tests.shop import moody
 from tests.site import Site

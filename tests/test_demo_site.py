@@ -25,7 +25,7 @@ from parascrape.demo.dice import Dice
 from parascrape.demo.prose import Writer, sections
 from parascrape.demo.route import Route
 from parascrape.demo.site import HOSTS, expected, listing, routes
-from parascrape.text import decode
+from parascrape.web.text import decode
 
 URLS = Path(__file__).parents[1] / "urls"
 DIGEST = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from parascrape.encoding import without_mark
-from parascrape.text import decode
+from parascrape.web.encoding import without_mark
+from parascrape.web.text import decode
 
 POLISH = "Źródła podają, że wieczorem mogą wystąpić przelotne opady; było słonecznie, choć wiało. "
 CZECH = "Žluťoučký kůň úpěl ďábelské ódy, a dnes se šťastně konalo setkání ministrů. "

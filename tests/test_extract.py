@@ -9,7 +9,7 @@ from parascrape.discovery.found import Found
 from parascrape.discovery.link_header import links_of
 from parascrape.discovery.refresh import refresh_target
 from parascrape.discovery.scope import Scope
-from parascrape.page import Page
+from parascrape.web.page import Page
 
 HERE = "http://h.example/dir/page.html?q=1"
 ANYWHERE = Scope(reach="any", suffixes=frozenset())

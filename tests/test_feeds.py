@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from parascrape.discovery.feeds import Entry, read_date, read_entries
 from parascrape.discovery.sitemaps import Sitemap, is_sitemap, read_sitemap
-from parascrape.page import Page
+from parascrape.web.page import Page
 
 ATOM = 'xmlns="http://www.w3.org/2005/Atom"'
 RSS_1 = (

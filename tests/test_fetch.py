@@ -12,7 +12,6 @@ import requests.exceptions
 import responses
 import urllib3.exceptions
 
-from parascrape import urls
 from parascrape.errors import (
     BadEncoding,
     BadRedirect,
@@ -29,6 +28,7 @@ from parascrape.fetch import fetch
 from parascrape.fetch_errors import map_error
 from parascrape.records import Meta
 from parascrape.settings import Settings
+from parascrape.web import urls
 from tests.site import HTML, Site
 
 QUICK = Settings(timeout=0.4, max_bytes=5_000_000)

@@ -16,9 +16,9 @@ from parascrape.discovery import follow as module
 from parascrape.discovery.follow import Follow, follow, lead_of, reference_of, resolve_follows, scraper_of
 from parascrape.discovery.found import Lead
 from parascrape.errors import BadRecord, UsageError
-from parascrape.page import Page
 from parascrape.scrapers.article import article
 from parascrape.scrapers.loading import load
+from parascrape.web.page import Page
 
 BASED = Page(
     "http://h/x/list", b"<!doctype html><base href='/base/'><a>", headers={"Content-Type": "text/html"}

@@ -17,8 +17,8 @@ from parascrape.discovery.sent import MAX_SENT, Sent
 from parascrape.discovery.sorting import MAX_CHARACTERS, MAX_LINKS, MAX_TRAPS
 from parascrape.discovery.targets import MAX_KNOWN, Targets
 from parascrape.errors import ScrapeError, UsageError
-from parascrape.identity import AS_SENT, Identity
-from parascrape.page import Page
+from parascrape.web.canonical import AS_SENT, Identity
+from parascrape.web.page import Page
 
 HOST = "http://h.example"
 _runs = count()
@@ -224,7 +224,7 @@ def test_a_priority_that_fails_fails_the_page(href: str, why: str) -> None:
         find_links(page(f'<a href="{href}">'), rules(priority=shorter_first))
 
 
-@pytest.mark.parametrize("priority", ["nowhere.py:rank", "parascrape.page:nothing", "math", len])
+@pytest.mark.parametrize("priority", ["nowhere.py:rank", "parascrape.web.page:nothing", "math", len])
 def test_a_priority_that_cannot_be_called_is_refused(priority: object) -> None:
     """In one line that names the option; in a worker as the page's failure."""
     one = rules(priority=priority)

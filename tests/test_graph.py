@@ -20,8 +20,8 @@ from parascrape.crawling.plan import Plan
 from parascrape.crawling.store import NewUrl, Store, url_key
 from parascrape.discovery.scope import Scope
 from parascrape.errors import OutputError
-from parascrape.identity import AS_SENT
 from parascrape.system.files import cell, plain, whole_file
+from parascrape.web.canonical import AS_SENT
 from tests.command import finish, start_scrape, until
 from tests.crawl_site import Answer, CrawlSite, crawl, page, to, tree
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from parascrape.frontier.hosts import Host, Visit
 from parascrape.frontier.politeness import HostState, Politeness, Report
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 from tests.frontiers import GOOD
 
 

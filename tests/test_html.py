@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.html import absolute, parse_lexbor, visible_text
 from parascrape.scrapers.head import language_tag, read_head
+from parascrape.web.html import absolute, parse_lexbor, visible_text
 
 
 @pytest.mark.parametrize(

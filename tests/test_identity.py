@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from parascrape import identity
 from parascrape.errors import InvalidUrl
-from parascrape.identity import AS_SENT, Identity, canonical
-from parascrape.urls import MAX_URL, prepare
+from parascrape.web import canonical as identity
+from parascrape.web.canonical import AS_SENT, Identity, canonical
+from parascrape.web.urls import MAX_URL, prepare
 
 TRACKING = Identity(drop_tracking=True)
 SORTED = Identity(sort_query=True)

@@ -19,7 +19,7 @@ from parascrape import inputs
 from parascrape.errors import UsageError
 from parascrape.inputs import count_entries, default_name, read_lists
 from parascrape.lines import MAX_LINE
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 
 Write = Callable[..., str]
 

@@ -14,8 +14,8 @@ from parascrape.crawling.store import Known, Store
 from parascrape.crawling.traps import Traps
 from parascrape.discovery.found import Found, Lead
 from parascrape.discovery.scope import Scope
-from parascrape.identity import Identity
-from parascrape.urls import Place
+from parascrape.web.canonical import Identity
+from parascrape.web.urls import Place
 
 PLAN = Plan(scope=Scope(hosts=("h",)))
 ID = "PHPSESSID=0123456789abcdef"

@@ -19,7 +19,7 @@ from parascrape.ledger import Ledger, PageLines, drop_pages, entry_key, read_led
 from parascrape.outcomes import fail
 from parascrape.records import encode, parse
 from parascrape.system.locks import OutputLock
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 
 JSON = st.recursive(
     st.none()

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from parascrape.errors import UsageError
 from parascrape.inputs import count_entries, read_lists
 from parascrape.lines import MAX_LINE
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 
 HERE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 URLS = st.from_regex(

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from parascrape.errors import UsageError
-from parascrape.page import Page
 from parascrape.scrapers import check_scraper, load_scraper, scraper_for
 from parascrape.settings import Settings
+from parascrape.web.page import Page
 
 
 def make_page(body: str) -> Page:
@@ -68,7 +68,7 @@ def test_a_module_s_function_is_found() -> None:
         ("{folder}/none.py:product", "there is no file"),
         ("no_such_module_at_all:f", "there is no module 'no_such_module_at_all'"),
         ("parascrape.nothing:f", "there is no module 'parascrape.nothing'"),
-        ("parascrape.text:colapse", "did you mean 'collapse'?"),
+        ("parascrape.web.text:colapse", "did you mean 'collapse'?"),
     ],
 )
 def test_what_is_not_found_is_said_in_one_line(shop: Path, name: str, says: str) -> None:

@@ -13,9 +13,9 @@ from parascrape.errors import Duplicate, HostDown, NotFetched, RobotsForbidden
 from parascrape.frontier import Visit
 from parascrape.harvesting import manners
 from parascrape.harvesting.manners import domain_key, key_of, mark_duplicates, politeness_of, refusal
-from parascrape.identity import Identity, canonical
 from parascrape.settings import Settings
-from parascrape.urls import Entry, host_key
+from parascrape.web.canonical import Identity, canonical
+from parascrape.web.urls import Entry, host_key
 
 
 def marked(entries: list[Entry | None], **options: Any) -> list[str | None]:

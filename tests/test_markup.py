@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from parascrape import Page, markup
-from parascrape.markup import from_xhtml, without_ruby
+from parascrape import Page
 from parascrape.scrapers import load_scraper
+from parascrape.web import markup
+from parascrape.web.markup import from_xhtml, without_ruby
 
 XHTML = "application/xhtml+xml"
 HOSTILE = ["<a ", '<a x="', "<rt>", "<rt ", "<![CDATA[", "]]><![CDATA[", "<script><![CDATA[]]>", "<a/>"]

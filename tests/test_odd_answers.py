@@ -12,10 +12,10 @@ import pytest
 from parascrape import Page
 from parascrape.errors import FetchError, NotHtml, ProxyFailed, TlsError
 from parascrape.fetch import close_connections, fetch
-from parascrape.html import absolute
 from parascrape.settings import Settings
-from parascrape.text import find_encoding
 from parascrape.transport.errors import raise_for
+from parascrape.web.html import absolute
+from parascrape.web.text import find_encoding
 
 SETTINGS = Settings(timeout=20, threads=1)
 BODY = b"<title>t</title>"

@@ -15,7 +15,7 @@ from parascrape.cli import run
 from parascrape.cli.again import Lists, prepare_output
 from parascrape.ledger import Ledger, PageLines
 from parascrape.records import encode
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 from tests.command import read_records
 from tests.site import Site
 

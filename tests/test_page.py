@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from parascrape.errors import NotHtml
-from parascrape.html import parse_lexbor
-from parascrape.page import Page
+from parascrape.web.html import parse_lexbor
+from parascrape.web.page import Page
 
 HTML = {"content-type": "text/html"}
 

@@ -17,8 +17,8 @@ from parascrape.errors import UsageError
 from parascrape.offsets import Offsets, read_lines_at
 from parascrape.previous import Previous
 from parascrape.scrapers.fingerprint import fingerprint
-from parascrape.urls import Entry
-from parascrape.validators import NOTHING, Known, condition, hash_answer, validators_of
+from parascrape.web.urls import Entry
+from parascrape.web.validators import NOTHING, Known, condition, hash_answer, validators_of
 from tests import scrapers as own
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)

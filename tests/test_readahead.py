@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from parascrape import readahead
 from parascrape.readahead import read_ahead
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 
 LIMIT = 20
 

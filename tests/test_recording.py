@@ -13,7 +13,7 @@ from parascrape import Settings
 from parascrape.errors import OutputError, UsageError
 from parascrape.twin import Exchange, read_recording, record
 from parascrape.twin.warc import load_library
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 from tests.harvests import make
 from tests.site import HTML, Site
 from tests.twins import answer, by_url, make_recording, write_recording

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from parascrape import retry
-from parascrape.retry import MAX_RETRY_AFTER, RETRY_STATUSES, backoff, parse_retry_after
+from parascrape.web import retry
+from parascrape.web.retry import MAX_RETRY_AFTER, RETRY_STATUSES, backoff, parse_retry_after
 
 NOW = datetime(2024, 5, 6, 12, 0, 0, tzinfo=UTC)
 

@@ -10,8 +10,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from parascrape import robots
-from parascrape.robots import ALLOW_ALL, DAY, MAX_BODY, MAX_DELAY, Rules, from_answer, parse, product_token
+from parascrape.web import robots
+from parascrape.web.robots import (
+    ALLOW_ALL,
+    DAY,
+    MAX_BODY,
+    MAX_DELAY,
+    Rules,
+    from_answer,
+    parse,
+    product_token,
+)
 
 HOST = "http://site.example"
 AGENTS = ["User-agent: *", "user-agent: ours", "# x", "\x85\u2028", "Sitemap: http://h/s"]

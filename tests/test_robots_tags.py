@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape import robots_tags
-from parascrape.robots_tags import MAX_DIRECTIVES, robots_meta
+from parascrape.web import robots_meta as robots_tags
+from parascrape.web.robots_meta import MAX_DIRECTIVES, robots_meta
 
 
 @pytest.mark.parametrize(

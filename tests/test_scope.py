@@ -8,9 +8,9 @@ import re
 import pytest
 
 from parascrape.discovery.scope import NOT_PAGES, Scope, hosts_of
-from parascrape.domains import domain_of, site_of
 from parascrape.errors import UsageError
-from parascrape.urls import MAX_URL
+from parascrape.web.domains import domain_of, site_of
+from parascrape.web.urls import MAX_URL
 
 START = ("https://www.example.co.uk/start", "http://docs.example.co.uk:8080/")
 

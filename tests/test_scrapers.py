@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from parascrape import records
 from parascrape.errors import NotHtml
-from parascrape.page import Page
 from parascrape.scrapers import BUILTIN, load_scraper, scraper_for
 from parascrape.settings import Settings
+from parascrape.web.page import Page
 
 GOLDEN = Path(__file__).parent / "golden"
 

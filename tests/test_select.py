@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parascrape.errors import NotHtml, UsageError
-from parascrape.page import Page
 from parascrape.scrapers.select import Selection, parse_selection, parse_selections, select
+from parascrape.web.page import Page
 
 BODY = b"""<title>T</title>
 <ul class=x><li><a href="/1" rel>one <b>1</b></a></li><li><a href="/2">two</a></li>

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from parascrape.discovery.shapes import MAX_PATTERN, looks_dated, pattern_of, trap_of, without_session
-from parascrape.urls import prepare
+from parascrape.web.urls import prepare
 
 HEX = "0123456789abcdef0123456789abcdef"
 UUID = "f47ac10b-58cc-4372-a567-0e02b2c3d479"

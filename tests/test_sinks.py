@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from parascrape.errors import OutputBusy, OutputError, UsageError
 from parascrape.ledger import drop_pages
 from parascrape.sinks import MIN_FREE, SYNC_RECORDS, SYNC_SECONDS, JsonlSink, System
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 
 LINE = b'{"url":"http://h/","meta":{}}\n'
 FAILED = b'{"url":"http://f/","error":{"code":"dns","message":"no"},"meta":{}}\n'

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parascrape.discovery.sitemaps import MAX_ENTRIES, Sitemap, is_sitemap, read_sitemap
-from parascrape.page import Page
+from parascrape.web.page import Page
 
 pack = partial(gzip.compress, mtime=0)
 """Without the time, which would be in the names of tests."""

@@ -21,7 +21,7 @@ from parascrape.crawling.store import Store
 from parascrape.discovery.found import Found, Lead
 from parascrape.discovery.scope import Scope
 from parascrape.outcomes import Outcome
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 
 START = "http://h/0"
 SCOPE = Scope(hosts=("h",))

@@ -12,7 +12,7 @@ import pytest
 from parascrape.crawler import Stop, harvest
 from parascrape.harvesting import loop
 from parascrape.records import parse
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 from tests.command import until
 from tests.harvests import MODES, assert_all_ended, entries, make, ours, window
 from tests.site import Site

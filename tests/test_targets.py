@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from parascrape.discovery import targets as module
 from parascrape.discovery.scope import Scope
 from parascrape.discovery.targets import Base, Targets
-from parascrape.html import absolute
-from parascrape.identity import AS_SENT
+from parascrape.web.canonical import AS_SENT
+from parascrape.web.html import absolute
 
 BASES = (
     "http://h/",

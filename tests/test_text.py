@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.text import _SPACES, collapse, decode, find_encoding, printable
+from parascrape.web.text import _SPACES, collapse, decode, find_encoding, printable
 
 SENTENCE = "日本語①㈱髙～Ⅳ ﾊﾝｶｸ 漢字"
 

@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
-from parascrape import urls
 from parascrape.errors import InvalidUrl
-from parascrape.urls import MAX_URL, host_key, prepare, redact
+from parascrape.web import urls
+from parascrape.web.urls import MAX_URL, host_key, prepare, redact
 
 LABELS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_éüñ例え語ßΣ①Ａ。", min_size=1, max_size=12)
 HOSTS = st.lists(LABELS, min_size=1, max_size=4).map(".".join) | st.sampled_from(

@@ -19,7 +19,7 @@ from parascrape.inputs import read_lists
 from parascrape.outcomes import Outcome, fail
 from parascrape.records import Meta, parse
 from parascrape.settings import Settings
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 from parascrape.worker import scrape_url
 from tests import scrapers as own
 from tests.site import HTML, Site

@@ -13,7 +13,7 @@ from zlib import crc32
 from parascrape import Settings, crawl
 from parascrape.twin import Exchange, Recorded, Twin, read_recording, record
 from parascrape.twin.warc import ExchangeWriter
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 
 VOLATILE = ("fetched_at", "elapsed", "fetch_seconds")
 

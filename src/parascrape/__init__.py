@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from parascrape.discovery.follow import follow
     from parascrape.errors import ParascrapeError
     from parascrape.executors import ProcessExecutor, ThreadExecutor
-    from parascrape.page import Page
     from parascrape.settings import VERSION as __version__
     from parascrape.settings import Settings
     from parascrape.spider import crawl_site
+    from parascrape.web.page import Page
 
 __all__ = [
     "Page",
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Page": "parascrape.page",
+    "Page": "parascrape.web.page",
     "ParascrapeError": "parascrape.errors",
     "ProcessExecutor": "parascrape.executors",
     "Settings": "parascrape.settings",

@@ -24,10 +24,10 @@ from typing import Any, NamedTuple
 from parascrape import records
 from parascrape.errors import InvalidUrl, OutputError, RobotsForbidden, UsageError
 from parascrape.harvesting.manners import key_of
-from parascrape.robots import ALLOW_ALL, Rules
 from parascrape.robots_survey import ask_hosts
 from parascrape.settings import Settings
-from parascrape.urls import host_key, prepare
+from parascrape.web.robots import ALLOW_ALL, Rules
+from parascrape.web.urls import host_key, prepare
 
 __all__ = ["TOLERANCE", "UNDER_WAY", "Audit", "HostAudit", "audit"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import requests
 
 from parascrape.errors import ConnectionLost, OtherType, TooLarge
-from parascrape.html import essence
+from parascrape.web.html import essence
 
 __all__ = ["check_type", "drain", "is_of_type", "read_body"]
 

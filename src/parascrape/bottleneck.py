@@ -15,8 +15,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from parascrape.settings import Settings
-from parascrape.text import printable
 from parascrape.timesplit import TimeSplit
+from parascrape.web.text import printable
 
 __all__ = ["Run", "explain_bottleneck"]
 

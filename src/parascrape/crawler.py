@@ -19,8 +19,8 @@ from parascrape.outcomes import Outcome
 from parascrape.previous import check_previous
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
-from parascrape.text import printable
-from parascrape.urls import Entry, prepare
+from parascrape.web.text import printable
+from parascrape.web.urls import Entry, prepare
 
 __all__ = ["GRACE", "Stop", "crawl", "harvest"]
 

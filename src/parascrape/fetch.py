@@ -11,7 +11,7 @@ from typing import NamedTuple
 import requests
 from requests.cookies import RequestsCookieJar, get_cookie_header
 
-from parascrape import addresses, spent, urls
+from parascrape import spent
 from parascrape.bodies import check_type, drain, is_of_type, read_body
 from parascrape.errors import (
     BadRedirect,
@@ -22,16 +22,17 @@ from parascrape.errors import (
     StatusError,
 )
 from parascrape.fetch_errors import map_error
-from parascrape.identity import canonical
-from parascrape.page import Page
 from parascrape.records import Meta
 from parascrape.redirects import redirect_target
-from parascrape.retry import RETRY_STATUSES, parse_retry_after
 from parascrape.settings import Settings
 from parascrape.transport.curl import Request, leave, open_session
 from parascrape.transport.headers import Fields
 from parascrape.transport.inflate import ACCEPT_ENCODING, inflate
-from parascrape.validators import NOTHING, Known, condition, hash_answer, validators_of
+from parascrape.web import addresses, urls
+from parascrape.web.canonical import canonical
+from parascrape.web.page import Page
+from parascrape.web.retry import RETRY_STATUSES, parse_retry_after
+from parascrape.web.validators import NOTHING, Known, condition, hash_answer, validators_of
 
 __all__ = ["close_connections", "fetch", "fetch_if_changed", "leave"]
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 from parascrape.errors import UsageError
 from parascrape.history.summary import Summary
 from parascrape.system.quantities import parse_share, percent
-from parascrape.text import printable
+from parascrape.web.text import printable
 
 __all__ = ["FEWEST_RUNS", "Guards"]
 

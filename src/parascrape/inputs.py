@@ -32,8 +32,8 @@ from parascrape.columns import BARE_URL, find_column, json_keys, refuse_json
 from parascrape.errors import BadRecord, InvalidUrl, UsageError
 from parascrape.lines import MAX_LINE, PACKED, STDIN, Row, open_lines, read_header, read_rows, tell_delimiter
 from parascrape.records import encode
-from parascrape.text import printable
-from parascrape.urls import Entry, host_key, prepare
+from parascrape.web.text import printable
+from parascrape.web.urls import Entry, host_key, prepare
 
 __all__ = ["count_entries", "default_name", "read_lists"]
 

@@ -20,8 +20,8 @@ import orjson
 from parascrape import records
 from parascrape.errors import BadRecord, Duplicate, UsageError
 from parascrape.records import SKIPPED
-from parascrape.text import escape_surrogates
-from parascrape.urls import Entry, redact
+from parascrape.web.text import escape_surrogates
+from parascrape.web.urls import Entry, redact
 
 __all__ = [
     "KeyCounter",

@@ -20,9 +20,9 @@ from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from parascrape.encoding import python_codec, without_mark
 from parascrape.errors import UsageError
-from parascrape.text import find_encoding, printable
+from parascrape.web.encoding import python_codec, without_mark
+from parascrape.web.text import find_encoding, printable
 
 __all__ = ["MAX_LINE", "PACKED", "STDIN", "Row", "open_lines", "read_header", "read_rows", "tell_delimiter"]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from parascrape import aside, records, urls
+from parascrape import aside, records
 from parascrape.discovery.found import Found
 from parascrape.errors import BadRecord, ParascrapeError, TaskError, TaskTimeout, WorkerDied
 from parascrape.records import ErrorInfo, Meta
 from parascrape.settings import Settings
-from parascrape.text import escape_surrogates
-from parascrape.urls import Entry
+from parascrape.web import urls
+from parascrape.web.text import escape_surrogates
+from parascrape.web.urls import Entry
 
 __all__ = ["Outcome", "fail", "fail_task", "order_meta"]
 

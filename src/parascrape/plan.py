@@ -21,10 +21,10 @@ from typing import IO, NamedTuple
 
 from parascrape.errors import InvalidUrl, OutputError
 from parascrape.harvesting.manners import key_of, mark_duplicates
-from parascrape.robots import ALLOW_ALL, Rules
 from parascrape.robots_survey import ask_hosts
 from parascrape.settings import Settings
-from parascrape.urls import Entry, host_key, prepare
+from parascrape.web.robots import ALLOW_ALL, Rules
+from parascrape.web.urls import Entry, host_key, prepare
 
 __all__ = ["Bound", "Change", "HostPlan", "Plan", "plan"]
 

@@ -20,9 +20,9 @@ from parascrape.errors import BadRecord, InvalidUrl, UsageError
 from parascrape.ledger import read_pages
 from parascrape.offsets import Offsets, read_lines_at
 from parascrape.records import RESERVED, Meta
-from parascrape.text import escape_surrogates
-from parascrape.urls import Entry, prepare, redact
-from parascrape.validators import NOTHING, Known
+from parascrape.web.text import escape_surrogates
+from parascrape.web.urls import Entry, prepare, redact
+from parascrape.web.validators import NOTHING, Known
 
 __all__ = ["Carried", "Previous", "check_previous"]
 

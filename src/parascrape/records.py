@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import orjson
 
 from parascrape.errors import BadRecord, Duplicate, OtherType, Redirected, RobotsForbidden
-from parascrape.text import printable
+from parascrape.web.text import printable
 
 __all__ = [
     "RESERVED",

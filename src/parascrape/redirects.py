@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urljoin
 
-from parascrape import urls
 from parascrape.errors import BadRedirect, InvalidUrl
+from parascrape.web import urls
 
 __all__ = ["redirect_target"]
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol, Self
 
 from parascrape.outcomes import Outcome
 from parascrape.records import SKIPPED
-from parascrape.text import printable
 from parascrape.timesplit import TimeSplit
+from parascrape.web.text import printable
 
 __all__ = ["Progress", "Tally", "make_progress", "summarise"]
 

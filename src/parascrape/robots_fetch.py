@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from parascrape import robots
 from parascrape.errors import ParascrapeError, StatusError
 from parascrape.records import Meta
-from parascrape.robots import Rules
 from parascrape.settings import Settings
+from parascrape.web import robots
+from parascrape.web.robots import Rules
 
 __all__ = ["MAX_REDIRECTS", "TIMEOUT", "fetch_robots"]
 
@@ -42,8 +42,8 @@ def fetch_robots(origin: str, settings: Settings) -> Rules:
 
 
 def _fetch(origin: str, settings: Settings, meta: Meta) -> tuple[bytes, Mapping[str, str]]:
-    from parascrape import urls  # with fetch: the parent of worker processes never needs them
     from parascrape.fetch import fetch
+    from parascrape.web import urls  # with fetch: the parent of worker processes never needs them
 
     page = fetch(urls.prepare(f"{origin}/robots.txt"), _settings(settings), meta)
     return page.body, page.headers

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
 from parascrape.executors import ThreadExecutor
-from parascrape.robots import Rules
+from parascrape.web.robots import Rules
 
 __all__ = ["ask_hosts"]
 

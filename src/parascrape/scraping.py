@@ -10,9 +10,9 @@ from parascrape.discovery.follow import resolve_follows, scraper_of
 from parascrape.discovery.found import Lead
 from parascrape.errors import BadRecord, ScrapeError, TaskError
 from parascrape.executors.calls import describe
-from parascrape.page import Page
 from parascrape.scrapers import scraper_for
 from parascrape.settings import Settings
+from parascrape.web.page import Page
 
 __all__ = ["MAX_RECORDS", "scrape"]
 

@@ -35,9 +35,9 @@ class Settings:
     Without a limit, a delay and robots.txt, hosts are not told apart at all. ``hosts_file`` is where runs
     on this machine tell each other of hosts (`parascrape.host_ledger`); empty: nowhere. A URL that the list
     holds twice is fetched once, unless ``fetch_duplicates``; with ``drop_tracking`` and ``sort_query`` URLs
-    that differ only in that are one (`parascrape.identity`).
+    that differ only in that are one (`parascrape.web.canonical`).
     A server whose Retry-After is longer than ``max_backoff`` is not asked again in this run.
-    Public URLs may lead to private addresses (`parascrape.addresses`) only with ``allow_private``.
+    Public URLs may lead to private addresses (`parascrape.web.addresses`) only with ``allow_private``.
     ``aside`` is a folder for the pages under which a worker died or hung (`parascrape.aside`); empty: none.
     ``connect_to`` leads connections elsewhere, host names kept: libcurl's ``HOST:PORT:HOST:PORT``, several
     with commas between; no proxy is used then, and addresses are not checked, for they are not the hosts'.

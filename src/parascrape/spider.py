@@ -18,7 +18,7 @@ from parascrape.executors.guard import refuse_during_import
 from parascrape.harvesting.changing import Observer
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
-from parascrape.urls import prepare
+from parascrape.web.urls import prepare
 
 __all__ = ["HTML", "crawl_site", "site_settings"]
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parascrape import aside, records, spent, urls
+from parascrape import aside, records, spent
 from parascrape.discovery.found import Found, Lead
 from parascrape.errors import (
     BadRecord,
@@ -23,13 +23,14 @@ from parascrape.errors import (
 )
 from parascrape.executors.calls import alone, tell, when_idle
 from parascrape.outcomes import Outcome, fail, order_meta
-from parascrape.page import Page
 from parascrape.records import Meta
 from parascrape.scrapers.fingerprint import fingerprint
 from parascrape.scraping import scrape
 from parascrape.settings import Settings
-from parascrape.urls import Entry
-from parascrape.validators import NOTHING, Known
+from parascrape.web import urls
+from parascrape.web.page import Page
+from parascrape.web.urls import Entry
+from parascrape.web.validators import NOTHING, Known
 
 if TYPE_CHECKING:
     from parascrape.discovery.discover import Discover  # 40 ms, for those that crawl

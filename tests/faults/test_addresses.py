@@ -18,7 +18,7 @@ from parascrape.fetch import close_connections, fetch
 from parascrape.records import Meta
 from parascrape.settings import Settings
 from parascrape.transport.curl import open_session
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 from parascrape.worker import scrape_url
 from tests.command import SECONDS, environment
 from tests.site import HTML, Site

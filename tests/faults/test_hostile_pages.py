@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from parascrape.crawler import crawl
-from parascrape.formatting import MAX_REOPENED, reopened
 from parascrape.harvesting import loop
 from parascrape.scrapers import BUILTIN, bounds
+from parascrape.web.formatting import MAX_REOPENED, reopened
 from tests.command import read_records, start_scrape
 from tests.faults.hostile_documents import LARGE, SMALL, XML, large
 from tests.faults.hostile_site import PAGES, apart

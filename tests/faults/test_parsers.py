@@ -12,15 +12,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from parascrape import ledger, records, text, urls
+from parascrape import ledger, records
 from parascrape.errors import ParascrapeError, TooComplex, UsageError
-from parascrape.formatting import MAX_REOPENED, refuse_bomb, reopened
-from parascrape.html import absolute, base_url, essence, is_html, parse_lexbor
-from parascrape.retry import parse_retry_after
 from parascrape.scrapers import metadata
 from parascrape.scrapers.head import language_tag
 from parascrape.scrapers.select import parse_selection
 from parascrape.transport.inflate import inflate
+from parascrape.web import text, urls
+from parascrape.web.formatting import MAX_REOPENED, refuse_bomb, reopened
+from parascrape.web.html import absolute, base_url, essence, is_html, parse_lexbor
+from parascrape.web.retry import parse_retry_after
 
 anyhow = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 """No deadline for an example: the machine may be busy. The fixture is a folder whose one file is replaced."""

@@ -25,7 +25,7 @@ from parascrape.ledger import Ledger, PageLines, drop_pages, read_pages, sync_fo
 from parascrape.records import SKIPPED
 from parascrape.report import Tally
 from parascrape.settings import Settings
-from parascrape.urls import Entry, prepare
+from parascrape.web.urls import Entry, prepare
 
 __all__ = ["Lists", "list_failures", "prepare_output", "run_again", "take_out"]
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from parascrape.cli.limits import fit_threads
-from parascrape.robots import Rules
 from parascrape.settings import Settings
+from parascrape.web.robots import Rules
 
 __all__ = ["asking_hosts"]
 

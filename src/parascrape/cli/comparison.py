@@ -29,8 +29,8 @@ from parascrape.errors import OutputError, UsageError
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings, available_cpus
 from parascrape.system.folders import temporary_folder
-from parascrape.text import printable
 from parascrape.twin import serve_twin
+from parascrape.web.text import printable
 
 __all__ = ["Ask", "parse_time", "run_comparison", "run_verification"]
 

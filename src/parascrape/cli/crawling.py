@@ -27,13 +27,13 @@ from parascrape.discovery.feeds import read_date
 from parascrape.discovery.rules import priority_of
 from parascrape.discovery.scope import Scope, hosts_of
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.identity import Identity
 from parascrape.report import Tally
 from parascrape.settings import Settings
 from parascrape.spider import HTML, site_settings
 from parascrape.system.quantities import parse_duration
-from parascrape.text import printable
-from parascrape.urls import prepare, redact
+from parascrape.web.canonical import Identity
+from parascrape.web.text import printable
+from parascrape.web.urls import prepare, redact
 
 __all__ = ["make_plan", "run_crawl", "say_summary"]
 

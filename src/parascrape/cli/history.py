@@ -13,7 +13,7 @@ import typer
 
 from parascrape.cli.tables import Json, count, make_table, to_json, write_out
 from parascrape.errors import OutputError, UsageError
-from parascrape.text import printable
+from parascrape.web.text import printable
 
 if TYPE_CHECKING:
     from parascrape.history import Summary

@@ -17,7 +17,7 @@ from parascrape.cli.options import make_settings
 from parascrape.errors import OutputBusy, OutputError, ParascrapeError, UsageError
 from parascrape.jobs import JobFile, OptionKind, read_jobs
 from parascrape.jobs.jobfile import Command
-from parascrape.text import printable
+from parascrape.web.text import printable
 
 __all__ = ["command", "load_jobs", "make_teller", "run_all"]
 

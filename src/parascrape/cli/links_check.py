@@ -27,8 +27,8 @@ from parascrape.cli.crawl import (
 from parascrape.cli.tables import count, write_out
 from parascrape.errors import UsageError
 from parascrape.settings import USER_AGENT, Settings
-from parascrape.text import printable
-from parascrape.urls import redact
+from parascrape.web.text import printable
+from parascrape.web.urls import redact
 
 if TYPE_CHECKING:
     from parascrape.crawling.broken import Findings, Target

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from parascrape.errors import UsageError
 from parascrape.report import Progress
-from parascrape.text import printable
-from parascrape.urls import redact
+from parascrape.web.text import printable
+from parascrape.web.urls import redact
 
 __all__ = ["Display", "log_line", "logging_to", "open_log"]
 

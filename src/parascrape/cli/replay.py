@@ -16,7 +16,7 @@ from parascrape.cli import options as opt
 from parascrape.settings import Settings
 
 if TYPE_CHECKING:
-    from parascrape.page import Page
+    from parascrape.web.page import Page
 
 __all__ = ["replay"]
 

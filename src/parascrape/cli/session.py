@@ -36,8 +36,8 @@ from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings, available_cpus
 from parascrape.sinks import JsonlSink
 from parascrape.system.memory import keep_memory
-from parascrape.text import printable
-from parascrape.urls import Entry
+from parascrape.web.text import printable
+from parascrape.web.urls import Entry
 
 __all__ = ["Display", "Target", "left_to_do", "run_demo", "run_entries", "run_lists", "stdout_for_data"]
 

@@ -13,7 +13,7 @@ from parascrape.comparison.figures import Figures
 from parascrape.comparison.runs import Run
 from parascrape.comparison.shares import milliseconds_a_page, share_out
 from parascrape.settings import VERSION, available_cpus
-from parascrape.text import printable
+from parascrape.web.text import printable
 
 __all__ = ["as_data", "machine"]
 

@@ -10,10 +10,10 @@ from typing import NamedTuple, Protocol
 from parascrape.comparison.sampling import Sample, sample_entries
 from parascrape.errors import UsageError
 from parascrape.settings import Settings
-from parascrape.text import printable
 from parascrape.twin import Recording, Stats, read_recording, record
 from parascrape.twin.exchange import Seconds
-from parascrape.urls import Entry
+from parascrape.web.text import printable
+from parascrape.web.urls import Entry
 
 __all__ = ["Network", "Recorded", "count_of", "mean_seconds", "open_recording"]
 

@@ -15,7 +15,7 @@ from parascrape.comparison.shares import milliseconds_a_page
 from parascrape.comparison.splits import STAGES
 from parascrape.comparison.verdict import span, times
 from parascrape.settings import VERSION
-from parascrape.text import printable
+from parascrape.web.text import printable
 
 __all__ = ["COLUMNS", "make_page", "row_of"]
 

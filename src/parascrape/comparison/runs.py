@@ -21,9 +21,9 @@ from parascrape.comparison.sampling import URL_COLUMN, host_of
 from parascrape.comparison.splits import read_split
 from parascrape.comparison.strategies import Strategy
 from parascrape.errors import ParascrapeError
-from parascrape.text import printable
 from parascrape.timesplit import TimeSplit
 from parascrape.twin import Stats
+from parascrape.web.text import printable
 
 __all__ = ["HostLoad", "Plan", "Result", "Run", "read_result", "run_all", "run_once"]
 

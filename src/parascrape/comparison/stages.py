@@ -15,15 +15,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parascrape import records, urls
+from parascrape import records
 from parascrape.comparison.sampling import URL_COLUMN
 from parascrape.errors import ParascrapeError
 from parascrape.inputs import read_lists
-from parascrape.page import Page
 from parascrape.scrapers import scraper_for
 from parascrape.settings import Settings
-from parascrape.text import printable
-from parascrape.urls import Entry
+from parascrape.web import urls
+from parascrape.web.page import Page
+from parascrape.web.text import printable
+from parascrape.web.urls import Entry
 
 __all__ = ["Stages", "main", "measure_stages", "run_stages"]
 

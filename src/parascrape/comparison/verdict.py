@@ -9,7 +9,7 @@ from parascrape.comparison.bounds import Bound, Limits, cpu_share, find_bound, m
 from parascrape.comparison.figures import Figures, chance, rank
 from parascrape.comparison.stages import Stages
 from parascrape.settings import Mode
-from parascrape.text import printable
+from parascrape.web.text import printable
 
 __all__ = ["DISTURBED", "Verdict", "give_verdict", "span", "times"]
 

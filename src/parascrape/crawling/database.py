@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Self
 
 from parascrape.errors import OutputError, UsageError
 from parascrape.ledger import sync_folder
-from parascrape.text import printable
+from parascrape.web.text import printable
 
 __all__ = ["APPLICATION", "VERSION", "Database", "Names"]
 

@@ -18,11 +18,11 @@ from parascrape.crawling.edges import Edge, read_edges
 from parascrape.crawling.store import Store, url_key
 from parascrape.discovery.shapes import identity_of
 from parascrape.errors import UsageError
-from parascrape.identity import Identity
 from parascrape.ledger import read_pages
 from parascrape.system.files import Scratch, cell, check_place, plain, whole_file
-from parascrape.text import printable
-from parascrape.urls import redact
+from parascrape.web.canonical import Identity
+from parascrape.web.text import printable
+from parascrape.web.urls import redact
 
 __all__ = ["COLUMNS", "Link", "Node", "check_graph", "each_link", "each_node", "key_of", "write_graph"]
 

@@ -13,9 +13,9 @@ from parascrape.discovery.found import Found, Lead
 from parascrape.discovery.scope import Scope, hosts_of
 from parascrape.discovery.shapes import identity_of
 from parascrape.discovery.sitemaps import MAX_INDEX_DEPTH
-from parascrape.domains import domain_of, site_of
 from parascrape.errors import InvalidUrl
-from parascrape.urls import Place, prepare
+from parascrape.web.domains import domain_of, site_of
+from parascrape.web.urls import Place, prepare
 
 __all__ = ["MAX_REDIRECTS", "Intake"]
 

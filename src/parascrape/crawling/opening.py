@@ -19,7 +19,7 @@ from pathlib import Path
 from parascrape.crawling.store import Store
 from parascrape.errors import UsageError
 from parascrape.ledger import KeyCounter, drop_pages, entry_key, read_pages
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 
 __all__ = ["bring_into_agreement"]
 

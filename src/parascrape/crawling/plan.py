@@ -9,8 +9,8 @@ from typing import Any
 from parascrape.crawling.groups import TRAP_BUDGET
 from parascrape.discovery.scope import Scope
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.identity import AS_SENT, Identity
-from parascrape.urls import prepare
+from parascrape.web.canonical import AS_SENT, Identity
+from parascrape.web.urls import prepare
 
 __all__ = ["Plan", "parse_budgets"]
 

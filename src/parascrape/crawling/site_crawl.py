@@ -22,7 +22,7 @@ from parascrape.harvesting.changing import Observer
 from parascrape.ledger import drop_pages
 from parascrape.records import SKIPPED
 from parascrape.settings import Settings
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 
 __all__ = ["SiteCrawl", "Starts", "Summary", "frontier_path"]
 

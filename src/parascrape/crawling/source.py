@@ -20,11 +20,11 @@ from parascrape.crawling.intake import Intake
 from parascrape.crawling.plan import Plan
 from parascrape.crawling.store import Known, Store
 from parascrape.crawling.traps import Traps
-from parascrape.domains import site_of
 from parascrape.outcomes import Outcome
 from parascrape.records import SKIPPED
-from parascrape.robots import Rules
-from parascrape.urls import Entry, Place
+from parascrape.web.domains import site_of
+from parascrape.web.robots import Rules
+from parascrape.web.urls import Entry, Place
 
 __all__ = ["MAX_WAIT", "Source"]
 

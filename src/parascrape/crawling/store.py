@@ -27,7 +27,7 @@ from parascrape.crawling.keys import Keys, NewUrl, url_key
 from parascrape.crawling.pending import Known, Pending
 from parascrape.crawling.states import DONE, FIRST_REASON, PENDING, States
 from parascrape.errors import UsageError
-from parascrape.text import printable
+from parascrape.web.text import printable
 
 __all__ = ["Counts", "Known", "NewUrl", "Store", "url_key"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parascrape.text import collapse
+from parascrape.web.text import collapse
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from parascrape.discovery.link_header import links_of
 from parascrape.errors import TooComplex
-from parascrape.html import absolute
-from parascrape.page import Page
+from parascrape.web.html import absolute
+from parascrape.web.page import Page
 
 __all__ = ["canonical_of"]
 

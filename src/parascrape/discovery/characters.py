@@ -11,10 +11,10 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
-from parascrape.encoding import guess, python_codec
-from parascrape.page import Page
-from parascrape.text import find_encoding
-from parascrape.urls import MAX_URL
+from parascrape.web.encoding import guess, python_codec
+from parascrape.web.page import Page
+from parascrape.web.text import find_encoding
+from parascrape.web.urls import MAX_URL
 
 __all__ = ["GZIP", "PIECE", "Characters", "lines_of", "pieces_of"]
 

@@ -11,12 +11,12 @@ from parascrape.discovery.extract import LinkRules, canonical_of, find_links, ta
 from parascrape.discovery.found import NOTHING_FOUND, Found, Lead
 from parascrape.discovery.likeness import exact_hash, says_missing, simhash
 from parascrape.discovery.sitemaps import is_sitemap, read_sitemap
-from parascrape.domains import site_of
 from parascrape.errors import NotSitemap, TooComplex
-from parascrape.html import visible_text
-from parascrape.page import Page
 from parascrape.records import Meta
-from parascrape.urls import Entry, Place
+from parascrape.web.domains import site_of
+from parascrape.web.html import visible_text
+from parascrape.web.page import Page
+from parascrape.web.urls import Entry, Place
 
 __all__ = ["Discover"]
 

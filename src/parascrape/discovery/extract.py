@@ -21,8 +21,8 @@ from parascrape.discovery.sent import Sent
 from parascrape.discovery.sorting import MAX_LINKS, Sorting
 from parascrape.discovery.targets import Targets
 from parascrape.errors import InvalidUrl, ScrapeError, TooComplex, UsageError
-from parascrape.page import Page
-from parascrape.urls import prepare
+from parascrape.web.page import Page
+from parascrape.web.urls import prepare
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode

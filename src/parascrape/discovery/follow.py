@@ -23,11 +23,11 @@ from typing import Any, NamedTuple
 
 from parascrape.discovery.found import Lead
 from parascrape.errors import BadRecord, UsageError
-from parascrape.html import absolute
-from parascrape.page import Page
 from parascrape.scrapers import BUILTIN, load_scraper, loading
-from parascrape.text import printable
-from parascrape.urls import redact
+from parascrape.web.html import absolute
+from parascrape.web.page import Page
+from parascrape.web.text import printable
+from parascrape.web.urls import redact
 
 __all__ = ["MAX_FOLLOWS", "Follow", "follow", "lead_of", "reference_of", "resolve_follows", "scraper_of"]
 

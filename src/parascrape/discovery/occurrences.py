@@ -9,8 +9,8 @@ from parascrape.discovery.link_header import links_of
 from parascrape.discovery.refresh import refresh_target
 from parascrape.discovery.rules import LinkRules
 from parascrape.errors import TooComplex
-from parascrape.html import absolute, essence, is_html
-from parascrape.page import Page
+from parascrape.web.html import absolute, essence, is_html
+from parascrape.web.page import Page
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode

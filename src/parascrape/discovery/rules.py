@@ -11,11 +11,11 @@ from typing import Any
 from parascrape.discovery.scope import Scope
 from parascrape.errors import ScrapeError, TaskError, UsageError
 from parascrape.executors.calls import describe
-from parascrape.identity import AS_SENT, Identity
-from parascrape.page import Page
 from parascrape.scrapers.loading import load
 from parascrape.scrapers.select import parse_selection
-from parascrape.text import printable
+from parascrape.web.canonical import AS_SENT, Identity
+from parascrape.web.page import Page
+from parascrape.web.text import printable
 
 __all__ = ["LinkRules", "Priority", "check_selector", "priority_of", "ranks_of"]
 

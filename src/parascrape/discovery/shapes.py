@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 
-from parascrape.identity import Identity, canonical
-from parascrape.urls import redact
+from parascrape.web.canonical import Identity, canonical
+from parascrape.web.urls import redact
 
 __all__ = [
     "MAX_LENGTH",

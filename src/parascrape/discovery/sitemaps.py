@@ -22,9 +22,9 @@ from urllib.parse import urljoin
 from parascrape.discovery.characters import GZIP, PIECE, Characters, lines_of, pieces_of
 from parascrape.discovery.feeds import Entry, read_date, read_entries
 from parascrape.errors import InvalidUrl
-from parascrape.html import absolute
-from parascrape.page import Page
-from parascrape.urls import host_key, prepare
+from parascrape.web.html import absolute
+from parascrape.web.page import Page
+from parascrape.web.urls import host_key, prepare
 
 __all__ = ["MAX_BYTES", "MAX_ENTRIES", "MAX_INDEX_DEPTH", "Sitemap", "is_sitemap", "read_sitemap"]
 

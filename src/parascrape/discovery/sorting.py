@@ -9,10 +9,10 @@ from parascrape.discovery.found import Lead
 from parascrape.discovery.occurrences import Occurrence
 from parascrape.discovery.rules import LinkRules
 from parascrape.discovery.targets import Target, Targets
-from parascrape.domains import site_of
 from parascrape.errors import InvalidUrl
-from parascrape.page import Page
-from parascrape.urls import prepare
+from parascrape.web.domains import site_of
+from parascrape.web.page import Page
+from parascrape.web.urls import prepare
 
 __all__ = ["MAX_CHARACTERS", "MAX_LINKS", "MAX_TRAPS", "Sorting"]
 

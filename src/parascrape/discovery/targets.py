@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from parascrape.discovery.scope import Scope
 from parascrape.discovery.shapes import identity_of, trap_of
-from parascrape.domains import site_of
 from parascrape.errors import InvalidUrl
-from parascrape.html import absolute
-from parascrape.identity import Identity
-from parascrape.urls import prepare
+from parascrape.web.canonical import Identity
+from parascrape.web.domains import site_of
+from parascrape.web.html import absolute
+from parascrape.web.urls import prepare
 
 __all__ = ["MAX_KNOWN", "Base", "Target", "Targets"]
 

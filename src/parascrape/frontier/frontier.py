@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from parascrape.frontier.host_queues import HostQueues
 from parascrape.frontier.hosts import Visit
 from parascrape.frontier.politeness import HostState, Politeness, Report, Rules
-from parascrape.urls import Entry, host_key
+from parascrape.web.urls import Entry, host_key
 
 __all__ = ["AHEAD", "IDLE_POLL", "MAX_POSTPONED", "Frontier", "Visit"]
 

@@ -19,7 +19,7 @@ from parascrape.frontier.hosts import Host, Visit
 from parascrape.frontier.origins import Origin, Origins
 from parascrape.frontier.politeness import HostState, Politeness, Report, Rules
 from parascrape.frontier.turns import Turns
-from parascrape.urls import host_key, prepare
+from parascrape.web.urls import host_key, prepare
 
 __all__ = ["MAX_IDLE", "HostQueues"]
 

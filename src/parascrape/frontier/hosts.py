@@ -10,7 +10,7 @@ from typing import Final
 from parascrape.frontier.backing_off import Health
 from parascrape.frontier.politeness import HostState, Politeness, Report
 from parascrape.records import Attempt
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 
 __all__ = ["Host", "Visit"]
 

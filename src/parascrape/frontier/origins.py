@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 from parascrape.frontier.hosts import Visit
 from parascrape.frontier.politeness import Politeness, Rules
-from parascrape.urls import Entry
+from parascrape.web.urls import Entry
 
 __all__ = ["MAX_ORIGINS", "VALID", "Origin", "Origins"]
 

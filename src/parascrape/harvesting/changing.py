@@ -27,13 +27,13 @@ from parascrape.executors.pump import capacity
 from parascrape.harvesting.choosing import Choice, Machine, Sample, choose
 from parascrape.harvesting.mainscript import why_not_importable
 from parascrape.outcomes import Outcome
-from parascrape.robots import Rules
 from parascrape.robots_fetch import fetch_robots
 from parascrape.scrapers import check_scraper, scraper_for
 from parascrape.settings import Settings, available_cpus
 from parascrape.system.memory import worker_limit
 from parascrape.timesplit import TimeSplit
-from parascrape.urls import Entry
+from parascrape.web.robots import Rules
+from parascrape.web.urls import Entry
 from parascrape.worker import scrape_url
 
 if TYPE_CHECKING:

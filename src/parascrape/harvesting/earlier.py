@@ -12,8 +12,8 @@ from parascrape.outcomes import Outcome, fail
 from parascrape.previous import Carried, Previous
 from parascrape.scrapers.fingerprint import fingerprint
 from parascrape.settings import Settings
-from parascrape.urls import Entry
-from parascrape.validators import NOTHING, Known
+from parascrape.web.urls import Entry
+from parascrape.web.validators import NOTHING, Known
 
 __all__ = ["FRESH", "Earlier", "open_earlier"]
 

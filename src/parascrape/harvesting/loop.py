@@ -26,9 +26,9 @@ from parascrape.harvesting.manners import key_of, politeness_of, refusal
 from parascrape.harvesting.neighbours import Neighbours
 from parascrape.outcomes import Outcome, fail, fail_task
 from parascrape.records import note_attempt, with_earlier
-from parascrape.retry import backoff
 from parascrape.settings import Settings
-from parascrape.urls import Entry, redact
+from parascrape.web.retry import backoff
+from parascrape.web.urls import Entry, redact
 
 __all__ = ["GRACE", "Loop", "Stop"]
 

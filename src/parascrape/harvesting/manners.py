@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from parascrape.domains import domain_key
 from parascrape.errors import Duplicate, HostDown, InvalidUrl, NotFetched, RobotsForbidden
 from parascrape.frontier import Visit
 from parascrape.frontier.politeness import Politeness
-from parascrape.identity import Identity, canonical
 from parascrape.seen import Seen
 from parascrape.settings import Settings
 from parascrape.timesplit import Blame
-from parascrape.urls import Entry, host_key
+from parascrape.web.canonical import Identity, canonical
+from parascrape.web.domains import domain_key
+from parascrape.web.urls import Entry, host_key
 
 __all__ = ["blame_of", "domain_key", "key_of", "mark_duplicates", "politeness_of", "refusal"]
 

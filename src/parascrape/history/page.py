@@ -10,7 +10,7 @@ from parascrape.history.bars import COLOURS, draw_bars, measures
 from parascrape.history.summary import Summary
 from parascrape.history.wording import COLUMNS, LEGEND, cells_of, explain
 from parascrape.settings import VERSION
-from parascrape.text import printable
+from parascrape.web.text import printable
 
 __all__ = ["make_page"]
 

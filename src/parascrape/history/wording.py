@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 
 from parascrape.history.summary import Changes, Summary
-from parascrape.text import printable
+from parascrape.web.text import printable
 
 __all__ = ["COLUMNS", "LEGEND", "cells_of", "explain"]
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from parascrape.errors import UsageError
 from parascrape.system.quantities import parse_duration, parse_size
-from parascrape.text import printable
+from parascrape.web.text import printable
 
 __all__ = ["Policy"]
 

@@ -17,7 +17,7 @@ from parascrape.ledger import sync_folder
 from parascrape.retention.files import CHANGED, fault_of, packed_path, part_path, write_packed
 from parascrape.retention.policy import Policy
 from parascrape.system.locks import OutputLock
-from parascrape.text import printable
+from parascrape.web.text import printable
 
 __all__ = ["Swept", "sweep"]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from parascrape.errors import UsageError
-from parascrape.page import Page
 from parascrape.scrapers import loading
 from parascrape.settings import Mode, Settings
+from parascrape.web.page import Page
 
 __all__ = ["BUILTIN", "check_scraper", "load_scraper", "scraper_for"]
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from parascrape.html import parse_lxml, parse_resiliparse, visible_text
-from parascrape.markup import without_ruby
-from parascrape.page import Page
 from parascrape.scrapers.head import Head, read_head
 from parascrape.scrapers.metadata import json_ld
 from parascrape.scrapers.page import main_text
-from parascrape.text import collapse
+from parascrape.web.html import parse_lxml, parse_resiliparse, visible_text
+from parascrape.web.markup import without_ruby
+from parascrape.web.page import Page
+from parascrape.web.text import collapse
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

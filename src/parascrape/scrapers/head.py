@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from parascrape.html import absolute
-from parascrape.text import collapse
+from parascrape.web.html import absolute
+from parascrape.web.text import collapse
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode

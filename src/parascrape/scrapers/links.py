@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from parascrape.html import absolute, visible_text
-from parascrape.page import Page
 from parascrape.scrapers.bounds import bounded
-from parascrape.text import collapse
+from parascrape.web.html import absolute, visible_text
+from parascrape.web.page import Page
+from parascrape.web.text import collapse
 
 __all__ = ["links"]
 

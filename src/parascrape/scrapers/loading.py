@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from parascrape.errors import UsageError
-from parascrape.text import collapse, printable
+from parascrape.web.text import collapse, printable
 
 __all__ = ["check_callable", "explain_name", "load"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from parascrape.page import Page
 from parascrape.scrapers.head import Head, read_head
+from parascrape.web.page import Page
 
 __all__ = ["json_ld", "metadata"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from parascrape.html import parse_resiliparse
-from parascrape.markup import without_ruby
-from parascrape.page import Page
 from parascrape.scrapers.head import Head
 from parascrape.system.imports import load_part
-from parascrape.text import collapse
+from parascrape.web.html import parse_resiliparse
+from parascrape.web.markup import without_ruby
+from parascrape.web.page import Page
+from parascrape.web.text import collapse
 
 if TYPE_CHECKING:
     from resiliparse.parse.html import HTMLTree

@@ -9,11 +9,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from parascrape.errors import UsageError
-from parascrape.html import visible_text
-from parascrape.page import Page
 from parascrape.records import RESERVED
 from parascrape.scrapers.bounds import bounded
-from parascrape.text import printable
+from parascrape.web.html import visible_text
+from parascrape.web.page import Page
+from parascrape.web.text import printable
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
@@ -127,7 +127,7 @@ def _check_css(selector: str, name: str) -> None:
 @lru_cache(1)
 def _nothing() -> Any:
     """An empty document to try selectors on."""
-    from parascrape.html import parse_lexbor
+    from parascrape.web.html import parse_lexbor
 
     return parse_lexbor("")
 

@@ -13,7 +13,7 @@ from typing import IO, Any, Self
 
 from parascrape.errors import OutputError, UsageError
 from parascrape.ledger import sync_folder
-from parascrape.text import printable
+from parascrape.web.text import printable
 
 __all__ = ["Scratch", "cell", "check_place", "plain", "whole_file"]
 

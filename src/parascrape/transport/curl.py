@@ -20,13 +20,14 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
 
-from parascrape import spent, urls
+from parascrape import spent
 from parascrape.errors import FetchError, TooLarge
 from parascrape.transport.budget import Budget
 from parascrape.transport.errors import raise_for
 from parascrape.transport.handles import Handles, refused_address
 from parascrape.transport.headers import join_fields, take_cookies
 from parascrape.transport.multi import Transfers
+from parascrape.web import urls
 
 __all__ = ["CurlAdapter", "Request", "Witness", "leave", "open_session", "witnessed"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pycurl
 
-from parascrape import addresses
+from parascrape.web import addresses
 
 __all__ = ["Handles", "PublicSockets", "refused_address"]
 

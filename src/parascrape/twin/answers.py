@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from parascrape.twin.exchange import Ending, Exchange, closes
 from parascrape.twin.reading import Recording
-from parascrape.urls import host_key
+from parascrape.web.urls import host_key
 
 __all__ = ["Answer", "Answers", "Asked", "parse_request"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from parascrape import urls
 from parascrape.errors import InvalidUrl
 from parascrape.twin.exchange import Exchange
+from parascrape.web import urls
 
 __all__ = ["to_exchange", "unchunk"]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parascrape import urls
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.text import printable
 from parascrape.twin.exchange import ENDINGS, Exchange
 from parascrape.twin.foreign import to_exchange
 from parascrape.twin.warc import from_metadata, load_library
+from parascrape.web import urls
+from parascrape.web.text import printable
 
 __all__ = ["MAX_BYTES", "Recording", "read_recording"]
 

@@ -13,18 +13,18 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from parascrape import urls
 from parascrape.errors import FetchError, InvalidUrl, OutputError, StatusError, UsageError
 from parascrape.executors import open_executor
 from parascrape.frontier import Frontier, Visit
 from parascrape.frontier.politeness import Politeness, Report
 from parascrape.harvesting.manners import key_of, politeness_of
-from parascrape.robots import Rules
 from parascrape.robots_fetch import fetch_robots
 from parascrape.settings import Settings
 from parascrape.twin.exchange import Exchange
 from parascrape.twin.warc import ExchangeWriter, load_library
-from parascrape.urls import Entry
+from parascrape.web import urls
+from parascrape.web.robots import Rules
+from parascrape.web.urls import Entry
 
 __all__ = ["Recorded", "record"]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from parascrape.twin.certificates import fault_of
 from parascrape.twin.exchange import Ending, Exchange
 from parascrape.twin.reading import Recording
-from parascrape.urls import host_key
+from parascrape.web.urls import host_key
 
 __all__ = ["Ports", "host_of", "make_connect_to", "origins_of", "tls_faults"]
 

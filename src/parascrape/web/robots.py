@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from parascrape.retry import MAX_RETRY_AFTER, parse_retry_after
+from parascrape.web.retry import MAX_RETRY_AFTER, parse_retry_after
 
 if TYPE_CHECKING:
     from protego import Protego

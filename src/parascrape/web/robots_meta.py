@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from parascrape.robots import product_token
+from parascrape.web.robots import product_token
 
 __all__ = ["MAX_DIRECTIVES", "robots_meta"]
 

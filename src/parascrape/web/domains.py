@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from parascrape.urls import host_key
+from parascrape.web.urls import host_key
 
 __all__ = ["domain_key", "domain_of", "site_of"]
 

@@ -7,12 +7,12 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin
 
-from parascrape.encoding import python_codec
 from parascrape.errors import InvalidUrl
-from parascrape.formatting import refuse_bomb
 from parascrape.system.imports import load_part
-from parascrape.text import collapse, collapse_spaces, with_spaces
-from parascrape.urls import MAX_URL, prepare
+from parascrape.web.encoding import python_codec
+from parascrape.web.formatting import refuse_bomb
+from parascrape.web.text import collapse, collapse_spaces, with_spaces
+from parascrape.web.urls import MAX_URL, prepare
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup

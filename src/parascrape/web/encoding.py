@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from parascrape import japanese
 from parascrape.system.imports import load_part
+from parascrape.web import japanese
 
 __all__ = ["decode_as", "guess", "python_codec", "resolve", "without_mark"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from parascrape.urls import prepare
+from parascrape.web.urls import prepare
 
 __all__ = ["AS_SENT", "Identity", "canonical"]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import codecs
 import re
 
-from parascrape.encoding import decode_as, guess, resolve
+from parascrape.web.encoding import decode_as, guess, resolve
 
 __all__ = [
     "collapse",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from parascrape import html
 from parascrape.errors import NotHtml, TooComplex
-from parascrape.markup import from_xhtml
-from parascrape.robots import product_token
-from parascrape.robots_tags import robots_meta
-from parascrape.text import decode, find_encoding
+from parascrape.web import html
+from parascrape.web.markup import from_xhtml
+from parascrape.web.robots import product_token
+from parascrape.web.robots_meta import robots_meta
+from parascrape.web.text import decode, find_encoding
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup

@@ -1,0 +1,1 @@
+"""URLs, robots.txt and documents as the standards have them; pure, without I/O."""
