@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.transport.budget import Budget
-from parascrape.transport.curl import CurlAdapter, open_session
+from parascrape.fetch.adapter import CurlAdapter, open_session
+from parascrape.fetch.memory_budget import Budget
 from tests.site import Site
 
 LIMIT = 30

@@ -13,7 +13,7 @@ from parascrape.errors import (
     ForbiddenAddress,
     ProxyFailed,
 )
-from parascrape.transport.errors import TABLE, raise_for
+from parascrape.fetch.curl_errors import TABLE, raise_for
 
 ROWS = [(number, kind) for kind, numbers in TABLE.items() for number in numbers]
 

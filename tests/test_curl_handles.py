@@ -9,7 +9,7 @@ from typing import Any
 import pycurl
 import pytest
 
-from parascrape.transport.handles import Handles, PublicSockets, refused_address
+from parascrape.fetch.handles import Handles, PublicSockets, refused_address
 from tests.site import Site
 
 

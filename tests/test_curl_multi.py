@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pycurl
 import pytest
 
-from parascrape.transport import multi as curl_multi
-from parascrape.transport.multi import Transfers
+from parascrape.fetch import multi as curl_multi
+from parascrape.fetch.multi import Transfers
 from tests.site import Site
 
 LIMIT = 30

@@ -24,8 +24,8 @@ from parascrape.errors import (
     StatusError,
     TooLarge,
 )
-from parascrape.fetch import fetch
-from parascrape.fetch_errors import map_error
+from parascrape.fetch.client import fetch
+from parascrape.fetch.errors import map_error
 from parascrape.records import Meta
 from parascrape.settings import Settings
 from parascrape.web import urls

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from parascrape.transport.headers import Fields, join_fields
+from parascrape.fetch.response import Fields, join_fields
 
 NAMES = st.sampled_from(["A", "a", "Content-Type", "content-type", "X-Robots-Tag", "É"])
 PAIRS = st.lists(st.tuples(NAMES, st.text(max_size=3)), max_size=6)

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parascrape.errors import BadEncoding, TooLarge
-from parascrape.transport import inflate as module
-from parascrape.transport.inflate import ACCEPT_ENCODING, inflate
+from parascrape.fetch import content_coding as module
+from parascrape.fetch.content_coding import ACCEPT_ENCODING, inflate
 from tests.site import CODERS
 
 CODINGS = sorted(CODERS)

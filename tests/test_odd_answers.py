@@ -11,9 +11,9 @@ import pytest
 
 from parascrape import Page
 from parascrape.errors import FetchError, NotHtml, ProxyFailed, TlsError
-from parascrape.fetch import close_connections, fetch
+from parascrape.fetch.client import close_connections, fetch
+from parascrape.fetch.curl_errors import raise_for
 from parascrape.settings import Settings
-from parascrape.transport.errors import raise_for
 from parascrape.web.html import absolute
 from parascrape.web.text import find_encoding
 

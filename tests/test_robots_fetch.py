@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from parascrape.robots_fetch import MAX_REDIRECTS, fetch_robots
+from parascrape.fetch.robots import MAX_REDIRECTS, fetch_robots
 from parascrape.settings import Settings
 from tests import site as site_module
 from tests.site import Site, Visitor

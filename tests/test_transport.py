@@ -14,9 +14,9 @@ import pytest
 import requests
 
 from parascrape.errors import FetchTimeout
-from parascrape.fetch import close_connections, fetch
+from parascrape.fetch.adapter import open_session
+from parascrape.fetch.client import close_connections, fetch
 from parascrape.settings import Settings
-from parascrape.transport.curl import open_session
 from tests.command import until
 from tests.site import HTML, Site
 
@@ -118,7 +118,7 @@ def test_threads_that_begin_together_open_one_session(site: Site, monkeypatch: p
         until(lambda: len(opened) > 1, 0.3)
         return open_session(*args, **options)
 
-    monkeypatch.setattr("parascrape.fetch.open_session", open_slowly)
+    monkeypatch.setattr("parascrape.fetch.client.open_session", open_slowly)
     threads = [threading.Thread(target=fetch, args=(site("/ok"), SETTINGS)) for _ in range(4)]
     for thread in threads:
         thread.start()

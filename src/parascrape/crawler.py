@@ -75,7 +75,7 @@ def harvest(
     finally:
         run.end()
         if not settings.process_count:
-            from parascrape.fetch import close_connections
+            from parascrape.fetch.client import close_connections
 
             close_connections()
 

@@ -7,7 +7,12 @@ from itertools import pairwise
 
 __all__ = ["start_early"]
 
-_FOR_EVERY_PAGE = ("parascrape.worker", "parascrape.fetch", "parascrape.scrapers.select", "selectolax.lexbor")
+_FOR_EVERY_PAGE = (
+    "parascrape.worker",
+    "parascrape.fetch.client",
+    "parascrape.scrapers.select",
+    "selectolax.lexbor",
+)
 """Modules of which a worker needs all, or all but 10 ms."""
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parascrape import aside, records, spent
+from parascrape import aside, records
 from parascrape.discovery.found import Found, Lead
 from parascrape.errors import (
     BadRecord,
@@ -22,6 +22,7 @@ from parascrape.errors import (
     TooLarge,
 )
 from parascrape.executors.calls import alone, tell, when_idle
+from parascrape.fetch import timing
 from parascrape.outcomes import Outcome, fail, order_meta
 from parascrape.records import Meta
 from parascrape.scrapers.fingerprint import fingerprint
@@ -85,7 +86,7 @@ def _attempt(  # noqa: PLR0913
     meta: Meta = {"fetched_at": _now(), "attempts": attempt}
     kept_at = _place_aside(entry, settings, pages)
     aside.let_go(kept_at, pages)  # of an earlier run
-    spent.begin()
+    timing.begin()
     began = fetched = time.perf_counter()
     fetched_cpu = 0.0
     found: Found | None = None
@@ -120,7 +121,7 @@ def _attempt(  # noqa: PLR0913
         fetch_seconds=waited,
         scrape_seconds=max(0.0, ended - began - waited),
         status=meta.get("status", 0),
-        times=spent.take(submitted, fetched_cpu),
+        times=timing.take(submitted, fetched_cpu),
     )
 
 
@@ -199,7 +200,7 @@ def _place_aside(entry: Entry, settings: Settings, pages: aside.Pages | None) ->
 def _fetch(entry: Entry, settings: Settings, meta: Meta, known: tuple[str, str, str]) -> Page | None:
     """The entry's page; None where it is as known. Raises a FetchError, whatever goes wrong."""
     # Here, because the parent of worker processes imports this module and never fetches: 0.1 s.
-    from parascrape.fetch import fetch_if_changed, leave
+    from parascrape.fetch.client import fetch_if_changed, leave
 
     when_idle(leave)
     kind = entry.place.kind if entry.place is not None else ""

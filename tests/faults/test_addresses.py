@@ -14,10 +14,10 @@ import pytest
 import responses
 
 from parascrape.errors import DnsError, ForbiddenAddress
-from parascrape.fetch import close_connections, fetch
+from parascrape.fetch.adapter import open_session
+from parascrape.fetch.client import close_connections, fetch
 from parascrape.records import Meta
 from parascrape.settings import Settings
-from parascrape.transport.curl import open_session
 from parascrape.web.urls import Entry
 from parascrape.worker import scrape_url
 from tests.command import SECONDS, environment
@@ -40,7 +40,7 @@ def evil(site: Site, monkeypatch: pytest.MonkeyPatch) -> str:
     """The site under a public name that resolves to loopback, as far as libcurl is concerned."""
     port = site.url.rsplit(":", 1)[1]
     known = [f"evil.example:{port}:127.0.0.1,127.0.0.2,[::1]", f"wiki:{port}:127.0.0.1"]
-    monkeypatch.setattr("parascrape.fetch.open_session", partial(open_session, resolve=known))
+    monkeypatch.setattr("parascrape.fetch.client.open_session", partial(open_session, resolve=known))
     return f"http://evil.example:{port}"
 
 

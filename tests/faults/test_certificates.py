@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from parascrape.cli import run
 from parascrape.errors import TlsError
-from parascrape.fetch import close_connections, fetch
+from parascrape.fetch.client import close_connections, fetch
 from parascrape.settings import Settings
 from tests.command import RUDE, read_records
 from tests.site import HTML, Site

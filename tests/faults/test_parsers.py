@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from parascrape import ledger, records
 from parascrape.errors import ParascrapeError, TooComplex, UsageError
+from parascrape.fetch.content_coding import inflate
 from parascrape.scrapers import metadata
 from parascrape.scrapers.head import language_tag
 from parascrape.scrapers.select import parse_selection
-from parascrape.transport.inflate import inflate
 from parascrape.web import text, urls
 from parascrape.web.formatting import MAX_REOPENED, refuse_bomb, reopened
 from parascrape.web.html import absolute, base_url, essence, is_html, parse_lexbor

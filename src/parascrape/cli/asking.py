@@ -23,8 +23,8 @@ def asking_hosts(settings: Settings, *, hint: str) -> Iterator[tuple[Settings, C
 
     Connections are closed at the end. ``hint`` says how to do without.
     """
-    from parascrape.fetch import close_connections
-    from parascrape.robots_fetch import fetch_robots
+    from parascrape.fetch.client import close_connections
+    from parascrape.fetch.robots import fetch_robots
 
     fitted = fit_threads(settings)
     asked = itertools.count(1)

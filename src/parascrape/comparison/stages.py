@@ -67,7 +67,7 @@ def measure_stages(entries: Iterable[Entry], settings: Settings) -> Stages:
 
     Stops after 100 pages or 5 s: enough for a mean, and nobody waits for it.
     """
-    from parascrape.fetch import close_connections
+    from parascrape.fetch.client import close_connections
 
     scraper = scraper_for(settings)
     ends = time.monotonic() + _MOST_SECONDS
@@ -85,7 +85,7 @@ def measure_stages(entries: Iterable[Entry], settings: Settings) -> Stages:
 
 def _time_page(entry: Entry, settings: Settings, scraper: Any) -> list[float]:
     """Seconds waiting, receiving, decoding, parsing and writing one page; a failed one ends early."""
-    from parascrape.fetch import fetch
+    from parascrape.fetch.client import fetch
 
     times = [0.0] * 5
     wall, cpu = time.perf_counter(), time.thread_time()

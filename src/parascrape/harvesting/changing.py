@@ -24,10 +24,10 @@ from parascrape.aside import Pages
 from parascrape.errors import UsageError
 from parascrape.executors import ProcessExecutor, open_executor
 from parascrape.executors.pump import capacity
+from parascrape.fetch.robots import fetch_robots
 from parascrape.harvesting.choosing import Choice, Machine, Sample, choose
 from parascrape.harvesting.mainscript import why_not_importable
 from parascrape.outcomes import Outcome
-from parascrape.robots_fetch import fetch_robots
 from parascrape.scrapers import check_scraper, scraper_for
 from parascrape.settings import Settings, available_cpus
 from parascrape.system.memory import worker_limit
@@ -268,7 +268,6 @@ class Auto:
 
 def _warm_up(settings: Settings) -> None:
     """In a worker process: load what the first page will need. Raises what that raises."""
-    import parascrape.fetch  # noqa: F401 (0.1 s)
 
     scraper_for(settings)
 

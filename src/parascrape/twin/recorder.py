@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 from parascrape.errors import FetchError, InvalidUrl, OutputError, StatusError, UsageError
 from parascrape.executors import open_executor
+from parascrape.fetch.robots import fetch_robots
 from parascrape.frontier import Frontier, Visit
 from parascrape.frontier.politeness import Politeness, Report
 from parascrape.harvesting.manners import key_of, politeness_of
-from parascrape.robots_fetch import fetch_robots
 from parascrape.settings import Settings
 from parascrape.twin.exchange import Exchange
 from parascrape.twin.warc import ExchangeWriter, load_library
@@ -124,7 +124,7 @@ class _Run:
 
     def close(self) -> None:
         """End what is left, and the connections."""
-        from parascrape.fetch import close_connections
+        from parascrape.fetch.client import close_connections
 
         self._executor.stop()
         close_connections()
@@ -200,8 +200,8 @@ def _limits(settings: Settings) -> Politeness | None:
 
 def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
     """One page of the list, in a thread."""
-    from parascrape.fetch import fetch
-    from parascrape.transport.curl import leave, witnessed
+    from parascrape.fetch.adapter import leave, witnessed
+    from parascrape.fetch.client import fetch
     from parascrape.twin.witness import TransferWitness
 
     witness = TransferWitness()
@@ -225,7 +225,7 @@ def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
 
 def _fetch_rules(origin: str, settings: Settings) -> _Fetched:
     """One robots.txt, in a thread."""
-    from parascrape.transport.curl import leave, witnessed
+    from parascrape.fetch.adapter import leave, witnessed
     from parascrape.twin.witness import TransferWitness
 
     witness = TransferWitness()

@@ -10,8 +10,8 @@ from typing import Any
 import pycurl
 
 from parascrape.errors import ConnectError, DnsError, FetchError, ProxyFailed, TlsError
-from parascrape.transport.errors import raise_for
-from parascrape.transport.handles import refused_address
+from parascrape.fetch.curl_errors import raise_for
+from parascrape.fetch.handles import refused_address
 from parascrape.twin.exchange import Ending, Exchange, Seconds, split_lines
 from parascrape.twin.redaction import redact_reply, redact_request
 

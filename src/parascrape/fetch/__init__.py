@@ -7,6 +7,6 @@ errors   libcurl's error codes; inflate: content codings
 
 from __future__ import annotations
 
-from parascrape.transport.curl import CurlAdapter, open_session
+from parascrape.fetch.adapter import CurlAdapter, open_session
 
 __all__ = ["CurlAdapter", "open_session"]

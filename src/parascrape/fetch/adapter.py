@@ -20,13 +20,13 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
 
-from parascrape import spent
 from parascrape.errors import FetchError, TooLarge
-from parascrape.transport.budget import Budget
-from parascrape.transport.errors import raise_for
-from parascrape.transport.handles import Handles, refused_address
-from parascrape.transport.headers import join_fields, take_cookies
-from parascrape.transport.multi import Transfers
+from parascrape.fetch import timing
+from parascrape.fetch.curl_errors import raise_for
+from parascrape.fetch.handles import Handles, refused_address
+from parascrape.fetch.memory_budget import Budget
+from parascrape.fetch.multi import Transfers
+from parascrape.fetch.response import join_fields, take_cookies
 from parascrape.web import urls
 
 __all__ = ["CurlAdapter", "Request", "Witness", "leave", "open_session", "witnessed"]
@@ -140,7 +140,7 @@ class CurlAdapter(HTTPAdapter):
                 system = os.strerror(reason) if reason else ""
                 raise_for(details[0], details[1], refused_address(handle), system)
         finally:
-            spent.add_transfer(*map(handle.getinfo, _TIMES))
+            timing.add_transfer(*map(handle.getinfo, _TIMES))
 
 
 @contextmanager

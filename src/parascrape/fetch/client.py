@@ -11,8 +11,6 @@ from typing import NamedTuple
 import requests
 from requests.cookies import RequestsCookieJar, get_cookie_header
 
-from parascrape import spent
-from parascrape.bodies import check_type, drain, is_of_type, read_body
 from parascrape.errors import (
     BadRedirect,
     FetchError,
@@ -21,13 +19,15 @@ from parascrape.errors import (
     Redirected,
     StatusError,
 )
-from parascrape.fetch_errors import map_error
+from parascrape.fetch import timing
+from parascrape.fetch.adapter import Request, leave, open_session
+from parascrape.fetch.bodies import check_type, drain, is_of_type, read_body
+from parascrape.fetch.content_coding import ACCEPT_ENCODING, inflate
+from parascrape.fetch.errors import map_error
+from parascrape.fetch.redirects import redirect_target
+from parascrape.fetch.response import Fields
 from parascrape.records import Meta
-from parascrape.redirects import redirect_target
 from parascrape.settings import Settings
-from parascrape.transport.curl import Request, leave, open_session
-from parascrape.transport.headers import Fields
-from parascrape.transport.inflate import ACCEPT_ENCODING, inflate
 from parascrape.web import addresses, urls
 from parascrape.web.canonical import canonical
 from parascrape.web.page import Page
@@ -262,5 +262,5 @@ def _make_page(  # noqa: PLR0913
     if coding := response.headers.get("Content-Encoding"):
         began = time.perf_counter()
         body = inflate(body, coding, settings.max_bytes)
-        spent.add_inflating(time.perf_counter() - began)
+        timing.add_inflating(time.perf_counter() - began)
     return Page(url, body, final_url=urls.redact(target), status=status, headers=response.headers)

@@ -26,7 +26,7 @@ import pycurl
 
 __all__ = ["Transfers"]
 
-log = logging.getLogger("parascrape.transport")
+log = logging.getLogger("parascrape.fetch")
 
 _PATIENCE = 0.005
 """Seconds that threads may be at work before the driver looks after the transfers in their place."""

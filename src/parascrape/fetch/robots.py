@@ -42,7 +42,7 @@ def fetch_robots(origin: str, settings: Settings) -> Rules:
 
 
 def _fetch(origin: str, settings: Settings, meta: Meta) -> tuple[bytes, Mapping[str, str]]:
-    from parascrape.fetch import fetch
+    from parascrape.fetch.client import fetch
     from parascrape.web import urls  # with fetch: the parent of worker processes never needs them
 
     page = fetch(urls.prepare(f"{origin}/robots.txt"), _settings(settings), meta)
