@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from parascrape import Settings
-from parascrape.executors.pump import capacity
+from parascrape.executors.dispatcher import capacity
 from parascrape.web.urls import Entry
 from tests.shop import product
 from tests.site import Site

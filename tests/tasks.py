@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from parascrape.executors.calls import alone, tell
+from parascrape.executors.task import alone, tell
 from parascrape.system.memory import resident_bytes
 
 

@@ -14,8 +14,9 @@ import pytest
 
 from parascrape import Page, crawl
 from parascrape.crawler import Stop, harvest
+from parascrape.executors import main_guard
 from parascrape.frontier import frontier
-from parascrape.harvesting import changing, mainscript
+from parascrape.harvesting import changing
 from parascrape.harvesting.changing import Observer
 from parascrape.harvesting.choosing import Choice, Machine, Sample
 from parascrape.outcomes import Outcome
@@ -301,7 +302,7 @@ def test_a_script_that_is_no_file(site: Site, tmp_path: Path, way: str, line: st
 def test_a_daemon_process_has_no_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """And is not asked to."""
     monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)  # type: ignore[attr-defined]
-    assert "daemon" in mainscript.why_not_importable()
+    assert "daemon" in main_guard.why_not_importable()
 
 
 # --- the command ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from parascrape.errors import TaskError, TaskTimeout, WorkerDied
-from parascrape.executors import ProcessExecutor, ThreadExecutor, calls, open_executor, rest
+from parascrape.executors import ProcessExecutor, ThreadExecutor, open_executor, rest, task
 from tests import tasks
 from tests.command import until
 
@@ -122,8 +122,8 @@ def test_a_note_that_nobody_takes_harms_nobody(
 
 def test_outside_a_task_there_is_nobody_to_tell() -> None:
     """It does nothing, and nothing is alone."""
-    calls.tell("hello")
-    assert not calls.alone()
+    task.tell("hello")
+    assert not task.alone()
 
 
 def test_a_task_is_alone_only_after_a_death(

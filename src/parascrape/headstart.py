@@ -19,7 +19,7 @@ _FOR_EVERY_PAGE = (
 def start_early(arguments: Sequence[str]) -> None:
     """Start the fork server where the arguments ask for process mode, as far as one can tell by now."""
     if asks_for_processes(arguments):
-        from parascrape.forkserver import start_forkserver  # what most commands do without
+        from parascrape.executors.forkserver import start_forkserver  # what most commands do without
 
         start_forkserver(_FOR_EVERY_PAGE)
 

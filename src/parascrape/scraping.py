@@ -9,7 +9,7 @@ from typing import Any
 from parascrape.discovery.follow import resolve_follows, scraper_of
 from parascrape.discovery.found import Lead
 from parascrape.errors import BadRecord, ScrapeError, TaskError
-from parascrape.executors.calls import describe
+from parascrape.executors.task import describe
 from parascrape.scrapers import scraper_for
 from parascrape.settings import Settings
 from parascrape.web.page import Page

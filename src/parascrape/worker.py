@@ -21,7 +21,7 @@ from parascrape.errors import (
     StatusError,
     TooLarge,
 )
-from parascrape.executors.calls import alone, tell, when_idle
+from parascrape.executors.task import alone, tell, when_idle
 from parascrape.fetch import timing
 from parascrape.outcomes import Outcome, fail, order_meta
 from parascrape.records import Meta

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.executors.pump import capacity
+from parascrape.executors.dispatcher import capacity
 from parascrape.records import encode
 from tests.command import RUDE, UNLIMITED, children, finish, lives, read_records, start_scrape, until
 from tests.site import Site

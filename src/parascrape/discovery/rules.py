@@ -10,7 +10,7 @@ from typing import Any
 
 from parascrape.discovery.scope import Scope
 from parascrape.errors import ScrapeError, TaskError, UsageError
-from parascrape.executors.calls import describe
+from parascrape.executors.task import describe
 from parascrape.scrapers.loading import load
 from parascrape.scrapers.select import parse_selection
 from parascrape.web.canonical import AS_SENT, Identity

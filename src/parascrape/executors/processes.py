@@ -25,11 +25,11 @@ from functools import lru_cache
 from typing import Any
 
 from parascrape.errors import TaskError
-from parascrape.executors.calls import describe
-from parascrape.executors.child import ChildOptions
+from parascrape.executors.dispatcher import Pump
 from parascrape.executors.guard import refuse_during_import
-from parascrape.executors.handle import Task
-from parascrape.executors.pump import Pump
+from parascrape.executors.task import describe
+from parascrape.executors.worker_handle import Task
+from parascrape.executors.worker_main import ChildOptions
 from parascrape.settings import available_cpus
 from parascrape.system.memory import worker_limit
 

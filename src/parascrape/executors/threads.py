@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from parascrape.errors import TaskError, TaskTimeout
-from parascrape.executors.calls import call, idle, running
+from parascrape.executors.task import call, idle, running
 
 __all__ = ["ThreadExecutor"]
 

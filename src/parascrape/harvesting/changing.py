@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 from parascrape.aside import Pages
 from parascrape.errors import UsageError
 from parascrape.executors import ProcessExecutor, open_executor
-from parascrape.executors.pump import capacity
+from parascrape.executors.dispatcher import capacity
+from parascrape.executors.main_guard import why_not_importable
 from parascrape.fetch.robots import fetch_robots
 from parascrape.harvesting.choosing import Choice, Machine, Sample, choose
-from parascrape.harvesting.mainscript import why_not_importable
 from parascrape.outcomes import Outcome
 from parascrape.scrapers import check_scraper, scraper_for
 from parascrape.settings import Settings, available_cpus

@@ -71,7 +71,9 @@ class ForkServer:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             theirs.set_inheritable(True)
-            begin = f"import sys; sys.path[:] = {sys.path!r}; from parascrape.forkserver import serve"
+            begin = (
+                f"import sys; sys.path[:] = {sys.path!r}; from parascrape.executors.forkserver import serve"
+            )
             code = f"{begin}; serve({theirs.fileno()}, {self._modules!r})"
             # What a terminal or a supervisor sends to the whole group is the command's to answer: they are
             # blocked here, and in its children until they say otherwise.

@@ -13,8 +13,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Literal
 
 from parascrape.executors.channel import Channel, pack
-from parascrape.executors.child import ChildOptions, run_child
-from parascrape.forkserver import ForkedProcess, forkserver
+from parascrape.executors.forkserver import ForkedProcess, forkserver
+from parascrape.executors.worker_main import ChildOptions, run_child
 from parascrape.system.signals import without_interrupts
 
 __all__ = ["Task", "WorkerHandle"]

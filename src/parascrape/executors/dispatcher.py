@@ -13,14 +13,14 @@ from concurrent.futures import Future
 from typing import Any
 
 from parascrape.errors import TaskError, WorkerDied
-from parascrape.executors.backlog import Backlog
-from parascrape.executors.calls import Failure, describe
 from parascrape.executors.channel import pack
-from parascrape.executors.child import NOTE, ChildOptions
-from parascrape.executors.handle import Task, WorkerHandle
 from parascrape.executors.logs import relay_log
+from parascrape.executors.pool import Staff
 from parascrape.executors.rest import Rest
-from parascrape.executors.staff import Staff
+from parascrape.executors.task import Failure, describe
+from parascrape.executors.task_queue import Backlog
+from parascrape.executors.worker_handle import Task, WorkerHandle
+from parascrape.executors.worker_main import NOTE, ChildOptions
 
 __all__ = ["Pump", "capacity"]
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from parascrape.errors import ParascrapeError
-from parascrape.executors.handle import Task
+from parascrape.executors.worker_handle import Task
 
 __all__ = ["Backlog"]
 

@@ -8,10 +8,10 @@ import time
 from typing import Literal
 
 from parascrape.errors import MainGuardError, ParascrapeError, TaskTimeout, WorkerDied
-from parascrape.executors.backlog import Backlog
-from parascrape.executors.child import ChildOptions
 from parascrape.executors.guard import EXIT_MAIN_GUARD, MAIN_GUARD
-from parascrape.executors.handle import Task, WorkerHandle
+from parascrape.executors.task_queue import Backlog
+from parascrape.executors.worker_handle import Task, WorkerHandle
+from parascrape.executors.worker_main import ChildOptions
 from parascrape.system.memory import resident_bytes
 
 __all__ = ["Staff"]
