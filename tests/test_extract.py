@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from parascrape.discovery.extract import LinkRules, canonical_of, find_links
-from parascrape.discovery.found import Found
 from parascrape.discovery.link_header import links_of
 from parascrape.discovery.refresh import refresh_target
 from parascrape.discovery.scope import Scope
+from parascrape.scrapers.found import Found
 from parascrape.web.page import Page
 
 HERE = "http://h.example/dir/page.html?q=1"

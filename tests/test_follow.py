@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from parascrape.discovery import follow as module
-from parascrape.discovery.follow import Follow, follow, lead_of, reference_of, resolve_follows, scraper_of
-from parascrape.discovery.found import Lead
 from parascrape.errors import BadRecord, UsageError
+from parascrape.scrapers import follow as module
 from parascrape.scrapers.article import article
+from parascrape.scrapers.follow import Follow, follow, lead_of, reference_of, resolve_follows, scraper_of
+from parascrape.scrapers.found import Lead
 from parascrape.scrapers.loading import load
 from parascrape.web.page import Page
 
@@ -96,7 +96,7 @@ def test_the_main_scripts_functions_are_found_by_its_file(tmp_path: Path) -> Non
     path = tmp_path / "script.py"
     path.write_text(
         "import sys\n"
-        "from parascrape.discovery.follow import reference_of, scraper_of\n"
+        "from parascrape.scrapers.follow import reference_of, scraper_of\n"
         "def detail(page): return {'seen': 1}\n"
         "if __name__ == '__main__':\n"
         "    print(reference_of(detail), scraper_of(reference_of(detail)) is detail)\n"

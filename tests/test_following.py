@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from parascrape.discovery.extract import LinkRules, find_links, forget_sent, take_back
-from parascrape.discovery.found import Found, Lead
 from parascrape.discovery.rules import priority_of
 from parascrape.discovery.scope import Scope
 from parascrape.discovery.sent import MAX_SENT, Sent
 from parascrape.discovery.sorting import MAX_CHARACTERS, MAX_LINKS, MAX_TRAPS
 from parascrape.discovery.targets import MAX_KNOWN, Targets
 from parascrape.errors import ScrapeError, UsageError
+from parascrape.scrapers.found import Found, Lead
 from parascrape.web.canonical import AS_SENT, Identity
 from parascrape.web.page import Page
 

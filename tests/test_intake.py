@@ -12,8 +12,8 @@ from parascrape.crawling.intake import Intake
 from parascrape.crawling.plan import Plan
 from parascrape.crawling.store import Known, Store
 from parascrape.crawling.traps import Traps
-from parascrape.discovery.found import Found, Lead
 from parascrape.discovery.scope import Scope
+from parascrape.scrapers.found import Found, Lead
 from parascrape.web.canonical import Identity
 from parascrape.web.urls import Place
 

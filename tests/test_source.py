@@ -18,9 +18,9 @@ from parascrape.crawling.database import Database
 from parascrape.crawling.plan import Plan
 from parascrape.crawling.source import MAX_WAIT, Source
 from parascrape.crawling.store import Store
-from parascrape.discovery.found import Found, Lead
 from parascrape.discovery.scope import Scope
 from parascrape.outcomes import Outcome
+from parascrape.scrapers.found import Found, Lead
 from parascrape.web.urls import Entry
 
 START = "http://h/0"

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parascrape import scraping
 from parascrape.errors import InvalidUrl, NotHtml, ParascrapeError, StatusError, TaskError, TaskTimeout
 from parascrape.inputs import read_lists
 from parascrape.outcomes import Outcome, fail
 from parascrape.records import Meta, parse
+from parascrape.scrapers import call
 from parascrape.settings import Settings
 from parascrape.web.urls import Entry
 from parascrape.worker import scrape_url
@@ -131,9 +131,9 @@ def test_what_is_no_record_says_where(site: Site, scraper: Callable[..., Any], m
 
 def test_a_scraper_that_never_ends_its_items_is_stopped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """At MAX_RECORDS; with just so many it is still good."""
-    monkeypatch.setattr(scraping, "MAX_RECORDS", 50)
+    monkeypatch.setattr(call, "MAX_RECORDS", 50)
     assert "more than 50 records" in only(scrape(site("/ok"), own.endless))["error"]["message"]
-    monkeypatch.setattr(scraping, "MAX_RECORDS", 3)
+    monkeypatch.setattr(call, "MAX_RECORDS", 3)
     assert len(records(scrape(site("/ok"), own.listed))) == 3
 
 

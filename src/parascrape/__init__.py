@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from parascrape.crawler import crawl
-    from parascrape.discovery.follow import follow
     from parascrape.errors import ParascrapeError
     from parascrape.executors import ProcessExecutor, ThreadExecutor
+    from parascrape.scrapers.follow import follow
     from parascrape.settings import VERSION as __version__
     from parascrape.settings import Settings
     from parascrape.spider import crawl_site
@@ -40,7 +40,7 @@ _HOMES = {
     "__version__": "parascrape.settings",
     "crawl": "parascrape.crawler",
     "crawl_site": "parascrape.spider",
-    "follow": "parascrape.discovery.follow",
+    "follow": "parascrape.scrapers.follow",
 }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from parascrape import aside, records
-from parascrape.discovery.found import Found
 from parascrape.errors import BadRecord, ParascrapeError, TaskError, TaskTimeout, WorkerDied
 from parascrape.records import ErrorInfo, Meta
+from parascrape.scrapers.found import Found
 from parascrape.settings import Settings
 from parascrape.web import urls
 from parascrape.web.text import escape_surrogates

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parascrape import aside, records
-from parascrape.discovery.found import Found, Lead
 from parascrape.errors import (
     BadRecord,
     FetchError,
@@ -25,8 +24,9 @@ from parascrape.executors.task import alone, tell, when_idle
 from parascrape.fetch import timing
 from parascrape.outcomes import Outcome, fail, order_meta
 from parascrape.records import Meta
+from parascrape.scrapers.call import scrape
 from parascrape.scrapers.fingerprint import fingerprint
-from parascrape.scraping import scrape
+from parascrape.scrapers.found import Found, Lead
 from parascrape.settings import Settings
 from parascrape.web import urls
 from parascrape.web.page import Page

@@ -9,11 +9,11 @@ from parascrape.crawling.edges import read_edges
 from parascrape.crawling.plan import Plan
 from parascrape.crawling.store import NewUrl, Store, url_key
 from parascrape.crawling.traps import Traps
-from parascrape.discovery.found import Found, Lead
 from parascrape.discovery.scope import Scope, hosts_of
 from parascrape.discovery.shapes import identity_of
 from parascrape.discovery.sitemaps import MAX_INDEX_DEPTH
 from parascrape.errors import InvalidUrl
+from parascrape.scrapers.found import Found, Lead
 from parascrape.web.domains import domain_of, site_of
 from parascrape.web.urls import Place, prepare
 

@@ -12,6 +12,6 @@ found       what crosses to the parent
 
 from __future__ import annotations
 
-from parascrape.discovery.found import NOTHING_FOUND, Found, Lead
+from parascrape.scrapers.found import NOTHING_FOUND, Found, Lead
 
 __all__ = ["NOTHING_FOUND", "Found", "Lead"]

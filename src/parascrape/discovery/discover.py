@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from parascrape.discovery.extract import LinkRules, canonical_of, find_links, take_back
-from parascrape.discovery.found import NOTHING_FOUND, Found, Lead
 from parascrape.discovery.likeness import exact_hash, says_missing, simhash
 from parascrape.discovery.sitemaps import is_sitemap, read_sitemap
 from parascrape.errors import NotSitemap, TooComplex
 from parascrape.records import Meta
+from parascrape.scrapers.found import NOTHING_FOUND, Found, Lead
 from parascrape.web.domains import site_of
 from parascrape.web.html import visible_text
 from parascrape.web.page import Page

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from parascrape.discovery.anchors import anchor_text
-from parascrape.discovery.found import Lead
 from parascrape.discovery.occurrences import Occurrence
 from parascrape.discovery.rules import LinkRules
 from parascrape.discovery.targets import Target, Targets
 from parascrape.errors import InvalidUrl
+from parascrape.scrapers.found import Lead
 from parascrape.web.domains import site_of
 from parascrape.web.page import Page
 from parascrape.web.urls import prepare

@@ -21,9 +21,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from parascrape.discovery.found import Lead
 from parascrape.errors import BadRecord, UsageError
 from parascrape.scrapers import BUILTIN, load_scraper, loading
+from parascrape.scrapers.found import Lead
 from parascrape.web.html import absolute
 from parascrape.web.page import Page
 from parascrape.web.text import printable

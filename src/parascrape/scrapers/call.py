@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from parascrape.discovery.follow import resolve_follows, scraper_of
-from parascrape.discovery.found import Lead
 from parascrape.errors import BadRecord, ScrapeError, TaskError
 from parascrape.executors.task import describe
 from parascrape.scrapers import scraper_for
+from parascrape.scrapers.follow import resolve_follows, scraper_of
+from parascrape.scrapers.found import Lead
 from parascrape.settings import Settings
 from parascrape.web.page import Page
 
