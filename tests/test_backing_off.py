@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parascrape.errors import ConnectError, ConnectionLost, DnsError, FetchTimeout
-from parascrape.frontier.backing_off import DOWN, NO_ANSWER, Health
+from parascrape.frontier.backoff import DOWN, NO_ANSWER, Health
 from parascrape.frontier.politeness import Politeness, Report
 from parascrape.web.retry import MAX_RETRY_AFTER
 

@@ -13,7 +13,7 @@ import pytest
 from parascrape.cli import run
 from parascrape.cli.comparison import parse_time
 from parascrape.errors import UsageError
-from parascrape.host_ledger import default_path
+from parascrape.frontier.host_store import default_path
 from tests.command import ENVIRONMENT, children, finish, lives, start_scrape, until
 from tests.site import Site
 from tests.twins import closed_port

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from parascrape import host_ledger
+from parascrape.frontier import host_store
+from parascrape.frontier.host_store import BEAT, KEPT, MAX_HOSTS, HostLedger, default_path
 from parascrape.frontier.politeness import HostState
-from parascrape.host_ledger import BEAT, KEPT, MAX_HOSTS, HostLedger, default_path
 from parascrape.system.processes import has_ended, process_mark
 
 HOST = "http://site.example:80"
@@ -212,7 +212,7 @@ def test_what_is_old_or_cannot_be_is_forgotten(path: Path) -> None:
 
 def test_what_is_known_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hosts that were heard of last stay."""
-    monkeypatch.setattr(host_ledger, "MAX_HOSTS", 20)
+    monkeypatch.setattr(host_store, "MAX_HOSTS", 20)
     clock = Clock()
     ledger = HostLedger(path, clock=clock)
     for number in range(50):
@@ -291,7 +291,7 @@ def test_a_run_that_was_killed_is_no_neighbour(tmp_path: Path) -> None:
     """The next one does not wait until it has not beaten for long."""
     path = tmp_path / "hosts.sqlite3"
     join = (
-        "import os, signal, sys; from pathlib import Path; from parascrape.host_ledger import HostLedger\n"
+        "import os, signal, sys; from pathlib import Path; from parascrape.frontier.host_store import HostLedger\n"
         "ledger = HostLedger(Path(sys.argv[1])); os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", join, str(path)], check=False, timeout=60)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.frontier.hosts import Host, Visit
+from parascrape.frontier.host import Host, Visit
 from parascrape.frontier.politeness import HostState, Politeness, Report
 from parascrape.web.urls import Entry
 from tests.frontiers import GOOD

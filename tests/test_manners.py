@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parascrape.errors import Duplicate, HostDown, NotFetched, RobotsForbidden
-from parascrape.frontier import Visit
-from parascrape.harvesting import manners
-from parascrape.harvesting.manners import domain_key, key_of, mark_duplicates, politeness_of, refusal
+from parascrape.frontier import Visit, manners
+from parascrape.frontier.manners import domain_key, key_of, mark_duplicates, politeness_of, refusal
 from parascrape.settings import Settings
 from parascrape.web.canonical import Identity, canonical
 from parascrape.web.urls import Entry, host_key

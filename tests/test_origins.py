@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from parascrape.frontier import Frontier, origins
+from parascrape.frontier import Frontier, robots_gate
 from parascrape.frontier.politeness import Politeness, Report
 from parascrape.web.urls import Entry
 from tests.frontiers import GOOD, REFUSED, Clock, Robots, drain, entries, must, simulate
@@ -184,8 +184,8 @@ def test_origins_of_one_domain_have_their_own_rules_and_share_their_limits() -> 
 
 def test_only_so_many_origins_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest are asked for again; those that visits wait for stay."""
-    monkeypatch.setattr(origins, "MAX_ORIGINS", 3)
-    known = origins.Origins()
+    monkeypatch.setattr(robots_gate, "MAX_ORIGINS", 3)
+    known = robots_gate.Origins()
     for key in "abc":
         known[key].until = 9.0
     known["a"].ask()

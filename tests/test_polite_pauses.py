@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from parascrape import crawl
+from parascrape.frontier.manners import politeness_of
 from parascrape.frontier.politeness import Politeness
 from parascrape.harvesting import loop
-from parascrape.harvesting.manners import politeness_of
 from parascrape.settings import Settings
 from tests.harvests import MODES, make
 from tests.polite_hosts import MOMENT, Host, gaps, most_at_once, serving, size

@@ -7,8 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.frontier.hosts import Host
-from parascrape.frontier.turns import FAIR, Turns
+from parascrape.frontier.host import Host
+from parascrape.frontier.ready_queue import FAIR, Turns
 
 
 def ready(turns: Turns, *ranks: int) -> list[Host]:

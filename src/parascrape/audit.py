@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from parascrape import records
 from parascrape.errors import InvalidUrl, OutputError, RobotsForbidden, UsageError
-from parascrape.harvesting.manners import key_of
+from parascrape.frontier.manners import key_of
 from parascrape.robots_survey import ask_hosts
 from parascrape.settings import Settings
 from parascrape.web.robots import ALLOW_ALL, Rules

@@ -20,7 +20,7 @@ from functools import partial
 from typing import IO, NamedTuple
 
 from parascrape.errors import InvalidUrl, OutputError
-from parascrape.harvesting.manners import key_of, mark_duplicates
+from parascrape.frontier.manners import key_of, mark_duplicates
 from parascrape.robots_survey import ask_hosts
 from parascrape.settings import Settings
 from parascrape.web.robots import ALLOW_ALL, Rules

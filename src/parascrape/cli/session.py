@@ -25,8 +25,8 @@ from parascrape.cli.signals import Signals
 from parascrape.crawler import Stop, harvest
 from parascrape.errors import OutputError, UsageError
 from parascrape.executors.guard import refuse_during_import
+from parascrape.frontier.manners import mark_duplicates, politeness_of
 from parascrape.harvesting.changing import Observer
-from parascrape.harvesting.manners import mark_duplicates, politeness_of
 from parascrape.ledger import Ledger
 from parascrape.outcomes import Outcome
 from parascrape.previous import check_previous
@@ -202,7 +202,7 @@ def _hosts_file(settings: Settings) -> str:
     """
     if politeness_of(settings) is None or settings.connect_to:
         return ""
-    from parascrape.host_ledger import default_path
+    from parascrape.frontier.host_store import default_path
 
     return settings.hosts_file or str(default_path())
 

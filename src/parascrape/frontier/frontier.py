@@ -15,8 +15,8 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from parascrape.frontier.host import Visit
 from parascrape.frontier.host_queues import HostQueues
-from parascrape.frontier.hosts import Visit
 from parascrape.frontier.politeness import HostState, Politeness, Report, Rules
 from parascrape.web.urls import Entry, host_key
 

@@ -15,10 +15,10 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 
 from parascrape.errors import InvalidUrl
-from parascrape.frontier.hosts import Host, Visit
-from parascrape.frontier.origins import Origin, Origins
+from parascrape.frontier.host import Host, Visit
 from parascrape.frontier.politeness import HostState, Politeness, Report, Rules
-from parascrape.frontier.turns import Turns
+from parascrape.frontier.ready_queue import Turns
+from parascrape.frontier.robots_gate import Origin, Origins
 from parascrape.web.urls import host_key, prepare
 
 __all__ = ["MAX_IDLE", "HostQueues"]

@@ -14,9 +14,9 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from parascrape.frontier import Visit
+from parascrape.frontier.manners import blame_of
 from parascrape.frontier.politeness import Politeness
 from parascrape.harvesting.changing import Crew
-from parascrape.harvesting.manners import blame_of
 from parascrape.settings import Settings
 from parascrape.timesplit import TimeSplit
 

@@ -18,12 +18,12 @@ from typing import Any
 
 from parascrape.errors import InvalidUrl, TaskError
 from parascrape.frontier import Frontier, Visit
+from parascrape.frontier.manners import key_of, politeness_of, refusal
+from parascrape.frontier.peers import Neighbours
 from parascrape.frontier.politeness import Report
 from parascrape.harvesting.changing import Auto, Crew, Observer
 from parascrape.harvesting.earlier import FRESH, open_earlier
 from parascrape.harvesting.in_flight import InFlight
-from parascrape.harvesting.manners import key_of, politeness_of, refusal
-from parascrape.harvesting.neighbours import Neighbours
 from parascrape.outcomes import Outcome, fail, fail_task
 from parascrape.records import note_attempt, with_earlier
 from parascrape.settings import Settings

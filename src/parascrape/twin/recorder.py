@@ -17,8 +17,8 @@ from parascrape.errors import FetchError, InvalidUrl, OutputError, StatusError, 
 from parascrape.executors import open_executor
 from parascrape.fetch.robots import fetch_robots
 from parascrape.frontier import Frontier, Visit
+from parascrape.frontier.manners import key_of, politeness_of
 from parascrape.frontier.politeness import Politeness, Report
-from parascrape.harvesting.manners import key_of, politeness_of
 from parascrape.settings import Settings
 from parascrape.twin.exchange import Exchange
 from parascrape.twin.warc import ExchangeWriter, load_library

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from parascrape.frontier.backing_off import Health
+from parascrape.frontier.backoff import Health
 from parascrape.frontier.politeness import HostState, Politeness, Report
 from parascrape.records import Attempt
 from parascrape.web.urls import Entry

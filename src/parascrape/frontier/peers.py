@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from parascrape.frontier import Frontier, Visit
-from parascrape.frontier.hosts import Host
+from parascrape.frontier.host import Host
 from parascrape.frontier.politeness import Politeness
 
 __all__ = ["Neighbours"]
@@ -23,7 +23,7 @@ class Neighbours:
         self._touched: dict[str, Host] = {}  # since the last beat
         if limits is None or not path:
             return
-        from parascrape.host_ledger import BEAT, HostLedger  # sqlite3: 5 ms
+        from parascrape.frontier.host_store import BEAT, HostLedger  # sqlite3: 5 ms
 
         self._every = BEAT
         self._ledger = HostLedger(Path(path))

@@ -8,7 +8,7 @@ import math
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 
-from parascrape.frontier.hosts import Host
+from parascrape.frontier.host import Host
 
 __all__ = ["FAIR", "Turns"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 
-from parascrape.frontier.hosts import Visit
+from parascrape.frontier.host import Visit
 from parascrape.frontier.politeness import Politeness, Rules
 from parascrape.web.urls import Entry
 
