@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape import aside, crawl
-from parascrape.aside import describe_aside, folder_of, keep_page, path_of, read_page
+from parascrape import crawl
 from parascrape.cli import run
 from parascrape.errors import UsageError
+from parascrape.files import quarantine
+from parascrape.files.quarantine import describe_aside, folder_of, keep_page, path_of, read_page
 from parascrape.harvesting import loop
 from parascrape.settings import Settings
 from parascrape.web.page import Page
@@ -158,7 +159,7 @@ def test_a_line_end_in_a_value_makes_no_field_of_its_own(tmp_path: Path) -> None
 def test_any_page_comes_back(value: str, path: str, body: bytes) -> None:
     """Whatever servers and lists hold, but for line ends in a field."""
     page = Page(f"http://h/{path}", body, headers={"X-A": value})
-    back = aside._decode(aside._encode(page))
+    back = quarantine._decode(quarantine._encode(page))
     expected = value.translate(str.maketrans("\r\n\0", "   "))
     assert (back.url, back.body, back.headers["X-A"]) == (page.url, body, expected)
 
@@ -167,7 +168,7 @@ def test_any_page_comes_back(value: str, path: str, body: bytes) -> None:
 def test_what_is_no_page_is_a_value_error(data: bytes) -> None:
     """Nothing else comes out of the reader, whatever the file holds."""
     with pytest.raises((ValueError, KeyError)):
-        aside._decode(data)
+        quarantine._decode(data)
 
 
 def test_a_cut_file_is_no_page(tmp_path: Path) -> None:
@@ -187,7 +188,7 @@ def test_a_cut_file_is_no_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("bound", "limit"), [("MAX_FILES", 2), ("MAX_BYTES", 2000)])
 def test_a_folder_is_bounded(bound: str, limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes when it is full is not kept, and its record says so."""
-    monkeypatch.setattr(aside, bound, limit)
+    monkeypatch.setattr(quarantine, bound, limit)
     settings = Settings(aside=str(tmp_path))
     entries = [Entry(f"http://h/{number}", number) for number in range(4)]
     for entry in entries:
@@ -204,7 +205,7 @@ def test_a_page_too_large_to_be_read_back_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that is larger than any of ours is not read, so none is written."""
-    monkeypatch.setattr(aside, "MAX_BYTES", 1000)
+    monkeypatch.setattr(quarantine, "MAX_BYTES", 1000)
     for size in (500, 1001):
         keep_page(Page("http://h/", bytes(size)), tmp_path / f"{size}.http")
     assert os.listdir(tmp_path) == ["500.http"]
@@ -221,12 +222,12 @@ def test_what_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pages", [None, {}], ids=["in a process", "in a thread"])
-def test_a_page_is_kept_only_while_its_scraper_runs(pages: aside.Pages | None, tmp_path: Path) -> None:
+def test_a_page_is_kept_only_while_its_scraper_runs(pages: quarantine.Pages | None, tmp_path: Path) -> None:
     """It comes back, and nothing is left; in threads nothing was written at all."""
     path = tmp_path / "new" / "a.http"
-    aside.hold(path, Page("http://h/", b"body"), pages)
+    quarantine.hold(path, Page("http://h/", b"body"), pages)
     assert path.exists() == (pages is None)
-    aside.let_go(path, pages)
+    quarantine.let_go(path, pages)
     assert not path.exists()
     assert not pages
 
@@ -234,12 +235,12 @@ def test_a_page_is_kept_only_while_its_scraper_runs(pages: aside.Pages | None, t
 def test_an_earlier_runs_page_is_not_taken_for_this_ones(tmp_path: Path) -> None:
     """A thread that hung in its fetch has no page: the file of the run before goes."""
     path = tmp_path / "a.http"
-    pages: aside.Pages = {}
-    aside.hold(path, Page("http://h/", b"now"), pages)
-    aside.keep_held(path, pages)
-    aside.let_go(path, pages)  # the thread that was given up comes back late
+    pages: quarantine.Pages = {}
+    quarantine.hold(path, Page("http://h/", b"now"), pages)
+    quarantine.keep_held(path, pages)
+    quarantine.let_go(path, pages)  # the thread that was given up comes back late
     assert read_page(path).body == b"now"
-    aside.keep_held(path, {})
+    quarantine.keep_held(path, {})
     assert not path.exists()
 
 

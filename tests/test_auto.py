@@ -15,11 +15,11 @@ import pytest
 from parascrape import Page, crawl
 from parascrape.crawler import Stop, harvest
 from parascrape.executors import main_guard
+from parascrape.files.outcomes import Outcome
 from parascrape.frontier import frontier
 from parascrape.harvesting import changing
 from parascrape.harvesting.changing import Observer
 from parascrape.harvesting.choosing import Choice, Machine, Sample
-from parascrape.outcomes import Outcome
 from parascrape.records import parse
 from tests.command import UNLIMITED, finish, read_records, start, start_scrape
 from tests.harvests import assert_all_ended, entries, make, ours

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parascrape import records
-from parascrape.changes import ChangeCounts, feed, find_changes, write_changes
-from parascrape.changes.comparing import compare, contents
 from parascrape.errors import OutputError, UsageError
+from parascrape.files import diff
+from parascrape.files.diff import ChangeCounts, find_changes, write_changes
+from parascrape.files.page_diff import compare, contents
 from tests.command import read_records
 
 Page = list[dict[str, Any]]
@@ -207,7 +208,7 @@ def test_a_feed_that_cannot_be_written_leaves_the_one_before(
     old, new = write(tmp_path / "old", good({"a": 1})), write(tmp_path / "new", good({"a": 2}))
     target = tmp_path / "changes.jsonl"
     target.write_text("before")
-    monkeypatch.setattr(feed.os, "fsync", full)
+    monkeypatch.setattr(diff.os, "fsync", full)
     with pytest.raises(OutputError, match="No space"):
         write_changes(old, new, target)
     assert target.read_text() == "before"

@@ -15,7 +15,7 @@ from parascrape.comparison.harvest_options import NOT_PASSED, options_of, shown_
 from parascrape.comparison.sampling import URL_COLUMN, host_of, sample_entries, write_list
 from parascrape.comparison.strategies import checking_strategies, default_strategies, parse_strategies
 from parascrape.errors import UsageError
-from parascrape.inputs import read_lists
+from parascrape.files.lists import read_lists
 from parascrape.settings import Settings
 from parascrape.web.urls import Entry
 from tests.comparisons import make_figures, make_run

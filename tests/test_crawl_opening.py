@@ -15,8 +15,8 @@ import pytest
 from parascrape.cli import run
 from parascrape.crawling import database
 from parascrape.crawling.site_crawl import frontier_path
+from parascrape.files.sink import JsonlSink
 from parascrape.records import encode
-from parascrape.sinks import JsonlSink
 from tests.command import environment, finish, read_records, start_scrape, until
 from tests.crawl_site import OPTIONS, Answer, CrawlSite, by_path, crawl, page, tree
 

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape import inputs
 from parascrape.errors import UsageError
-from parascrape.inputs import count_entries, default_name, read_lists
-from parascrape.lines import MAX_LINE
+from parascrape.files import lists
+from parascrape.files.lines import MAX_LINE
+from parascrape.files.lists import count_entries, default_name, read_lists
 from parascrape.web.urls import Entry
 
 Write = Callable[..., str]
@@ -264,4 +264,4 @@ def test_the_default_name_is_always_a_safe_file_name(sources: list[str]) -> None
 
 def test_doctests_hold() -> None:
     """The examples in the docstrings are true."""
-    assert doctest.testmod(inputs).failed == 0
+    assert doctest.testmod(lists).failed == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from parascrape.errors import UsageError
-from parascrape.inputs import count_entries, default_name, read_lists
+from parascrape.files.lists import count_entries, default_name, read_lists
 
 TEXT = b"http://a/\nhttp://b/\n"
 

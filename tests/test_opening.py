@@ -13,7 +13,7 @@ import pytest
 from parascrape import records
 from parascrape.cli import run
 from parascrape.cli.again import Lists, prepare_output
-from parascrape.ledger import Ledger, PageLines
+from parascrape.files.ledger import Ledger, PageLines
 from parascrape.records import encode
 from parascrape.web.urls import Entry
 from tests.command import read_records

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from parascrape import Page, Settings, records
 from parascrape.errors import UsageError
-from parascrape.offsets import Offsets, read_lines_at
-from parascrape.previous import Previous
+from parascrape.files.key_index import Offsets, read_lines_at
+from parascrape.files.previous import Previous
 from parascrape.scrapers.fingerprint import fingerprint
 from parascrape.web.urls import Entry
 from parascrape.web.validators import NOTHING, Known, condition, hash_answer, validators_of

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parascrape import readahead
-from parascrape.readahead import read_ahead
+from parascrape.files import read_ahead as readahead
+from parascrape.files.read_ahead import read_ahead
 from parascrape.web.urls import Entry
 
 LIMIT = 20

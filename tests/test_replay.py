@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from parascrape.aside import describe_aside, keep_page, path_of
 from parascrape.cli import run
+from parascrape.files.quarantine import describe_aside, keep_page, path_of
 from parascrape.settings import Settings
 from parascrape.web.page import Page
 from parascrape.web.urls import Entry

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parascrape import report
-from parascrape.outcomes import Outcome
+from parascrape.files.outcomes import Outcome
 from parascrape.report import Tally, make_progress, summarise
 
 GOOD = Outcome(b"", 1, "", bytes=1000, fetch_seconds=0.5, scrape_seconds=0.25)

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape import seen
-from parascrape.seen import Seen
+from parascrape.files import duplicates
+from parascrape.files.duplicates import Seen
 
 KEYS = st.text("ab\u00fc\ud800", max_size=4)
 SMALL: Any = {"in_memory": 3, "buckets": 1}
@@ -46,8 +46,8 @@ def test_thousands_of_keys_go_through_several_tables() -> None:
 
 def test_without_pread_the_file_is_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows has none: seeking does instead."""
-    monkeypatch.setattr(seen, "_read", seen._seek_and_read)
-    monkeypatch.setattr(seen, "_write", seen._seek_and_write)
+    monkeypatch.setattr(duplicates, "_read", duplicates._seek_and_read)
+    monkeypatch.setattr(duplicates, "_write", duplicates._seek_and_write)
     with Seen(**SMALL) as seen_keys:
         assert [seen_keys.add(str(number % 40), number) for number in range(80)] == [None] * 40 + [*range(40)]
 
@@ -83,7 +83,7 @@ def test_without_a_place_for_the_file_keys_stay_in_memory(
 ) -> None:
     """One warning, and no key is lost."""
     with (
-        caplog.at_level(logging.WARNING, "parascrape.seen"),
+        caplog.at_level(logging.WARNING, "parascrape.files.duplicates"),
         Seen(directory=str(tmp_path / "none"), **SMALL) as keys,
     ):
         assert [keys.add(str(number % 50), number) for number in range(100)] == [None] * 50 + [*range(50)]
@@ -95,11 +95,14 @@ def test_a_disk_that_fills_up_leaves_new_keys_to_memory(
     fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Those in the file are still found; where it cannot even be read, they count as new."""
-    with caplog.at_level(logging.WARNING, "parascrape.seen"), Seen(in_memory=5, buckets=64) as keys:
+    with (
+        caplog.at_level(logging.WARNING, "parascrape.files.duplicates"),
+        Seen(in_memory=5, buckets=64) as keys,
+    ):
         before = [keys.add(str(number), number) for number in range(50)]
-        monkeypatch.setattr(seen, "_write", fails if fault != "short" else lambda *_: 3)
+        monkeypatch.setattr(duplicates, "_write", fails if fault != "short" else lambda *_: 3)
         if fault == "broken":
-            monkeypatch.setattr(seen, "_read", fails)
+            monkeypatch.setattr(duplicates, "_read", fails)
         after = [keys.add(str(number), number + 100) for number in range(100)]
         again = [keys.add(str(number), 0) for number in range(50, 100)]
     assert before == [None] * 50
@@ -114,4 +117,4 @@ def fails(*_: object) -> bytes:
 
 def test_the_examples_in_the_docstrings_hold() -> None:
     """They are what a reader tries first."""
-    assert doctest.testmod(seen).failed == 0
+    assert doctest.testmod(duplicates).failed == 0

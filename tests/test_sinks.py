@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parascrape.errors import OutputBusy, OutputError, UsageError
-from parascrape.ledger import drop_pages
-from parascrape.sinks import MIN_FREE, SYNC_RECORDS, SYNC_SECONDS, JsonlSink, System
+from parascrape.files.ledger import drop_pages
+from parascrape.files.sink import MIN_FREE, SYNC_RECORDS, SYNC_SECONDS, JsonlSink, System
 from parascrape.web.urls import Entry
 
 LINE = b'{"url":"http://h/","meta":{}}\n'

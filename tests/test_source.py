@@ -19,7 +19,7 @@ from parascrape.crawling.plan import Plan
 from parascrape.crawling.source import MAX_WAIT, Source
 from parascrape.crawling.store import Store
 from parascrape.discovery.scope import Scope
-from parascrape.outcomes import Outcome
+from parascrape.files.outcomes import Outcome
 from parascrape.scrapers.found import Found, Lead
 from parascrape.web.urls import Entry
 

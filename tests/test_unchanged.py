@@ -184,7 +184,7 @@ def test_a_304_for_a_record_that_is_gone_is_fetched_again(
     site: ChangingSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a condition: the page is scraped, and has its one record."""
-    from parascrape.previous import Previous
+    from parascrape.files.previous import Previous
 
     monkeypatch.setattr(Previous, "carry_unchanged", lambda *_: None)
     site.pages = {"/a": Version("a", etag='"1"')}

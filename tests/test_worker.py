@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parascrape.errors import InvalidUrl, NotHtml, ParascrapeError, StatusError, TaskError, TaskTimeout
-from parascrape.inputs import read_lists
-from parascrape.outcomes import Outcome, fail
+from parascrape.files.lists import read_lists
+from parascrape.files.outcomes import Outcome, fail
 from parascrape.records import Meta, parse
 from parascrape.scrapers import call
 from parascrape.settings import Settings

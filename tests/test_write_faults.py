@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from parascrape.errors import OutputError
-from parascrape.ledger import read_ledger
+from parascrape.files.ledger import read_ledger
+from parascrape.files.sink import MIN_FREE, SYNC_RECORDS, JsonlSink, System
 from parascrape.records import encode
-from parascrape.sinks import MIN_FREE, SYNC_RECORDS, JsonlSink, System
 
 
 def page(number: int) -> bytes:

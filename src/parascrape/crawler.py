@@ -12,11 +12,11 @@ from typing import Any
 from parascrape import records
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.executors.guard import refuse_during_import
+from parascrape.files.outcomes import Outcome
+from parascrape.files.previous import check_previous
 from parascrape.frontier.manners import mark_duplicates
 from parascrape.harvesting.changing import Observer
 from parascrape.harvesting.loop import GRACE, Loop, Stop
-from parascrape.outcomes import Outcome
-from parascrape.previous import check_previous
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
 from parascrape.web.text import printable

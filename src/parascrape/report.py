@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from parascrape.outcomes import Outcome
+from parascrape.files.outcomes import Outcome
 from parascrape.records import SKIPPED
 from parascrape.timesplit import TimeSplit
 from parascrape.web.text import printable

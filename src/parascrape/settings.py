@@ -38,12 +38,12 @@ class Settings:
     that differ only in that are one (`parascrape.web.canonical`).
     A server whose Retry-After is longer than ``max_backoff`` is not asked again in this run.
     Public URLs may lead to private addresses (`parascrape.web.addresses`) only with ``allow_private``.
-    ``aside`` is a folder for the pages under which a worker died or hung (`parascrape.aside`); empty: none.
+    ``aside`` is a folder for the pages under which a worker died or hung (`parascrape.files.quarantine`); empty: none.
     ``connect_to`` leads connections elsewhere, host names kept: libcurl's ``HOST:PORT:HOST:PORT``, several
     with commas between; no proxy is used then, and addresses are not checked, for they are not the hosts'.
     ``ca_file`` names the only authorities whose certificates are trusted (PEM); empty: the usual ones.
     ``previous`` is an earlier output: pages that have not changed since keep their records, and those that
-    were fetched at most ``max_age`` seconds ago are not asked for (`parascrape.previous`); empty: none.
+    were fetched at most ``max_age`` seconds ago are not asked for (`parascrape.files.previous`); empty: none.
     An empty ``scraper`` is ``article``, or nothing but the selections where there are some.
     Without ``follow_redirects`` an answer that leads to another URL is a `Redirected`. An answer must be
     of one of the ``content_types`` (media types in lower case; one that ends in ``/`` stands for all below

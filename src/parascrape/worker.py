@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parascrape import aside, records
+from parascrape import records
 from parascrape.errors import (
     BadRecord,
     FetchError,
@@ -22,7 +22,8 @@ from parascrape.errors import (
 )
 from parascrape.executors.task import alone, tell, when_idle
 from parascrape.fetch import timing
-from parascrape.outcomes import Outcome, fail, order_meta
+from parascrape.files import quarantine
+from parascrape.files.outcomes import Outcome, fail, order_meta
 from parascrape.records import Meta
 from parascrape.scrapers.call import scrape
 from parascrape.scrapers.fingerprint import fingerprint
@@ -52,7 +53,7 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
     known: tuple[str, str, str] = NOTHING,
     *,
     settings: Settings,
-    pages: aside.Pages | None = None,
+    pages: quarantine.Pages | None = None,
     discover: Discover | None = None,
 ) -> Outcome:
     """The outcome of one attempt at an entry. Never raises an `Exception`: failures are outcomes too.
@@ -79,13 +80,13 @@ def _attempt(  # noqa: PLR0913
     submitted: float,
     known: tuple[str, str, str],
     settings: Settings,
-    pages: aside.Pages | None,
+    pages: quarantine.Pages | None,
     discover: Discover | None,
 ) -> Outcome:
     """The outcome, as `scrape_url` gives it."""
     meta: Meta = {"fetched_at": _now(), "attempts": attempt}
     kept_at = _place_aside(entry, settings, pages)
-    aside.let_go(kept_at, pages)  # of an earlier run
+    quarantine.let_go(kept_at, pages)  # of an earlier run
     timing.begin()
     began = fetched = time.perf_counter()
     fetched_cpu = 0.0
@@ -100,7 +101,7 @@ def _attempt(  # noqa: PLR0913
         if watched:
             tell(None)
         if page is not None:
-            aside.hold(kept_at, page, pages)
+            quarantine.hold(kept_at, page, pages)
             if discover is not None:  # before the scraper, which may change the parsed page
                 found, instead = discover(page, entry, meta)
         lines, leads = _lines_of(page, entry, settings, meta, began=began, instead=instead)
@@ -112,7 +113,7 @@ def _attempt(  # noqa: PLR0913
     else:
         outcome = Outcome(b"".join(lines), len(lines), "", carried="unchanged" if page is None else "")
         log.debug("%s: %d records", urls.redact(entry.url), len(lines))
-    aside.let_go(kept_at, pages)
+    quarantine.let_go(kept_at, pages)
     ended = time.perf_counter()
     waited = fetched - began if fetched > began else ended - began
     return outcome._replace(
@@ -187,14 +188,14 @@ def scrape_page(page: Page, settings: Settings) -> Outcome:
     return Outcome(b"".join(lines), len(lines), "")
 
 
-def _place_aside(entry: Entry, settings: Settings, pages: aside.Pages | None) -> Path | None:
+def _place_aside(entry: Entry, settings: Settings, pages: quarantine.Pages | None) -> Path | None:
     """Where the page is kept if its scraper does not come back; None where nobody would look for it.
 
     In a worker process that is for pages that are tried a second time, alone: few enough to be written
     to a file each.
     """
     wanted = settings.aside and (pages is not None or alone())
-    return aside.path_of(settings.aside, entry) if wanted else None
+    return quarantine.path_of(settings.aside, entry) if wanted else None
 
 
 def _fetch(entry: Entry, settings: Settings, meta: Meta, known: tuple[str, str, str]) -> Page | None:

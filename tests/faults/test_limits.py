@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from parascrape.sinks import MIN_FREE, SYNC_RECORDS
+from parascrape.files.sink import MIN_FREE, SYNC_RECORDS
 from tests.command import finish, read_records, start, start_scrape, until
 from tests.site import Site
 

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from parascrape import ledger, records
+from parascrape import records
 from parascrape.errors import ParascrapeError, TooComplex, UsageError
 from parascrape.fetch.content_coding import inflate
+from parascrape.files import ledger
 from parascrape.scrapers import metadata
 from parascrape.scrapers.head import language_tag
 from parascrape.scrapers.select import parse_selection

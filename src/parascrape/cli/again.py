@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from parascrape import records
-from parascrape.cli.beside import Lists
 from parascrape.cli.logs import Display
 from parascrape.cli.session import Target, run_entries
 from parascrape.crawling.site_crawl import frontier_path
 from parascrape.errors import InvalidUrl, ParascrapeError, UsageError
-from parascrape.ledger import Ledger, PageLines, drop_pages, read_pages, sync_folder
+from parascrape.files.ledger import Ledger, PageLines, drop_pages, read_pages, sync_folder
+from parascrape.files.retry_list import Lists
 from parascrape.records import SKIPPED
 from parascrape.report import Tally
 from parascrape.settings import Settings

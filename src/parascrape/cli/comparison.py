@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parascrape import inputs
 from parascrape.cli.comparison_table import show_comparison, show_disagreements
 from parascrape.comparison.as_json import as_data
 from parascrape.comparison.comparing import Comparison, Grid, compare
@@ -26,6 +25,7 @@ from parascrape.comparison.strategies import (
     parse_strategies,
 )
 from parascrape.errors import OutputError, UsageError
+from parascrape.files import lists
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings, available_cpus
 from parascrape.system.folders import temporary_folder
@@ -67,7 +67,7 @@ def run_comparison(ask: Ask, settings: Settings) -> int:
 
         _write(ask.json, orjson.dumps(as_data(comparison, command), option=orjson.OPT_INDENT_2))
     if ask.report:
-        title = inputs.default_name(ask.sources)
+        title = lists.default_name(ask.sources)
         _write(ask.report, make_page(comparison, title, command).encode("utf-8", "backslashreplace"))
     return 0 if comparison.is_good else 1
 
@@ -85,7 +85,7 @@ def _compare(ask: Ask, grid: Grid, settings: Settings) -> Comparison:
     if not 0 < ask.time_scale <= 1000:
         raise UsageError(f"--time-scale: {ask.time_scale:g} is not between 0 and 1000")
     tell = _teller(ask.quiet)
-    entries = inputs.read_lists(ask.sources, url_column=ask.url_column)
+    entries = lists.read_lists(ask.sources, url_column=ask.url_column)
     with _ending_on_sigterm(), _recording_path(ask.recording) as path:
         recorded = open_recording(entries, ask.sample, path, settings, tell)
         sample = recorded.sample

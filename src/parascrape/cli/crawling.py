@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from parascrape import inputs
-from parascrape.cli.beside import Lists
 from parascrape.cli.logs import Display
 from parascrape.cli.session import Target, run_entries
 from parascrape.cli.tables import count
@@ -27,6 +25,8 @@ from parascrape.discovery.feeds import read_date
 from parascrape.discovery.rules import priority_of
 from parascrape.discovery.scope import Scope, hosts_of
 from parascrape.errors import InvalidUrl, UsageError
+from parascrape.files import lists
+from parascrape.files.retry_list import Lists
 from parascrape.report import Tally
 from parascrape.settings import Settings
 from parascrape.spider import HTML, site_settings
@@ -69,7 +69,7 @@ def run_crawl(
         again=chosen["resume_failed"],
         earlier=count_earlier,
     )
-    output = chosen["output"] or f"output/{inputs.default_name([*starts.urls, *starts.sitemaps])}.jsonl"
+    output = chosen["output"] or f"output/{lists.default_name([*starts.urls, *starts.sitemaps])}.jsonl"
     _refuse_retry(output)
     if chosen["graph"]:
         _check_graph(chosen["graph"], output)

@@ -12,7 +12,8 @@ from parascrape.cli.tables import write_out
 from parascrape.web.text import printable
 
 if TYPE_CHECKING:
-    from parascrape.changes import Change, ChangeCounts
+    from parascrape.files.diff import ChangeCounts
+    from parascrape.files.page_diff import Change
 
 __all__ = ["diff"]
 
@@ -55,7 +56,8 @@ def diff(old: Old, new: New, output: Output = "", exit_code: ExitCode = False) -
 
     Exit status: 0, with --exit-code 1 where there are changes, 2 wrong usage, 74 no room for the changes.
     """
-    from parascrape.changes import KINDS, write_changes
+    from parascrape.files.diff import write_changes
+    from parascrape.files.page_diff import KINDS
 
     examples: defaultdict[str, list[str]] = defaultdict(list)
 
@@ -89,7 +91,7 @@ def _describe(change: Change) -> str:
 
 
 def _summary(counts: ChangeCounts) -> str:
-    from parascrape.changes import KINDS
+    from parascrape.files.page_diff import KINDS
 
     parts = [f"{count:,} {kind}" for kind in KINDS if (count := getattr(counts, kind))]
     return f"{', '.join(parts) or 'No changes'}; {counts.same:,} as before."

@@ -152,7 +152,7 @@ _FIXED: dict[str, Any] = {
 
 def _name_output(starts: list[str], output: str, csv: str) -> str:
     """Where the records go. Raises UsageError where the command could not write what it is to write."""
-    from parascrape.inputs import default_name
+    from parascrape.files.lists import default_name
     from parascrape.system.files import check_place
 
     if output == "-":

@@ -88,11 +88,11 @@ def plan(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     settings = opt.make_settings(ctx.params)
     for name, value in {"limit": limit, "latency": latency, "top": top}.items():
         at_least_0(f"--{name}", value)
-    from parascrape import inputs
     from parascrape.cli.asking import asking_hosts
+    from parascrape.files import lists
     from parascrape.plan import plan as make_plan
 
-    entries = itertools.islice(inputs.read_lists(sources, url_column=url_column), limit or None)
+    entries = itertools.islice(lists.read_lists(sources, url_column=url_column), limit or None)
     ask = settings.robots and not offline
     with (
         asking_hosts(settings, hint="--offline skips that") if ask else nullcontext((settings, None)) as (

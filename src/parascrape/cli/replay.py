@@ -39,7 +39,7 @@ def replay(file: File, scraper: opt.Scraper = "", select: opt.Select = None) -> 
     Exit status: 0 a good record, 1 a failure, 2 wrong usage.
     """
     settings = Settings(mode="sequential", scraper=scraper, select=tuple(select or ()))
-    from parascrape.aside import read_page
+    from parascrape.files.quarantine import read_page
     from parascrape.scrapers import check_scraper
 
     check_scraper(settings.scraper, settings.mode, settings.select)
@@ -51,7 +51,7 @@ def _print_records(page: Page, settings: Settings) -> int:
     """The exit status of the page's records, which are on standard output."""
     from parascrape.cli.session import stdout_for_data
     from parascrape.errors import OutputError
-    from parascrape.sinks import JsonlSink
+    from parascrape.files.sink import JsonlSink
     from parascrape.worker import scrape_page
 
     try:

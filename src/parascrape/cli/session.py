@@ -14,10 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from parascrape import inputs
-from parascrape.aside import folder_of
 from parascrape.bottleneck import Run, explain_bottleneck
-from parascrape.cli.beside import forget_retry
 from parascrape.cli.limits import fit_threads
 from parascrape.cli.logs import Display, logging_to, open_log
 from parascrape.cli.profile import machine_load, observe, profile_table, timed, write_profile
@@ -25,16 +22,19 @@ from parascrape.cli.signals import Signals
 from parascrape.crawler import Stop, harvest
 from parascrape.errors import OutputError, UsageError
 from parascrape.executors.guard import refuse_during_import
+from parascrape.files import lists
+from parascrape.files.ledger import Ledger
+from parascrape.files.outcomes import Outcome
+from parascrape.files.previous import check_previous
+from parascrape.files.quarantine import folder_of
+from parascrape.files.read_ahead import read_ahead
+from parascrape.files.retry_list import forget_retry
+from parascrape.files.sink import JsonlSink
 from parascrape.frontier.manners import mark_duplicates, politeness_of
 from parascrape.harvesting.changing import Observer
-from parascrape.ledger import Ledger
-from parascrape.outcomes import Outcome
-from parascrape.previous import check_previous
-from parascrape.readahead import read_ahead
 from parascrape.report import Progress, Tally, make_progress, summarise
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings, available_cpus
-from parascrape.sinks import JsonlSink
 from parascrape.system.memory import keep_memory
 from parascrape.web.text import printable
 from parascrape.web.urls import Entry
@@ -82,9 +82,9 @@ def run_lists(  # noqa: PLR0913
 ) -> int:
     """The exit status of harvesting these lists."""
     _check_limit(limit)
-    entries = inputs.read_lists(sources, url_column=url_column)
+    entries = lists.read_lists(sources, url_column=url_column)
     if not target.output:
-        target = target._replace(output=f"output/{inputs.default_name(sources)}.jsonl")
+        target = target._replace(output=f"output/{lists.default_name(sources)}.jsonl")
     _refuse_overwriting(sources, target.output)
     tally = Tally()
     if settings.mode == "auto" or (not display.quiet and sys.stderr.isatty()):
@@ -137,7 +137,7 @@ def _count_meanwhile(tally: Tally, sources: Sequence[str], url_column: str, limi
     """Let a thread find the total; the harvest does not wait for it."""
 
     def count() -> None:
-        total = inputs.count_entries(sources, url_column=url_column)
+        total = lists.count_entries(sources, url_column=url_column)
         if total is not None:
             tally.total = min(total, limit) if limit else total
 

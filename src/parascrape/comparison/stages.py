@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from parascrape import records
 from parascrape.comparison.sampling import URL_COLUMN
 from parascrape.errors import ParascrapeError
-from parascrape.inputs import read_lists
+from parascrape.files.lists import read_lists
 from parascrape.scrapers import scraper_for
 from parascrape.settings import Settings
 from parascrape.web import urls

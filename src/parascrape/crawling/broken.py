@@ -20,7 +20,7 @@ from parascrape.crawling.graph import each_link, key_of
 from parascrape.crawling.intake import MAX_REDIRECTS
 from parascrape.crawling.plan import Plan
 from parascrape.crawling.store import Store
-from parascrape.ledger import read_pages
+from parascrape.files.ledger import read_pages
 from parascrape.system.files import Scratch, cell, plain, whole_file
 from parascrape.web.canonical import Identity
 from parascrape.web.domains import domain_of, site_of

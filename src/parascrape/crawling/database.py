@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from parascrape.errors import OutputError, UsageError
-from parascrape.ledger import sync_folder
+from parascrape.files.ledger import sync_folder
 from parascrape.web.text import printable
 
 __all__ = ["APPLICATION", "VERSION", "Database", "Names"]

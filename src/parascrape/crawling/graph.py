@@ -18,7 +18,7 @@ from parascrape.crawling.edges import Edge, read_edges
 from parascrape.crawling.store import Store, url_key
 from parascrape.discovery.shapes import identity_of
 from parascrape.errors import UsageError
-from parascrape.ledger import read_pages
+from parascrape.files.ledger import read_pages
 from parascrape.system.files import Scratch, cell, check_place, plain, whole_file
 from parascrape.web.canonical import Identity
 from parascrape.web.text import printable

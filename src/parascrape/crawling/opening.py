@@ -18,7 +18,7 @@ from pathlib import Path
 
 from parascrape.crawling.store import Store
 from parascrape.errors import UsageError
-from parascrape.ledger import KeyCounter, drop_pages, entry_key, read_pages
+from parascrape.files.ledger import KeyCounter, drop_pages, entry_key, read_pages
 from parascrape.web.urls import Entry
 
 __all__ = ["bring_into_agreement"]

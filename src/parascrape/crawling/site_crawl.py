@@ -18,8 +18,8 @@ from parascrape.crawling.source import Source
 from parascrape.crawling.store import Store
 from parascrape.discovery.discover import Discover
 from parascrape.errors import UsageError
+from parascrape.files.ledger import drop_pages
 from parascrape.harvesting.changing import Observer
-from parascrape.ledger import drop_pages
 from parascrape.records import SKIPPED
 from parascrape.settings import Settings
 from parascrape.web.urls import Entry

@@ -20,7 +20,7 @@ from parascrape.crawling.intake import Intake
 from parascrape.crawling.plan import Plan
 from parascrape.crawling.store import Known, Store
 from parascrape.crawling.traps import Traps
-from parascrape.outcomes import Outcome
+from parascrape.files.outcomes import Outcome
 from parascrape.records import SKIPPED
 from parascrape.web.domains import site_of
 from parascrape.web.robots import Rules

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from parascrape.errors import Duplicate, HostDown, InvalidUrl, NotFetched, RobotsForbidden
+from parascrape.files.duplicates import Seen
 from parascrape.frontier import Visit
 from parascrape.frontier.politeness import Politeness
-from parascrape.seen import Seen
 from parascrape.settings import Settings
 from parascrape.timesplit import Blame
 from parascrape.web.canonical import Identity, canonical

@@ -20,14 +20,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from parascrape.aside import Pages
 from parascrape.errors import UsageError
 from parascrape.executors import ProcessExecutor, open_executor
 from parascrape.executors.dispatcher import capacity
 from parascrape.executors.main_guard import why_not_importable
 from parascrape.fetch.robots import fetch_robots
+from parascrape.files.outcomes import Outcome
+from parascrape.files.quarantine import Pages
 from parascrape.harvesting.choosing import Choice, Machine, Sample, choose
-from parascrape.outcomes import Outcome
 from parascrape.scrapers import check_scraper, scraper_for
 from parascrape.settings import Settings, available_cpus
 from parascrape.system.memory import worker_limit

@@ -17,14 +17,14 @@ from queue import Empty
 from typing import Any
 
 from parascrape.errors import InvalidUrl, TaskError
+from parascrape.files.earlier import FRESH, open_earlier
+from parascrape.files.outcomes import Outcome, fail, fail_task
 from parascrape.frontier import Frontier, Visit
 from parascrape.frontier.manners import key_of, politeness_of, refusal
 from parascrape.frontier.peers import Neighbours
 from parascrape.frontier.politeness import Report
 from parascrape.harvesting.changing import Auto, Crew, Observer
-from parascrape.harvesting.earlier import FRESH, open_earlier
 from parascrape.harvesting.in_flight import InFlight
-from parascrape.outcomes import Outcome, fail, fail_task
 from parascrape.records import note_attempt, with_earlier
 from parascrape.settings import Settings
 from parascrape.web.retry import backoff

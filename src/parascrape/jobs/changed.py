@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from parascrape.changes import Change, write_changes
+from parascrape.files.diff import write_changes
+from parascrape.files.page_diff import Change
 from parascrape.history import Changes
 
 __all__ = ["find_changes", "is_rewritten"]

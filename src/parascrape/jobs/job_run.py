@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from parascrape.errors import OutputBusy, OutputError, ParascrapeError
+from parascrape.files.ledger import sync_folder
 from parascrape.guards import Guards
 from parascrape.history import History, Summary, summarise_output
 from parascrape.jobs.changed import find_changes
@@ -28,7 +29,6 @@ from parascrape.jobs.jobfile import JobFile
 from parascrape.jobs.keys import Job
 from parascrape.jobs.metrics import write_metrics
 from parascrape.jobs.places import Places, beside
-from parascrape.ledger import sync_folder
 from parascrape.retention import Policy, sweep
 from parascrape.settings import VERSION
 from parascrape.system.locks import OutputLock

@@ -12,8 +12,8 @@ from itertools import groupby
 from pathlib import Path
 
 from parascrape.errors import OutputBusy, UsageError
+from parascrape.files.ledger import sync_folder
 from parascrape.history.store import History, Output
-from parascrape.ledger import sync_folder
 from parascrape.retention.files import CHANGED, fault_of, packed_path, part_path, write_packed
 from parascrape.retention.policy import Policy
 from parascrape.system.locks import OutputLock

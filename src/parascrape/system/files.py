@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from parascrape.errors import OutputError, UsageError
-from parascrape.ledger import sync_folder
+from parascrape.files.ledger import sync_folder
 from parascrape.web.text import printable
 
 __all__ = ["Scratch", "cell", "check_place", "plain", "whole_file"]

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 from parascrape import records
 from parascrape.errors import BadRecord, InvalidUrl, UsageError
-from parascrape.ledger import read_pages
-from parascrape.offsets import Offsets, read_lines_at
+from parascrape.files.key_index import Offsets, read_lines_at
+from parascrape.files.ledger import read_pages
 from parascrape.records import RESERVED, Meta
 from parascrape.web.text import escape_surrogates
 from parascrape.web.urls import Entry, prepare, redact

@@ -34,7 +34,7 @@ _FULL = 0.6  # of a table's slots, at most: nearly every key is in its first buc
 _FIRST_BUCKETS = 1 << 17  # 940,000 keys, 33 MB
 _GROWTH = 8
 
-log = logging.getLogger("parascrape.seen")
+log = logging.getLogger("parascrape.files.duplicates")
 
 
 class Seen:

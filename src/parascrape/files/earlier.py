@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from parascrape import records
 from parascrape.errors import NotFetched
+from parascrape.files.outcomes import Outcome, fail
+from parascrape.files.previous import Carried, Previous
 from parascrape.frontier import Visit
-from parascrape.outcomes import Outcome, fail
-from parascrape.previous import Carried, Previous
 from parascrape.scrapers.fingerprint import fingerprint
 from parascrape.settings import Settings
 from parascrape.web.urls import Entry

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from parascrape import aside, records
+from parascrape import records
 from parascrape.errors import BadRecord, ParascrapeError, TaskError, TaskTimeout, WorkerDied
+from parascrape.files import quarantine
 from parascrape.records import ErrorInfo, Meta
 from parascrape.scrapers.found import Found
 from parascrape.settings import Settings
@@ -34,14 +35,19 @@ class Outcome(NamedTuple):
 
 
 def fail_task(
-    entry: Entry, error: TaskError, attempts: int, *, settings: Settings, pages: aside.Pages | None = None
+    entry: Entry,
+    error: TaskError,
+    attempts: int,
+    *,
+    settings: Settings,
+    pages: quarantine.Pages | None = None,
 ) -> Outcome:
     """The outcome of an entry whose task came to nothing; a page that hung or killed is set aside."""
     extra: ErrorInfo = {}
     if isinstance(error, TaskTimeout | WorkerDied) and error.worker:
         if pages is not None and settings.aside:
-            aside.keep_held(aside.path_of(settings.aside, entry), pages)
-        extra = aside.describe_aside(entry, settings)
+            quarantine.keep_held(quarantine.path_of(settings.aside, entry), pages)
+        extra = quarantine.describe_aside(entry, settings)
     return fail(entry, error, {"attempts": attempts}, extra)
 
 

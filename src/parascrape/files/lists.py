@@ -28,9 +28,18 @@ from typing import Any
 
 import orjson
 
-from parascrape.columns import BARE_URL, find_column, json_keys, refuse_json
 from parascrape.errors import BadRecord, InvalidUrl, UsageError
-from parascrape.lines import MAX_LINE, PACKED, STDIN, Row, open_lines, read_header, read_rows, tell_delimiter
+from parascrape.files.columns import BARE_URL, find_column, json_keys, refuse_json
+from parascrape.files.lines import (
+    MAX_LINE,
+    PACKED,
+    STDIN,
+    Row,
+    open_lines,
+    read_header,
+    read_rows,
+    tell_delimiter,
+)
 from parascrape.records import encode
 from parascrape.web.text import printable
 from parascrape.web.urls import Entry, host_key, prepare

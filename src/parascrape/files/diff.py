@@ -20,10 +20,10 @@ from typing import IO, Any, NamedTuple
 import orjson
 
 from parascrape import records
-from parascrape.changes.comparing import Change, compare
 from parascrape.errors import BadRecord, Duplicate, OutputError, UsageError
-from parascrape.ledger import PageLines, read_pages, sync_folder
-from parascrape.offsets import Offsets, read_lines_at
+from parascrape.files.key_index import Offsets, read_lines_at
+from parascrape.files.ledger import PageLines, read_pages, sync_folder
+from parascrape.files.page_diff import Change, compare
 
 __all__ = ["ChangeCounts", "find_changes", "write_changes"]
 

@@ -1,0 +1,1 @@
+"""Lists in, records out: lists, ledger, sink, previous output, diff, quarantine, duplicates."""
