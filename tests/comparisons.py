@@ -17,7 +17,7 @@ from parascrape.comparison.sampling import Sample
 from parascrape.comparison.stages import Stages
 from parascrape.comparison.strategies import Strategy, parse_strategies
 from parascrape.comparison.verdict import give_verdict
-from parascrape.timesplit import TimeSplit
+from parascrape.harvesting.timings import TimeSplit
 from parascrape.twin import Stats
 from parascrape.twin.exchange import Seconds
 from parascrape.web.urls import Entry

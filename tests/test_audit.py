@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.audit import TOLERANCE, UNDER_WAY, Audit, HostAudit, audit
+from parascrape.harvesting.audit import TOLERANCE, UNDER_WAY, Audit, HostAudit, audit
 from parascrape.records import encode
 from parascrape.settings import Settings
 from parascrape.web.robots import ALLOW_ALL, Rules, parse

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.audit import TOLERANCE
 from parascrape.cli import run
+from parascrape.harvesting.audit import TOLERANCE
 from tests import site as site_module
 from tests.site import Site, Visitor
 from tests.test_audit import page

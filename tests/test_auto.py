@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from parascrape import Page, crawl
-from parascrape.crawler import Stop, harvest
 from parascrape.executors import main_guard
 from parascrape.files.outcomes import Outcome
 from parascrape.frontier import frontier
-from parascrape.harvesting import changing
-from parascrape.harvesting.changing import Observer
-from parascrape.harvesting.choosing import Choice, Machine, Sample
+from parascrape.harvesting import auto_mode
+from parascrape.harvesting.auto_mode import Observer
+from parascrape.harvesting.harvests import Stop, harvest
+from parascrape.harvesting.mode_choice import Choice, Machine, Sample
 from parascrape.records import parse
 from tests.command import UNLIMITED, finish, read_records, start, start_scrape
 from tests.harvests import assert_all_ended, entries, make, ours
@@ -51,10 +51,10 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
         seen.append(sample)
         return CHANGE
 
-    monkeypatch.setattr(changing, "choose", choose)
-    monkeypatch.setattr(changing, "_FIRST_LOOK", 0.0)
-    monkeypatch.setattr(changing, "_LEAST_PAGES", 2)
-    monkeypatch.setattr(changing, "why_not_importable", lambda: "")
+    monkeypatch.setattr(auto_mode, "choose", choose)
+    monkeypatch.setattr(auto_mode, "_FIRST_LOOK", 0.0)
+    monkeypatch.setattr(auto_mode, "_LEAST_PAGES", 2)
+    monkeypatch.setattr(auto_mode, "why_not_importable", lambda: "")
     return seen
 
 
@@ -187,7 +187,7 @@ def test_processes_that_cannot_begin_leave_all_to_the_threads(
     site: Site, eager: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing was handed to them yet, so nothing is lost, tried again or blamed."""
-    monkeypatch.setattr(changing, "_warm_up", break_warm_up)
+    monkeypatch.setattr(auto_mode, "_warm_up", break_warm_up)
     said: list[str] = []
     seen: list[str] = []
 

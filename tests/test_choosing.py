@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.harvesting.choosing import Choice, Machine, Sample, choose
+from parascrape.harvesting.mode_choice import Choice, Machine, Sample, choose
 
 TWO = Machine(cpus=2)
 HEAVY = Sample(pages=10, seconds=0.3, cpu=0.3, scrape_cpu=0.28, latency=0.005, allowed=math.inf, left=600)

@@ -10,10 +10,10 @@ from parascrape.comparison.bounds import Limits
 from parascrape.comparison.laps import count_laps
 from parascrape.comparison.sampling import Sample
 from parascrape.comparison.shares import PARTS, milliseconds_a_page, share_out
-from parascrape.comparison.splits import STAGES, from_data, read_split, write_split
 from parascrape.comparison.stages import Stages
 from parascrape.errors import OutputError
-from parascrape.timesplit import TimeSplit
+from parascrape.harvesting.splits import STAGES, from_data, read_split, write_split
+from parascrape.harvesting.timings import TimeSplit
 from parascrape.web.urls import Entry
 from tests.comparisons import make_figures
 

@@ -14,8 +14,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from parascrape import crawl
-from parascrape.crawler import harvest
 from parascrape.harvesting import loop
+from parascrape.harvesting.harvests import harvest
 from parascrape.records import parse
 from parascrape.web.urls import Entry
 from tests.harvests import MODES, assert_all_ended, make, ours, window

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from parascrape.errors import TaskError
 from parascrape.frontier import Frontier
 from parascrape.frontier.politeness import Politeness
-from parascrape.plan import Plan, plan
+from parascrape.harvesting.estimate import Plan, plan
 from parascrape.settings import Settings
 from parascrape.web.robots import ALLOW_ALL, Rules, parse
 from parascrape.web.urls import Entry

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from parascrape import Settings
-from parascrape.bottleneck import Run, explain_bottleneck
 from parascrape.cli.profile import profile_table
-from parascrape.crawler import harvest
-from parascrape.harvesting.changing import Observer
-from parascrape.timesplit import TIMES, TimeSplit
+from parascrape.harvesting.auto_mode import Observer
+from parascrape.harvesting.bottleneck import Run, explain_bottleneck
+from parascrape.harvesting.harvests import harvest
+from parascrape.harvesting.timings import TIMES, TimeSplit
 from tests.harvests import entries, make
 from tests.site import Site
 

@@ -13,10 +13,10 @@ import pytest
 
 from parascrape.cli import run
 from parascrape.cli.session import left_to_do
-from parascrape.crawler import harvest
 from parascrape.files.ledger import entry_key, read_ledger, read_pages
 from parascrape.files.lists import read_lists
 from parascrape.files.sink import JsonlSink, System
+from parascrape.harvesting.harvests import harvest
 from parascrape.report import Tally
 from tests.command import RUDE, finish, read_records, start_scrape, until
 from tests.site import Site

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from parascrape.crawler import Stop, harvest
 from parascrape.harvesting import loop
+from parascrape.harvesting.harvests import Stop, harvest
 from parascrape.records import parse
 from parascrape.web.urls import Entry
 from tests.command import until

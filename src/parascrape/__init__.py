@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parascrape.crawler import crawl
     from parascrape.errors import ParascrapeError
     from parascrape.executors import ProcessExecutor, ThreadExecutor
+    from parascrape.harvesting.harvests import crawl
     from parascrape.scrapers.follow import follow
     from parascrape.settings import VERSION as __version__
     from parascrape.settings import Settings
@@ -38,7 +38,7 @@ _HOMES = {
     "Settings": "parascrape.settings",
     "ThreadExecutor": "parascrape.executors",
     "__version__": "parascrape.settings",
-    "crawl": "parascrape.crawler",
+    "crawl": "parascrape.harvesting.harvests",
     "crawl_site": "parascrape.spider",
     "follow": "parascrape.scrapers.follow",
 }

@@ -8,7 +8,7 @@ from itertools import pairwise
 __all__ = ["start_early"]
 
 _FOR_EVERY_PAGE = (
-    "parascrape.worker",
+    "parascrape.harvesting.worker",
     "parascrape.fetch.client",
     "parascrape.scrapers.select",
     "selectolax.lexbor",

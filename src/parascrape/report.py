@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from parascrape.files.outcomes import Outcome
+from parascrape.harvesting.timings import TimeSplit
 from parascrape.records import SKIPPED
-from parascrape.timesplit import TimeSplit
 from parascrape.web.text import printable
 
 __all__ = ["Progress", "Tally", "make_progress", "summarise"]

@@ -25,7 +25,7 @@ class Settings:
     """What to do with every URL, and in how many threads and processes.
 
     The mode ``auto`` starts in threads, and changes to processes in mid-run where that will pay
-    (`parascrape.harvesting.choosing`); a scraper then has no state of its own to keep from page to page.
+    (`parascrape.harvesting.mode_choice`); a scraper then has no state of its own to keep from page to page.
     Times are seconds, sizes bytes. A ``processes`` or ``threads`` of 0 means the mode's default:
     as many processes as CPUs this process may use; 32 threads in thread mode and 8 in each process.
     A worker process that has grown to ``worker_bytes`` is replaced; 0: its share of 70 % of the memory.

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from parascrape import records
-from parascrape.crawler import harvest
 from parascrape.crawling import Plan, SiteCrawl, Starts
 from parascrape.discovery.discover import Discover
 from parascrape.discovery.extract import LinkRules
 from parascrape.discovery.scope import Scope, hosts_of
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.executors.guard import refuse_during_import
-from parascrape.harvesting.changing import Observer
+from parascrape.harvesting.auto_mode import Observer
+from parascrape.harvesting.harvests import harvest
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
 from parascrape.web.urls import prepare

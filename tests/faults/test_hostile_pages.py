@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from parascrape.crawler import crawl
 from parascrape.harvesting import loop
+from parascrape.harvesting.harvests import crawl
 from parascrape.scrapers import BUILTIN, bounds
 from parascrape.web.formatting import MAX_REOPENED, reopened
 from tests.command import read_records, start_scrape

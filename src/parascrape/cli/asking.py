@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from parascrape.cli.limits import fit_threads
+from parascrape.harvesting.open_files import fit_threads
 from parascrape.settings import Settings
 from parascrape.web.robots import Rules
 

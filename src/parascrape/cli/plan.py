@@ -27,7 +27,7 @@ from parascrape.cli.tables import (
 from parascrape.settings import USER_AGENT, Settings
 
 if TYPE_CHECKING:
-    from parascrape.plan import Bound, Change, Plan
+    from parascrape.harvesting.estimate import Bound, Change, Plan
 
 __all__ = ["plan"]
 
@@ -90,7 +90,7 @@ def plan(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
         at_least_0(f"--{name}", value)
     from parascrape.cli.asking import asking_hosts
     from parascrape.files import lists
-    from parascrape.plan import plan as make_plan
+    from parascrape.harvesting.estimate import plan as make_plan
 
     entries = itertools.islice(lists.read_lists(sources, url_column=url_column), limit or None)
     ask = settings.robots and not offline

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 from parascrape.cli.logs import Display
-from parascrape.harvesting.changing import Observer
+from parascrape.harvesting.auto_mode import Observer
+from parascrape.harvesting.timings import TimeSplit
 from parascrape.report import Progress, Tally
-from parascrape.timesplit import TimeSplit
 
 __all__ = ["machine_load", "observe", "profile_table", "timed", "write_profile"]
 
@@ -66,7 +66,7 @@ def observe(tally: Tally, progress: Progress, display: Display) -> Observer:
 def write_profile(path: str, split: TimeSplit) -> None:
     """Write the split as JSON, where there is a path. Raises OutputError."""
     if path:
-        from parascrape.comparison.splits import write_split
+        from parascrape.harvesting.splits import write_split
 
         write_split(path, split)
 

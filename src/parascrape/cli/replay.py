@@ -52,7 +52,7 @@ def _print_records(page: Page, settings: Settings) -> int:
     from parascrape.cli.session import stdout_for_data
     from parascrape.errors import OutputError
     from parascrape.files.sink import JsonlSink
-    from parascrape.worker import scrape_page
+    from parascrape.harvesting.worker import scrape_page
 
     try:
         with JsonlSink("-") as sink, stdout_for_data(), _showing_where():

@@ -14,12 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from parascrape.bottleneck import Run, explain_bottleneck
-from parascrape.cli.limits import fit_threads
 from parascrape.cli.logs import Display, logging_to, open_log
 from parascrape.cli.profile import machine_load, observe, profile_table, timed, write_profile
 from parascrape.cli.signals import Signals
-from parascrape.crawler import Stop, harvest
 from parascrape.errors import OutputError, UsageError
 from parascrape.executors.guard import refuse_during_import
 from parascrape.files import lists
@@ -31,7 +28,10 @@ from parascrape.files.read_ahead import read_ahead
 from parascrape.files.retry_list import forget_retry
 from parascrape.files.sink import JsonlSink
 from parascrape.frontier.manners import mark_duplicates, politeness_of
-from parascrape.harvesting.changing import Observer
+from parascrape.harvesting.auto_mode import Observer
+from parascrape.harvesting.bottleneck import Run, explain_bottleneck
+from parascrape.harvesting.harvests import Stop, harvest
+from parascrape.harvesting.open_files import fit_threads
 from parascrape.report import Progress, Tally, make_progress, summarise
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings, available_cpus

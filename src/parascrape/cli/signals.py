@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parascrape.crawler import Stop
+from parascrape.harvesting.harvests import Stop
 from parascrape.system.signals import SignalTaker
 
 __all__ = ["Signals"]

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from parascrape.comparison.runs import Run
 from parascrape.comparison.strategies import Strategy
-from parascrape.timesplit import TimeSplit
+from parascrape.harvesting.timings import TimeSplit
 
 __all__ = ["CLEAR", "Figures", "chance", "clearly_faster", "rank", "summarise_runs"]
 

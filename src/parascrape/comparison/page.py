@@ -12,8 +12,8 @@ from parascrape.comparison.figures import Figures
 from parascrape.comparison.network import count_of
 from parascrape.comparison.plots import Plot, draw_plots
 from parascrape.comparison.shares import milliseconds_a_page
-from parascrape.comparison.splits import STAGES
 from parascrape.comparison.verdict import span, times
+from parascrape.harvesting.splits import STAGES
 from parascrape.settings import VERSION
 from parascrape.web.text import printable
 

@@ -18,10 +18,10 @@ from parascrape import records
 from parascrape.comparison.measuring import Measured
 from parascrape.comparison.network import Network
 from parascrape.comparison.sampling import URL_COLUMN, host_of
-from parascrape.comparison.splits import read_split
 from parascrape.comparison.strategies import Strategy
 from parascrape.errors import ParascrapeError
-from parascrape.timesplit import TimeSplit
+from parascrape.harvesting.splits import read_split
+from parascrape.harvesting.timings import TimeSplit
 from parascrape.twin import Stats
 from parascrape.web.text import printable
 

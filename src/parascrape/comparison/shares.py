@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from parascrape.comparison.figures import Figures
-from parascrape.comparison.splits import STAGES
+from parascrape.harvesting.splits import STAGES
 
 __all__ = ["PARTS", "milliseconds_a_page", "share_out"]
 

@@ -19,7 +19,7 @@ from parascrape.crawling.store import Store
 from parascrape.discovery.discover import Discover
 from parascrape.errors import UsageError
 from parascrape.files.ledger import drop_pages
-from parascrape.harvesting.changing import Observer
+from parascrape.harvesting.auto_mode import Observer
 from parascrape.records import SKIPPED
 from parascrape.settings import Settings
 from parascrape.web.urls import Entry

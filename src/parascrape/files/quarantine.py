@@ -48,7 +48,7 @@ MAX_BYTES = 200_000_000
 Pages = dict[Path, Page]
 """Pages that threads of this process scrape just now, by the file that each would be set aside in."""
 
-log = logging.getLogger("parascrape.worker")
+log = logging.getLogger("parascrape.harvesting.worker")
 
 _URL, _FINAL_URL, _AS_SENT = "X-Crawler-Url", "X-Crawler-Final-Url", "X-Crawler-"
 _OF_THE_WIRE = frozenset(("content-encoding", "content-length", "transfer-encoding"))

@@ -8,8 +8,8 @@ from parascrape.errors import Duplicate, HostDown, InvalidUrl, NotFetched, Robot
 from parascrape.files.duplicates import Seen
 from parascrape.frontier import Visit
 from parascrape.frontier.politeness import Politeness
+from parascrape.harvesting.timings import Blame
 from parascrape.settings import Settings
-from parascrape.timesplit import Blame
 from parascrape.web.canonical import Identity, canonical
 from parascrape.web.domains import domain_key
 from parascrape.web.urls import Entry, host_key

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from parascrape.frontier import Visit
 from parascrape.frontier.manners import blame_of
 from parascrape.frontier.politeness import Politeness
-from parascrape.harvesting.changing import Crew
+from parascrape.harvesting.auto_mode import Crew
+from parascrape.harvesting.timings import TimeSplit
 from parascrape.settings import Settings
-from parascrape.timesplit import TimeSplit
 
 if TYPE_CHECKING:
     from parascrape.discovery.discover import Discover  # 40 ms, for those that crawl

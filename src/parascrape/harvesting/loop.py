@@ -23,7 +23,7 @@ from parascrape.frontier import Frontier, Visit
 from parascrape.frontier.manners import key_of, politeness_of, refusal
 from parascrape.frontier.peers import Neighbours
 from parascrape.frontier.politeness import Report
-from parascrape.harvesting.changing import Auto, Crew, Observer
+from parascrape.harvesting.auto_mode import Auto, Crew, Observer
 from parascrape.harvesting.in_flight import InFlight
 from parascrape.records import note_attempt, with_earlier
 from parascrape.settings import Settings

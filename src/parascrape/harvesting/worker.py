@@ -42,7 +42,7 @@ __all__ = ["scrape_page", "scrape_url"]
 MAX_BYTES = 60_000_000
 """Bytes of one page's records, encoded; a worker process could not send back more."""
 
-log = logging.getLogger("parascrape.worker")
+log = logging.getLogger("parascrape.harvesting.worker")
 
 
 def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)

@@ -27,14 +27,14 @@ from parascrape.executors.main_guard import why_not_importable
 from parascrape.fetch.robots import fetch_robots
 from parascrape.files.outcomes import Outcome
 from parascrape.files.quarantine import Pages
-from parascrape.harvesting.choosing import Choice, Machine, Sample, choose
+from parascrape.harvesting.mode_choice import Choice, Machine, Sample, choose
+from parascrape.harvesting.timings import TimeSplit
+from parascrape.harvesting.worker import scrape_url
 from parascrape.scrapers import check_scraper, scraper_for
 from parascrape.settings import Settings, available_cpus
 from parascrape.system.memory import worker_limit
-from parascrape.timesplit import TimeSplit
 from parascrape.web.robots import Rules
 from parascrape.web.urls import Entry
-from parascrape.worker import scrape_url
 
 if TYPE_CHECKING:
     from parascrape.discovery.discover import Discover  # 40 ms, for those that crawl

@@ -21,7 +21,7 @@ from typing import IO, NamedTuple
 
 from parascrape.errors import InvalidUrl, OutputError
 from parascrape.frontier.manners import key_of, mark_duplicates
-from parascrape.robots_survey import ask_hosts
+from parascrape.harvesting.robots_survey import ask_hosts
 from parascrape.settings import Settings
 from parascrape.web.robots import ALLOW_ALL, Rules
 from parascrape.web.urls import Entry, host_key, prepare

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.errors import OutputError
-from parascrape.timesplit import TimeSplit
+from parascrape.harvesting.timings import TimeSplit
 
 __all__ = ["STAGES", "as_data", "from_data", "read_split", "write_split"]
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from parascrape.harvesting.timings import TimeSplit
 from parascrape.settings import Settings
-from parascrape.timesplit import TimeSplit
 from parascrape.web.text import printable
 
 __all__ = ["Run", "explain_bottleneck"]

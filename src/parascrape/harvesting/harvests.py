@@ -15,7 +15,7 @@ from parascrape.executors.guard import refuse_during_import
 from parascrape.files.outcomes import Outcome
 from parascrape.files.previous import check_previous
 from parascrape.frontier.manners import mark_duplicates
-from parascrape.harvesting.changing import Observer
+from parascrape.harvesting.auto_mode import Observer
 from parascrape.harvesting.loop import GRACE, Loop, Stop
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
