@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from parascrape.cli import run
-from parascrape.crawling import database
+from parascrape.crawling.store import database
 from tests.command import finish, read_records, start_scrape, until
 from tests.crawl_site import Answer, CrawlSite, by_path, crawl, page, to
 

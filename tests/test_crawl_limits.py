@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.crawling import database
+from parascrape.crawling.store import database
 from tests.crawl_site import Answer, CrawlSite, by_path, crawl, page, tree
 
 MODES = ("sequential", "thread", "process")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from parascrape.cli import run
-from parascrape.crawling import database
 from parascrape.crawling.site_crawl import frontier_path
+from parascrape.crawling.store import database
 from parascrape.files.sink import JsonlSink
 from parascrape.records import encode
 from tests.command import environment, finish, read_records, start_scrape, until

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from parascrape.crawling import database, keys
-from parascrape.crawling.store import Counts, Known, NewUrl, Store, url_key
+from parascrape.crawling.store import database, keys
+from parascrape.crawling.store.url_store import Counts, Known, NewUrl, Store, url_key
 from parascrape.errors import UsageError
 
 OPTIONS = {"depth": 3, "include": ["*/a/*"]}

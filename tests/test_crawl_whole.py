@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from parascrape.crawling import database
+from parascrape.crawling.store import database
 from tests.crawl_site import Answer, CrawlSite, by_path, crawl, page, to, tree
 
 MODES = ("sequential", "thread", "process", "auto")

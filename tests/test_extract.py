@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from parascrape.discovery.extract import LinkRules, canonical_of, find_links
-from parascrape.discovery.link_header import links_of
-from parascrape.discovery.refresh import refresh_target
-from parascrape.discovery.scope import Scope
+from parascrape.crawling.links.extractor import LinkRules, canonical_of, find_links
+from parascrape.crawling.links.link_header import links_of
+from parascrape.crawling.links.refresh import refresh_target
+from parascrape.crawling.links.scope import Scope
 from parascrape.scrapers.found import Found
 from parascrape.web.page import Page
 

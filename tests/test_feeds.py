@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.discovery.feeds import Entry, read_date, read_entries
-from parascrape.discovery.sitemaps import Sitemap, is_sitemap, read_sitemap
+from parascrape.crawling.links.feeds import Entry, read_date, read_entries
+from parascrape.crawling.links.sitemaps import Sitemap, is_sitemap, read_sitemap
 from parascrape.web.page import Page
 
 ATOM = 'xmlns="http://www.w3.org/2005/Atom"'

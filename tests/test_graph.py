@@ -14,11 +14,11 @@ from xml.etree import ElementTree
 import pytest
 
 from parascrape.cli import run
-from parascrape.crawling.edges import read_edges
-from parascrape.crawling.graph import COLUMNS, write_graph
-from parascrape.crawling.plan import Plan
-from parascrape.crawling.store import NewUrl, Store, url_key
-from parascrape.discovery.scope import Scope
+from parascrape.crawling.limits import Plan
+from parascrape.crawling.link_graph import COLUMNS, write_graph
+from parascrape.crawling.links.scope import Scope
+from parascrape.crawling.store.edges import read_edges
+from parascrape.crawling.store.url_store import NewUrl, Store, url_key
 from parascrape.errors import OutputError
 from parascrape.system.files import cell, plain, whole_file
 from parascrape.web.canonical import AS_SENT

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parascrape.crawling.groups import TRAP_BUDGET, Groups, Trap
-from parascrape.discovery.likeness import exact_hash, says_missing, simhash
-from parascrape.discovery.shapes import without_session
+from parascrape.crawling.links.near_duplicates import exact_hash, says_missing, simhash
+from parascrape.crawling.links.url_patterns import without_session
 
 HOST = "http://h"
 WINDOW = 30

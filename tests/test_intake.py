@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.crawling import database
 from parascrape.crawling.intake import Intake
-from parascrape.crawling.plan import Plan
-from parascrape.crawling.store import Known, Store
+from parascrape.crawling.limits import Plan
+from parascrape.crawling.links.scope import Scope
+from parascrape.crawling.store import database
+from parascrape.crawling.store.url_store import Known, Store
 from parascrape.crawling.traps import Traps
-from parascrape.discovery.scope import Scope
 from parascrape.scrapers.found import Found, Lead
 from parascrape.web.canonical import Identity
 from parascrape.web.urls import Place

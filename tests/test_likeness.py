@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.discovery.likeness import MAX_TEXT, NEAR, distance, exact_hash, says_missing, simhash
+from parascrape.crawling.links.near_duplicates import (
+    MAX_TEXT,
+    NEAR,
+    distance,
+    exact_hash,
+    says_missing,
+    simhash,
+)
 
 TEXTS = st.text(st.sampled_from("aAbé ,.\n1२ 日本ß_\ud800"), max_size=60)
 
@@ -78,9 +85,7 @@ def test_scripts_without_spaces_are_compared_by_character() -> None:
 
 def test_hashes_are_the_same_in_every_process() -> None:
     """They are stored, and workers hash for the parent."""
-    code = (
-        "from parascrape.discovery.likeness import *; print(simhash('Ein Kalender é'), exact_hash('a b 3'))"
-    )
+    code = "from parascrape.crawling.links.near_duplicates import *; print(simhash('Ein Kalender é'), exact_hash('a b 3'))"
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )

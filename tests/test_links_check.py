@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from parascrape.cli import run
-from parascrape.crawling.broken import BROKEN, GOOD, UNCHECKED, judge
+from parascrape.crawling.broken_links import BROKEN, GOOD, UNCHECKED, judge
 from tests.command import read_records
 from tests.crawl_site import Answer, CrawlSite, page, to
 

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from parascrape.discovery.shapes import MAX_PATTERN, looks_dated, pattern_of, trap_of, without_session
+from parascrape.crawling.links.url_patterns import (
+    MAX_PATTERN,
+    looks_dated,
+    pattern_of,
+    trap_of,
+    without_session,
+)
 from parascrape.web.urls import prepare
 
 HEX = "0123456789abcdef0123456789abcdef"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.discovery.sitemaps import MAX_ENTRIES, Sitemap, is_sitemap, read_sitemap
+from parascrape.crawling.links.sitemaps import MAX_ENTRIES, Sitemap, is_sitemap, read_sitemap
 from parascrape.web.page import Page
 
 pack = partial(gzip.compress, mtime=0)

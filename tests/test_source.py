@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parascrape.crawling import database
-from parascrape.crawling.database import Database
-from parascrape.crawling.plan import Plan
-from parascrape.crawling.source import MAX_WAIT, Source
-from parascrape.crawling.store import Store
-from parascrape.discovery.scope import Scope
+from parascrape.crawling.limits import Plan
+from parascrape.crawling.links.scope import Scope
+from parascrape.crawling.schedule import MAX_WAIT, Source
+from parascrape.crawling.store import database
+from parascrape.crawling.store.database import Database
+from parascrape.crawling.store.url_store import Store
 from parascrape.files.outcomes import Outcome
 from parascrape.scrapers.found import Found, Lead
 from parascrape.web.urls import Entry

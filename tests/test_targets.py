@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.discovery import targets as module
-from parascrape.discovery.scope import Scope
-from parascrape.discovery.targets import Base, Targets
+from parascrape.crawling.links import resolver as module
+from parascrape.crawling.links.resolver import Base, Targets
+from parascrape.crawling.links.scope import Scope
 from parascrape.web.canonical import AS_SENT
 from parascrape.web.html import absolute
 

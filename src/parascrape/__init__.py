@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from parascrape.crawling.spider import crawl_site
     from parascrape.errors import ParascrapeError
     from parascrape.executors import ProcessExecutor, ThreadExecutor
     from parascrape.harvesting.harvests import crawl
     from parascrape.scrapers.follow import follow
     from parascrape.settings import VERSION as __version__
     from parascrape.settings import Settings
-    from parascrape.spider import crawl_site
     from parascrape.web.page import Page
 
 __all__ = [
@@ -39,7 +39,7 @@ _HOMES = {
     "ThreadExecutor": "parascrape.executors",
     "__version__": "parascrape.settings",
     "crawl": "parascrape.harvesting.harvests",
-    "crawl_site": "parascrape.spider",
+    "crawl_site": "parascrape.crawling.spider",
     "follow": "parascrape.scrapers.follow",
 }
 

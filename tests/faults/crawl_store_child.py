@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from parascrape.crawling import keys
-from parascrape.crawling.store import NewUrl, Store, url_key
+from parascrape.crawling.store import keys
+from parascrape.crawling.store.url_store import NewUrl, Store, url_key
 
 __all__ = ["ADDED", "DONE", "REFUSED", "TAKEN", "main"]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from parascrape.crawling import database
 from parascrape.crawling.site_crawl import SiteCrawl, frontier_path
+from parascrape.crawling.store import database
 from parascrape.executors.dispatcher import capacity
 from tests.command import children, finish, lives, read_records, start_scrape, until
 from tests.crawl_site import OPTIONS, CrawlSite, by_path, crawl, to, tree

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from parascrape.crawling import database
-from parascrape.crawling.store import Store
+from parascrape.crawling.store import database
+from parascrape.crawling.store.url_store import Store
 from parascrape.errors import OutputError
 from tests.faults.crawl_store_child import ADDED, DONE, REFUSED, page
 

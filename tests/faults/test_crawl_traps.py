@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.crawling import database
+from parascrape.crawling.store import database
 from tests.command import finish, read_records, start_scrape, until
 from tests.crawl_site import Answer, CrawlSite, crawl, number_of, page
 

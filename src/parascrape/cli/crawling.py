@@ -15,21 +15,21 @@ from typing import Any
 from parascrape.cli.logs import Display
 from parascrape.cli.session import Target, run_entries
 from parascrape.cli.tables import count
-from parascrape.crawling.graph import check_graph, write_graph
-from parascrape.crawling.plan import Plan, parse_budgets
+from parascrape.crawling.limits import Plan, parse_budgets
+from parascrape.crawling.link_graph import check_graph, write_graph
+from parascrape.crawling.links.discover import Discover
+from parascrape.crawling.links.extractor import LinkRules
+from parascrape.crawling.links.feeds import read_date
+from parascrape.crawling.links.rules import priority_of
+from parascrape.crawling.links.scope import Scope, hosts_of
 from parascrape.crawling.site_crawl import SiteCrawl, Starts, Summary
-from parascrape.crawling.store import Store
-from parascrape.discovery.discover import Discover
-from parascrape.discovery.extract import LinkRules
-from parascrape.discovery.feeds import read_date
-from parascrape.discovery.rules import priority_of
-from parascrape.discovery.scope import Scope, hosts_of
+from parascrape.crawling.spider import HTML, site_settings
+from parascrape.crawling.store.url_store import Store
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.files import lists
 from parascrape.files.retry_list import Lists
 from parascrape.report import Tally
 from parascrape.settings import Settings
-from parascrape.spider import HTML, site_settings
 from parascrape.system.quantities import parse_duration
 from parascrape.web.canonical import Identity
 from parascrape.web.text import printable

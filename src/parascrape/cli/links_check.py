@@ -31,9 +31,9 @@ from parascrape.web.text import printable
 from parascrape.web.urls import redact
 
 if TYPE_CHECKING:
-    from parascrape.crawling.broken import Findings, Target
-    from parascrape.crawling.plan import Plan
-    from parascrape.crawling.store import Store
+    from parascrape.crawling.broken_links import Findings, Target
+    from parascrape.crawling.limits import Plan
+    from parascrape.crawling.store.url_store import Store
 
 __all__ = ["links_check"]
 
@@ -131,7 +131,7 @@ def _run(chosen: Mapping[str, Any]) -> int:
     found: list[Findings] = []
 
     def export(store: Store, plan: Plan, path: Path) -> None:
-        from parascrape.crawling.broken import Findings
+        from parascrape.crawling.broken_links import Findings
 
         found.append(Findings(store, plan, path))
 
@@ -167,7 +167,7 @@ def _name_output(starts: list[str], output: str, csv: str) -> str:
 
 def _report(findings: Findings, status: int, csv: str) -> int:
     """The exit status of the crawl with its findings; they are written."""
-    from parascrape.crawling.broken import BROKEN
+    from parascrape.crawling.broken_links import BROKEN
 
     try:
         if csv:
@@ -183,7 +183,7 @@ def _report(findings: Findings, status: int, csv: str) -> int:
 
 def _lines(findings: Findings) -> Iterator[str]:
     """The report: what is broken, what has moved, what could not be checked, and how many of each."""
-    from parascrape.crawling.broken import BROKEN, GOOD, MOVED, UNCHECKED
+    from parascrape.crawling.broken_links import BROKEN, GOOD, MOVED, UNCHECKED
 
     counts = findings.counts()
     headings = {BROKEN: "Broken", MOVED: "Moved for good", UNCHECKED: "Could not be checked"}

@@ -11,7 +11,7 @@ graph       the link graph as a file; broken: links that lead nowhere; exports: 
 
 from __future__ import annotations
 
-from parascrape.crawling.plan import Plan
+from parascrape.crawling.limits import Plan
 from parascrape.crawling.site_crawl import SiteCrawl, Starts, Summary
 
 __all__ = ["Plan", "SiteCrawl", "Starts", "Summary"]

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
-from parascrape.discovery.likeness import NEAR, distance
-from parascrape.discovery.shapes import looks_dated, pattern_of
+from parascrape.crawling.links.near_duplicates import NEAR, distance
+from parascrape.crawling.links.url_patterns import looks_dated, pattern_of
 
 __all__ = ["MAX_PATTERNS", "TRAP_BUDGET", "Groups", "Trap"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from parascrape.crawling.edges import read_edges
-from parascrape.crawling.plan import Plan
-from parascrape.crawling.store import NewUrl, Store, url_key
+from parascrape.crawling.limits import Plan
+from parascrape.crawling.links.scope import Scope, hosts_of
+from parascrape.crawling.links.sitemaps import MAX_INDEX_DEPTH
+from parascrape.crawling.links.url_patterns import identity_of
+from parascrape.crawling.store.edges import read_edges
+from parascrape.crawling.store.url_store import NewUrl, Store, url_key
 from parascrape.crawling.traps import Traps
-from parascrape.discovery.scope import Scope, hosts_of
-from parascrape.discovery.shapes import identity_of
-from parascrape.discovery.sitemaps import MAX_INDEX_DEPTH
 from parascrape.errors import InvalidUrl
 from parascrape.scrapers.found import Found, Lead
 from parascrape.web.domains import domain_of, site_of

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from parascrape.crawling.store import Store
+from parascrape.crawling.store.url_store import Store
 from parascrape.errors import UsageError
 from parascrape.files.ledger import KeyCounter, drop_pages, entry_key, read_pages
 from parascrape.web.urls import Entry

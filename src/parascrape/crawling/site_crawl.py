@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from parascrape.crawling.groups import Trap
+from parascrape.crawling.limits import Plan
+from parascrape.crawling.links.discover import Discover
 from parascrape.crawling.opening import bring_into_agreement
-from parascrape.crawling.plan import Plan
-from parascrape.crawling.source import Source
-from parascrape.crawling.store import Store
-from parascrape.discovery.discover import Discover
+from parascrape.crawling.schedule import Source
+from parascrape.crawling.store.url_store import Store
 from parascrape.errors import UsageError
 from parascrape.files.ledger import drop_pages
 from parascrape.harvesting.auto_mode import Observer

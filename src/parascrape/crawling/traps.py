@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from parascrape.crawling.groups import TRAP_BUDGET, Groups, Trap
-from parascrape.discovery.shapes import pattern_of
+from parascrape.crawling.links.url_patterns import pattern_of
 
 __all__ = ["Traps"]
 

@@ -37,7 +37,7 @@ from parascrape.web.robots import Rules
 from parascrape.web.urls import Entry
 
 if TYPE_CHECKING:
-    from parascrape.discovery.discover import Discover  # 40 ms, for those that crawl
+    from parascrape.crawling.links.discover import Discover  # 40 ms, for those that crawl
 
 __all__ = ["Auto", "Crew", "Observer"]
 

@@ -21,7 +21,7 @@ from parascrape.harvesting.timings import TimeSplit
 from parascrape.settings import Settings
 
 if TYPE_CHECKING:
-    from parascrape.discovery.discover import Discover  # 40 ms, for those that crawl
+    from parascrape.crawling.links.discover import Discover  # 40 ms, for those that crawl
 
 __all__ = ["InFlight", "News"]
 

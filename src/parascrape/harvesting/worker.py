@@ -35,7 +35,7 @@ from parascrape.web.urls import Entry
 from parascrape.web.validators import NOTHING, Known
 
 if TYPE_CHECKING:
-    from parascrape.discovery.discover import Discover  # 40 ms, for those that crawl
+    from parascrape.crawling.links.discover import Discover  # 40 ms, for those that crawl
 
 __all__ = ["scrape_page", "scrape_url"]
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import NamedTuple
 
-from parascrape.crawling.database import Database
+from parascrape.crawling.store.database import Database
 
 __all__ = ["Keys", "NewUrl", "url_key"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from parascrape.discovery.anchors import anchor_text
-from parascrape.discovery.occurrences import Occurrence
-from parascrape.discovery.rules import LinkRules
-from parascrape.discovery.targets import Target, Targets
+from parascrape.crawling.links.elements import anchor_text
+from parascrape.crawling.links.resolver import Target, Targets
+from parascrape.crawling.links.rules import LinkRules
+from parascrape.crawling.links.sources import Occurrence
 from parascrape.errors import InvalidUrl
 from parascrape.scrapers.found import Lead
 from parascrape.web.domains import site_of

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from parascrape.crawling.database import Database, Names
+from parascrape.crawling.store.database import Database, Names
 
 __all__ = ["Known", "Pending"]
 

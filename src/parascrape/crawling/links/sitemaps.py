@@ -19,8 +19,8 @@ from itertools import chain
 from typing import NamedTuple
 from urllib.parse import urljoin
 
-from parascrape.discovery.characters import GZIP, PIECE, Characters, lines_of, pieces_of
-from parascrape.discovery.feeds import Entry, read_date, read_entries
+from parascrape.crawling.links.feeds import Entry, read_date, read_entries
+from parascrape.crawling.links.xml_stream import GZIP, PIECE, Characters, lines_of, pieces_of
 from parascrape.errors import InvalidUrl
 from parascrape.web.html import absolute
 from parascrape.web.page import Page

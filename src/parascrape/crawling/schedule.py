@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from parascrape.crawling.intake import Intake
-from parascrape.crawling.plan import Plan
-from parascrape.crawling.store import Known, Store
+from parascrape.crawling.limits import Plan
+from parascrape.crawling.store.url_store import Known, Store
 from parascrape.crawling.traps import Traps
 from parascrape.files.outcomes import Outcome
 from parascrape.records import SKIPPED

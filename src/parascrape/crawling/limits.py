@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parascrape.crawling.groups import TRAP_BUDGET
-from parascrape.discovery.scope import Scope
+from parascrape.crawling.links.scope import Scope
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.web.canonical import AS_SENT, Identity
 from parascrape.web.urls import prepare

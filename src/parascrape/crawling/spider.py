@@ -9,9 +9,9 @@ from typing import Any
 
 from parascrape import records
 from parascrape.crawling import Plan, SiteCrawl, Starts
-from parascrape.discovery.discover import Discover
-from parascrape.discovery.extract import LinkRules
-from parascrape.discovery.scope import Scope, hosts_of
+from parascrape.crawling.links.discover import Discover
+from parascrape.crawling.links.extractor import LinkRules
+from parascrape.crawling.links.scope import Scope, hosts_of
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.executors.guard import refuse_during_import
 from parascrape.harvesting.auto_mode import Observer

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from parascrape.discovery.scope import Scope
-from parascrape.discovery.shapes import identity_of, trap_of
+from parascrape.crawling.links.scope import Scope
+from parascrape.crawling.links.url_patterns import identity_of, trap_of
 from parascrape.errors import InvalidUrl
 from parascrape.web.canonical import Identity
 from parascrape.web.domains import site_of

@@ -13,12 +13,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from parascrape.discovery.canonical_link import canonical_of
-from parascrape.discovery.occurrences import elements, in_headers, occurrences
-from parascrape.discovery.rules import LinkRules, check_selector, priority_of, ranks_of
-from parascrape.discovery.sent import Sent
-from parascrape.discovery.sorting import MAX_LINKS, Sorting
-from parascrape.discovery.targets import Targets
+from parascrape.crawling.links.canonical_link import canonical_of
+from parascrape.crawling.links.filter import MAX_LINKS, Sorting
+from parascrape.crawling.links.resolver import Targets
+from parascrape.crawling.links.rules import LinkRules, check_selector, priority_of, ranks_of
+from parascrape.crawling.links.sent import Sent
+from parascrape.crawling.links.sources import elements, in_headers, occurrences
 from parascrape.errors import InvalidUrl, ScrapeError, TooComplex, UsageError
 from parascrape.scrapers.found import NOTHING_FOUND, Found, Lead
 from parascrape.web.page import Page

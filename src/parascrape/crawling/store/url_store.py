@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from parascrape.crawling.database import Database, Names
-from parascrape.crawling.edges import Edges
-from parascrape.crawling.keys import Keys, NewUrl, url_key
-from parascrape.crawling.pending import Known, Pending
-from parascrape.crawling.states import DONE, FIRST_REASON, PENDING, States
+from parascrape.crawling.store.database import Database, Names
+from parascrape.crawling.store.edges import Edges
+from parascrape.crawling.store.keys import Keys, NewUrl, url_key
+from parascrape.crawling.store.pending import Known, Pending
+from parascrape.crawling.store.states import DONE, FIRST_REASON, PENDING, States
 from parascrape.errors import UsageError
 from parascrape.web.text import printable
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from parascrape.discovery.extract import LinkRules, canonical_of, find_links, take_back
-from parascrape.discovery.likeness import exact_hash, says_missing, simhash
-from parascrape.discovery.sitemaps import is_sitemap, read_sitemap
+from parascrape.crawling.links.extractor import LinkRules, canonical_of, find_links, take_back
+from parascrape.crawling.links.near_duplicates import exact_hash, says_missing, simhash
+from parascrape.crawling.links.sitemaps import is_sitemap, read_sitemap
 from parascrape.errors import NotSitemap, TooComplex
 from parascrape.records import Meta
 from parascrape.scrapers.found import NOTHING_FOUND, Found, Lead

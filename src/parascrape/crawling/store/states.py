@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from parascrape.crawling.database import Database
-from parascrape.crawling.pending import Pending
+from parascrape.crawling.store.database import Database
+from parascrape.crawling.store.pending import Pending
 
 __all__ = ["DONE", "FIRST_REASON", "PENDING", "States"]
 

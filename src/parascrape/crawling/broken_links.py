@@ -16,10 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parascrape.crawling.graph import each_link, key_of
 from parascrape.crawling.intake import MAX_REDIRECTS
-from parascrape.crawling.plan import Plan
-from parascrape.crawling.store import Store
+from parascrape.crawling.limits import Plan
+from parascrape.crawling.link_graph import each_link, key_of
+from parascrape.crawling.store.url_store import Store
 from parascrape.files.ledger import read_pages
 from parascrape.system.files import Scratch, cell, plain, whole_file
 from parascrape.web.canonical import Identity

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from parascrape.discovery.scope import Scope
+from parascrape.crawling.links.scope import Scope
 from parascrape.errors import ScrapeError, TaskError, UsageError
 from parascrape.executors.task import describe
 from parascrape.scrapers.loading import load

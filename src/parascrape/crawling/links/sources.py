@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from parascrape.discovery.link_header import links_of
-from parascrape.discovery.refresh import refresh_target
-from parascrape.discovery.rules import LinkRules
+from parascrape.crawling.links.link_header import links_of
+from parascrape.crawling.links.refresh import refresh_target
+from parascrape.crawling.links.rules import LinkRules
 from parascrape.errors import TooComplex
 from parascrape.web.html import absolute, essence, is_html
 from parascrape.web.page import Page

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO, NamedTuple
 from xml.sax.saxutils import escape
 
-from parascrape.crawling.edges import Edge, read_edges
-from parascrape.crawling.store import Store, url_key
-from parascrape.discovery.shapes import identity_of
+from parascrape.crawling.links.url_patterns import identity_of
+from parascrape.crawling.store.edges import Edge, read_edges
+from parascrape.crawling.store.url_store import Store, url_key
 from parascrape.errors import UsageError
 from parascrape.files.ledger import read_pages
 from parascrape.system.files import Scratch, cell, check_place, plain, whole_file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parascrape.discovery.link_header import links_of
+from parascrape.crawling.links.link_header import links_of
 from parascrape.errors import TooComplex
 from parascrape.web.html import absolute
 from parascrape.web.page import Page

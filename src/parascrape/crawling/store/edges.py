@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from parascrape.crawling.database import Database
+from parascrape.crawling.store.database import Database
 
 __all__ = ["Edge", "Edges", "read_edges"]
 

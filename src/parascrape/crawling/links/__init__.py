@@ -1,0 +1,1 @@
+"""What pages, sitemaps and feeds link to."""

@@ -1,0 +1,1 @@
+"""The known URLs of a crawl, in an SQLite file."""
