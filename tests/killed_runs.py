@@ -18,7 +18,7 @@ from pathlib import Path
 import orjson
 
 from parascrape.history import History, history_path
-from parascrape.jobs.job_run import Tools, run_job
+from parascrape.jobs.run import Tools, run_job
 from parascrape.system import sqlite
 from tests.jobs import NEWS, make_jobs
 from tests.killing import survives

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from parascrape.history import History
-from parascrape.retention import Policy, sweep
+from parascrape.jobs.retention import Policy
+from parascrape.jobs.sweep import sweep
 from parascrape.system import sqlite
 from tests.histories import Clock, run_job
 from tests.killing import survives

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parascrape.history import Changes, History, Summary, history_path
-from parascrape.history.summary import OUTCOMES
+from parascrape.jobs.summary import OUTCOMES
 from parascrape.system.processes import is_alive, process_mark
 from tests.histories import NOON, Clock, run_job, summary
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from parascrape.cli import run
 from parascrape.history import Changes, History, history_path
-from parascrape.history.bars import COLOURS
-from parascrape.history.page import make_page
 from parascrape.history.sparklines import BLOCKS, PLAIN, bars_for, sparkline
-from parascrape.history.summary import OUTCOMES
-from parascrape.history.wording import COLUMNS, cells_of
+from parascrape.jobs.bars import COLOURS
+from parascrape.jobs.history_page import make_page
+from parascrape.jobs.summary import OUTCOMES
+from parascrape.jobs.wording import COLUMNS, cells_of
 from tests.histories import NOON, Clock, summary
 
 HOSTILE = '<script>\x1b[2J\u202e&"'

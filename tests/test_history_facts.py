@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from parascrape.errors import UsageError
 from parascrape.history import Summary, summarise_output
-from parascrape.history import facts as module
+from parascrape.jobs import output_stats as module
 from parascrape.records import encode
 from tests.histories import NOON
 

@@ -16,10 +16,11 @@ import pytest
 
 from parascrape.errors import OutputBusy, OutputError
 from parascrape.history import History, history_path
-from parascrape.jobs import JobFile, job_run
-from parascrape.jobs.finished import Finished
-from parascrape.jobs.job_run import Tools, run_job
-from parascrape.jobs.places import Places
+from parascrape.jobs import JobFile
+from parascrape.jobs import run as job_run
+from parascrape.jobs.paths import Places
+from parascrape.jobs.run import Tools, run_job
+from parascrape.jobs.run_state import Finished
 from parascrape.system.locks import OutputLock
 from tests.jobs import NEWS, make_jobs
 

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from parascrape.errors import UsageError
 from parascrape.history import History
-from parascrape.retention import Policy, Swept, sweep
+from parascrape.jobs.retention import Policy
+from parascrape.jobs.sweep import Swept, sweep
 from parascrape.system.locks import OutputLock
 from tests.histories import Clock, run_job
 

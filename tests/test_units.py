@@ -13,8 +13,8 @@ import pytest
 from parascrape.cli import run
 from parascrape.errors import UsageError
 from parascrape.jobs import Job
+from parascrape.jobs.systemd import crontab_lines, on_calendar, service, timer, unit_name
 from parascrape.jobs.timing import make_timing
-from parascrape.jobs.units import crontab_lines, on_calendar, service, timer, unit_name
 from tests.jobs import NEWS, write_jobs
 
 FILE = Path("/srv/my files/harvest.toml")

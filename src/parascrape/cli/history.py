@@ -57,7 +57,7 @@ def history(job_file: JobFile, job: Job = None, last: Last = 20, json: Json = Fa
     It is kept beside the job file: harvest.history.sqlite3. Losing that loses history, never records.
     Exit status: 0, 2 wrong usage, 74 the page could not be written.
     """
-    from parascrape.history.page import make_page
+    from parascrape.jobs.history_page import make_page
 
     if not 1 <= last <= _MOST:
         raise UsageError(f"--last: {last} is not from 1 to {_MOST:,}")
@@ -93,7 +93,7 @@ def _runs(path: Path, job: str | None, last: int) -> _Runs:
 
 
 def _as_text(runs: _Runs) -> Iterator[str]:
-    from parascrape.history.wording import LEGEND
+    from parascrape.jobs.wording import LEGEND
 
     if not any(runs.values()):
         yield "No runs yet."
@@ -106,7 +106,7 @@ def _as_text(runs: _Runs) -> Iterator[str]:
 
 def _job_as_text(name: str, runs: Sequence[Summary]) -> Iterator[str]:
     from parascrape.history.sparklines import bars_for, sparkline
-    from parascrape.history.wording import COLUMNS, cells_of, explain
+    from parascrape.jobs.wording import COLUMNS, cells_of, explain
 
     bars = bars_for(getattr(sys.stdout, "encoding", None))
     oldest_first = runs[::-1]

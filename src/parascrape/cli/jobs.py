@@ -84,7 +84,7 @@ def run_all(file: JobFile, names: Sequence[str], *, quiet: bool, log_json: bool)
     """The exit status of running these jobs in turn: the highest; a signal ends the series."""
     from parascrape.history import History, history_path
     from parascrape.jobs.child import Children
-    from parascrape.jobs.job_run import Tools, run_job
+    from parascrape.jobs.run import Tools, run_job
 
     tell = make_teller(log_json=log_json)
     statuses = [0]

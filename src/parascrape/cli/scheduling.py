@@ -19,7 +19,7 @@ from parascrape.jobs import JobFile, read_jobs
 from parascrape.jobs.child import start_command
 from parascrape.jobs.metrics import Sample, run_samples, scheduler_samples
 from parascrape.jobs.metrics_port import serve_metrics
-from parascrape.jobs.places import write_whole
+from parascrape.jobs.paths import write_whole
 from parascrape.jobs.scheduler import Running, Scheduler
 
 __all__ = ["Watch", "run_schedule"]

@@ -9,8 +9,8 @@ Losing the database loses history, never records: no fault of it is an error of 
 
 from __future__ import annotations
 
-from parascrape.history.facts import Facts, summarise_output
-from parascrape.history.store import History, Output, history_path
-from parascrape.history.summary import Changes, Summary
+from parascrape.jobs.history import History, Output, history_path
+from parascrape.jobs.output_stats import Facts, summarise_output
+from parascrape.jobs.summary import Changes, Summary
 
 __all__ = ["Changes", "Facts", "History", "Output", "Summary", "history_path", "summarise_output"]

@@ -11,6 +11,6 @@ units      the same for cron and systemd
 from __future__ import annotations
 
 from parascrape.jobs.jobfile import JobFile, read_jobs
-from parascrape.jobs.keys import Job, OptionKind
+from parascrape.jobs.schema import Job, OptionKind
 
 __all__ = ["Job", "JobFile", "OptionKind", "read_jobs"]

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from parascrape.jobs.finished import Finished
-from parascrape.jobs.keys import Job
+from parascrape.jobs.run_state import Finished
+from parascrape.jobs.schema import Job
 
 __all__ = ["run_hooks"]
 

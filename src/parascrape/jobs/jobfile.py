@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parascrape.errors import UsageError
-from parascrape.guards import Guards
-from parascrape.jobs.keys import HOOKS, KEYS, Job, OptionKind, check_name
-from parascrape.jobs.places import Places, folder_of
+from parascrape.jobs.guards import Guards
+from parascrape.jobs.paths import Places, folder_of
+from parascrape.jobs.retention import Policy
+from parascrape.jobs.schema import HOOKS, KEYS, Job, OptionKind, check_name
 from parascrape.jobs.timing import Timing, make_timing
-from parascrape.retention import Policy
 
 __all__ = ["Command", "JobFile", "read_jobs"]
 

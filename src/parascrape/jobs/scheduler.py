@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from parascrape.errors import UsageError
-from parascrape.jobs.keys import Job
+from parascrape.jobs.schema import Job
 from parascrape.jobs.timing import Timing
 
 __all__ = ["Running", "Scheduler"]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parascrape.history.summary import FINISHED, Summary
+from parascrape.jobs.summary import FINISHED, Summary
 from parascrape.system.processes import is_alive, process_mark
 from parascrape.system.sqlite import Database
 

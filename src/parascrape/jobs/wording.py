@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 
-from parascrape.history.summary import Changes, Summary
+from parascrape.jobs.summary import Changes, Summary
 from parascrape.web.text import printable
 
 __all__ = ["COLUMNS", "LEGEND", "cells_of", "explain"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from parascrape.errors import UsageError
-from parascrape.jobs.places import check_pattern
+from parascrape.jobs.paths import check_pattern
 from parascrape.jobs.timing import Timing, parse_duration
 
 __all__ = ["HOOKS", "KEYS", "Job", "OptionKind", "check_name"]
@@ -35,7 +35,7 @@ class OptionKind(NamedTuple):
 class Job:
     """One named harvest: ``arguments`` are the command's lists and options, the rest is about its runs.
 
-    Durations are seconds. ``output`` is a pattern (`parascrape.jobs.places`), ``hooks`` are argument lists.
+    Durations are seconds. ``output`` is a pattern (`parascrape.jobs.paths`), ``hooks`` are argument lists.
     """
 
     name: str

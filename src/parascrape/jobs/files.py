@@ -8,7 +8,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from parascrape.history.store import Output, place_of
+from parascrape.jobs.history import Output, place_of
 
 __all__ = ["CHANGED", "fault_of", "packed_path", "part_path", "write_packed"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
-from parascrape.history.summary import Summary
+from parascrape.jobs.summary import Summary
 
 __all__ = ["COLOURS", "Measure", "draw_bars", "measures"]
 

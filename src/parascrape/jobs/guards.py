@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any, Self
 
 from parascrape.errors import UsageError
-from parascrape.history.summary import Summary
+from parascrape.jobs.summary import Summary
 from parascrape.system.quantities import parse_share, percent
 from parascrape.web.text import printable
 

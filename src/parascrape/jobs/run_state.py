@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from parascrape.history import Summary
-from parascrape.jobs.places import beside, write_whole
+from parascrape.jobs.paths import beside, write_whole
 
 __all__ = ["Finished"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from html import escape
 
-from parascrape.history.bars import COLOURS, draw_bars, measures
-from parascrape.history.summary import Summary
-from parascrape.history.wording import COLUMNS, LEGEND, cells_of, explain
+from parascrape.jobs.bars import COLOURS, draw_bars, measures
+from parascrape.jobs.summary import Summary
+from parascrape.jobs.wording import COLUMNS, LEGEND, cells_of, explain
 from parascrape.settings import VERSION
 from parascrape.web.text import printable
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from parascrape.errors import OutputBusy, UsageError
 from parascrape.files.ledger import sync_folder
-from parascrape.history.store import History, Output
-from parascrape.retention.files import CHANGED, fault_of, packed_path, part_path, write_packed
-from parascrape.retention.policy import Policy
+from parascrape.jobs.files import CHANGED, fault_of, packed_path, part_path, write_packed
+from parascrape.jobs.history import History, Output
+from parascrape.jobs.retention import Policy
 from parascrape.system.locks import OutputLock
 from parascrape.web.text import printable
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from cronsim import CronSim
 
 from parascrape.errors import UsageError
-from parascrape.jobs.keys import Job
+from parascrape.jobs.schema import Job
 from parascrape.jobs.timing import Timing, show_duration
 
 __all__ = ["crontab_lines", "on_calendar", "service", "timer", "unit_name"]
