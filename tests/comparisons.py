@@ -18,8 +18,8 @@ from parascrape.comparison.stages import Stages
 from parascrape.comparison.strategies import Strategy, parse_strategies
 from parascrape.comparison.verdict import give_verdict
 from parascrape.harvesting.timings import TimeSplit
-from parascrape.twin import Stats
-from parascrape.twin.exchange import Seconds
+from parascrape.loopback import Stats
+from parascrape.loopback.replay.exchange import Seconds
 from parascrape.web.urls import Entry
 
 STAGES = Stages(100, waiting=0.1, receiving=0.001, decoding=0.0, parsing=0.002, writing=0.001)

@@ -11,7 +11,7 @@ from parascrape.comparison.figures import Figures
 from parascrape.comparison.shares import share_out
 from parascrape.comparison.stages import Stages
 from parascrape.comparison.verdict import Verdict, give_verdict, span
-from parascrape.twin import Stats
+from parascrape.loopback import Stats
 from tests.comparisons import LIMITS, STAGES, make_figures
 
 PARSING = Stages(100, waiting=0.001, receiving=0.005, decoding=0.0, parsing=0.09, writing=0.001)

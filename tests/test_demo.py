@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from parascrape.cli import run
-from parascrape.demo.site import expected, listing
+from parascrape.loopback.demo.site import expected, listing
 from tests.command import read_records
 
 TITLES = [  # the encoding, the path in its newspaper, the title and the newspaper's name

@@ -18,16 +18,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape import demo
-from parascrape.demo.server import listen
-from parascrape.demo.site import HOSTS, routes
-from parascrape.demo.wire import MAX_HEAD, Request, parse_request
 from parascrape.errors import UsageError
+from parascrape.loopback import demo_process
+from parascrape.loopback.demo.server import listen
+from parascrape.loopback.demo.server_connection import MAX_HEAD, Request, parse_request
+from parascrape.loopback.demo.site import HOSTS, routes
 
 
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[list[str]]:
-    with demo.running_server() as found:
+    with demo_process.running_server() as found:
         yield found
 
 
@@ -187,7 +187,7 @@ def test_hosts_share_an_address_where_there_is_one(monkeypatch: pytest.MonkeyPat
 def start_server() -> subprocess.Popen[bytes]:
     """The server as ``python -m`` starts it."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", "parascrape.demo.server"]
+    command = [sys.executable, "-m", "parascrape.loopback.demo.server"]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, stderr=pipe)
 
@@ -217,7 +217,7 @@ def test_server_ends_when_told(how: str) -> None:
 def test_server_does_not_outlive_a_killed_parent() -> None:
     """A parent that is killed outright takes the server with it."""
     script = (
-        "import sys\nfrom parascrape.demo import running_server\n"
+        "import sys\nfrom parascrape.loopback.demo_process import running_server\n"
         "with running_server() as hosts:\n    print(hosts[0], flush=True)\n    sys.stdin.read()\n"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -240,7 +240,7 @@ def test_server_that_does_not_start_is_one_clear_error(
     monkeypatch: pytest.MonkeyPatch, script: str, said: str
 ) -> None:
     """A server that ends, or says nothing within the time, is a usage error."""
-    monkeypatch.setattr(demo, "_START", ("-c", script))
-    monkeypatch.setattr(demo, "_START_SECONDS", 5.0 if "3" in said else 0.3)
-    with pytest.raises(UsageError, match=said), demo.running_server():
+    monkeypatch.setattr(demo_process, "_START", ("-c", script))
+    monkeypatch.setattr(demo_process, "_START_SECONDS", 5.0 if "3" in said else 0.3)
+    with pytest.raises(UsageError, match=said), demo_process.running_server():
         pytest.fail("no server runs")

@@ -20,11 +20,11 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from parascrape import demo
-from parascrape.demo.dice import Dice
-from parascrape.demo.prose import Writer, sections
-from parascrape.demo.route import Route
-from parascrape.demo.site import HOSTS, expected, listing, routes
+from parascrape.loopback import demo_process
+from parascrape.loopback.demo.dice import Dice
+from parascrape.loopback.demo.prose import Writer, sections
+from parascrape.loopback.demo.route import Route
+from parascrape.loopback.demo.site import HOSTS, expected, listing, routes
 from parascrape.web.text import decode
 
 URLS = Path(__file__).parents[1] / "urls"
@@ -37,7 +37,7 @@ print(sha256(repr(listing()).encode() + b"".join(route.body() for route in route
 
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[list[str]]:
-    with demo.running_server() as found:
+    with demo_process.running_server() as found:
         yield found
 
 
@@ -137,7 +137,7 @@ def test_windows_1252_page_has_bytes_that_are_no_utf8() -> None:
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_no_sentence_has_an_unfilled_slot(language: str) -> None:
     """Every template of every topic fills, and Japanese ones are within EUC-JP."""
-    folder = Path(demo.__file__).parent / "text" / language
+    folder = Path(demo_process.__file__).parent / "text" / language
     for topic in sorted(path.stem for path in folder.glob("*.txt")):
         writer = Writer(language, topic if topic != "common" else "town", Dice(topic))
         for templates in sections(language, topic).values():
@@ -195,7 +195,7 @@ def test_listing_keeps_to_robots_txt(hosts: list[str]) -> None:
 
 def test_running_site_gives_the_listing_as_urls() -> None:
     """Whole URLs in the listing's order, and the server is gone afterwards."""
-    with demo.running_site() as urls:
+    with demo_process.running_site() as urls:
         assert [urlsplit(url).path for url in urls] == [urlsplit(path).path for _, path in listing()]
         assert page(urls[0])[0].status == 200
     with pytest.raises(ConnectionRefusedError):

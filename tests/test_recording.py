@@ -11,8 +11,8 @@ from warcio.archiveiterator import ArchiveIterator
 
 from parascrape import Settings
 from parascrape.errors import OutputError, UsageError
-from parascrape.twin import Exchange, read_recording, record
-from parascrape.twin.warc import load_library
+from parascrape.loopback import Exchange, read_recording, record
+from parascrape.loopback.replay.warc import load_library
 from parascrape.web.urls import Entry
 from tests.harvests import make
 from tests.site import HTML, Site

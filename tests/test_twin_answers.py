@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from parascrape.errors import UsageError
-from parascrape.twin import Exchange, Recording, Seconds, Twin, serve_twin
-from parascrape.twin.answers import Answers, parse_request
-from parascrape.twin.exchange import closes, needs_close, split_lines
-from parascrape.twin.redaction import redact_reply, redact_request
-from parascrape.twin.wire import MAX_HEAD
+from parascrape.loopback import Exchange, Recording, Seconds, Twin, serve_twin
+from parascrape.loopback.connection import MAX_HEAD
+from parascrape.loopback.replay.answers import Answers, parse_request
+from parascrape.loopback.replay.exchange import closes, needs_close, split_lines
+from parascrape.loopback.replay.redaction import redact_reply, redact_request
 from tests.twins import answer, write_recording
 
 URL = "http://shop.example/a"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parascrape.twin.meter import Meter, Stats
+from parascrape.loopback.replay.load import Meter, Stats
 
 
 class Clocks:

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parascrape.errors import UsageError
-from parascrape.twin import read_recording, serve_twin
-from parascrape.twin.foreign import to_exchange, unchunk
-from parascrape.twin.warc import to_metadata
+from parascrape.loopback import read_recording, serve_twin
+from parascrape.loopback.replay.foreign import to_exchange, unchunk
+from parascrape.loopback.replay.warc import to_metadata
 from tests.harvests import make
 from tests.twins import answer, harvest, warc_record, write_recording
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from parascrape.errors import UsageError
-from parascrape.twin import read_recording, serve_twin
+from parascrape.loopback import read_recording, serve_twin
 from tests.harvests import MODES, make
 from tests.site import Site
 from tests.twins import answer, closed_port, harvest, make_recording, write_recording
@@ -117,7 +117,7 @@ def test_the_twin_ends_with_what_started_it(tmp_path: Path) -> None:
     """A process that is killed leaves no server behind: its end of the pipe closes."""
     path = write_recording([answer("http://shop.example/a")], tmp_path / "one.warc.gz")
     script = (
-        "import sys, os, signal\nfrom parascrape.twin import serve_twin\n"
+        "import sys, os, signal\nfrom parascrape.loopback import serve_twin\n"
         f"with serve_twin({str(path)!r}) as twin:\n"
         "    print(twin.pid, flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )

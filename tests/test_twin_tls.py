@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import trustme
 
-from parascrape.twin import Exchange, read_recording, serve_twin
-from parascrape.twin.certificates import Authority, fault_of
-from parascrape.twin.reading import Recording
-from parascrape.twin.routes import Ports, make_connect_to, tls_faults
+from parascrape.loopback import Exchange, read_recording, serve_twin
+from parascrape.loopback.replay.certificates import Authority, fault_of
+from parascrape.loopback.replay.recording import Recording
+from parascrape.loopback.replay.routes import Ports, make_connect_to, tls_faults
 from tests.harvests import MODES, make
 from tests.site import Site
 from tests.twins import answer, harvest, make_recording, write_recording

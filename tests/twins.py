@@ -11,8 +11,8 @@ from typing import Any
 from zlib import crc32
 
 from parascrape import Settings, crawl
-from parascrape.twin import Exchange, Recorded, Twin, read_recording, record
-from parascrape.twin.warc import ExchangeWriter
+from parascrape.loopback import Exchange, Recorded, Twin, read_recording, record
+from parascrape.loopback.replay.warc import ExchangeWriter
 from parascrape.web.urls import Entry
 
 VOLATILE = ("fetched_at", "elapsed", "fetch_seconds")

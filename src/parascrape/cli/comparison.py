@@ -26,10 +26,10 @@ from parascrape.comparison.strategies import (
 )
 from parascrape.errors import OutputError, UsageError
 from parascrape.files import lists
+from parascrape.loopback import serve_twin
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings, available_cpus
 from parascrape.system.folders import temporary_folder
-from parascrape.twin import serve_twin
 from parascrape.web.text import printable
 
 __all__ = ["Ask", "parse_time", "run_comparison", "run_verification"]

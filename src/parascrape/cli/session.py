@@ -97,8 +97,8 @@ def run_lists(  # noqa: PLR0913
 
 def run_demo(settings: Settings, display: Display, *, output: str, limit: int) -> int:
     """The exit status of the demo: 0 when what failed is what the site intends to fail."""
-    from parascrape.demo import running_site
-    from parascrape.demo.site import expected
+    from parascrape.loopback.demo.site import expected
+    from parascrape.loopback.demo_process import running_site
 
     _check_limit(limit)
     with running_site() as site:

@@ -9,9 +9,9 @@ from typing import NamedTuple, Protocol
 
 from parascrape.comparison.sampling import Sample, sample_entries
 from parascrape.errors import UsageError
+from parascrape.loopback import Recording, Stats, read_recording, record
+from parascrape.loopback.replay.exchange import Seconds
 from parascrape.settings import Settings
-from parascrape.twin import Recording, Stats, read_recording, record
-from parascrape.twin.exchange import Seconds
 from parascrape.web.text import printable
 from parascrape.web.urls import Entry
 
@@ -19,7 +19,7 @@ __all__ = ["Network", "Recorded", "count_of", "mean_seconds", "open_recording"]
 
 
 class Network(Protocol):
-    """Who answers the runs, as `parascrape.twin.Twin` does; ``pid`` is its process on this machine."""
+    """Who answers the runs, as `parascrape.loopback.Twin` does; ``pid`` is its process on this machine."""
 
     pid: int
     connect_to: str

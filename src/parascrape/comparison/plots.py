@@ -13,7 +13,7 @@ from parascrape.comparison.comparing import Comparison
 from parascrape.comparison.figures import Figures
 from parascrape.comparison.shares import PARTS, share_out
 from parascrape.errors import UsageError
-from parascrape.twin.exchange import Seconds
+from parascrape.loopback.replay.exchange import Seconds
 
 __all__ = ["Plot", "draw_plots", "require_plots"]
 

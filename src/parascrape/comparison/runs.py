@@ -22,7 +22,7 @@ from parascrape.comparison.strategies import Strategy
 from parascrape.errors import ParascrapeError
 from parascrape.harvesting.splits import read_split
 from parascrape.harvesting.timings import TimeSplit
-from parascrape.twin import Stats
+from parascrape.loopback import Stats
 from parascrape.web.text import printable
 
 __all__ = ["HostLoad", "Plan", "Result", "Run", "read_result", "run_all", "run_once"]

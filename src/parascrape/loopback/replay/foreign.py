@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from parascrape.errors import InvalidUrl
-from parascrape.twin.exchange import Exchange
+from parascrape.loopback.replay.exchange import Exchange
 from parascrape.web import urls
 
 __all__ = ["to_exchange", "unchunk"]

@@ -12,8 +12,8 @@ import pycurl
 from parascrape.errors import ConnectError, DnsError, FetchError, ProxyFailed, TlsError
 from parascrape.fetch.curl_errors import raise_for
 from parascrape.fetch.handles import refused_address
-from parascrape.twin.exchange import Ending, Exchange, Seconds, split_lines
-from parascrape.twin.redaction import redact_reply, redact_request
+from parascrape.loopback.replay.exchange import Ending, Exchange, Seconds, split_lines
+from parascrape.loopback.replay.redaction import redact_reply, redact_request
 
 __all__ = ["TransferWitness"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from html import escape
 
-from parascrape.demo.dice import Dice
-from parascrape.demo.layout import Sheet, document, elements, link, table
-from parascrape.demo.prose import Writer
-from parascrape.demo.route import SIZES, Route
+from parascrape.loopback.demo.dice import Dice
+from parascrape.loopback.demo.layout import Sheet, document, elements, link, table
+from parascrape.loopback.demo.prose import Writer
+from parascrape.loopback.demo.route import SIZES, Route
 
 __all__ = ["routes"]
 

@@ -6,10 +6,10 @@ import json
 from functools import partial
 from typing import Any
 
-from parascrape.demo.dice import Dice
-from parascrape.demo.layout import Sheet, document, elements
-from parascrape.demo.prose import Writer
-from parascrape.demo.route import Route
+from parascrape.loopback.demo.dice import Dice
+from parascrape.loopback.demo.layout import Sheet, document, elements
+from parascrape.loopback.demo.prose import Writer
+from parascrape.loopback.demo.route import Route
 
 __all__ = ["ROBOTS", "routes"]
 

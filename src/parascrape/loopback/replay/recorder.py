@@ -19,9 +19,9 @@ from parascrape.fetch.robots import fetch_robots
 from parascrape.frontier import Frontier, Visit
 from parascrape.frontier.manners import key_of, politeness_of
 from parascrape.frontier.politeness import Politeness, Report
+from parascrape.loopback.replay.exchange import Exchange
+from parascrape.loopback.replay.warc import ExchangeWriter, load_library
 from parascrape.settings import Settings
-from parascrape.twin.exchange import Exchange
-from parascrape.twin.warc import ExchangeWriter, load_library
 from parascrape.web import urls
 from parascrape.web.robots import Rules
 from parascrape.web.urls import Entry
@@ -202,7 +202,7 @@ def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
     """One page of the list, in a thread."""
     from parascrape.fetch.adapter import leave, witnessed
     from parascrape.fetch.client import fetch
-    from parascrape.twin.witness import TransferWitness
+    from parascrape.loopback.replay.witness import TransferWitness
 
     witness = TransferWitness()
     meta: Any = {}
@@ -226,7 +226,7 @@ def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
 def _fetch_rules(origin: str, settings: Settings) -> _Fetched:
     """One robots.txt, in a thread."""
     from parascrape.fetch.adapter import leave, witnessed
-    from parascrape.twin.witness import TransferWitness
+    from parascrape.loopback.replay.witness import TransferWitness
 
     witness = TransferWitness()
     try:

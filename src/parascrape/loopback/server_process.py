@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.errors import UsageError
+from parascrape.loopback.replay.load import Stats
 from parascrape.system.folders import temporary_folder
-from parascrape.twin.meter import Stats
 
 __all__ = ["Twin", "serve_twin"]
 
@@ -25,7 +25,7 @@ _END_SECONDS = 2.0
 _START = (
     "-P",
     "-c",
-    "import sys; sys.path.append(sys.argv.pop(1)); from parascrape.twin.server import main; main()",
+    "import sys; sys.path.append(sys.argv.pop(1)); from parascrape.loopback.replay.server import main; main()",
     str(Path(__file__).parents[2]),
 )
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.twin.exchange import ENDINGS, Exchange
-from parascrape.twin.foreign import to_exchange
-from parascrape.twin.warc import from_metadata, load_library
+from parascrape.loopback.replay.exchange import ENDINGS, Exchange
+from parascrape.loopback.replay.foreign import to_exchange
+from parascrape.loopback.replay.warc import from_metadata, load_library
 from parascrape.web import urls
 from parascrape.web.text import printable
 

@@ -1,6 +1,6 @@
 """The demo site's server: one process, an address and a port for each host, until stdin closes.
 
-``python -m parascrape.demo.server`` prints one line of JSON, ``{"hosts": ["http://127.0.0.1:4001", ...]}``,
+``python -m parascrape.loopback.demo.server`` prints one line of JSON, ``{"hosts": ["http://127.0.0.1:4001", ...]}``,
 when every host listens. It ends when its stdin ends, so it never outlives the process that started it.
 """
 
@@ -17,9 +17,9 @@ import threading
 from functools import partial
 from typing import Any
 
-from parascrape.demo.answers import Answers
-from parascrape.demo.site import HOSTS, listing, routes
-from parascrape.demo.wire import Connection
+from parascrape.loopback.demo.answers import Answers
+from parascrape.loopback.demo.server_connection import Connection
+from parascrape.loopback.demo.site import HOSTS, listing, routes
 
 __all__ = ["BACKLOG", "listen", "main", "serve"]
 

@@ -10,7 +10,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from parascrape.demo.dice import Dice
+from parascrape.loopback.demo.dice import Dice
 
 __all__ = ["Writer", "sections"]
 

@@ -7,8 +7,8 @@ from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
 
-from parascrape.demo.route import Route
-from parascrape.demo.site import routes
+from parascrape.loopback.demo.route import Route
+from parascrape.loopback.demo.site import routes
 
 __all__ = ["Answer", "Answers", "refusal"]
 

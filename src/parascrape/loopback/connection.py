@@ -6,8 +6,8 @@ import asyncio
 import socket
 import struct
 
-from parascrape.twin.answers import Answer, Answers
-from parascrape.twin.meter import Meter
+from parascrape.loopback.replay.answers import Answer, Answers
+from parascrape.loopback.replay.load import Meter
 
 __all__ = ["MAX_HEAD", "Connection"]
 

@@ -16,8 +16,8 @@ from types import ModuleType
 from typing import Any, BinaryIO
 
 from parascrape.errors import UsageError
+from parascrape.loopback.replay.exchange import Ending, Exchange, Seconds
 from parascrape.settings import VERSION
-from parascrape.twin.exchange import Ending, Exchange, Seconds
 
 __all__ = ["METADATA_TYPE", "ExchangeWriter", "from_metadata", "load_library", "to_metadata"]
 

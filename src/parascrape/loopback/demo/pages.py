@@ -7,11 +7,11 @@ from datetime import date, timedelta
 from functools import partial
 from html import escape
 
-from parascrape.demo.charset import charset
-from parascrape.demo.dice import Dice
-from parascrape.demo.layout import Sheet, document, elements, link
-from parascrape.demo.prose import Writer
-from parascrape.demo.route import SIZES, Route
+from parascrape.loopback.demo.charset import charset
+from parascrape.loopback.demo.dice import Dice
+from parascrape.loopback.demo.layout import Sheet, document, elements, link
+from parascrape.loopback.demo.prose import Writer
+from parascrape.loopback.demo.route import SIZES, Route
 
 __all__ = ["Paper", "routes"]
 

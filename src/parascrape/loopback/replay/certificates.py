@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
-from parascrape.twin.warc import load_library
+from parascrape.loopback.replay.warc import load_library
 
 __all__ = ["Authority", "fault_of"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from functools import lru_cache, partial
 
-from parascrape.demo import forum, manual, newspaper, shop, trouble
-from parascrape.demo.newspaper import Paper
-from parascrape.demo.route import Route
+from parascrape.loopback.demo import faults, forum, manual, pages, shop
+from parascrape.loopback.demo.pages import Paper
+from parascrape.loopback.demo.route import Route
 
 __all__ = ["HOSTS", "expected", "listing", "routes"]
 
@@ -51,14 +51,14 @@ _PAPERS = (
         articles=30,
     ),
 )
-_ROBOTS = {3: forum.ROBOTS, 7: trouble.ROBOTS}
+_ROBOTS = {3: forum.ROBOTS, 7: faults.ROBOTS}
 
 
 @lru_cache(maxsize=1)
 def routes() -> dict[tuple[int, str], Route]:
     """Every route of every host, robots.txt and the unlisted ones too, by host and path."""
-    found = [route for paper in _PAPERS for route in newspaper.routes(paper)]
-    found += shop.routes(1) + manual.routes(2) + forum.routes(3) + trouble.routes(7)
+    found = [route for paper in _PAPERS for route in pages.routes(paper)]
+    found += shop.routes(1) + manual.routes(2) + forum.routes(3) + faults.routes(7)
     found += [_robots(host) for host in range(HOSTS)]
     return {(route.host, route.path): route for route in found}
 

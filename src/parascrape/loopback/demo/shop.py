@@ -6,10 +6,10 @@ from functools import partial
 from html import escape
 from typing import NamedTuple
 
-from parascrape.demo.dice import Dice
-from parascrape.demo.layout import Sheet, document, elements, link, table
-from parascrape.demo.prose import Writer
-from parascrape.demo.route import Route
+from parascrape.loopback.demo.dice import Dice
+from parascrape.loopback.demo.layout import Sheet, document, elements, link, table
+from parascrape.loopback.demo.prose import Writer
+from parascrape.loopback.demo.route import Route
 
 __all__ = ["PRODUCTS", "SHELVES", "routes"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Literal, NamedTuple
 
-from parascrape.twin.exchange import Ending, Exchange, closes
-from parascrape.twin.reading import Recording
+from parascrape.loopback.replay.exchange import Ending, Exchange, closes
+from parascrape.loopback.replay.recording import Recording
 from parascrape.web.urls import host_key
 
 __all__ = ["Answer", "Answers", "Asked", "parse_request"]

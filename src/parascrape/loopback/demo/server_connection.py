@@ -7,7 +7,7 @@ import time
 from email.utils import formatdate
 from typing import NamedTuple
 
-from parascrape.demo.answers import Answer, Answers, refusal
+from parascrape.loopback.demo.answers import Answer, Answers, refusal
 
 __all__ = ["MAX_HEAD", "Connection", "Request", "parse_request"]
 

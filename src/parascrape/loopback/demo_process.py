@@ -1,6 +1,6 @@
 """The demo: a bundled site on loopback, served by a process of its own.
 
-``running_site`` starts and ends it; `parascrape.demo.site` says what it holds and what to expect.
+``running_site`` starts and ends it; `parascrape.loopback.demo.site` says what it holds and what to expect.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _END_SECONDS = 2.0
 _START = (
     "-P",
     "-c",
-    "import sys; sys.path.append(sys.argv[1]); from parascrape.demo.server import main; main()",
+    "import sys; sys.path.append(sys.argv[1]); from parascrape.loopback.demo.server import main; main()",
     str(Path(__file__).parents[2]),
 )
 
@@ -36,7 +36,7 @@ def running_site() -> Iterator[list[str]]:
     Raises:
         UsageError: the server did not start within ten seconds.
     """
-    from parascrape.demo.site import listing
+    from parascrape.loopback.demo.site import listing
 
     with running_server() as hosts:
         yield [hosts[host] + path for host, path in listing()]

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.errors import UsageError
-from parascrape.twin.answers import Answers
-from parascrape.twin.certificates import Authority
-from parascrape.twin.meter import Meter
-from parascrape.twin.reading import Recording, read_recording
-from parascrape.twin.routes import Ports, host_of, make_connect_to, origins_of, tls_faults
-from parascrape.twin.wire import Connection
+from parascrape.loopback.connection import Connection
+from parascrape.loopback.replay.answers import Answers
+from parascrape.loopback.replay.certificates import Authority
+from parascrape.loopback.replay.load import Meter
+from parascrape.loopback.replay.recording import Recording, read_recording
+from parascrape.loopback.replay.routes import Ports, host_of, make_connect_to, origins_of, tls_faults
 
 __all__ = ["BACKLOG", "main"]
 

@@ -9,11 +9,11 @@ these instead. Needs the extra ``compare``.
 
 from __future__ import annotations
 
-from parascrape.twin.exchange import Exchange, Seconds
-from parascrape.twin.meter import Stats
-from parascrape.twin.reading import Recording, read_recording
-from parascrape.twin.recorder import Recorded, record
-from parascrape.twin.serving import Twin, serve_twin
+from parascrape.loopback.replay.exchange import Exchange, Seconds
+from parascrape.loopback.replay.load import Stats
+from parascrape.loopback.replay.recorder import Recorded, record
+from parascrape.loopback.replay.recording import Recording, read_recording
+from parascrape.loopback.server_process import Twin, serve_twin
 
 __all__ = [
     "Exchange",

@@ -1,0 +1,1 @@
+"""Recorded sites, replayed on loopback."""
