@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.comparison.bounds import Limits
-from parascrape.comparison.comparing import Comparison, Disagreement
-from parascrape.comparison.figures import Figures
-from parascrape.comparison.measuring import Measured
+from parascrape.comparison.comparison import Comparison, Disagreement
+from parascrape.comparison.measure import Measured
 from parascrape.comparison.network import Recorded
 from parascrape.comparison.runs import HostLoad, Result, Run
-from parascrape.comparison.sampling import Sample
+from parascrape.comparison.sample import Sample
 from parascrape.comparison.stages import Stages
+from parascrape.comparison.statistics import Figures
 from parascrape.comparison.strategies import Strategy, parse_strategies
 from parascrape.comparison.verdict import give_verdict
 from parascrape.harvesting.timings import TimeSplit

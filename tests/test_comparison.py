@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.comparison import harvest_options
-from parascrape.comparison.figures import chance, clearly_faster, rank, summarise_runs
-from parascrape.comparison.harvest_options import NOT_PASSED, options_of, shown_command
-from parascrape.comparison.sampling import URL_COLUMN, host_of, sample_entries, write_list
+from parascrape.comparison import command_line
+from parascrape.comparison.command_line import NOT_PASSED, options_of, shown_command
+from parascrape.comparison.sample import URL_COLUMN, host_of, sample_entries, write_list
+from parascrape.comparison.statistics import chance, clearly_faster, rank, summarise_runs
 from parascrape.comparison.strategies import checking_strategies, default_strategies, parse_strategies
 from parascrape.errors import UsageError
 from parascrape.files.lists import read_lists
@@ -221,7 +221,7 @@ def test_what_the_system_does_not_tell_is_unknown() -> None:
 def test_every_setting_is_passed_on_or_said_not_to_be() -> None:
     """A new one is thought of before this can pass."""
     tables = ("_VALUES", "_SWITCHES", "_IDENTITY", "_PAIRS")
-    passed = {name for table in tables for name in getattr(harvest_options, table)}
+    passed = {name for table in tables for name in getattr(command_line, table)}
     passed |= {"select", "worker_bytes"}
     assert passed | NOT_PASSED == {field.name for field in fields(Settings)}
     assert not passed & NOT_PASSED

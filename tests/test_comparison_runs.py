@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from parascrape.comparison.runs import Plan, run_all
-from parascrape.comparison.sampling import write_list
+from parascrape.comparison.sample import write_list
 from parascrape.comparison.stages import Stages, run_stages
 from parascrape.comparison.strategies import parse_strategies
 from parascrape.settings import Settings
@@ -37,7 +37,7 @@ subprocess.Popen([sys.executable, "-c", "x = bytearray(60_000_000)\\nfor _ in ra
 
 def measure(code: str) -> dict[str, Any]:
     """What a run of Python code took."""
-    command = [sys.executable, "-m", "parascrape.comparison.measuring", "0", sys.executable, "-c", code]
+    command = [sys.executable, "-m", "parascrape.comparison.measure", "0", sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, env=ENVIRONMENT, timeout=60, check=True)
     measured: dict[str, Any] = json.loads(done.stdout)
     return measured

@@ -8,7 +8,7 @@ import pytest
 
 from parascrape.comparison.bounds import Limits
 from parascrape.comparison.laps import count_laps
-from parascrape.comparison.sampling import Sample
+from parascrape.comparison.sample import Sample
 from parascrape.comparison.shares import PARTS, milliseconds_a_page, share_out
 from parascrape.comparison.stages import Stages
 from parascrape.errors import OutputError

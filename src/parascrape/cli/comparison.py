@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 from parascrape.cli.comparison_table import show_comparison, show_disagreements
 from parascrape.comparison.as_json import as_data
-from parascrape.comparison.comparing import Comparison, Grid, compare
-from parascrape.comparison.harvest_options import shown_command
+from parascrape.comparison.command_line import shown_command
+from parascrape.comparison.comparison import Comparison, Grid, compare
 from parascrape.comparison.network import count_of, open_recording
-from parascrape.comparison.page import make_page
 from parascrape.comparison.plots import require_plots
-from parascrape.comparison.sampling import Sample
+from parascrape.comparison.report import make_page
+from parascrape.comparison.sample import Sample
 from parascrape.comparison.strategies import (
     checking_strategies,
     default_strategies,

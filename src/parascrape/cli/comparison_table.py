@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from parascrape.comparison.comparing import Comparison, Disagreement
+from parascrape.comparison.comparison import Comparison, Disagreement
 from parascrape.comparison.differences import describe
-from parascrape.comparison.page import COLUMNS, row_of
+from parascrape.comparison.report import COLUMNS, row_of
 
 __all__ = ["show_comparison", "show_disagreements"]
 

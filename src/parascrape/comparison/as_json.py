@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from parascrape.comparison.comparing import Comparison, Disagreement
-from parascrape.comparison.figures import Figures
+from parascrape.comparison.comparison import Comparison, Disagreement
 from parascrape.comparison.runs import Run
 from parascrape.comparison.shares import milliseconds_a_page, share_out
+from parascrape.comparison.statistics import Figures
 from parascrape.settings import VERSION, available_cpus
 from parascrape.web.text import printable
 

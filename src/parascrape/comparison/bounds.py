@@ -22,8 +22,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from parascrape.comparison.figures import Figures
 from parascrape.comparison.stages import Stages
+from parascrape.comparison.statistics import Figures
 
 __all__ = ["Bound", "Limits", "cpu_share", "find_bound", "measure_bounds"]
 

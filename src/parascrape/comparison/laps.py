@@ -10,7 +10,7 @@ import math
 from collections import Counter
 
 from parascrape.comparison.bounds import Limits
-from parascrape.comparison.sampling import Sample, host_of
+from parascrape.comparison.sample import Sample, host_of
 from parascrape.comparison.stages import Stages
 
 __all__ = ["count_laps"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from parascrape.comparison.sampling import Sample, sample_entries
+from parascrape.comparison.sample import Sample, sample_entries
 from parascrape.errors import UsageError
 from parascrape.loopback import Recording, Stats, read_recording, record
 from parascrape.loopback.replay.exchange import Seconds

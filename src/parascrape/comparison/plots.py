@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from parascrape.comparison.bounds import cpu_share
-from parascrape.comparison.comparing import Comparison
-from parascrape.comparison.figures import Figures
+from parascrape.comparison.comparison import Comparison
 from parascrape.comparison.shares import PARTS, share_out
+from parascrape.comparison.statistics import Figures
 from parascrape.errors import UsageError
 from parascrape.loopback.replay.exchange import Seconds
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parascrape import records
-from parascrape.comparison.measuring import Measured
+from parascrape.comparison.measure import Measured
 from parascrape.comparison.network import Network
-from parascrape.comparison.sampling import URL_COLUMN, host_of
+from parascrape.comparison.sample import URL_COLUMN, host_of
 from parascrape.comparison.strategies import Strategy
 from parascrape.errors import ParascrapeError
 from parascrape.harvesting.splits import read_split
@@ -137,7 +137,7 @@ def run_once(plan: Plan, strategy: Strategy, output: Path) -> Run:
     network = plan.network
     if network:
         network.reset()
-    command = [sys.executable, "-m", "parascrape.comparison.measuring", str(network.pid if network else 0)]
+    command = [sys.executable, "-m", "parascrape.comparison.measure", str(network.pid if network else 0)]
     with _started([*command, *plan.command(strategy, output)]) as process:
         answer, trouble = process.communicate()
     try:

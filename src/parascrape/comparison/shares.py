@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parascrape.comparison.figures import Figures
+from parascrape.comparison.statistics import Figures
 from parascrape.harvesting.splits import STAGES
 
 __all__ = ["PARTS", "milliseconds_a_page", "share_out"]

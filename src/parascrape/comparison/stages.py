@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parascrape import records
-from parascrape.comparison.sampling import URL_COLUMN
+from parascrape.comparison.sample import URL_COLUMN
 from parascrape.errors import ParascrapeError
 from parascrape.files.lists import read_lists
 from parascrape.scrapers import scraper_for

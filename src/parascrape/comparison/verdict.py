@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from parascrape.comparison.bounds import Bound, Limits, cpu_share, find_bound, measure_bounds
-from parascrape.comparison.figures import Figures, chance, rank
 from parascrape.comparison.stages import Stages
+from parascrape.comparison.statistics import Figures, chance, rank
 from parascrape.settings import Mode
 from parascrape.web.text import printable
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from parascrape.comparison.as_json import machine
-from parascrape.comparison.comparing import Comparison, Disagreement
+from parascrape.comparison.comparison import Comparison, Disagreement
 from parascrape.comparison.differences import describe
-from parascrape.comparison.figures import Figures
 from parascrape.comparison.network import count_of
 from parascrape.comparison.plots import Plot, draw_plots
 from parascrape.comparison.shares import milliseconds_a_page
+from parascrape.comparison.statistics import Figures
 from parascrape.comparison.verdict import span, times
 from parascrape.harvesting.splits import STAGES
 from parascrape.settings import VERSION

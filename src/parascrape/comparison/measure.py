@@ -1,4 +1,4 @@
-"""One measured run of a command: ``python -m parascrape.comparison.measuring PROCESS COMMAND...``.
+"""One measured run of a command: ``python -m parascrape.comparison.measure PROCESS COMMAND...``.
 
 Prints one JSON object, see `Measured`. It is a process of its own so that the count is whole: on Linux it
 is a subreaper (prctl(2)), so what the command leaves behind becomes its child, and RUSAGE_CHILDREN holds the

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from parascrape.comparison.bounds import Limits
+from parascrape.comparison.command_line import options_of
 from parascrape.comparison.differences import Difference, compare_outputs
-from parascrape.comparison.figures import Figures, summarise_runs
-from parascrape.comparison.harvest_options import options_of
 from parascrape.comparison.laps import count_laps
 from parascrape.comparison.network import Network, Recorded
 from parascrape.comparison.runs import Plan, Run, run_all
-from parascrape.comparison.sampling import Sample, write_list
+from parascrape.comparison.sample import Sample, write_list
 from parascrape.comparison.stages import Stages, run_stages
+from parascrape.comparison.statistics import Figures, summarise_runs
 from parascrape.comparison.strategies import Strategy
 from parascrape.comparison.verdict import Verdict, give_verdict
 from parascrape.settings import Settings, available_cpus
