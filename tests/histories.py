@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from parascrape.history import History, Summary
+from parascrape.jobs.history import History
+from parascrape.jobs.summary import Summary
 
 __all__ = ["NOON", "Clock", "run_job", "summary"]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import orjson
 
-from parascrape.history import History, history_path
+from parascrape.jobs.history import History, history_path
 from parascrape.jobs.run import Tools, run_job
 from parascrape.system import sqlite
 from tests.jobs import NEWS, make_jobs

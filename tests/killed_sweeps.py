@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from parascrape.history import History
+from parascrape.jobs.history import History
 from parascrape.jobs.retention import Policy
 from parascrape.jobs.sweep import sweep
 from parascrape.system import sqlite

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from parascrape.cli import run
-from parascrape.cli.comparison import parse_time
+from parascrape.cli.compare_run import parse_time
 from parascrape.errors import UsageError
 from parascrape.frontier.host_store import default_path
 from tests.command import ENVIRONMENT, children, finish, lives, start_scrape, until

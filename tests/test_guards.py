@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parascrape.errors import UsageError
-from parascrape.history import Changes, Summary
 from parascrape.jobs.guards import FEWEST_RUNS, Guards
+from parascrape.jobs.summary import Changes, Summary
 from parascrape.system.quantities import parse_duration, parse_share, parse_size, percent
 from tests.histories import summary
 

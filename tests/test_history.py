@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.history import Changes, History, Summary, history_path
-from parascrape.jobs.summary import OUTCOMES
+from parascrape.jobs.history import History, history_path
+from parascrape.jobs.summary import OUTCOMES, Changes, Summary
 from parascrape.system.processes import is_alive, process_mark
 from tests.histories import NOON, Clock, run_job, summary
 

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parascrape.cli import run
-from parascrape.history import Changes, History, history_path
-from parascrape.history.sparklines import BLOCKS, PLAIN, bars_for, sparkline
+from parascrape.cli.sparkline import BLOCKS, PLAIN, bars_for, sparkline
 from parascrape.jobs.bars import COLOURS
+from parascrape.jobs.history import History, history_path
 from parascrape.jobs.history_page import make_page
-from parascrape.jobs.summary import OUTCOMES
+from parascrape.jobs.summary import OUTCOMES, Changes
 from parascrape.jobs.wording import COLUMNS, cells_of
 from tests.histories import NOON, Clock, summary
 

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parascrape.errors import UsageError
-from parascrape.history import Summary, summarise_output
 from parascrape.jobs import output_stats as module
+from parascrape.jobs.output_stats import summarise_output
+from parascrape.jobs.summary import Summary
 from parascrape.records import encode
 from tests.histories import NOON
 

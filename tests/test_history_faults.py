@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.history import History
+from parascrape.jobs.history import History
 from parascrape.system import sqlite as module
 from parascrape.system.sqlite import APPLICATION, MIGRATIONS, Database
 from tests.histories import Clock, run_job, summary

@@ -15,9 +15,9 @@ import orjson
 import pytest
 
 from parascrape.errors import OutputBusy, OutputError
-from parascrape.history import History, history_path
 from parascrape.jobs import JobFile
 from parascrape.jobs import run as job_run
+from parascrape.jobs.history import History, history_path
 from parascrape.jobs.paths import Places
 from parascrape.jobs.run import Tools, run_job
 from parascrape.jobs.run_state import Finished

@@ -13,12 +13,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from parascrape.errors import UsageError
-from parascrape.history import Changes, Summary
 from parascrape.jobs import Job
 from parascrape.jobs.hooks import run_hooks
 from parascrape.jobs.metrics import Sample, render, run_samples, scheduler_samples, write_metrics
 from parascrape.jobs.metrics_port import serve_metrics
 from parascrape.jobs.run_state import Finished
+from parascrape.jobs.summary import Changes, Summary
 
 AT = datetime(2026, 3, 1, 5, 0, tzinfo=UTC)
 SUMMARY = Summary(

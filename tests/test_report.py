@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape import report
+from parascrape.cli import report
+from parascrape.cli.report import Tally, make_progress, summarise
 from parascrape.files.outcomes import Outcome
-from parascrape.report import Tally, make_progress, summarise
 
 GOOD = Outcome(b"", 1, "", bytes=1000, fetch_seconds=0.5, scrape_seconds=0.25)
 LISTING = Outcome(b"", 40, "", bytes=2000, fetch_seconds=0.5, scrape_seconds=0.75)

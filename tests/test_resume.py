@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from parascrape.cli import run
-from parascrape.cli.session import left_to_do
+from parascrape.cli.report import Tally
+from parascrape.cli.run import left_to_do
 from parascrape.files.ledger import entry_key, read_ledger, read_pages
 from parascrape.files.lists import read_lists
 from parascrape.files.sink import JsonlSink, System
 from parascrape.harvesting.harvests import harvest
-from parascrape.report import Tally
 from tests.command import RUDE, finish, read_records, start_scrape, until
 from tests.site import Site
 
@@ -207,7 +207,7 @@ def test_a_count_that_does_not_add_up_is_loud(
     site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """With --quiet too: a harvest that loses its last outcome, which ours must not."""
-    from parascrape.cli import session
+    from parascrape.cli import run as session
 
     def lossy(*arguments: Any, **options: Any) -> Any:
         yield from list(harvest(*arguments, **options))[:-1]

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parascrape.errors import UsageError
-from parascrape.history import History
+from parascrape.jobs.history import History
 from parascrape.jobs.retention import Policy
 from parascrape.jobs.sweep import Swept, sweep
 from parascrape.system.locks import OutputLock

@@ -18,10 +18,10 @@ from parascrape.cli.compare import compare
 from parascrape.cli.crawl import crawl
 from parascrape.cli.demo import demo
 from parascrape.cli.diff import diff
+from parascrape.cli.harvest import lists
 from parascrape.cli.help import HarvestCommand, OneCommand
 from parascrape.cli.history import history
 from parascrape.cli.links_check import links_check
-from parascrape.cli.lists import lists
 from parascrape.cli.plan import plan
 from parascrape.cli.replay import replay
 from parascrape.cli.retry import retry

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from parascrape import records
-from parascrape.cli.logs import Display
-from parascrape.cli.session import Target, run_entries
+from parascrape.cli.logging import Display
+from parascrape.cli.report import Tally
+from parascrape.cli.run import Target, run_entries
 from parascrape.crawling.site_crawl import frontier_path
 from parascrape.errors import InvalidUrl, ParascrapeError, UsageError
 from parascrape.files.ledger import Ledger, PageLines, drop_pages, read_pages, sync_folder
 from parascrape.files.retry_list import Lists
 from parascrape.records import SKIPPED
-from parascrape.report import Tally
 from parascrape.settings import Settings
 from parascrape.web.urls import Entry, prepare
 

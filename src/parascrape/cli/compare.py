@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from parascrape.cli import options as opt
-from parascrape.cli.lists import Sources, UrlColumn
+from parascrape.cli.harvest import Sources, UrlColumn
 from parascrape.settings import USER_AGENT, Settings
 
 __all__ = ["Latency", "Recording", "SampleSize", "TimeScale", "compare"]
@@ -100,7 +100,7 @@ def compare(  # noqa: PLR0913 (one parameter an option is how Typer declares the
 
     Exit status: 0 all strategies gave the same records, 1 they did not or one failed, 2 wrong usage.
     """
-    from parascrape.cli.comparison import Ask, run_comparison
+    from parascrape.cli.compare_run import Ask, run_comparison
 
     settings = opt.make_settings(ctx.params)
     ask = Ask(tuple(sources), url_column, sample, recording=recording, time_scale=time_scale, latency=latency)

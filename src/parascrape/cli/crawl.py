@@ -146,8 +146,8 @@ def crawl(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
 ) -> None:
     """Fetch pages, and the pages they lead to, into a file of records."""
     settings = opt.make_settings(ctx.params)
-    from parascrape.cli.crawling import run_crawl
-    from parascrape.cli.logs import Display
+    from parascrape.cli.crawl_run import run_crawl
+    from parascrape.cli.logging import Display
 
     display = Display(quiet=quiet, verbose=verbose, log_file=log_file, profile=profile, log_json=log_json)
     raise typer.Exit(run_crawl(ctx.params, settings, display))

@@ -16,7 +16,7 @@ from parascrape.errors import OutputError, UsageError
 from parascrape.web.text import printable
 
 if TYPE_CHECKING:
-    from parascrape.history import Summary
+    from parascrape.jobs.summary import Summary
 
 __all__ = ["history"]
 
@@ -72,7 +72,7 @@ def history(job_file: JobFile, job: Job = None, last: Last = 20, json: Json = Fa
 
 def _history_of(job_file: str) -> Path:
     """The history's file, which may not be there yet. Raises UsageError where the job file is not either."""
-    from parascrape.history import history_path
+    from parascrape.jobs.history import history_path
 
     path = Path(job_file)
     found = path if path.suffix == ".sqlite3" else history_path(path)
@@ -83,7 +83,7 @@ def _history_of(job_file: str) -> Path:
 
 def _runs(path: Path, job: str | None, last: int) -> _Runs:
     """The runs of each job, newest first. Raises UsageError for a job whose name is another's misspelt."""
-    from parascrape.history import History
+    from parascrape.jobs.history import History
 
     kept = History(path)
     jobs = kept.jobs()
@@ -105,7 +105,7 @@ def _as_text(runs: _Runs) -> Iterator[str]:
 
 
 def _job_as_text(name: str, runs: Sequence[Summary]) -> Iterator[str]:
-    from parascrape.history.sparklines import bars_for, sparkline
+    from parascrape.cli.sparkline import bars_for, sparkline
     from parascrape.jobs.wording import COLUMNS, cells_of, explain
 
     bars = bars_for(getattr(sys.stdout, "encoding", None))

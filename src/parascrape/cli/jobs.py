@@ -11,8 +11,8 @@ from typing import Any, get_type_hints
 
 import typer
 
-from parascrape.cli.lists import lists
-from parascrape.cli.logs import log_line
+from parascrape.cli.harvest import lists
+from parascrape.cli.logging import log_line
 from parascrape.cli.options import make_settings
 from parascrape.errors import OutputBusy, OutputError, ParascrapeError, UsageError
 from parascrape.jobs import JobFile, OptionKind, read_jobs
@@ -82,8 +82,8 @@ def make_teller(*, log_json: bool) -> Callable[[str], object]:
 
 def run_all(file: JobFile, names: Sequence[str], *, quiet: bool, log_json: bool) -> int:
     """The exit status of running these jobs in turn: the highest; a signal ends the series."""
-    from parascrape.history import History, history_path
     from parascrape.jobs.child import Children
+    from parascrape.jobs.history import History, history_path
     from parascrape.jobs.run import Tools, run_job
 
     tell = make_teller(log_json=log_json)

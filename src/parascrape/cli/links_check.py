@@ -120,8 +120,8 @@ def links_check(  # noqa: PLR0913 (one parameter an option is how Typer declares
 def _run(chosen: Mapping[str, Any]) -> int:
     """The exit status of a check with these parameters of the command."""
     settings = opt.make_settings({**chosen, "select": ("title=title",)})
-    from parascrape.cli.crawling import run_crawl
-    from parascrape.cli.logs import Display
+    from parascrape.cli.crawl_run import run_crawl
+    from parascrape.cli.logging import Display
 
     display = Display(**{name: chosen[name] for name in ("quiet", "verbose", "log_file", "log_json")})
     output = _name_output(

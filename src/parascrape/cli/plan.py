@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from parascrape.cli import options as opt
-from parascrape.cli.lists import Sources, UrlColumn
+from parascrape.cli.harvest import Sources, UrlColumn
 from parascrape.cli.tables import (
     Json,
     Top,

@@ -6,10 +6,10 @@ import os
 import time
 from collections.abc import Callable
 
-from parascrape.cli.logs import Display
+from parascrape.cli.logging import Display
+from parascrape.cli.report import Progress, Tally
 from parascrape.harvesting.auto_mode import Observer
 from parascrape.harvesting.timings import TimeSplit
-from parascrape.report import Progress, Tally
 
 __all__ = ["machine_load", "observe", "profile_table", "timed", "write_profile"]
 

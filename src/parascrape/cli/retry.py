@@ -70,7 +70,7 @@ def retry(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     """
     settings = opt.make_settings(ctx.params)
     from parascrape.cli.again import run_again
-    from parascrape.cli.logs import Display
+    from parascrape.cli.logging import Display
 
     codes = [code for part in only.split(",") if (code := part.strip())]
     display = Display(quiet=quiet, verbose=verbose, log_file=log_file, profile=profile)

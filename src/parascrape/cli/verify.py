@@ -6,7 +6,7 @@ import typer
 
 from parascrape.cli import options as opt
 from parascrape.cli.compare import Recording, SampleSize
-from parascrape.cli.lists import Sources, UrlColumn
+from parascrape.cli.harvest import Sources, UrlColumn
 from parascrape.settings import USER_AGENT, Settings
 
 __all__ = ["verify"]
@@ -42,7 +42,7 @@ def verify(  # noqa: PLR0913 (one parameter an option is how Typer declares them
 
     Exit status: 0 they did, 1 they did not (the differences are shown), 2 wrong usage.
     """
-    from parascrape.cli.comparison import Ask, run_verification
+    from parascrape.cli.compare_run import Ask, run_verification
 
     settings = opt.make_settings(ctx.params)
     ask = Ask(tuple(sources), url_column, sample, recording=recording, quiet=quiet)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from parascrape.files.diff import write_changes
 from parascrape.files.page_diff import Change
-from parascrape.history import Changes
+from parascrape.jobs.summary import Changes
 
 __all__ = ["find_changes", "is_rewritten"]
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from parascrape.history import Summary
 from parascrape.jobs.paths import write_whole
+from parascrape.jobs.summary import Summary
 
 __all__ = ["Sample", "render", "run_samples", "scheduler_samples", "write_metrics"]
 

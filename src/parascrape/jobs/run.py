@@ -20,16 +20,18 @@ from typing import NamedTuple
 
 from parascrape.errors import OutputBusy, OutputError, ParascrapeError
 from parascrape.files.ledger import sync_folder
-from parascrape.history import History, Summary, summarise_output
 from parascrape.jobs.changed import find_changes
 from parascrape.jobs.guards import Guards
+from parascrape.jobs.history import History
 from parascrape.jobs.hooks import run_hooks
 from parascrape.jobs.jobfile import JobFile
 from parascrape.jobs.metrics import write_metrics
+from parascrape.jobs.output_stats import summarise_output
 from parascrape.jobs.paths import Places, beside
 from parascrape.jobs.retention import Policy
 from parascrape.jobs.run_state import Finished
 from parascrape.jobs.schema import Job
+from parascrape.jobs.summary import Summary
 from parascrape.jobs.sweep import sweep
 from parascrape.settings import VERSION
 from parascrape.system.locks import OutputLock

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from parascrape.history import Summary
 from parascrape.jobs.paths import beside, write_whole
+from parascrape.jobs.summary import Summary
 
 __all__ = ["Finished"]
 

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from parascrape.cli.logs import Display
-from parascrape.cli.session import Target, run_entries
+from parascrape.cli.logging import Display
+from parascrape.cli.report import Tally
+from parascrape.cli.run import Target, run_entries
 from parascrape.cli.tables import count
 from parascrape.crawling.limits import Plan, parse_budgets
 from parascrape.crawling.link_graph import check_graph, write_graph
@@ -28,7 +29,6 @@ from parascrape.crawling.store.url_store import Store
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.files import lists
 from parascrape.files.retry_list import Lists
-from parascrape.report import Tally
 from parascrape.settings import Settings
 from parascrape.system.quantities import parse_duration
 from parascrape.web.canonical import Identity

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from parascrape.cli.report import Progress
 from parascrape.errors import UsageError
-from parascrape.report import Progress
 from parascrape.web.text import printable
 from parascrape.web.urls import redact
 

@@ -84,7 +84,7 @@ def lists(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     settings = opt.make_settings(ctx.params)
     if max_age and not previous:
         raise UsageError("--max-age: name the earlier output with --previous")
-    from parascrape.cli.session import Display, Target, run_lists
+    from parascrape.cli.run import Display, Target, run_lists
 
     prepare = forget_retry if overwrite else _drop_failed if resume_failed else None
     target = Target(output, overwrite, prepare)

@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from parascrape.cli.logs import Display, logging_to, open_log
+from parascrape.cli.logging import Display, logging_to, open_log
 from parascrape.cli.profile import machine_load, observe, profile_table, timed, write_profile
+from parascrape.cli.report import Progress, Tally, make_progress, summarise
 from parascrape.cli.signals import Signals
 from parascrape.errors import OutputError, UsageError
 from parascrape.executors.guard import refuse_during_import
@@ -32,7 +33,6 @@ from parascrape.harvesting.auto_mode import Observer
 from parascrape.harvesting.bottleneck import Run, explain_bottleneck
 from parascrape.harvesting.harvests import Stop, harvest
 from parascrape.harvesting.open_files import fit_threads
-from parascrape.report import Progress, Tally, make_progress, summarise
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings, available_cpus
 from parascrape.system.memory import keep_memory
