@@ -20,7 +20,7 @@ from parascrape.comparison.verdict import give_verdict
 from parascrape.harvesting.timings import TimeSplit
 from parascrape.loopback import Stats
 from parascrape.loopback.replay.exchange import Seconds
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 
 STAGES = Stages(100, waiting=0.1, receiving=0.001, decoding=0.0, parsing=0.002, writing=0.001)
 LIMITS = Limits(cpus=2)

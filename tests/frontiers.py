@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from parascrape.frontier import Frontier, Visit
 from parascrape.frontier.politeness import Politeness, Report
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 
 GOOD = Report("", 200, None, 0.05)
 REFUSED = Report("connect")

@@ -10,7 +10,7 @@ from typing import Any
 
 from parascrape import Settings
 from parascrape.executors.dispatcher import capacity
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 from tests.shop import product
 from tests.site import Site
 

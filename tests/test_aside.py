@@ -21,9 +21,9 @@ from parascrape.errors import UsageError
 from parascrape.files import quarantine
 from parascrape.files.quarantine import describe_aside, folder_of, keep_page, path_of, read_page
 from parascrape.harvesting import loop
+from parascrape.records import Entry
 from parascrape.settings import Settings
 from parascrape.web.page import Page
-from parascrape.web.urls import Entry
 from tests import scrapers as own
 from tests.command import finish, read_records, start_scrape
 from tests.harvests import make

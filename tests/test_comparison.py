@@ -16,8 +16,8 @@ from parascrape.comparison.statistics import chance, clearly_faster, rank, summa
 from parascrape.comparison.strategies import checking_strategies, default_strategies, parse_strategies
 from parascrape.errors import UsageError
 from parascrape.files.lists import read_lists
+from parascrape.records import Entry
 from parascrape.settings import Settings
-from parascrape.web.urls import Entry
 from tests.comparisons import make_figures, make_run
 
 SECONDS = st.lists(st.floats(0.001, 1000), min_size=1, max_size=6)

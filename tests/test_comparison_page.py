@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.comparison.as_json import as_data
 from parascrape.comparison.comparison import Comparison, Disagreement
 from parascrape.comparison.differences import Difference
 from parascrape.comparison.plots import draw_plots
-from parascrape.comparison.report import make_page
+from parascrape.comparison.report import as_data, make_page
 from tests.comparisons import make_comparison, make_figures
 
 pytest.importorskip("matplotlib")

@@ -14,8 +14,8 @@ from parascrape.comparison.runs import Plan, run_all
 from parascrape.comparison.sample import write_list
 from parascrape.comparison.stages import Stages, run_stages
 from parascrape.comparison.strategies import parse_strategies
+from parascrape.records import Entry
 from parascrape.settings import Settings
-from parascrape.web.urls import Entry
 from tests.command import ENVIRONMENT
 from tests.site import Site
 

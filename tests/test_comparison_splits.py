@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from parascrape.comparison.bounds import Limits
-from parascrape.comparison.laps import count_laps
+from parascrape.comparison.comparison import count_laps
 from parascrape.comparison.sample import Sample
-from parascrape.comparison.shares import PARTS, milliseconds_a_page, share_out
 from parascrape.comparison.stages import Stages
+from parascrape.comparison.statistics import PARTS, milliseconds_a_page, share_out
 from parascrape.errors import OutputError
-from parascrape.harvesting.splits import STAGES, from_data, read_split, write_split
-from parascrape.harvesting.timings import TimeSplit
-from parascrape.web.urls import Entry
+from parascrape.harvesting.timings import STAGES, TimeSplit, from_data, read_split, write_split
+from parascrape.records import Entry
 from tests.comparisons import make_figures
 
 LIGHT = Stages(50, waiting=0.001, receiving=0.001, parsing=0.001)

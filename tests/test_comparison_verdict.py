@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from parascrape.comparison.bounds import Limits, find_bound, measure_bounds
-from parascrape.comparison.shares import share_out
 from parascrape.comparison.stages import Stages
-from parascrape.comparison.statistics import Figures
+from parascrape.comparison.statistics import Figures, share_out
 from parascrape.comparison.verdict import Verdict, give_verdict, span
 from parascrape.loopback import Stats
 from tests.comparisons import LIMITS, STAGES, make_figures

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from parascrape.errors import TaskError, TaskTimeout, WorkerDied
-from parascrape.executors import ProcessExecutor, ThreadExecutor, open_executor, rest, task
+from parascrape.executors import ProcessExecutor, ThreadExecutor, dispatcher, open_executor, task
 from tests import tasks
 from tests.command import until
 
@@ -297,8 +297,8 @@ def test_workers_log_into_the_parents_log(
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 def test_stopping_during_a_rest_ends_the_workers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody rings while the pump rests; what they wanted is looked at afterwards, not at the next result."""
-    monkeypatch.setattr(rest, "_MOST", float(LIMIT))
-    monkeypatch.setattr(rest, "_STEP", float(LIMIT))
+    monkeypatch.setattr(dispatcher, "_MOST", float(LIMIT))
+    monkeypatch.setattr(dispatcher, "_STEP", float(LIMIT))
     executor = ProcessExecutor(1)
     futures = [executor.submit(tasks.wait_for, "/never", LIMIT) for _ in range(4)]
     assert until(lambda: executor._pump._rest)

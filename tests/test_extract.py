@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from parascrape.crawling.links.extractor import LinkRules, canonical_of, find_links
-from parascrape.crawling.links.link_header import links_of
-from parascrape.crawling.links.refresh import refresh_target
 from parascrape.crawling.links.scope import Scope
-from parascrape.scrapers.found import Found
+from parascrape.crawling.links.sources import links_of, refresh_target
+from parascrape.scrapers.follow import Found
 from parascrape.web.page import Page
 
 HERE = "http://h.example/dir/page.html?q=1"

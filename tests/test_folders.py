@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from parascrape.system.folders import temporary_folder
+from parascrape.system.files import temporary_folder
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

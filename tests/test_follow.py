@@ -15,8 +15,15 @@ import pytest
 from parascrape.errors import BadRecord, UsageError
 from parascrape.scrapers import follow as module
 from parascrape.scrapers.article import article
-from parascrape.scrapers.follow import Follow, follow, lead_of, reference_of, resolve_follows, scraper_of
-from parascrape.scrapers.found import Lead
+from parascrape.scrapers.follow import (
+    Follow,
+    Lead,
+    follow,
+    lead_of,
+    reference_of,
+    resolve_follows,
+    scraper_of,
+)
 from parascrape.scrapers.loading import load
 from parascrape.web.page import Page
 

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.crawling.links.extractor import LinkRules, find_links, forget_sent, take_back
+from parascrape.crawling.links.extractor import MAX_SENT, LinkRules, Sent, find_links, forget_sent, take_back
 from parascrape.crawling.links.filter import MAX_CHARACTERS, MAX_LINKS, MAX_TRAPS
 from parascrape.crawling.links.resolver import MAX_KNOWN, Targets
 from parascrape.crawling.links.rules import priority_of
 from parascrape.crawling.links.scope import Scope
-from parascrape.crawling.links.sent import MAX_SENT, Sent
 from parascrape.errors import ScrapeError, UsageError
-from parascrape.scrapers.found import Found, Lead
+from parascrape.scrapers.follow import Found, Lead
 from parascrape.web.canonical import AS_SENT, Identity
 from parascrape.web.page import Page
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from parascrape.frontier import IDLE_POLL, Frontier, Visit
 from parascrape.frontier import frontier as module
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 from tests.frontiers import Clock, Source, drain, entries, must
 
 

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from parascrape.frontier import Frontier, Visit
 from parascrape.frontier.politeness import Politeness, Report
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 from tests.frontiers import GOOD, Clock, Robots, Source
 
 REPORTS = st.sampled_from(

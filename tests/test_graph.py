@@ -15,12 +15,12 @@ import pytest
 
 from parascrape.cli import run
 from parascrape.crawling.limits import Plan
-from parascrape.crawling.link_graph import COLUMNS, write_graph
+from parascrape.crawling.link_graph import COLUMNS, cell, plain, write_graph
 from parascrape.crawling.links.scope import Scope
 from parascrape.crawling.store.edges import read_edges
 from parascrape.crawling.store.url_store import NewUrl, Store, url_key
 from parascrape.errors import OutputError
-from parascrape.system.files import cell, plain, whole_file
+from parascrape.system.files import whole_file
 from parascrape.web.canonical import AS_SENT
 from tests.command import finish, start_scrape, until
 from tests.crawl_site import Answer, CrawlSite, crawl, page, to, tree

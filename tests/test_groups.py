@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.crawling.groups import TRAP_BUDGET, Groups, Trap
 from parascrape.crawling.links.near_duplicates import exact_hash, says_missing, simhash
 from parascrape.crawling.links.url_patterns import without_session
+from parascrape.crawling.traps import TRAP_BUDGET, Groups, Trap
 
 HOST = "http://h"
 WINDOW = 30

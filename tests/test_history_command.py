@@ -16,11 +16,9 @@ from hypothesis import strategies as st
 
 from parascrape.cli import run
 from parascrape.cli.sparkline import BLOCKS, PLAIN, bars_for, sparkline
-from parascrape.jobs.bars import COLOURS
 from parascrape.jobs.history import History, history_path
-from parascrape.jobs.history_page import make_page
+from parascrape.jobs.history_page import COLOURS, COLUMNS, cells_of, make_page
 from parascrape.jobs.summary import OUTCOMES, Changes
-from parascrape.jobs.wording import COLUMNS, cells_of
 from tests.histories import NOON, Clock, summary
 
 HOSTILE = '<script>\x1b[2J\u202e&"'

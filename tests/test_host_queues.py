@@ -11,7 +11,7 @@ import pytest
 from parascrape.frontier import IDLE_POLL, Frontier, Visit, host_queues
 from parascrape.frontier import frontier as frontier_module
 from parascrape.frontier.politeness import Politeness, Report
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 from tests.frontiers import GOOD, REFUSED, Clock, Source, drain, entries, hosts_of, must, simulate
 
 

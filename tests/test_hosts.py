@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from parascrape.frontier.host import Host, Visit
 from parascrape.frontier.politeness import HostState, Politeness, Report
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 from tests.frontiers import GOOD
 
 

@@ -19,7 +19,7 @@ from parascrape.errors import UsageError
 from parascrape.files import lists
 from parascrape.files.lines import MAX_LINE
 from parascrape.files.lists import count_entries, default_name, read_lists
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 
 Write = Callable[..., str]
 

@@ -13,9 +13,9 @@ from parascrape.crawling.links.scope import Scope
 from parascrape.crawling.store import database
 from parascrape.crawling.store.url_store import Known, Store
 from parascrape.crawling.traps import Traps
-from parascrape.scrapers.found import Found, Lead
+from parascrape.records import Place
+from parascrape.scrapers.follow import Found, Lead
 from parascrape.web.canonical import Identity
-from parascrape.web.urls import Place
 
 PLAN = Plan(scope=Scope(hosts=("h",)))
 ID = "PHPSESSID=0123456789abcdef"

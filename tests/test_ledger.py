@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 from parascrape.errors import InvalidUrl, OutputBusy, UsageError
 from parascrape.files.ledger import Ledger, PageLines, drop_pages, entry_key, read_ledger, read_pages
 from parascrape.files.outcomes import fail
-from parascrape.records import encode, parse
+from parascrape.records import Entry, encode, parse
 from parascrape.system.locks import OutputLock
-from parascrape.web.urls import Entry
 
 JSON = st.recursive(
     st.none()

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from parascrape.errors import UsageError
 from parascrape.files.lines import MAX_LINE
 from parascrape.files.lists import count_entries, read_lists
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 
 HERE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 URLS = st.from_regex(

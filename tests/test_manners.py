@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parascrape.errors import Duplicate, HostDown, NotFetched, RobotsForbidden
-from parascrape.frontier import Visit, manners
-from parascrape.frontier.manners import domain_key, key_of, mark_duplicates, politeness_of, refusal
+from parascrape.files.duplicates import mark_duplicates
+from parascrape.frontier import Visit, politeness
+from parascrape.frontier.host import refusal
+from parascrape.frontier.politeness import domain_key, key_of, politeness_of
+from parascrape.records import Entry
 from parascrape.settings import Settings
 from parascrape.web.canonical import Identity, canonical
-from parascrape.web.urls import Entry, host_key
+from parascrape.web.urls import host_key
 
 
 def marked(entries: list[Entry | None], **options: Any) -> list[str | None]:
@@ -31,7 +34,7 @@ def lines(*urls: str, source: str = "") -> list[Entry | None]:
 
 def test_the_examples_are_true() -> None:
     """In the docstrings."""
-    assert doctest.testmod(manners).failed == 0
+    assert doctest.testmod(politeness).failed == 0
 
 
 # --- limits -----------------------------------------------------------------------------------------

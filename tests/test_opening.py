@@ -14,8 +14,7 @@ from parascrape import records
 from parascrape.cli import run
 from parascrape.cli.again import Lists, prepare_output
 from parascrape.files.ledger import Ledger, PageLines
-from parascrape.records import encode
-from parascrape.web.urls import Entry
+from parascrape.records import Entry, encode
 from tests.command import read_records
 from tests.site import Site
 

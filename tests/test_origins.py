@@ -9,7 +9,7 @@ import pytest
 
 from parascrape.frontier import Frontier, robots_gate
 from parascrape.frontier.politeness import Politeness, Report
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 from tests.frontiers import GOOD, REFUSED, Clock, Robots, drain, entries, must, simulate
 
 OBEY = Politeness(robots=True)

@@ -15,9 +15,9 @@ from parascrape.errors import TaskError
 from parascrape.frontier import Frontier
 from parascrape.frontier.politeness import Politeness
 from parascrape.harvesting.estimate import Plan, plan
+from parascrape.records import Entry
 from parascrape.settings import Settings
 from parascrape.web.robots import ALLOW_ALL, Rules, parse
-from parascrape.web.urls import Entry
 
 A, B = "http://a.example:80", "http://b.example:80"
 UNREACHABLE = Rules(unreachable=True, reason="robots.txt: timeout")

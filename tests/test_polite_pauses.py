@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from parascrape import crawl
-from parascrape.frontier.manners import politeness_of
-from parascrape.frontier.politeness import Politeness
+from parascrape.frontier.politeness import Politeness, politeness_of
 from parascrape.harvesting import loop
 from parascrape.settings import Settings
 from tests.harvests import MODES, make

@@ -16,8 +16,8 @@ from parascrape import Page, Settings, records
 from parascrape.errors import UsageError
 from parascrape.files.key_index import Offsets, read_lines_at
 from parascrape.files.previous import Previous
+from parascrape.records import Entry
 from parascrape.scrapers.fingerprint import fingerprint
-from parascrape.web.urls import Entry
 from parascrape.web.validators import NOTHING, Known, condition, hash_answer, validators_of
 from tests import scrapers as own
 

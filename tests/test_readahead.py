@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from parascrape.files import read_ahead as readahead
 from parascrape.files.read_ahead import read_ahead
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 
 LIMIT = 20
 

@@ -13,7 +13,7 @@ from parascrape import Settings
 from parascrape.errors import OutputError, UsageError
 from parascrape.loopback import Exchange, read_recording, record
 from parascrape.loopback.replay.warc import load_library
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 from tests.harvests import make
 from tests.site import HTML, Site
 from tests.twins import answer, by_url, make_recording, write_recording

@@ -15,9 +15,9 @@ import pytest
 
 from parascrape.cli import run
 from parascrape.files.quarantine import describe_aside, keep_page, path_of
+from parascrape.records import Entry
 from parascrape.settings import Settings
 from parascrape.web.page import Page
-from parascrape.web.urls import Entry
 from tests.command import finish, start_scrape, until
 from tests.site import HTML
 

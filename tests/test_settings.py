@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from parascrape.errors import UsageError
-from parascrape.settings import USER_AGENT, VERSION, Settings, available_cpus
+from parascrape.settings import USER_AGENT, VERSION, Settings
+from parascrape.system.limits import available_cpus
 
 RANGES: list[tuple[str, float, float]] = [
     ("processes", 0, 1024),
@@ -131,7 +132,7 @@ def test_cpus_are_those_of_the_affinity_and_the_control_group(
 def test_cpus_are_counted_where_there_is_no_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
     """macOS and Windows have no affinity mask; a machine that cannot say has one CPU."""
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr("parascrape.settings._cgroup_quota", lambda: None)
+    monkeypatch.setattr("parascrape.system.limits._cgroup_quota", lambda: None)
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     assert available_cpus() == 6
     monkeypatch.setattr(os, "cpu_count", lambda: None)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from parascrape.errors import OutputBusy, OutputError, UsageError
 from parascrape.files.ledger import drop_pages
 from parascrape.files.sink import MIN_FREE, SYNC_RECORDS, SYNC_SECONDS, JsonlSink, System
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 
 LINE = b'{"url":"http://h/","meta":{}}\n'
 FAILED = b'{"url":"http://f/","error":{"code":"dns","message":"no"},"meta":{}}\n'

@@ -20,8 +20,8 @@ from parascrape.crawling.store import database
 from parascrape.crawling.store.database import Database
 from parascrape.crawling.store.url_store import Store
 from parascrape.files.outcomes import Outcome
-from parascrape.scrapers.found import Found, Lead
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
+from parascrape.scrapers.follow import Found, Lead
 
 START = "http://h/0"
 SCOPE = Scope(hosts=("h",))

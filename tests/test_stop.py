@@ -11,8 +11,7 @@ import pytest
 
 from parascrape.harvesting import loop
 from parascrape.harvesting.harvests import Stop, harvest
-from parascrape.records import parse
-from parascrape.web.urls import Entry
+from parascrape.records import Entry, parse
 from tests.command import until
 from tests.harvests import MODES, assert_all_ended, entries, make, ours, window
 from tests.site import Site

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parascrape.web.text import _SPACES, collapse, decode, find_encoding, printable
+from parascrape.system.text import printable
+from parascrape.web.text import _SPACES, collapse, decode, find_encoding
 
 SENTENCE = "日本語①㈱髙～Ⅳ ﾊﾝｶｸ 漢字"
 

@@ -19,7 +19,7 @@ from parascrape.loopback import Exchange, Recording, Seconds, Twin, serve_twin
 from parascrape.loopback.connection import MAX_HEAD
 from parascrape.loopback.replay.answers import Answers, parse_request
 from parascrape.loopback.replay.exchange import closes, needs_close, split_lines
-from parascrape.loopback.replay.redaction import redact_reply, redact_request
+from parascrape.loopback.replay.witness import redact_reply, redact_request
 from tests.twins import answer, write_recording
 
 URL = "http://shop.example/a"

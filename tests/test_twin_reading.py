@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from parascrape.errors import UsageError
 from parascrape.loopback import read_recording, serve_twin
-from parascrape.loopback.replay.foreign import to_exchange, unchunk
-from parascrape.loopback.replay.warc import to_metadata
+from parascrape.loopback.replay.warc import to_exchange, to_metadata, unchunk
 from tests.harvests import make
 from tests.twins import answer, harvest, warc_record, write_recording
 

@@ -17,10 +17,9 @@ from parascrape.errors import InvalidUrl, NotHtml, ParascrapeError, StatusError,
 from parascrape.files.lists import read_lists
 from parascrape.files.outcomes import Outcome, fail
 from parascrape.harvesting.worker import scrape_url
-from parascrape.records import Meta, parse
+from parascrape.records import Entry, Meta, parse
 from parascrape.scrapers import call
 from parascrape.settings import Settings
-from parascrape.web.urls import Entry
 from tests import scrapers as own
 from tests.site import HTML, Site
 

@@ -13,7 +13,7 @@ from zlib import crc32
 from parascrape import Settings, crawl
 from parascrape.loopback import Exchange, Recorded, Twin, read_recording, record
 from parascrape.loopback.replay.warc import ExchangeWriter
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 
 VOLATILE = ("fetched_at", "elapsed", "fetch_seconds")
 

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import orjson
 
 from parascrape.errors import BadRecord, Duplicate, OtherType, Redirected, RobotsForbidden
-from parascrape.web.text import printable
+from parascrape.system.text import printable
 
 __all__ = [
     "RESERVED",
     "SKIPPED",
     "Attempt",
+    "Entry",
     "ErrorInfo",
     "FailureRecord",
     "Meta",
+    "Place",
     "Record",
     "encode",
     "failure",
@@ -221,3 +223,35 @@ def _find_fault(value: Any, error: Exception, key: str = "") -> tuple[str, str]:
         except (TypeError, ValueError, RecursionError) as inner_error:
             return _find_fault(inner, inner_error, name)
     return key, f"{error} ({type(value).__name__})"
+
+
+class Place(NamedTuple):
+    """Where a crawl has a URL from: its ``number`` in the frontier, its depth in links from a start URL.
+
+    ``found_on`` is the page that it was found on, empty for a start URL. ``kind`` is ``start``,
+    ``sitemap``, ``check`` (only looked at: its body is not wanted), or empty for a page. ``scraper`` is a
+    reference, empty for the crawl's own. ``sampled``: the page's text is to be compared with others'.
+    """
+
+    number: int
+    depth: int = 0
+    found_on: str = ""
+    kind: str = ""
+    scraper: str = ""
+    sampled: bool = False
+
+
+class Entry(NamedTuple):
+    """One line of a list: the URL's text as it stands there, where it stands, and what stood beside it.
+
+    ``problem`` says why the line holds no URL to fetch, ``duplicate`` where the same URL stands before it;
+    they are empty for a line that is to be fetched. ``place`` is where a crawl has it from.
+    """
+
+    url: str
+    line: int = 0
+    source: str = ""
+    columns: Mapping[str, Any] | None = None
+    problem: str = ""
+    duplicate: str = ""
+    place: Place | None = None

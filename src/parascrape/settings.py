@@ -5,14 +5,15 @@ It crosses to worker processes, so it holds plain values only (and the scraper, 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from parascrape.errors import UsageError
+from parascrape.system.limits import available_cpus
 
-__all__ = ["USER_AGENT", "VERSION", "Mode", "Settings", "available_cpus"]
+__all__ = ["USER_AGENT", "VERSION", "Mode", "Settings"]
+
 
 VERSION = "0.1.0"
 USER_AGENT = f"parascrape/{VERSION} (+https://pypi.org/project/parascrape/)"
@@ -144,28 +145,3 @@ class Settings:
     def fetches(self) -> int:
         """Fetches in flight at once, over all processes."""
         return max(1, self.process_count) * self.thread_count
-
-
-def available_cpus() -> int:
-    """CPUs this process may use: its affinity mask and its cgroup's quota both counted, at least 1."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _cgroup_quota()
-    return max(1, cpus if quota is None else min(cpus, int(quota + 0.5)))
-
-
-def _cgroup_quota() -> float | None:
-    """CPUs that the control group allows (v2 ``cpu.max``, else v1 ``cfs_quota``); None: no limit."""
-    try:
-        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
-            quota, period = file.read().split()
-    except (OSError, ValueError):
-        try:
-            with open("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", encoding="ascii") as file:
-                quota = file.read().strip()
-            with open("/sys/fs/cgroup/cpu/cpu.cfs_period_us", encoding="ascii") as file:
-                period = file.read().strip()
-        except (OSError, ValueError):
-            return None
-    if not (quota.isdecimal() and period.isdecimal() and int(period)):  # "max", or "-1" in v1
-        return None
-    return int(quota) / int(period)

@@ -17,9 +17,8 @@ from parascrape.errors import DnsError, ForbiddenAddress
 from parascrape.fetch.adapter import open_session
 from parascrape.fetch.client import close_connections, fetch
 from parascrape.harvesting.worker import scrape_url
-from parascrape.records import Meta
+from parascrape.records import Entry, Meta
 from parascrape.settings import Settings
-from parascrape.web.urls import Entry
 from tests.command import SECONDS, environment
 from tests.site import HTML, Site
 

@@ -11,8 +11,8 @@ import pytest
 
 from parascrape.harvesting import loop
 from parascrape.harvesting.harvests import crawl
-from parascrape.scrapers import BUILTIN, bounds
-from parascrape.web.formatting import MAX_REOPENED, reopened
+from parascrape.scrapers import BUILTIN, select
+from parascrape.web.markup import MAX_REOPENED, reopened
 from tests.command import read_records, start_scrape
 from tests.faults.hostile_documents import LARGE, SMALL, XML, large
 from tests.faults.hostile_site import PAGES, apart
@@ -109,7 +109,7 @@ def test_formatting_that_is_closed_is_not_counted() -> None:
 
 def test_what_one_page_gives_is_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Elements within each other repeat their text in a list, a long base the URL of every link."""
-    monkeypatch.setattr(bounds, "MAX_CHARACTERS", 1_000_000)
+    monkeypatch.setattr(select, "MAX_CHARACTERS", 1_000_000)
     nested = "<a href=x><object>" * 100 + "y" * 20_000
     based = "<base href='http://h.example/" + "x" * 8000 + "/'>" + "<a href=x>" * 200
     paths = serve({"nested": nested.encode(), "based": based.encode()})

@@ -21,11 +21,12 @@ from parascrape.cli.report import Tally
 from parascrape.cli.run import Target, run_entries
 from parascrape.crawling.site_crawl import frontier_path
 from parascrape.errors import InvalidUrl, ParascrapeError, UsageError
-from parascrape.files.ledger import Ledger, PageLines, drop_pages, read_pages, sync_folder
+from parascrape.files.ledger import Ledger, PageLines, drop_pages, read_pages
 from parascrape.files.retry_list import Lists
-from parascrape.records import SKIPPED
+from parascrape.records import SKIPPED, Entry
 from parascrape.settings import Settings
-from parascrape.web.urls import Entry, prepare
+from parascrape.system.files import sync_folder
+from parascrape.web.urls import prepare
 
 __all__ = ["Lists", "list_failures", "prepare_output", "run_again", "take_out"]
 

@@ -76,7 +76,7 @@ def audit(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     """
     settings = opt.make_settings(ctx.params)
     at_least_0("--top", top)
-    from parascrape.cli.asking import asking_hosts
+    from parascrape.cli.plan import asking_hosts
     from parascrape.harvesting.audit import audit as make_audit
 
     hint = "as they are today"

@@ -31,8 +31,8 @@ from parascrape.files import lists
 from parascrape.files.retry_list import Lists
 from parascrape.settings import Settings
 from parascrape.system.quantities import parse_duration
+from parascrape.system.text import printable
 from parascrape.web.canonical import Identity
-from parascrape.web.text import printable
 from parascrape.web.urls import prepare, redact
 
 __all__ = ["make_plan", "run_crawl", "say_summary"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from parascrape.cli.tables import write_out
-from parascrape.web.text import printable
+from parascrape.system.text import printable
 
 if TYPE_CHECKING:
     from parascrape.files.diff import ChangeCounts

@@ -13,7 +13,7 @@ import typer
 
 from parascrape.cli.tables import Json, count, make_table, to_json, write_out
 from parascrape.errors import OutputError, UsageError
-from parascrape.web.text import printable
+from parascrape.system.text import printable
 
 if TYPE_CHECKING:
     from parascrape.jobs.summary import Summary
@@ -93,7 +93,7 @@ def _runs(path: Path, job: str | None, last: int) -> _Runs:
 
 
 def _as_text(runs: _Runs) -> Iterator[str]:
-    from parascrape.jobs.wording import LEGEND
+    from parascrape.jobs.history_page import LEGEND
 
     if not any(runs.values()):
         yield "No runs yet."
@@ -106,7 +106,7 @@ def _as_text(runs: _Runs) -> Iterator[str]:
 
 def _job_as_text(name: str, runs: Sequence[Summary]) -> Iterator[str]:
     from parascrape.cli.sparkline import bars_for, sparkline
-    from parascrape.jobs.wording import COLUMNS, cells_of, explain
+    from parascrape.jobs.history_page import COLUMNS, cells_of, explain
 
     bars = bars_for(getattr(sys.stdout, "encoding", None))
     oldest_first = runs[::-1]

@@ -27,7 +27,7 @@ from parascrape.cli.crawl import (
 from parascrape.cli.tables import count, write_out
 from parascrape.errors import UsageError
 from parascrape.settings import USER_AGENT, Settings
-from parascrape.web.text import printable
+from parascrape.system.text import printable
 from parascrape.web.urls import redact
 
 if TYPE_CHECKING:

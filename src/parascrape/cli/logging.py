@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from parascrape.cli.report import Progress
 from parascrape.errors import UsageError
-from parascrape.web.text import printable
+from parascrape.system.text import printable
 from parascrape.web.urls import redact
 
 __all__ = ["Display", "log_line", "logging_to", "open_log"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,12 +24,14 @@ from parascrape.cli.tables import (
     to_json,
     write_out,
 )
+from parascrape.harvesting.open_files import fit_threads
 from parascrape.settings import USER_AGENT, Settings
+from parascrape.web.robots import Rules
 
 if TYPE_CHECKING:
     from parascrape.harvesting.estimate import Bound, Change, Plan
 
-__all__ = ["plan"]
+__all__ = ["asking_hosts", "plan"]
 
 _DEFAULT = Settings()
 
@@ -88,7 +90,6 @@ def plan(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     settings = opt.make_settings(ctx.params)
     for name, value in {"limit": limit, "latency": latency, "top": top}.items():
         at_least_0(f"--{name}", value)
-    from parascrape.cli.asking import asking_hosts
     from parascrape.files import lists
     from parascrape.harvesting.estimate import plan as make_plan
 
@@ -190,3 +191,33 @@ def _advice(change: Change, made: Plan) -> str:
         effects.append(f"take at least {duration(change.bound.seconds)}")
     asks = "" if change.options.startswith(("--threads", "--mode")) else ", if its sites agree"
     return f"{change.options} would {' and '.join(effects)}{asks}."
+
+
+_EVERY = 500
+"""Hosts between two lines on standard error."""
+
+
+@contextmanager
+def asking_hosts(settings: Settings, *, hint: str) -> Iterator[tuple[Settings, Callable[[str], Rules]]]:
+    """The settings with no more threads than files may be open, and what fetches an origin's rules.
+
+    Connections are closed at the end. ``hint`` says how to do without.
+    """
+    from parascrape.fetch.client import close_connections
+    from parascrape.fetch.robots import fetch_robots
+
+    fitted = fit_threads(settings)
+    asked = itertools.count(1)
+
+    def rules_of(origin: str) -> Rules:
+        number = next(asked)
+        if number == 1:
+            sys.stderr.write(f"Asking the hosts for robots.txt ({hint}).\n")
+        elif number % _EVERY == 0:
+            sys.stderr.write(f"{number:,} hosts asked.\n")
+        return fetch_robots(origin, fitted)
+
+    try:
+        yield fitted, rules_of
+    finally:
+        close_connections()

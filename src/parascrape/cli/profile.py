@@ -66,7 +66,7 @@ def observe(tally: Tally, progress: Progress, display: Display) -> Observer:
 def write_profile(path: str, split: TimeSplit) -> None:
     """Write the split as JSON, where there is a path. Raises OutputError."""
     if path:
-        from parascrape.harvesting.splits import write_split
+        from parascrape.harvesting.timings import write_split
 
         write_split(path, split)
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 from parascrape.files.outcomes import Outcome
 from parascrape.harvesting.timings import TimeSplit
 from parascrape.records import SKIPPED
-from parascrape.web.text import printable
+from parascrape.system.text import printable
 
 __all__ = ["Progress", "Tally", "make_progress", "summarise"]
 

@@ -17,10 +17,10 @@ from typing import NamedTuple
 from parascrape.cli.logging import Display, logging_to, open_log
 from parascrape.cli.profile import machine_load, observe, profile_table, timed, write_profile
 from parascrape.cli.report import Progress, Tally, make_progress, summarise
-from parascrape.cli.signals import Signals
 from parascrape.errors import OutputError, UsageError
-from parascrape.executors.guard import refuse_during_import
+from parascrape.executors.main_guard import refuse_during_import
 from parascrape.files import lists
+from parascrape.files.duplicates import mark_duplicates
 from parascrape.files.ledger import Ledger
 from parascrape.files.outcomes import Outcome
 from parascrape.files.previous import check_previous
@@ -28,18 +28,50 @@ from parascrape.files.quarantine import folder_of
 from parascrape.files.read_ahead import read_ahead
 from parascrape.files.retry_list import forget_retry
 from parascrape.files.sink import JsonlSink
-from parascrape.frontier.manners import mark_duplicates, politeness_of
+from parascrape.frontier.politeness import politeness_of
 from parascrape.harvesting.auto_mode import Observer
 from parascrape.harvesting.bottleneck import Run, explain_bottleneck
 from parascrape.harvesting.harvests import Stop, harvest
 from parascrape.harvesting.open_files import fit_threads
+from parascrape.records import Entry
 from parascrape.scrapers import check_scraper
-from parascrape.settings import Settings, available_cpus
+from parascrape.settings import Settings
+from parascrape.system.limits import available_cpus
 from parascrape.system.memory import keep_memory
-from parascrape.web.text import printable
-from parascrape.web.urls import Entry
+from parascrape.system.signals import SignalTaker
+from parascrape.system.text import printable
 
-__all__ = ["Display", "Target", "left_to_do", "run_demo", "run_entries", "run_lists", "stdout_for_data"]
+__all__ = [
+    "Display",
+    "Signals",
+    "Target",
+    "left_to_do",
+    "run_demo",
+    "run_entries",
+    "run_lists",
+    "stdout_for_data",
+]
+
+
+class Signals(SignalTaker):
+    """SIGINT and SIGTERM, handled while this is entered; ``numbers`` are those that came.
+
+    As long as the output is being read, which takes half a minute for some millions of records, the first
+    raises KeyboardInterrupt; when ``harvesting`` they ask the harvest to end.
+    """
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__()
+        self.harvesting = False
+        self._stop = stop
+
+    def take(self, number: int) -> None:
+        """Ask the harvest to end, or raise KeyboardInterrupt."""
+        if self.harvesting:
+            self._stop.ask()
+        elif len(self.numbers) == 1:
+            raise KeyboardInterrupt
+
 
 _EXIT_FAILED, _EXIT_LOST, _EXIT_IO, _EXIT_PIPE = 1, 70, 74, 141
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from parascrape.cli.jobs import command, make_teller
 from parascrape.errors import UsageError
 from parascrape.jobs import JobFile, read_jobs
-from parascrape.jobs.child import start_command
 from parascrape.jobs.history import History, history_path
+from parascrape.jobs.hooks import start_command
 from parascrape.jobs.metrics import Sample, run_samples, scheduler_samples
 from parascrape.jobs.metrics_port import serve_metrics
 from parascrape.jobs.paths import write_whole

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from parascrape.errors import UsageError
-from parascrape.web.text import printable
+from parascrape.system.text import printable
 
 __all__ = [
     "Json",

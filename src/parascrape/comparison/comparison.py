@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,18 +12,46 @@ from typing import NamedTuple
 from parascrape.comparison.bounds import Limits
 from parascrape.comparison.command_line import options_of
 from parascrape.comparison.differences import Difference, compare_outputs
-from parascrape.comparison.laps import count_laps
 from parascrape.comparison.network import Network, Recorded
 from parascrape.comparison.runs import Plan, Run, run_all
-from parascrape.comparison.sample import Sample, write_list
+from parascrape.comparison.sample import Sample, host_of, write_list
 from parascrape.comparison.stages import Stages, run_stages
 from parascrape.comparison.statistics import Figures, summarise_runs
 from parascrape.comparison.strategies import Strategy
 from parascrape.comparison.verdict import Verdict, give_verdict
-from parascrape.settings import Settings, available_cpus
-from parascrape.system.folders import temporary_folder
+from parascrape.settings import Settings
+from parascrape.system.files import temporary_folder
+from parascrape.system.limits import available_cpus
 
-__all__ = ["Comparison", "Disagreement", "Grid", "check_records", "compare", "make_plan"]
+__all__ = ["Comparison", "Disagreement", "Grid", "check_records", "compare", "count_laps", "make_plan"]
+
+_LEAST = 1.5
+"""Seconds that the fastest strategy should take."""
+_MOST = 10.0
+"""Seconds that the slowest, one page after the other, may take for it."""
+
+
+def count_laps(sample: Sample, stages: Stages, limits: Limits) -> int:
+    """How often each run harvests the sample: at least once, and no more pages than the list has.
+
+    A sample that is the whole list is harvested once: there starting is part of the answer.
+    """
+    pages = len(sample.entries)
+    slowest = pages * (stages.waiting + stages.cpu)
+    if not slowest:
+        return 1
+    fastest = max(
+        pages * stages.cpu / limits.cpus, pages * stages.waiting / 32, _held(sample, stages, limits)
+    )
+    wanted = math.ceil(_LEAST / fastest)
+    return max(1, min(wanted, int(_MOST / max(slowest, fastest)), sample.total // pages))
+
+
+def _held(sample: Sample, stages: Stages, limits: Limits) -> float:
+    """Seconds that the sample takes at least by the limits of its largest host."""
+    most = max(Counter(host_of(entry.url) for entry in sample.entries).values())
+    at_once = most * stages.waiting / limits.per_host if limits.per_host else 0.0
+    return max(at_once, most * limits.delay)
 
 
 class Grid(NamedTuple):

@@ -11,9 +11,9 @@ from parascrape.comparison.sample import Sample, sample_entries
 from parascrape.errors import UsageError
 from parascrape.loopback import Recording, Stats, read_recording, record
 from parascrape.loopback.replay.exchange import Seconds
+from parascrape.records import Entry
 from parascrape.settings import Settings
-from parascrape.web.text import printable
-from parascrape.web.urls import Entry
+from parascrape.system.text import printable
 
 __all__ = ["Network", "Recorded", "count_of", "mean_seconds", "open_recording"]
 

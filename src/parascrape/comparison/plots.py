@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 from parascrape.comparison.bounds import cpu_share
 from parascrape.comparison.comparison import Comparison
-from parascrape.comparison.shares import PARTS, share_out
-from parascrape.comparison.statistics import Figures
+from parascrape.comparison.statistics import PARTS, Figures, share_out
 from parascrape.errors import UsageError
 from parascrape.loopback.replay.exchange import Seconds
 

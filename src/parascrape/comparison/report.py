@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import sys
 from collections.abc import Iterable, Sequence
 from html import escape
+from pathlib import Path
+from typing import Any
 
-from parascrape.comparison.as_json import machine
 from parascrape.comparison.comparison import Comparison, Disagreement
 from parascrape.comparison.differences import describe
 from parascrape.comparison.network import count_of
 from parascrape.comparison.plots import Plot, draw_plots
-from parascrape.comparison.shares import milliseconds_a_page
-from parascrape.comparison.statistics import Figures
+from parascrape.comparison.runs import Run
+from parascrape.comparison.statistics import Figures, milliseconds_a_page, share_out
 from parascrape.comparison.verdict import span, times
-from parascrape.harvesting.splits import STAGES
+from parascrape.harvesting.timings import STAGES
 from parascrape.settings import VERSION
-from parascrape.web.text import printable
+from parascrape.system.limits import available_cpus
+from parascrape.system.text import printable
 
-__all__ = ["COLUMNS", "make_page", "row_of"]
+__all__ = ["COLUMNS", "as_data", "machine", "make_page", "row_of"]
 
 COLUMNS = ("strategy", "pages/s", "range", "× first", "CPU ms/page", "memory", "p50", "p90", "p99", "failed")
 """Of the table, here and on the terminal."""
@@ -175,3 +180,82 @@ def _method(comparison: Comparison) -> Iterable[str]:
             "is what each strategy's run of the median time has told of itself.</p>"
         )
     yield f"<footer>parascrape {VERSION} on {_text(machine())}</footer>"
+
+
+def as_data(comparison: Comparison, command: str) -> dict[str, Any]:
+    """The comparison; ``command`` is what to type."""
+    verdict = comparison.verdict
+    return {
+        "version": VERSION,
+        "machine": machine(),
+        "pages": len(comparison.sample.entries),
+        "laps": comparison.laps,
+        "hosts": comparison.sample.hosts,
+        "list": {"urls": comparison.sample.total, "invalid": comparison.sample.invalid},
+        "limits": comparison.limits._asdict(),
+        "stages": comparison.stages._asdict(),
+        "recorded": comparison.recorded.seconds._asdict(),
+        "strategies": [_strategy(each, comparison) for each in comparison.figures],
+        "faults": {strategy.name: fault for strategy, fault in comparison.faults.items()},
+        "disagreements": [_disagreement(each) for each in comparison.disagreements],
+        "verdict": verdict
+        and {
+            "strategy": verdict.best.strategy.name,
+            "tied": [each.strategy.name for each in verdict.tied],
+            "bound": verdict.bound._asdict(),
+            "choice": verdict.choice,
+            "reason": verdict.reason,
+            "sureness": verdict.sureness,
+            "doubts": list(verdict.doubts),
+            "command": command,
+        },
+    }
+
+
+def _strategy(figures: Figures, comparison: Comparison) -> dict[str, Any]:
+    return {
+        "name": figures.strategy.name,
+        "mode": figures.strategy.mode,
+        "processes": figures.strategy.processes,
+        "threads": figures.strategy.threads,
+        "pages_per_second": figures.rate,
+        "projected_seconds": figures.projected(comparison.sample.total),
+        "cpu_seconds_per_page": None if figures.cpu is None else figures.cpu / figures.pages,
+        "memory": figures.memory,
+        "latency": {f"p{share}": figures.percentile(share / 100) for share in (50, 90, 99)},
+        "errors": dict(figures.errors),
+        "shares": share_out(figures),
+        "milliseconds_a_page": milliseconds_a_page(figures),
+        "runs": [_run(run) for run in figures.runs],
+    }
+
+
+def _run(run: Run) -> dict[str, Any]:
+    measured = {key: value for key, value in run.measured._asdict().items() if key != "errors"}
+    twin = {**run.twin._asdict(), "was_bottleneck": run.twin.was_bottleneck}
+    return {**measured, "twin": twin, "starting": run.starting, "pages_per_second": run.rate}
+
+
+def _disagreement(found: Disagreement) -> dict[str, Any]:
+    return {
+        "reference": found.reference.name,
+        "strategy": found.strategy.name,
+        "urls": found.urls,
+        "shown": [each._asdict() for each in found.shown],
+    }
+
+
+def machine() -> str:
+    """Processor, CPUs, system and Python, in one line."""
+    cpus = available_cpus()
+    system = f"{platform.system()} {platform.release()}"
+    python = platform.python_version()
+    return printable(f"{_processor()}, {cpus} CPU{'s' * (cpus > 1)}, {system}, Python {python}")
+
+
+def _processor() -> str:
+    if sys.platform == "linux" and os.path.exists("/proc/cpuinfo"):
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

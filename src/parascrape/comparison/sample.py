@@ -12,7 +12,8 @@ from typing import NamedTuple
 import orjson
 
 from parascrape.errors import UsageError
-from parascrape.web.urls import Entry, host_key, prepare, redact
+from parascrape.records import Entry
+from parascrape.web.urls import host_key, prepare, redact
 
 __all__ = ["URL_COLUMN", "Sample", "host_of", "sample_entries", "write_list"]
 

@@ -19,12 +19,12 @@ from parascrape import records
 from parascrape.comparison.sample import URL_COLUMN
 from parascrape.errors import ParascrapeError
 from parascrape.files.lists import read_lists
+from parascrape.records import Entry
 from parascrape.scrapers import scraper_for
 from parascrape.settings import Settings
+from parascrape.system.text import printable
 from parascrape.web import urls
 from parascrape.web.page import Page
-from parascrape.web.text import printable
-from parascrape.web.urls import Entry
 
 __all__ = ["Stages", "main", "measure_stages", "run_stages"]
 

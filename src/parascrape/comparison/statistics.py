@@ -18,9 +18,37 @@ from typing import NamedTuple
 
 from parascrape.comparison.runs import Run
 from parascrape.comparison.strategies import Strategy
-from parascrape.harvesting.timings import TimeSplit
+from parascrape.harvesting.timings import STAGES, TimeSplit
 
-__all__ = ["CLEAR", "Figures", "chance", "clearly_faster", "rank", "summarise_runs"]
+__all__ = [
+    "CLEAR",
+    "PARTS",
+    "Figures",
+    "chance",
+    "clearly_faster",
+    "milliseconds_a_page",
+    "rank",
+    "share_out",
+    "summarise_runs",
+]
+
+PARTS = {name: text for name, text in STAGES.items() if name not in ("queue", "pipe", "write")}
+"""What takes a thread's time; the other stages are times of a page without one."""
+
+
+def share_out(figures: Figures) -> dict[str, float]:
+    """Shares of all threads' time by `PARTS`, 1 in sum, of the typical run; none where it is not known."""
+    split = figures.split
+    seconds = {name: getattr(split, name) for name in PARTS}
+    whole = sum(seconds.values())
+    return {name: each / whole for name, each in seconds.items()} if whole else {}
+
+
+def milliseconds_a_page(figures: Figures) -> dict[str, float]:
+    """Milliseconds a page of every stage, of the typical run; none where it is not known."""
+    split = figures.split
+    return {name: 1000 * getattr(split, name) / split.pages for name in STAGES} if split.pages else {}
+
 
 CLEAR = 0.03
 """The least share by which two medians differ that are called different."""

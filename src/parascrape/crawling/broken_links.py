@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 
 from parascrape.crawling.intake import MAX_REDIRECTS
 from parascrape.crawling.limits import Plan
-from parascrape.crawling.link_graph import each_link, key_of
+from parascrape.crawling.link_graph import cell, each_link, key_of, plain
 from parascrape.crawling.store.url_store import Store
 from parascrape.files.ledger import read_pages
-from parascrape.system.files import Scratch, cell, plain, whole_file
+from parascrape.system.files import whole_file
+from parascrape.system.sqlite import Scratch
 from parascrape.web.canonical import Identity
 from parascrape.web.domains import domain_of, site_of
 

@@ -13,9 +13,10 @@ from parascrape.crawling.store.edges import read_edges
 from parascrape.crawling.store.url_store import NewUrl, Store, url_key
 from parascrape.crawling.traps import Traps
 from parascrape.errors import InvalidUrl
-from parascrape.scrapers.found import Found, Lead
+from parascrape.records import Place
+from parascrape.scrapers.follow import Found, Lead
 from parascrape.web.domains import domain_of, site_of
-from parascrape.web.urls import Place, prepare
+from parascrape.web.urls import prepare
 
 __all__ = ["MAX_REDIRECTS", "Intake"]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parascrape.crawling.groups import TRAP_BUDGET
 from parascrape.crawling.links.scope import Scope
+from parascrape.crawling.traps import TRAP_BUDGET
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.web.canonical import AS_SENT, Identity
 from parascrape.web.urls import prepare

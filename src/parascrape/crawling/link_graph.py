@@ -8,6 +8,7 @@ written is kept in a table on the disk where there are many.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -19,12 +20,24 @@ from parascrape.crawling.store.edges import Edge, read_edges
 from parascrape.crawling.store.url_store import Store, url_key
 from parascrape.errors import UsageError
 from parascrape.files.ledger import read_pages
-from parascrape.system.files import Scratch, cell, check_place, plain, whole_file
+from parascrape.system.files import check_place, whole_file
+from parascrape.system.sqlite import Scratch
+from parascrape.system.text import printable
 from parascrape.web.canonical import Identity
-from parascrape.web.text import printable
 from parascrape.web.urls import redact
 
-__all__ = ["COLUMNS", "Link", "Node", "check_graph", "each_link", "each_node", "key_of", "write_graph"]
+__all__ = [
+    "COLUMNS",
+    "Link",
+    "Node",
+    "cell",
+    "check_graph",
+    "each_link",
+    "each_node",
+    "key_of",
+    "plain",
+    "write_graph",
+]
 
 COLUMNS = ("source", "target", "kind", "nofollow", "in_scope", "text")
 """The header of the CSV."""
@@ -177,3 +190,27 @@ def _id(key: int) -> str:
 
 def _data(values: Iterable[tuple[str, str]]) -> str:
     return "".join(f'<data key="{key}">{escape(plain(value))}</data>' for key, value in values if value)
+
+
+_FORMULA = frozenset("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
+
+
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def cell(text: str) -> str:
+    """The text as a CSV cell that no spreadsheet takes for a formula: an apostrophe before what may be one.
+
+    >>> cell("=HYPERLINK(1)"), cell("http://h/")
+    ("'=HYPERLINK(1)", 'http://h/')
+    """
+    return f"'{text}" if text[:1] in _FORMULA else text
+
+
+def plain(text: str) -> str:
+    """The text with U+FFFD for the characters that XML 1.0 §2.2 has no place for.
+
+    >>> plain("a\\x00b\\udc80")
+    'a\ufffdb\ufffd'
+    """
+    return _NO_XML.sub("\ufffd", text)

@@ -11,20 +11,60 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from parascrape.crawling.groups import Trap
 from parascrape.crawling.limits import Plan
 from parascrape.crawling.links.discover import Discover
-from parascrape.crawling.opening import bring_into_agreement
 from parascrape.crawling.schedule import Source
 from parascrape.crawling.store.url_store import Store
+from parascrape.crawling.traps import Trap
 from parascrape.errors import UsageError
-from parascrape.files.ledger import drop_pages
+from parascrape.files.ledger import KeyCounter, drop_pages, entry_key, read_pages
 from parascrape.harvesting.auto_mode import Observer
-from parascrape.records import SKIPPED
+from parascrape.records import SKIPPED, Entry
 from parascrape.settings import Settings
-from parascrape.web.urls import Entry
 
-__all__ = ["SiteCrawl", "Starts", "Summary", "frontier_path"]
+__all__ = ["SiteCrawl", "Starts", "Summary", "bring_into_agreement", "frontier_path"]
+
+_STEP = 10_000
+
+
+def bring_into_agreement(store: Store, output: Path) -> Counter[str]:
+    """The outcomes that the output keeps, by code, "" for good ones; both are changed where they differ.
+
+    Raises:
+        UsageError: the output holds records that no crawl has made.
+    """
+    done = KeyCounter()
+    for _, url in store.each_done():
+        done.add(entry_key(Entry(url)))
+    done.sort()
+    before: Counter[str] = Counter()
+    strange: set[int] = set()
+    if output.exists():
+        for page in read_pages(output):
+            if done.take(page.key):
+                before[page.code] += 1
+            elif "depth" in page.record["meta"]:
+                strange.add(page.start)
+            else:
+                raise UsageError(
+                    f"{output}: holds records of another run; name another --output, or --overwrite"
+                )
+    if strange:
+        drop_pages(output, lambda page: page.start in strange)
+    if len(done):
+        _fetch_again(store, done)
+    store.commit()
+    return before
+
+
+def _fetch_again(store: Store, lost: KeyCounter) -> None:
+    """Have the pages be pending again whose records are lost."""
+    numbers: list[int] = []
+    for number, url in store.each_done():
+        if lost.take(entry_key(Entry(url))):
+            numbers.append(number)
+    for start in range(0, len(numbers), _STEP):
+        store.mark_pending(numbers[start : start + _STEP])
 
 
 class Starts(NamedTuple):

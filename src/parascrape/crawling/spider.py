@@ -13,7 +13,7 @@ from parascrape.crawling.links.discover import Discover
 from parascrape.crawling.links.extractor import LinkRules
 from parascrape.crawling.links.scope import Scope, hosts_of
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.executors.guard import refuse_during_import
+from parascrape.executors.main_guard import refuse_during_import
 from parascrape.harvesting.auto_mode import Observer
 from parascrape.harvesting.harvests import harvest
 from parascrape.scrapers import check_scraper

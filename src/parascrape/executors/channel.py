@@ -6,12 +6,15 @@ message that has arrived with one system call; that is what batches records as t
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import socket
+import traceback
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Channel", "pack"]
+__all__ = ["Channel", "LogSender", "pack", "relay_log"]
 
 _READ = 1 << 18
 
@@ -108,3 +111,36 @@ def _split(data: bytes | bytearray) -> tuple[list[Any], int]:
             messages.append(pickle.loads(view[start + 8 : stop]))  # noqa: S301 (our own worker's)
             start = stop
     return messages, start
+
+
+class LogSender(logging.Handler):
+    """Log records sent to the parent, message and traceback already text."""
+
+    def __init__(self, send: Callable[[tuple[Any, ...]], None]) -> None:
+        super().__init__()
+        self._send = send
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send the record."""
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        attributes = {
+            "name": record.name,
+            "levelno": record.levelno,
+            "levelname": record.levelname,
+            "msg": text[:16_000],
+            "created": record.created,
+            "msecs": record.msecs,
+            "threadName": record.threadName,
+            "processName": record.processName,
+            "process": record.process,
+        }
+        self._send(("log", attributes))
+
+
+def relay_log(attributes: dict[str, Any]) -> None:
+    """Pass a worker's log record to this process's handlers."""
+    logger = logging.getLogger(attributes["name"])
+    if logger.isEnabledFor(attributes["levelno"]):
+        logger.handle(logging.makeLogRecord(attributes))

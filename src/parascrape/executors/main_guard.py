@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import multiprocessing
+import os
 import sys
 import threading
 from collections.abc import Iterator
 from functools import lru_cache
 from types import FrameType, ModuleType
 
-__all__ = ["why_not_importable"]
+__all__ = ["EXIT_MAIN_GUARD", "MAIN_GUARD", "refuse_during_import", "why_not_importable"]
 
 
 def why_not_importable() -> str:
@@ -83,3 +84,21 @@ def _is_guard(test: ast.expr) -> bool:
         return False
     sides = {ast.unparse(side) for side in (test.left, test.comparators[0])}
     return sides == {"__name__", "'__main__'"}
+
+
+EXIT_MAIN_GUARD = 117
+"""Exit status by which a worker tells its parent that importing the main script started a harvest."""
+
+MAIN_GUARD = (
+    "the script starts a harvest when it is imported, as worker processes do: "
+    'put the code that starts it under  if __name__ == "__main__":'
+)
+
+
+def refuse_during_import() -> None:
+    """End this process if it is a worker that is still importing its parent's main script.
+
+    Going on would start workers that start workers. Quietly: the parent reports it, once.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(EXIT_MAIN_GUARD)

@@ -8,7 +8,7 @@ import time
 from typing import Literal
 
 from parascrape.errors import MainGuardError, ParascrapeError, TaskTimeout, WorkerDied
-from parascrape.executors.guard import EXIT_MAIN_GUARD, MAIN_GUARD
+from parascrape.executors.main_guard import EXIT_MAIN_GUARD, MAIN_GUARD
 from parascrape.executors.task_queue import Backlog
 from parascrape.executors.worker_handle import Task, WorkerHandle
 from parascrape.executors.worker_main import ChildOptions

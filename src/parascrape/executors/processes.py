@@ -26,11 +26,11 @@ from typing import Any
 
 from parascrape.errors import TaskError
 from parascrape.executors.dispatcher import Pump
-from parascrape.executors.guard import refuse_during_import
+from parascrape.executors.main_guard import refuse_during_import
 from parascrape.executors.task import describe
 from parascrape.executors.worker_handle import Task
 from parascrape.executors.worker_main import ChildOptions
-from parascrape.settings import available_cpus
+from parascrape.system.limits import available_cpus
 from parascrape.system.memory import worker_limit
 
 __all__ = ["ProcessExecutor"]

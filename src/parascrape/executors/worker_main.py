@@ -29,8 +29,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from parascrape.errors import TaskError
-from parascrape.executors.channel import Channel, pack
-from parascrape.executors.logs import LogSender
+from parascrape.executors.channel import Channel, LogSender, pack
 from parascrape.executors.task import Failure, call, describe, idle, running
 from parascrape.system.memory import free_memory, keep_memory, resident_bytes
 from parascrape.system.processes import end_with

@@ -21,11 +21,9 @@ from parascrape.errors import (
 )
 from parascrape.fetch import timing
 from parascrape.fetch.adapter import Request, leave, open_session
-from parascrape.fetch.bodies import check_type, drain, is_of_type, read_body
 from parascrape.fetch.content_coding import ACCEPT_ENCODING, inflate
 from parascrape.fetch.errors import map_error
-from parascrape.fetch.redirects import redirect_target
-from parascrape.fetch.response import Fields
+from parascrape.fetch.response import Fields, check_type, drain, is_of_type, read_body, redirect_target
 from parascrape.records import Meta
 from parascrape.settings import Settings
 from parascrape.web import addresses, urls

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from http.client import HTTPMessage
 from typing import Any
+from urllib.parse import urljoin
 
 import requests
 from requests.cookies import extract_cookies_to_jar
 from requests.structures import CaseInsensitiveDict
 
-__all__ = ["Fields", "join_fields", "take_cookies"]
+from parascrape.errors import BadRedirect, ConnectionLost, InvalidUrl, OtherType, TooLarge
+from parascrape.web import urls
+from parascrape.web.html import essence
+
+__all__ = [
+    "Fields",
+    "check_type",
+    "drain",
+    "is_of_type",
+    "join_fields",
+    "read_body",
+    "redirect_target",
+    "take_cookies",
+]
 
 _ONCE = frozenset(("content-length", "location", "retry-after"))
 """Fields that hold one value; where a proxy repeats them, a list of two would be none."""
@@ -99,3 +113,83 @@ class _Original:
 
     def __init__(self, message: HTTPMessage) -> None:
         self.msg = message
+
+
+_DRAIN = 1 << 16
+"""Bytes of a body nobody wants that are read so that its connection can be used again."""
+_PIECE = 1 << 18
+
+
+def check_type(response: requests.Response, wanted: tuple[str, ...]) -> None:
+    """Nothing, or OtherType where the answer says that it is of another type."""
+    content_type = response.headers.get("Content-Type")
+    if not is_of_type(content_type, wanted):
+        raise OtherType(f"{essence(content_type)[:100]}, not {', '.join(wanted)}")
+
+
+def is_of_type(content_type: str | None, wanted: tuple[str, ...]) -> bool:
+    """Whether a Content-Type header is of one of these media types, or of none at all.
+
+    >>> is_of_type("Image/PNG", ("text/html", "image/")), is_of_type("text/csv", ("text/html",))
+    (True, False)
+    """
+    kind = essence(content_type)
+    return not kind or any(kind == one or (one.endswith("/") and kind.startswith(one)) for one in wanted)
+
+
+def read_body(response: requests.Response, max_bytes: int) -> bytes:
+    """The body as it came over the wire, whole. Raises TooLarge, ConnectionLost."""
+    raw = response.raw
+    expected = raw.length_remaining
+    if expected is None:
+        return _read_pieces(raw, max_bytes)
+    if expected > max_bytes:
+        raise TooLarge(f"Content-Length {expected}, more than {max_bytes} bytes")
+    body: bytes = raw.read(expected, decode_content=False) if expected else b""
+    if len(body) < expected:
+        raise ConnectionLost(f"the body ended after {len(body)} of {expected} bytes")
+    return body
+
+
+def _read_pieces(raw: Any, max_bytes: int) -> bytes:
+    """A body of unknown length (chunked, or ended by closing)."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := raw.read(_PIECE, decode_content=False):
+        pieces.append(piece)
+        size += len(piece)
+        if size > max_bytes:
+            raise TooLarge(f"more than {max_bytes} bytes")
+    return b"".join(pieces)
+
+
+def drain(response: requests.Response) -> None:
+    """Read a short body that nobody wants; a long one's connection is closed instead."""
+    expected = response.raw.length_remaining
+    if expected is not None and expected <= _DRAIN:
+        response.raw.read(expected, decode_content=False)
+
+
+def redirect_target(current: str, location: str) -> str:
+    """The next URL (RFC 9110 §10.2.2). Raises BadRedirect unless it is http(s) and well formed."""
+    if len(location) > urls.MAX_URL:
+        raise BadRedirect(f"a Location of {len(location)} characters")
+    location = _as_sent(location)
+    try:
+        return urls.prepare(urljoin(current, location))
+    except (InvalidUrl, ValueError) as error:
+        raise BadRedirect(f"redirect to {urls.redact(location)[:200]!r}: {error}") from None
+
+
+def _as_sent(location: str) -> str:
+    """A Location, read as ISO-8859-1, as the UTF-8 it is; other bytes are percent-encoded, as browsers do."""
+    if location.isascii():
+        return location
+    try:
+        octets = location.encode("iso-8859-1")
+    except UnicodeError:
+        return location
+    try:
+        return octets.decode("utf-8")
+    except UnicodeError:
+        return "".join(chr(octet) if octet < 0x80 else f"%{octet:02X}" for octet in octets)

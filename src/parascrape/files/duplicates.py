@@ -16,11 +16,16 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from typing import IO, Self
 
-__all__ = ["IN_MEMORY", "Seen"]
+from parascrape.errors import InvalidUrl
+from parascrape.records import Entry
+from parascrape.settings import Settings
+from parascrape.web.canonical import Identity, canonical
+
+__all__ = ["IN_MEMORY", "Seen", "mark_duplicates"]
 
 IN_MEMORY = 100_000
 """Keys that are held in memory: 14 MB."""
@@ -174,3 +179,47 @@ class _Table:
     def close(self) -> None:
         """Give the file's space back."""
         self._file.close()
+
+
+def mark_duplicates(entries: Iterable[Entry | None], settings: Settings) -> Iterator[Entry | None]:
+    """The entries; each whose URL (`identity.canonical`) stands before it is told where."""
+    if settings.fetch_duplicates:
+        yield from entries
+        return
+    identity = Identity(settings.drop_tracking, settings.sort_query)
+    lists: dict[str, int] = {}
+    with Seen() as seen:
+        for entry in entries:
+            if entry is None or entry.problem:
+                yield entry
+                continue
+            place = _number(entry.source, lists) * _LINES + min(entry.line, _LINES - 1)
+            first = seen.add(_key(entry.url, identity), place)
+            why = "" if first is None else _describe(first, entry.source, lists)
+            yield entry._replace(duplicate=why) if why else entry
+
+
+def _number(source: str, lists: dict[str, int]) -> int:
+    """The list's number; those after the first 254 share one, for `Seen` keeps 40 bits with a key."""
+    if source not in lists and len(lists) < _MAX_LISTS:
+        lists[source] = len(lists)
+    return lists.get(source, _MAX_LISTS)
+
+
+_LINES = 1 << 32
+
+
+_MAX_LISTS = 254
+
+
+def _key(url: str, identity: Identity) -> str:
+    try:
+        return canonical(url, identity)
+    except InvalidUrl:  # the worker will say so
+        return url
+
+
+def _describe(place: int, source: str, lists: dict[str, int]) -> str:
+    number, line = divmod(place, _LINES)
+    name = "a later list" if number == _MAX_LISTS else list(lists)[number]
+    return f"the same URL as in line {line}" + (f" of {name}" if name not in ("", source) else "")

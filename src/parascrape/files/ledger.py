@@ -19,20 +19,12 @@ import orjson
 
 from parascrape import records
 from parascrape.errors import BadRecord, Duplicate, UsageError
-from parascrape.records import SKIPPED
-from parascrape.web.text import escape_surrogates
-from parascrape.web.urls import Entry, redact
+from parascrape.records import SKIPPED, Entry
+from parascrape.system.files import sync_folder
+from parascrape.system.text import escape_surrogates
+from parascrape.web.urls import redact
 
-__all__ = [
-    "KeyCounter",
-    "Ledger",
-    "PageLines",
-    "drop_pages",
-    "entry_key",
-    "read_ledger",
-    "read_pages",
-    "sync_folder",
-]
+__all__ = ["KeyCounter", "Ledger", "PageLines", "drop_pages", "entry_key", "read_ledger", "read_pages"]
 
 
 class PageLines(NamedTuple):
@@ -272,14 +264,3 @@ def _copy_pages(path: Path, copy: Path, drop: Callable[[PageLines], bool]) -> in
         target.flush()
         os.fsync(target.fileno())
     return dropped
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring the names of a folder's files to the disk (POSIX; other systems have no such call)."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -21,8 +21,9 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from parascrape.errors import UsageError
+from parascrape.system.text import printable
 from parascrape.web.encoding import python_codec, without_mark
-from parascrape.web.text import find_encoding, printable
+from parascrape.web.text import find_encoding
 
 __all__ = ["MAX_LINE", "PACKED", "STDIN", "Row", "open_lines", "read_header", "read_rows", "tell_delimiter"]
 

@@ -40,9 +40,9 @@ from parascrape.files.lines import (
     read_rows,
     tell_delimiter,
 )
-from parascrape.records import encode
-from parascrape.web.text import printable
-from parascrape.web.urls import Entry, host_key, prepare
+from parascrape.records import Entry, encode
+from parascrape.system.text import printable
+from parascrape.web.urls import host_key, prepare
 
 __all__ = ["count_entries", "default_name", "read_lists"]
 

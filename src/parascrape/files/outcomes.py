@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 from parascrape import records
 from parascrape.errors import BadRecord, ParascrapeError, TaskError, TaskTimeout, WorkerDied
 from parascrape.files import quarantine
-from parascrape.records import ErrorInfo, Meta
-from parascrape.scrapers.found import Found
+from parascrape.records import Entry, ErrorInfo, Meta
+from parascrape.scrapers.follow import Found
 from parascrape.settings import Settings
+from parascrape.system.text import escape_surrogates
 from parascrape.web import urls
-from parascrape.web.text import escape_surrogates
-from parascrape.web.urls import Entry
 
 __all__ = ["Outcome", "fail", "fail_task", "order_meta"]
 

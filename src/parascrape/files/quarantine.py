@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.errors import UsageError
-from parascrape.records import ErrorInfo
+from parascrape.records import Entry, ErrorInfo
 from parascrape.settings import Settings
+from parascrape.system.text import printable
 from parascrape.web.page import Page
-from parascrape.web.text import printable
-from parascrape.web.urls import Entry, prepare, redact
+from parascrape.web.urls import prepare, redact
 
 __all__ = [
     "MAX_BYTES",

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from queue import Empty, Full, Queue
 
-from parascrape.web.urls import Entry
+from parascrape.records import Entry
 
 __all__ = ["read_ahead"]
 

@@ -20,7 +20,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from parascrape.errors import OutputError, UsageError
-from parascrape.files.ledger import Ledger, read_ledger, sync_folder
+from parascrape.files.ledger import Ledger, read_ledger
+from parascrape.system.files import sync_folder
 from parascrape.system.locks import OutputLock
 
 __all__ = ["MIN_FREE", "SYNC_RECORDS", "SYNC_SECONDS", "JsonlSink", "System"]

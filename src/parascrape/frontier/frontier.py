@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from parascrape.frontier.host import Visit
 from parascrape.frontier.host_queues import HostQueues
-from parascrape.frontier.politeness import HostState, Politeness, Report, Rules
-from parascrape.web.urls import Entry, host_key
+from parascrape.frontier.politeness import HostState, Politeness, Report
+from parascrape.records import Entry
+from parascrape.web.robots import Rules
+from parascrape.web.urls import host_key
 
 __all__ = ["AHEAD", "IDLE_POLL", "MAX_POSTPONED", "Frontier", "Visit"]
 

@@ -7,12 +7,12 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+from parascrape.errors import Duplicate, HostDown, NotFetched, RobotsForbidden
 from parascrape.frontier.backoff import Health
-from parascrape.frontier.politeness import HostState, Politeness, Report
-from parascrape.records import Attempt
-from parascrape.web.urls import Entry
+from parascrape.frontier.politeness import Blame, HostState, Politeness, Report
+from parascrape.records import Attempt, Entry
 
-__all__ = ["Host", "Visit"]
+__all__ = ["Host", "Visit", "blame_of", "refusal"]
 
 _WAITING: Final = 0
 _TAKEN: Final = 1
@@ -246,3 +246,25 @@ class Host:
         if state.last_start:
             self.last_start = now + min(0.0, state.last_start - wall)
             self.next_start = self.last_start + self.gap(limits)
+
+
+_REFUSALS: dict[str, type[NotFetched]] = {kind.code: kind for kind in (Duplicate, HostDown, RobotsForbidden)}
+
+
+def blame_of(visit: Visit, limits: Politeness | None) -> Blame:
+    """What a visit that could not be made before now has waited for, and whose limit that is."""
+    host = visit.host
+    if host is None or limits is None or visit.attempts:
+        return "retry", ""
+    shown = host.key.partition("://")[2].removesuffix(":443").removesuffix(":80") or host.key
+    gap = host.gap(limits)
+    if not gap:
+        return "limit", shown
+    if gap > max(limits.delay, host.crawl_delay):
+        return "rest", shown
+    return ("crawl_delay" if host.crawl_delay > limits.delay else "delay"), shown
+
+
+def refusal(visit: Visit) -> NotFetched:
+    """The error of a visit that is to be recorded without a fetch."""
+    return _REFUSALS[visit.refused_code](visit.refused_why)

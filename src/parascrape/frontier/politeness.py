@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from parascrape.errors import UsageError
+from parascrape.settings import Settings
+from parascrape.web.domains import domain_key
+from parascrape.web.urls import host_key
 
-__all__ = ["HostState", "Politeness", "Report", "Rules"]
+__all__ = ["Blame", "HostState", "Politeness", "Report", "domain_key", "key_of", "politeness_of"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,33 +72,6 @@ class Report(NamedTuple):
     latency: float | None = None  # seconds from the start of the fetch to its end
 
 
-class Rules(Protocol):
-    """What the robots.txt of one origin says (RFC 9309)."""
-
-    @property
-    def delay(self) -> float:
-        """Seconds between two requests; 0 where it says none."""
-
-    @property
-    def expires(self) -> float:
-        """Seconds for which this holds."""
-
-    @property
-    def unreachable(self) -> bool:
-        """Whether there was no answer, so that for now all is forbidden (RFC 9309 §2.3.1.4)."""
-
-    @property
-    def reason(self) -> str:
-        """Why there was none, in a few words; empty where there was."""
-
-    @property
-    def silent(self) -> bool:
-        """Whether that was because the host gave no answer of any kind."""
-
-    def allows(self, url: str) -> bool:
-        """Whether this prepared URL may be fetched."""
-
-
 class HostState(NamedTuple):
     """What the next run should know of a host. Times are seconds of the wall clock, 0 for never."""
 
@@ -102,3 +79,33 @@ class HostState(NamedTuple):
     paused_until: float = 0.0  # by Retry-After, an open circuit, or because it was given up
     slow: float = 0.0  # seconds between two starts that its 429s and 503s have come to
     trials: int = 0  # tries of an open circuit that it has had; 0: the circuit is closed
+
+
+_CIRCUIT_DELAY = 5.0
+"""Seconds, doubling: a dead host is given up 35 s and eight time-outs after its first failure."""
+
+_ROBOTS_RETRY = 2.0
+"""Seconds, doubling: a robots.txt that cannot be had is asked for three times within six seconds."""
+
+
+def politeness_of(settings: Settings) -> Politeness | None:
+    """The limits that the settings ask for; None where they lift all of them."""
+    if not (settings.per_host or settings.delay or settings.robots):
+        return None
+    return Politeness(
+        per_host=settings.per_host,
+        delay=settings.delay,
+        max_backoff=settings.max_backoff,
+        circuit_delay=_CIRCUIT_DELAY,
+        robots=settings.robots,
+        robots_retry=_ROBOTS_RETRY,
+    )
+
+
+def key_of(settings: Settings) -> Callable[[str], str]:
+    """What the limits of a prepared URL are kept for: its scheme, host and port, or its domain."""
+    return domain_key if settings.per_domain else host_key
+
+
+Blame = tuple[str, str]
+"""Why a visit was not permitted (limit, delay, crawl_delay, rest, retry), and its host."""

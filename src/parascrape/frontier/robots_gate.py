@@ -6,8 +6,9 @@ import math
 from collections import OrderedDict
 
 from parascrape.frontier.host import Visit
-from parascrape.frontier.politeness import Politeness, Rules
-from parascrape.web.urls import Entry
+from parascrape.frontier.politeness import Politeness
+from parascrape.records import Entry
+from parascrape.web.robots import Rules
 
 __all__ = ["MAX_ORIGINS", "VALID", "Origin", "Origins"]
 

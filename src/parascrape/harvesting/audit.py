@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 from parascrape import records
 from parascrape.errors import InvalidUrl, OutputError, RobotsForbidden, UsageError
-from parascrape.frontier.manners import key_of
-from parascrape.harvesting.robots_survey import ask_hosts
+from parascrape.frontier.politeness import key_of
+from parascrape.harvesting.estimate import ask_hosts
 from parascrape.settings import Settings
 from parascrape.web.robots import ALLOW_ALL, Rules
 from parascrape.web.urls import host_key, prepare

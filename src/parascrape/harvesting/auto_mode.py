@@ -30,11 +30,12 @@ from parascrape.files.quarantine import Pages
 from parascrape.harvesting.mode_choice import Choice, Machine, Sample, choose
 from parascrape.harvesting.timings import TimeSplit
 from parascrape.harvesting.worker import scrape_url
+from parascrape.records import Entry
 from parascrape.scrapers import check_scraper, scraper_for
-from parascrape.settings import Settings, available_cpus
+from parascrape.settings import Settings
+from parascrape.system.limits import available_cpus
 from parascrape.system.memory import worker_limit
 from parascrape.web.robots import Rules
-from parascrape.web.urls import Entry
 
 if TYPE_CHECKING:
     from parascrape.crawling.links.discover import Discover  # 40 ms, for those that crawl

@@ -11,16 +11,17 @@ from typing import Any
 
 from parascrape import records
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.executors.guard import refuse_during_import
+from parascrape.executors.main_guard import refuse_during_import
+from parascrape.files.duplicates import mark_duplicates
 from parascrape.files.outcomes import Outcome
 from parascrape.files.previous import check_previous
-from parascrape.frontier.manners import mark_duplicates
 from parascrape.harvesting.auto_mode import Observer
 from parascrape.harvesting.loop import GRACE, Loop, Stop
+from parascrape.records import Entry
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
-from parascrape.web.text import printable
-from parascrape.web.urls import Entry, prepare
+from parascrape.system.text import printable
+from parascrape.web.urls import prepare
 
 __all__ = ["GRACE", "Stop", "crawl", "harvest"]
 

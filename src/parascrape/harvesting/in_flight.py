@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from parascrape.frontier import Visit
-from parascrape.frontier.manners import blame_of
+from parascrape.frontier.host import blame_of
 from parascrape.frontier.politeness import Politeness
 from parascrape.harvesting.auto_mode import Crew
 from parascrape.harvesting.timings import TimeSplit

@@ -24,14 +24,13 @@ from parascrape.executors.task import alone, tell, when_idle
 from parascrape.fetch import timing
 from parascrape.files import quarantine
 from parascrape.files.outcomes import Outcome, fail, order_meta
-from parascrape.records import Meta
+from parascrape.records import Entry, Meta
 from parascrape.scrapers.call import scrape
 from parascrape.scrapers.fingerprint import fingerprint
-from parascrape.scrapers.found import Found, Lead
+from parascrape.scrapers.follow import Found, Lead
 from parascrape.settings import Settings
 from parascrape.web import urls
 from parascrape.web.page import Page
-from parascrape.web.urls import Entry
 from parascrape.web.validators import NOTHING, Known
 
 if TYPE_CHECKING:

@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from fractions import Fraction
+from pathlib import Path
 from statistics import median
 from typing import Any, Self
 
 from parascrape.errors import UsageError
-from parascrape.jobs.summary import Summary
+from parascrape.files.diff import write_changes
+from parascrape.files.page_diff import Change
+from parascrape.jobs.summary import Changes, Summary
 from parascrape.system.quantities import parse_share, percent
-from parascrape.web.text import printable
+from parascrape.system.text import printable
 
-__all__ = ["FEWEST_RUNS", "Guards"]
+__all__ = ["FEWEST_RUNS", "Guards", "find_changes", "is_rewritten"]
 
 FEWEST_RUNS = 3
 """Earlier good runs without which nobody knows what is usual."""
@@ -150,3 +153,39 @@ def _read_empty(value: Any) -> Fraction | dict[str, Fraction]:
 
 
 _READ: dict[str, Callable[[Any], Any]] = {"min_records": _read_count, "max_empty": _read_empty}
+
+
+def find_changes(old: Path, new: Path, feed: Path, *, fields: int) -> Changes:
+    """The number of changes of each kind, which are written to the feed; records have so many fields.
+
+    Raises:
+        UsageError: an output is none.
+        OutputError: the feed cannot be written.
+    """
+    rewritten = 0
+
+    def note(change: Change) -> None:
+        nonlocal rewritten
+        rewritten += is_rewritten(change, fields)
+
+    counts = write_changes(old, new, feed, note=note)
+    return Changes(
+        added=counts.added,
+        changed=counts.changed,
+        removed=counts.removed,
+        gone=counts.gone,
+        failed=counts.failed,
+        back=counts.back,
+        rewritten=rewritten,
+    )
+
+
+def is_rewritten(change: Change, fields: int) -> bool:
+    """Whether a changed page is hardly the one that it was: at least half of its fields are different, or
+    of its several records at least half are gone.
+    """
+    if change["change"] != "changed":
+        return False
+    if "records" in change:
+        return 2 * len(change["records"]["after"]) <= len(change["records"]["before"])
+    return 2 * len(change.get("fields", ())) >= max(1, fields)

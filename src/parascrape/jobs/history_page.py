@@ -2,17 +2,154 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, tzinfo
 from html import escape
+from typing import NamedTuple
 
-from parascrape.jobs.bars import COLOURS, draw_bars, measures
-from parascrape.jobs.summary import Summary
-from parascrape.jobs.wording import COLUMNS, LEGEND, cells_of, explain
+from parascrape.jobs.summary import Changes, Summary
 from parascrape.settings import VERSION
-from parascrape.web.text import printable
+from parascrape.system.text import printable
 
-__all__ = ["make_page"]
+__all__ = [
+    "COLOURS",
+    "COLUMNS",
+    "LEGEND",
+    "Measure",
+    "cells_of",
+    "draw_bars",
+    "explain",
+    "make_page",
+    "measures",
+]
+
+COLUMNS = ("began", "took", "good", "unchanged", "failed", "skipped", "pages/s", "outcome", "exit", "changes")
+
+LEGEND = "changes: + added or back, ~ changed, - removed or gone, ! failed that was good before"
+
+_SHOWN = 3  # codes and hosts named
+
+
+def cells_of(run: Summary, zone: tzinfo | None = None) -> list[str]:
+    """The cells, as `COLUMNS` names them; the time is of the zone, or of this machine's."""
+    when = f"{run.began.astimezone(zone):%Y-%m-%d %H:%M}"
+    outcome = run.outcome.replace("_", " ")
+    if run.ended is None:
+        return [when, *[""] * 6, outcome, "", ""]
+    status = "" if run.exit_status is None else str(run.exit_status)
+    counts = (run.good, run.unchanged, run.failures, sum(run.skipped.values()))
+    cells = [when, _took(run.seconds), *(f"{count:,}" for count in counts)]
+    return [*cells, f"{run.pages_per_second:,.1f}", outcome, status, _changes(run.changes)]
+
+
+def _took(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{minutes}:{rest:02}" if minutes else f"{seconds:.1f} s"
+
+
+def _changes(changes: Changes) -> str:
+    signs = {
+        "+": changes.added + changes.back,
+        "~": changes.changed,
+        "-": changes.removed + changes.gone,
+        "!": changes.failed,
+    }
+    return " ".join(f"{sign}{count:,}" for sign, count in signs.items() if count)
+
+
+def explain(runs: Sequence[Summary]) -> list[str]:
+    """What went wrong in the last of these runs (newest first) that ended: codes and hosts, in a sentence
+    each; none where nothing did.
+    """
+    last = next((run for run in runs if run.ended is not None), None)
+    if last is None or not last.failed:
+        return []
+    codes = _most(last.failed)
+    lines = [f"Last run, failed by code: {codes}."]
+    if last.failing_hosts:
+        lines.append(f"Last run, failed by host: {_most(last.failing_hosts)}.")
+    return lines
+
+
+def _most(counts: Mapping[str, int]) -> str:
+    pairs = sorted(counts.items(), key=lambda pair: -pair[1])
+    named = [f"{printable(name, 100)} {count:,}" for name, count in pairs[:_SHOWN]]
+    return ", ".join([*named, *([f"and {len(pairs) - _SHOWN:,} more"] if len(pairs) > _SHOWN else [])])
+
+
+COLOURS = {
+    "good": "#1f6fb2",
+    "some_failed": "#d98f4e",
+    "rejected": "#b3261e",
+    "interrupted": "#767676",
+    "crashed": "#5b2a86",
+    "running": "#2e7d32",
+}
+"""By outcome; each has at least a contrast of 2.6 to white, the words beside the bars have 15."""
+
+_WIDTH, _HEIGHT = 480, 160  # of the drawing, in its own units: a phone shows it at about three quarters
+_LEFT, _TOP, _BOTTOM = 4, 22, 4
+_UNKNOWN = 3  # units that a bar has whose run has no figure
+
+
+class Measure(NamedTuple):
+    """What is drawn of each run: a title, the value, and how it is written."""
+
+    title: str
+    value: Callable[[Summary], float]
+    written: Callable[[float], str]
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def measures() -> tuple[Measure, ...]:
+    """The plots of a job, in their order."""
+    return (
+        Measure("Records", lambda run: run.records, _whole),
+        Measure("Failures", lambda run: run.failures, _whole),
+        Measure("Pages a second", lambda run: run.pages_per_second, lambda value: f"{value:,.1f}"),
+        Measure("Seconds", lambda run: run.seconds, lambda value: f"{value:,.1f}"),
+    )
+
+
+def draw_bars(runs: Sequence[Summary], measure: Measure) -> str:
+    """The SVG, oldest run at the left; each bar tells its run, figure and outcome when it is pointed at."""
+    values = [measure.value(run) if run.ended else None for run in runs]
+    known = [value for value in values if value is not None]
+    greatest = max(known, default=0)
+    words = f"{measure.title} of the last {len(runs)} runs, oldest first: " + ", ".join(
+        "unknown" if value is None else measure.written(value) for value in values
+    )
+    parts = [
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(words)}">',
+        f'<line x1="0" x2="{_WIDTH}" y1="{_TOP}" y2="{_TOP}" stroke="#ccc"/>',
+        f'<text x="{_LEFT}" y="{_TOP - 6}">{escape(measure.written(greatest))}</text>',
+        *_bars(runs, values, measure, greatest),
+        f'<line x1="0" x2="{_WIDTH}" y1="{_HEIGHT - _BOTTOM}" y2="{_HEIGHT - _BOTTOM}" stroke="#333"/></svg>',
+    ]
+    return "".join(parts)
+
+
+def _bars(
+    runs: Sequence[Summary], values: Sequence[float | None], measure: Measure, greatest: float
+) -> Iterable[str]:
+    step = (_WIDTH - 2 * _LEFT) / max(len(runs), 12)  # few runs are no walls
+    room = _HEIGHT - _TOP - _BOTTOM
+    for number, (run, value) in enumerate(zip(runs, values, strict=True)):
+        height = _UNKNOWN if value is None else room * value / greatest if greatest > 0 else 0.0
+        figure = "unknown" if value is None else measure.written(value)
+        label = f"{run.began:%Y-%m-%d %H:%M} UTC: {figure} ({run.outcome.replace('_', ' ')})"
+        yield (
+            f'<rect x="{_LEFT + number * step:.2f}" y="{_HEIGHT - _BOTTOM - height:.2f}" '
+            f'width="{step * 0.8:.2f}" height="{height:.2f}" fill="{COLOURS[run.outcome]}">'
+            f"<title>{escape(label)}</title></rect>"
+        )
+
 
 _STYLE = """
 :root { color-scheme: light; }

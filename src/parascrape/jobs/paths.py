@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from parascrape.errors import UsageError
-from parascrape.files.ledger import sync_folder
 from parascrape.jobs.timing import zone_of
+from parascrape.system.files import sync_folder
 
 __all__ = ["PLACEHOLDERS", "Places", "beside", "check_pattern", "fill_pattern", "folder_of", "write_whole"]
 

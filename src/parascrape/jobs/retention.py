@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
+import os
+import shutil
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Self
 
 from parascrape.errors import UsageError
+from parascrape.jobs.history import Output, place_of
 from parascrape.system.quantities import parse_duration, parse_size
-from parascrape.web.text import printable
+from parascrape.system.text import printable
 
-__all__ = ["Policy"]
+__all__ = ["CHANGED", "Policy", "fault_of", "packed_path", "part_path", "write_packed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +68,47 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "max_size": parse_size,
     "compress_after": _read_count,
 }
+
+
+CHANGED = "it has been changed since the job wrote it, and is not its own any more"
+
+_CHUNK = 1 << 20  # bytes compressed at once
+_LEVEL = 6
+
+
+def fault_of(output: Output) -> str | None:
+    """Why the file may not be touched; empty where it may, None where there is no file."""
+    try:
+        status = os.lstat(output.path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return error.strerror or str(error)
+    if place_of(output.path) != output.path:
+        return "its folder is a symbolic link now"
+    as_written = (status.st_size, status.st_mtime_ns) == (output.size, output.modified)
+    return "" if as_written and stat.S_ISREG(status.st_mode) else CHANGED
+
+
+def packed_path(path: Path) -> Path:
+    """The name of the compressed file."""
+    return path.with_name(path.name + ".gz")
+
+
+def part_path(path: Path) -> Path:
+    """Where the compressed file is written before it has its name."""
+    return path.with_name(f".{path.name}.gz.part")
+
+
+def write_packed(output: Output, part: Path) -> os.stat_result:
+    """What the compressed file is like, which is on the disk under the name ``part``. Raises OSError."""
+    with open(output.path, "rb") as source, open(part, "wb") as raw:
+        with gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=raw, mtime=0) as target:
+            shutil.copyfileobj(source, target, _CHUNK)
+        if source.tell() != output.size:
+            raise OSError(0, "it has grown meanwhile")
+        raw.flush()
+        os.fsync(raw.fileno())
+    shutil.copymode(output.path, part)
+    os.utime(part, ns=(output.modified, output.modified))
+    return os.stat(part)

@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from parascrape.errors import OutputBusy, OutputError, ParascrapeError
-from parascrape.files.ledger import sync_folder
-from parascrape.jobs.changed import find_changes
-from parascrape.jobs.guards import Guards
+from parascrape.jobs.guards import Guards, find_changes
 from parascrape.jobs.history import History
 from parascrape.jobs.hooks import run_hooks
 from parascrape.jobs.jobfile import JobFile
@@ -34,6 +32,7 @@ from parascrape.jobs.schema import Job
 from parascrape.jobs.summary import Summary
 from parascrape.jobs.sweep import sweep
 from parascrape.settings import VERSION
+from parascrape.system.files import sync_folder
 from parascrape.system.locks import OutputLock
 
 __all__ = ["EXIT_REJECTED", "Tools", "run_job"]

@@ -12,12 +12,11 @@ from itertools import groupby
 from pathlib import Path
 
 from parascrape.errors import OutputBusy, UsageError
-from parascrape.files.ledger import sync_folder
-from parascrape.jobs.files import CHANGED, fault_of, packed_path, part_path, write_packed
 from parascrape.jobs.history import History, Output
-from parascrape.jobs.retention import Policy
+from parascrape.jobs.retention import CHANGED, Policy, fault_of, packed_path, part_path, write_packed
+from parascrape.system.files import sync_folder
 from parascrape.system.locks import OutputLock
-from parascrape.web.text import printable
+from parascrape.system.text import printable
 
 __all__ = ["Swept", "sweep"]
 

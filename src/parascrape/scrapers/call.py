@@ -9,8 +9,7 @@ from typing import Any
 from parascrape.errors import BadRecord, ScrapeError, TaskError
 from parascrape.executors.task import describe
 from parascrape.scrapers import scraper_for
-from parascrape.scrapers.follow import resolve_follows, scraper_of
-from parascrape.scrapers.found import Lead
+from parascrape.scrapers.follow import Lead, resolve_follows, scraper_of
 from parascrape.settings import Settings
 from parascrape.web.page import Page
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from parascrape.scrapers.bounds import bounded
+from parascrape.scrapers.select import bounded
 from parascrape.web.html import absolute, visible_text
 from parascrape.web.page import Page
 from parascrape.web.text import collapse

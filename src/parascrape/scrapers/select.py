@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from parascrape.errors import UsageError
+from parascrape.errors import BadRecord, UsageError
 from parascrape.records import RESERVED
-from parascrape.scrapers.bounds import bounded
+from parascrape.system.text import printable
 from parascrape.web.html import visible_text
 from parascrape.web.page import Page
-from parascrape.web.text import printable
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-__all__ = ["Selection", "parse_selection", "parse_selections", "select"]
+__all__ = ["MAX_CHARACTERS", "Selection", "bounded", "parse_selection", "parse_selections", "select"]
+
+MAX_CHARACTERS = 50_000_000
+"""Characters of all values of one list; a record may have 64 MB."""
+
+_OVERHEAD = 100
+"""Counted for each value beside its characters: what JSON and Python need."""
+
+T = TypeVar("T")
+
+
+def bounded(values: Iterable[T], length: Callable[[T], int]) -> Iterator[T]:
+    """The values, as long as they are together no longer than MAX_CHARACTERS.
+
+    Raises:
+        BadRecord: they are.
+    """
+    left = MAX_CHARACTERS
+    for value in values:
+        left -= length(value) + _OVERHEAD
+        if left < 0:
+            raise BadRecord(f"the page's values are longer than {MAX_CHARACTERS:,} characters together")
+        yield value
+
 
 _FORM = "write NAME=CSS, NAME[]=CSS for all matches, CSS::attr(NAME) for an attribute"
 _PSEUDO = re.compile(r"::(?:text|attr\(\s*([^\s()]+)\s*\))\s*\Z", re.I)

@@ -4,40 +4,50 @@ from __future__ import annotations
 
 import errno
 import os
-import re
-import sqlite3
-from collections.abc import Iterator, Sequence
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO
 
 from parascrape.errors import OutputError, UsageError
-from parascrape.files.ledger import sync_folder
-from parascrape.web.text import printable
+from parascrape.system.signals import SignalTaker
+from parascrape.system.text import printable
 
-__all__ = ["Scratch", "cell", "check_place", "plain", "whole_file"]
-
-_FORMULA = frozenset("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_CACHE_KB = 16_000
+__all__ = ["check_place", "sync_folder", "temporary_folder", "whole_file"]
 
 
-def cell(text: str) -> str:
-    """The text as a CSV cell that no spreadsheet takes for a formula: an apostrophe before what may be one.
+@contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A folder that is there until the context ends.
 
-    >>> cell("=HYPERLINK(1)"), cell("http://h/")
-    ("'=HYPERLINK(1)", 'http://h/')
+    Python makes a folder first and then sees to it that it is removed: a Ctrl-C between the two would leave
+    it. So SIGINT and SIGTERM wait until both are done.
     """
-    return f"'{text}" if text[:1] in _FORMULA else text
+    with _signals_later():
+        folder = tempfile.TemporaryDirectory(prefix=prefix)
+    with folder as name:
+        yield Path(name)
 
 
-def plain(text: str) -> str:
-    """The text with U+FFFD for the characters that XML 1.0 §2.2 has no place for.
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """SIGINT and SIGTERM are heard when the context ends; in other threads than the main one they are not.
 
-    >>> plain("a\\x00b\\udc80")
-    'a\ufffdb\ufffd'
+    A blocked signal would not do: the system may give it to another thread, and Python to this one.
     """
-    return _NO_XML.sub("\ufffd", text)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held = SignalTaker()
+    try:
+        with held:
+            yield
+    finally:
+        for number in held.numbers:
+            signal.raise_signal(number)
 
 
 def check_place(option: str, path: Path) -> None:
@@ -82,49 +92,12 @@ def _part_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.part")
 
 
-class Scratch:
-    """Tables that are gone when it is closed: in memory while they are small, then in a file of SQLite's.
-
-    Raises:
-        OutputError: from every method, where there is no room for them.
-    """
-
-    def __init__(self, *schema: str) -> None:
-        self._connection = sqlite3.connect("", isolation_level=None)
-        for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KB}"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.execute("BEGIN")
-        for statement in schema:
-            self.run(statement)
-
-    def run(self, statement: str, values: Sequence[object] = ()) -> int:
-        """How many rows the statement has changed."""
-        return self._execute(statement, values).rowcount
-
-    def rows(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query, one at a time; what they come from must not be changed meanwhile."""
-        cursor = self._execute(query, values)
-        try:
-            yield from cursor
-        except sqlite3.Error as error:
-            raise _fault(error) from None
-
-    def _execute(self, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
-        try:
-            return self._connection.execute(statement, values)
-        except sqlite3.Error as error:
-            raise _fault(error) from None
-
-    def close(self) -> None:
-        """Forget the tables."""
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _fault(error: sqlite3.Error) -> OutputError:
-    return OutputError(f"no room for a table beside the crawl: {error}", errno.ENOSPC)
+def sync_folder(folder: Path) -> None:
+    """Bring the names of a folder's files to the disk (POSIX; other systems have no such call)."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

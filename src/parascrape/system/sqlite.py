@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
-from parascrape.errors import OutputBusy, UsageError
+from parascrape.errors import OutputBusy, OutputError, UsageError
 from parascrape.system.locks import OutputLock
 from parascrape.system.shared_file import transaction
 
-__all__ = ["APPLICATION", "MIGRATIONS", "Database"]
+__all__ = ["APPLICATION", "MIGRATIONS", "Database", "Scratch"]
 
 APPLICATION = 0x70617261
 """SQLite's ``application_id`` of a history: "para". Other databases are not ours to write."""
@@ -195,3 +196,54 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _free_name(path: Path) -> Path:
     names = (path.with_name(f"{path.name}.damaged-{number}") for number in range(1, 1_000_000))
     return next(name for name in names if not name.exists())
+
+
+_CACHE_KB = 16_000
+
+
+class Scratch:
+    """Tables that are gone when it is closed: in memory while they are small, then in a file of SQLite's.
+
+    Raises:
+        OutputError: from every method, where there is no room for them.
+    """
+
+    def __init__(self, *schema: str) -> None:
+        self._connection = sqlite3.connect("", isolation_level=None)
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KB}"):
+            self._connection.execute(f"PRAGMA {pragma}")
+        self._connection.execute("BEGIN")
+        for statement in schema:
+            self.run(statement)
+
+    def run(self, statement: str, values: Sequence[object] = ()) -> int:
+        """How many rows the statement has changed."""
+        return self._execute(statement, values).rowcount
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, one at a time; what they come from must not be changed meanwhile."""
+        cursor = self._execute(query, values)
+        try:
+            yield from cursor
+        except sqlite3.Error as error:
+            raise _fault(error) from None
+
+    def _execute(self, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise _fault(error) from None
+
+    def close(self) -> None:
+        """Forget the tables."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _fault(error: sqlite3.Error) -> OutputError:
+    return OutputError(f"no room for a table beside the crawl: {error}", errno.ENOSPC)

@@ -10,7 +10,7 @@ from urllib.parse import quote, urljoin
 from parascrape.errors import InvalidUrl
 from parascrape.system.imports import load_part
 from parascrape.web.encoding import python_codec
-from parascrape.web.formatting import refuse_bomb
+from parascrape.web.markup import refuse_bomb
 from parascrape.web.text import collapse, collapse_spaces, with_spaces
 from parascrape.web.urls import MAX_URL, prepare
 

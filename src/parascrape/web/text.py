@@ -15,15 +15,8 @@ import re
 
 from parascrape.web.encoding import decode_as, guess, resolve
 
-__all__ = [
-    "collapse",
-    "collapse_spaces",
-    "decode",
-    "escape_surrogates",
-    "find_encoding",
-    "printable",
-    "with_spaces",
-]
+__all__ = ["collapse", "collapse_spaces", "decode", "find_encoding", "with_spaces"]
+
 
 _PRESCAN = 4096
 """Bytes in which a document may declare its encoding; the standard's 1,024 are too few for real heads."""
@@ -37,9 +30,6 @@ _ATTRIBUTE = re.compile(rb"""(?<![^\s=/>"'])([^\s=/>"']++)\s*+=\s*+("[^"]*"|'[^'
 _XML = re.compile(rb"""\s*<\?xml\s[^>]*?encoding\s*=\s*["']\s*([^"'\s>]+)""", re.I)
 
 _SPACE = re.compile(r"\s+")
-_UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
 
 
 def decode(body: bytes, content_type: str | None = None, *, encoding: str | None = None) -> tuple[str, str]:
@@ -152,27 +142,3 @@ _SPACES = (
     "\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
 """What str.split takes for white space, without the space itself."""
-
-
-def printable(text: str, limit: int = 300) -> str:
-    """The text as a terminal may be given it, at most ``limit`` characters of it.
-
-    Control characters (C0, C1, ESC), line ends, bidirectional marks and overrides, and lone surrogates
-    are shown as Python escapes; a cut is marked by an ellipsis.
-
-    >>> printable("a\\x1b[31m\\u202eb")
-    'a\\\\x1b[31m\\\\u202eb'
-    """
-    shown = _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text[: limit + 1])
-    return shown if len(shown) <= limit else shown[: max(0, limit - 1)] + "…"
-
-
-def escape_surrogates(text: str) -> str:
-    r"""The text with lone surrogates shown as escapes: JSON and UTF-8 cannot carry them.
-
-    File names that are no UTF-8 and user code's messages hold them.
-
-    >>> escape_surrogates("a\udcff")
-    'a\\udcff'
-    """
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -3,49 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from parascrape.errors import InvalidUrl
 
-__all__ = ["MAX_URL", "Entry", "Place", "host_key", "prepare", "redact"]
+__all__ = ["MAX_URL", "host_key", "prepare", "redact"]
+
 
 MAX_URL = 16_384
 """Characters of the longest URL, as it stands and as it is sent; servers stop at 8 to 16 thousand."""
-
-
-class Place(NamedTuple):
-    """Where a crawl has a URL from: its ``number`` in the frontier, its depth in links from a start URL.
-
-    ``found_on`` is the page that it was found on, empty for a start URL. ``kind`` is ``start``,
-    ``sitemap``, ``check`` (only looked at: its body is not wanted), or empty for a page. ``scraper`` is a
-    reference, empty for the crawl's own. ``sampled``: the page's text is to be compared with others'.
-    """
-
-    number: int
-    depth: int = 0
-    found_on: str = ""
-    kind: str = ""
-    scraper: str = ""
-    sampled: bool = False
-
-
-class Entry(NamedTuple):
-    """One line of a list: the URL's text as it stands there, where it stands, and what stood beside it.
-
-    ``problem`` says why the line holds no URL to fetch, ``duplicate`` where the same URL stands before it;
-    they are empty for a line that is to be fetched. ``place`` is where a crawl has it from.
-    """
-
-    url: str
-    line: int = 0
-    source: str = ""
-    columns: Mapping[str, Any] | None = None
-    problem: str = ""
-    duplicate: str = ""
-    place: Place | None = None
 
 
 # What nearly every URL looks like; all it accepts is sent as it stands, but for the fragment.

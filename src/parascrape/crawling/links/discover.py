@@ -11,12 +11,11 @@ from parascrape.crawling.links.extractor import LinkRules, canonical_of, find_li
 from parascrape.crawling.links.near_duplicates import exact_hash, says_missing, simhash
 from parascrape.crawling.links.sitemaps import is_sitemap, read_sitemap
 from parascrape.errors import NotSitemap, TooComplex
-from parascrape.records import Meta
-from parascrape.scrapers.found import NOTHING_FOUND, Found, Lead
+from parascrape.records import Entry, Meta, Place
+from parascrape.scrapers.follow import NOTHING_FOUND, Found, Lead
 from parascrape.web.domains import site_of
 from parascrape.web.html import visible_text
 from parascrape.web.page import Page
-from parascrape.web.urls import Entry, Place
 
 __all__ = ["Discover"]
 

@@ -10,17 +10,18 @@ and what this process has handed to the parent stays there.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from parascrape.crawling.links.canonical_link import canonical_of
+from parascrape.crawling.links.elements import canonical_of
 from parascrape.crawling.links.filter import MAX_LINKS, Sorting
 from parascrape.crawling.links.resolver import Targets
 from parascrape.crawling.links.rules import LinkRules, check_selector, priority_of, ranks_of
-from parascrape.crawling.links.sent import Sent
 from parascrape.crawling.links.sources import elements, in_headers, occurrences
 from parascrape.errors import InvalidUrl, ScrapeError, TooComplex, UsageError
-from parascrape.scrapers.found import NOTHING_FOUND, Found, Lead
+from parascrape.scrapers.follow import NOTHING_FOUND, Found, Lead
 from parascrape.web.page import Page
 from parascrape.web.urls import prepare
 
@@ -29,13 +30,60 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_LINKS",
+    "MAX_SENT",
     "LinkRules",
+    "Sent",
     "canonical_of",
     "check_selector",
     "find_links",
     "forget_sent",
     "take_back",
 ]
+
+MAX_SENT = 200_000
+"""Links that are remembered, 130 bytes each; then all are forgotten, and cross once more."""
+
+_Sender = tuple[int, int]  # a page's key and depth
+
+
+class Sent:
+    """The links of one crawl that have been sent, each with the page that sent it. For all threads."""
+
+    def __init__(self) -> None:
+        self._senders: dict[int, _Sender] = {}
+        self._own = threading.local()
+
+    def unsent(self, page: int, depth: int, links: Iterable[int]) -> set[int]:
+        """Those of the links (64-bit keys) that no other page of this depth or less has sent.
+
+        A page that is asked for again sends again what it sent before.
+        """
+        self._settle(page)
+        senders = self._senders
+        new: set[int] = set()
+        for link in links:
+            sender = senders.get(link)
+            if sender is None or sender[0] == page or sender[1] > depth:
+                new.add(link)
+        self._own.sending = ((page, depth), new)
+        return new
+
+    def take_back(self) -> None:
+        """The last page of this thread has no outcome that counts: what it was to send is not sent."""
+        self._own.sending = None
+
+    def _settle(self, page: int) -> None:
+        """What this thread's last page sent is sent, unless this is that page again."""
+        sender, links = getattr(self._own, "sending", None) or ((page, 0), ())
+        if sender[0] == page:
+            return
+        if len(self._senders) + len(links) > MAX_SENT:
+            self._senders = {}
+        senders = self._senders
+        for link in links:
+            known = senders.get(link)
+            if known is None or known[1] > sender[1]:
+                senders[link] = sender
 
 
 class _Memory:

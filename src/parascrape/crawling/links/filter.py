@@ -9,7 +9,7 @@ from parascrape.crawling.links.resolver import Target, Targets
 from parascrape.crawling.links.rules import LinkRules
 from parascrape.crawling.links.sources import Occurrence
 from parascrape.errors import InvalidUrl
-from parascrape.scrapers.found import Lead
+from parascrape.scrapers.follow import Lead
 from parascrape.web.domains import site_of
 from parascrape.web.page import Page
 from parascrape.web.urls import prepare

@@ -13,9 +13,9 @@ from parascrape.errors import ScrapeError, TaskError, UsageError
 from parascrape.executors.task import describe
 from parascrape.scrapers.loading import load
 from parascrape.scrapers.select import parse_selection
+from parascrape.system.text import printable
 from parascrape.web.canonical import AS_SENT, Identity
 from parascrape.web.page import Page
-from parascrape.web.text import printable
 
 __all__ = ["LinkRules", "Priority", "check_selector", "priority_of", "ranks_of"]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from parascrape.crawling.links.link_header import links_of
-from parascrape.crawling.links.refresh import refresh_target
 from parascrape.crawling.links.rules import LinkRules
 from parascrape.errors import TooComplex
 from parascrape.web.html import absolute, essence, is_html
@@ -15,8 +14,7 @@ from parascrape.web.page import Page
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-__all__ = ["Occurrence", "elements", "in_headers", "occurrences"]
-
+__all__ = ["MAX_HEADER", "Occurrence", "elements", "in_headers", "links_of", "occurrences", "refresh_target"]
 
 Occurrence = tuple[str, str, bool, "LexborNode | None"]
 """One link where it stands: the graph's name for its kind, its text, nofollow, and its element.
@@ -139,3 +137,63 @@ def _within(page: Page, nodes: list[LexborNode], selectors: tuple[str, ...]) -> 
         inside.update(dict.fromkeys(path, found))
         if found:
             yield node
+
+
+MAX_HEADER = 65_536
+"""Characters of the header that are read."""
+
+# Possessive, and a target ends at the first ">": every character is walked past once.
+_TARGET = re.compile(r"[\s,]*+<([^>]*+)>")
+_PARAMETER = re.compile(
+    r"""\s*+;\s*+(?P<name>[^\s=;,"]*+)\s*+(?:=\s*+(?:"(?P<quoted>(?:[^"\\]|\\.)*+)(?:"|\Z)|(?P<bare>[^;,]*+)))?""",
+    re.DOTALL,
+)
+_TO_COMMA = re.compile(r"[^,]*+")
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+
+
+def links_of(header: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each link's target, as it stands, and its parameters by their names in lower case (appendix B.2).
+
+    Of a parameter that is given twice the first counts, as §3.3 wants it of ``rel``. What is no link ends
+    the reading.
+
+    >>> list(links_of('</b?p=1,2>; rel="next"; title="a, \\\\"b\\\\"", </c>;rel=prev'))
+    [('/b?p=1,2', {'rel': 'next', 'title': 'a, "b"'}), ('/c', {'rel': 'prev'})]
+    """
+    header = header[:MAX_HEADER]
+    at = 0
+    while target := _TARGET.match(header, at):
+        at = target.end()
+        parameters: dict[str, str] = {}
+        while found := _PARAMETER.match(header, at):
+            at = found.end()
+            quoted = found["quoted"]
+            value = (found["bare"] or "").strip() if quoted is None else _QUOTED_PAIR.sub(r"\1", quoted)
+            parameters.setdefault(found["name"].lower(), value)
+        parameters.pop("", None)
+        yield target[1].strip(), parameters
+        rest = _TO_COMMA.match(header, at)
+        at = rest.end() if rest else at
+
+
+_WS = r"[\t\n\f\r ]*+"
+_TIMED = re.compile(rf"{_WS}(?:[0-9]++|(?=\.))[0-9.]*+(?:(?=[;,\t\n\f\r ]){_WS}[;,]?+{_WS}(.*))?", re.DOTALL)
+_URL = re.compile(rf"(?ai:url){_WS}={_WS}")
+
+
+def refresh_target(value: str) -> str:
+    """The URL, as it stands, that the "shared declarative refresh steps" find in a ``content`` or header.
+
+    Empty where the value only asks for the same page again, or is no refresh at all.
+
+    >>> refresh_target("5; url='next.html'"), refresh_target("0,/a"), refresh_target("x; url=/a")
+    ('next.html', '/a', '')
+    """
+    timed = _TIMED.fullmatch(value)
+    text: str = (timed and timed[1]) or ""
+    if (said := _URL.match(text)) is not None:
+        text = text[said.end() :]
+    if text[:1] in ("'", '"'):
+        text = text[1:].partition(text[0])[0]
+    return text

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from parascrape.errors import OutputError, UsageError
-from parascrape.files.ledger import sync_folder
-from parascrape.web.text import printable
+from parascrape.system.files import sync_folder
+from parascrape.system.text import printable
 
 __all__ = ["APPLICATION", "VERSION", "Database", "Names"]
 

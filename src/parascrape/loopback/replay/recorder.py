@@ -17,14 +17,13 @@ from parascrape.errors import FetchError, InvalidUrl, OutputError, StatusError, 
 from parascrape.executors import open_executor
 from parascrape.fetch.robots import fetch_robots
 from parascrape.frontier import Frontier, Visit
-from parascrape.frontier.manners import key_of, politeness_of
-from parascrape.frontier.politeness import Politeness, Report
+from parascrape.frontier.politeness import Politeness, Report, key_of, politeness_of
 from parascrape.loopback.replay.exchange import Exchange
 from parascrape.loopback.replay.warc import ExchangeWriter, load_library
+from parascrape.records import Entry
 from parascrape.settings import Settings
 from parascrape.web import urls
 from parascrape.web.robots import Rules
-from parascrape.web.urls import Entry
 
 __all__ = ["Recorded", "record"]
 

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.loopback.replay.exchange import ENDINGS, Exchange
-from parascrape.loopback.replay.foreign import to_exchange
-from parascrape.loopback.replay.warc import from_metadata, load_library
+from parascrape.loopback.replay.warc import from_metadata, load_library, to_exchange
+from parascrape.system.text import printable
 from parascrape.web import urls
-from parascrape.web.text import printable
 
 __all__ = ["MAX_BYTES", "Recording", "read_recording"]
 

@@ -9,17 +9,27 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from io import BytesIO
 from types import ModuleType
 from typing import Any, BinaryIO
 
-from parascrape.errors import UsageError
+from parascrape.errors import InvalidUrl, UsageError
 from parascrape.loopback.replay.exchange import Ending, Exchange, Seconds
 from parascrape.settings import VERSION
+from parascrape.web import urls
 
-__all__ = ["METADATA_TYPE", "ExchangeWriter", "from_metadata", "load_library", "to_metadata"]
+__all__ = [
+    "METADATA_TYPE",
+    "ExchangeWriter",
+    "from_metadata",
+    "load_library",
+    "to_exchange",
+    "to_metadata",
+    "unchunk",
+]
 
 METADATA_TYPE = "application/json"
 
@@ -137,3 +147,55 @@ def _fields(kind: str, exchange: Exchange, block: bytes) -> list[tuple[str, str]
 def _digest(payload: bytes) -> str:
     """SHA-1 in base 32, as every WARC tool writes it; it guards against damage, not against forgery."""
     return "sha1:" + base64.b32encode(hashlib.sha1(payload, usedforsecurity=False).digest()).decode()
+
+
+_STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([2-5][0-9][0-9])(?![0-9])([^\r\n]*)")
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_FRAMING = frozenset(
+    ("connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
+)
+
+
+def to_exchange(url: str, block: bytes, at: str = "") -> Exchange | None:
+    """The exchange of a response record; None where it is no answer to a page's URL that could be sent."""
+    match, end = _STATUS_LINE.match(block), _HEAD_END.search(block)
+    if match is None or end is None:
+        return None
+    try:
+        url = urls.redact(urls.prepare(url.strip("<>")))
+    except InvalidUrl:
+        return None
+    lines = re.split(rb"\r?\n", block[match.end() : end.start()])[1:]
+    body = block[end.end() :]
+    if any(_name(line) == "transfer-encoding" for line in lines):
+        body = unchunk(body)
+    kept = [line for line in lines if b":" in line and _name(line) not in _FRAMING]
+    kept.append(b"Content-Length: %d" % len(body))
+    head = b"\r\n".join([b"HTTP/1.1 %b%b" % match.groups(), *kept, b"\r\n"])
+    return Exchange(url=url, reply=head + body, at=at, entry=url)
+
+
+def _name(line: bytes) -> str:
+    return line.partition(b":")[0].strip().lower().decode("latin-1")
+
+
+def unchunk(body: bytes) -> bytes:
+    """The body without its chunks (RFC 9112 §7.1); as it stands where it is not made of whole chunks.
+
+    >>> unchunk(b"3\\r\\nabc\\r\\n0\\r\\n\\r\\n"), unchunk(b"plain")
+    (b'abc', b'plain')
+    """
+    pieces: list[bytes] = []
+    at = 0
+    while match := _CHUNK.match(body, at):
+        size = int(match[1], 16)
+        piece = body[match.end() : match.end() + size]
+        if size == 0:
+            return b"".join(pieces)
+        if len(piece) < size:
+            break
+        pieces.append(piece)
+        at = match.end() + size
+        at += 2 if body[at : at + 2] == b"\r\n" else 1
+    return body
