@@ -18,7 +18,7 @@ from parascrape.files.outcomes import Outcome
 from parascrape.frontier import frontier
 from parascrape.harvesting import auto_mode
 from parascrape.harvesting.auto_mode import Observer
-from parascrape.harvesting.harvests import Stop, harvest
+from parascrape.harvesting.harvest import Stop, harvest
 from parascrape.harvesting.mode_choice import Choice, Machine, Sample
 from parascrape.records import parse
 from tests.command import UNLIMITED, finish, read_records, start, start_scrape

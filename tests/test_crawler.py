@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from parascrape import crawl
 from parascrape.harvesting import loop
-from parascrape.harvesting.harvests import harvest
+from parascrape.harvesting.harvest import harvest
 from parascrape.records import Entry, parse
 from tests.harvests import MODES, assert_all_ended, make, ours, window
 from tests.shop import moody

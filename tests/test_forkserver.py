@@ -16,7 +16,7 @@ import pytest
 from parascrape.errors import TaskError, TaskTimeout, WorkerDied
 from parascrape.executors import ProcessExecutor
 from parascrape.executors.forkserver import ForkServer, _running, forkserver, start_forkserver
-from parascrape.headstart import asks_for_processes
+from parascrape.__main__ import asks_for_processes
 from tests import tasks
 from tests.command import children, finish, lives, read_records, start, start_scrape, until
 from tests.site import Site

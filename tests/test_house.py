@@ -25,76 +25,23 @@ MODULES = {
 SCRIPTS = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("*.py")])
 
 LAYERS = [
-    {"addresses", "errors", "formatting", "japanese", "records", "retry", "settings", "text", "urls"}
-    | {
-        "amounts",
-        "encoding",
-        "identity",
-        "interrupts",
-        "markup",
-        "native",
-        "processes",
-        "robots",
-        "robots_tags",
-        "timesplit",
-        "validators",
-    },
-    {"fetch", "fetch_errors", "html", "lines", "page", "transport"}
-    | {
-        "bodies",
-        "columns",
-        "domains",
-        "folders",
-        "forkserver",
-        "redirects",
-        "offsets",
-        "seen",
-        "shared_file",
-        "spent",
-    },
-    {"aside", "executors", "frontier", "inputs", "ledger", "locks", "readahead", "scrapers", "sinks"}
-    | {"discovery"},
-    {"changes", "host_ledger", "outcomes", "previous", "robots_fetch", "robots_survey", "scraping", "worker"},
-    {"harvesting"},
-    {"bottleneck", "crawler", "crawling", "history", "twin"},
-    {"comparison", "guards", "retention", "spider"} | {"audit", "plan"},
-    {"headstart", "jobs"},
-    {"__main__", "cli", "demo", "report"},
+    "errors",
+    "system",
+    "settings",
+    "records",
+    "web",
+    "fetch executors",
+    "scrapers frontier",
+    "files",
+    "harvesting",
+    "crawling jobs loopback",
+    "comparison",
+    "cli",
+    "__main__",
 ]
-"""The layers, lowest first; a package stands for all of its modules. Imports point downwards only."""
+"""The rooms, lowest first. A room imports lower rooms only; rooms of one layer do not know each other."""
 
-WITHIN = {
-    ("records", "errors"): "what cannot be a record is an error of ours",
-    ("records", "text"): "messages in records are made printable",
-    ("settings", "errors"): "a value out of range is an error of ours",
-    ("encoding", "japanese"): "one file for the encodings that need more than their name",
-    ("encoding", "native"): "the table of labels and the detection are a library's",
-    ("text", "encoding"): "where no label says what bytes are, they are looked at",
-    ("urls", "errors"): "an invalid URL is an error of ours",
-    ("formatting", "errors"): "a page that would fill the memory is an error of ours",
-    ("identity", "urls"): "what is sent for a URL is where its identity begins",
-    ("robots", "retry"): "a host that gives no robots.txt may say when to ask again",
-    ("robots_tags", "robots"): "the name that a robots.txt and a page call us by",
-    ("page", "html"): "a page is parsed by html",
-    ("fetch", "fetch_errors"): "fetch stands on the other edges: what went wrong below it",
-    ("fetch", "page"): "the same: what it gives",
-    ("fetch", "bodies"): "the same: what answers carry",
-    ("worker", "scraping"): "what a page gives is a step of what happens to its URL",
-    ("worker", "outcomes"): "what comes of an entry, which both it and the parent write",
-    ("bodies", "html"): "whether a type is wanted is a matter of its essence",
-    ("fetch", "redirects"): "the same: where an answer leads on",
-    ("fetch", "transport"): "the same: the connections, content codings",
-    ("discovery", "scrapers"): "a user's functions are loaded and called in one way",
-    ("discovery", "executors"): "what a user's function raised is described in one way",
-    ("sinks", "ledger"): "the output is the ledger: what it holds is read as it is opened",
-    ("sinks", "locks"): "one writer for one output",
-    ("fetch", "spent"): "what inflating took is noted where it ends",
-    ("transport", "spent"): "the same: what a transfer took",
-    ("__main__", "cli"): "the way in",
-    ("cli", "demo"): "`scrape demo` serves the site",
-    ("cli", "report"): "the command shows what report makes",
-}
-"""Imports within a layer, from one module or package to another, each with its reason."""
+LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms.split()}
 
 HEAVY = {"bs4", "lxml", "orjson", "requests", "resiliparse", "rich", "selectolax", "trafilatura", "urllib3"}
 HEAVY |= {"platformdirs", "protego"}
@@ -157,29 +104,20 @@ def public(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.AS
 each_module = pytest.mark.parametrize("module", MODULES)
 
 
-def test_every_module_has_a_layer_and_every_layer_its_modules() -> None:
-    """A new file is put into a layer before it can pass, and a file that is gone out of it."""
-    named = {name for layer in LAYERS for name in layer}
-    assert {unit(module) for module in MODULES} - {""} == named
-    assert sum(map(len, LAYERS)) == len(named)
+def test_the_top_of_the_package_fits_a_screen() -> None:
+    """The package holds the rooms and the ground files, and nothing beside them."""
+    assert {unit(module) for module in MODULES} - {""} == set(LEVEL)
 
 
 @each_module
 def test_imports_point_downwards(module: str) -> None:
-    """From a layer to a lower one, within one package, or where an exception says why."""
-    levels = {name: level for level, layer in enumerate(LAYERS) for name in layer}
+    """A room imports lower rooms only; rooms of one layer do not know each other."""
     if module == "parascrape":
-        pytest.skip("the door of the package points at what it offers")
+        pytest.skip("the package's door points at what it offers")
     here = unit(module)
     for name in own_imports(MODULES[module]):
         there = unit(name)
-        assert here == there or levels[there] < levels[here] or (here, there) in WITHIN, f"{module} -> {name}"
-
-
-def test_every_exception_within_a_layer_is_used() -> None:
-    """An exception that is needed no longer is taken out."""
-    used = {(unit(module), unit(name)) for module, path in MODULES.items() for name in own_imports(path)}
-    assert set(WITHIN) <= used
+        assert here == there or LEVEL[there] < LEVEL[here], f"{module} -> {name}"
 
 
 def test_no_import_goes_in_a_circle() -> None:
@@ -245,7 +183,7 @@ def test_only_the_command_talks_to_people(module: str) -> None:
     names = {name.split(".")[0] for name in imports(MODULES[module])}
     here = unit(module)
     assert here == "cli" or not names & {"typer", "click"}
-    assert here in ("cli", "report") or "rich" not in names
+    assert here == "cli" or "rich" not in names
     assert calls(MODULES[module]).isdisjoint({"print", "input", "breakpoint"})
 
 

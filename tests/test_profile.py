@@ -12,7 +12,7 @@ from parascrape import Settings
 from parascrape.cli.profile import profile_table
 from parascrape.harvesting.auto_mode import Observer
 from parascrape.harvesting.bottleneck import Run, explain_bottleneck
-from parascrape.harvesting.harvests import harvest
+from parascrape.harvesting.harvest import harvest
 from parascrape.harvesting.timings import TIMES, TimeSplit
 from tests.harvests import entries, make
 from tests.site import Site

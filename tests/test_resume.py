@@ -17,7 +17,7 @@ from parascrape.cli.run import left_to_do
 from parascrape.files.ledger import entry_key, read_ledger, read_pages
 from parascrape.files.lists import read_lists
 from parascrape.files.sink import JsonlSink, System
-from parascrape.harvesting.harvests import harvest
+from parascrape.harvesting.harvest import harvest
 from tests.command import RUDE, finish, read_records, start_scrape, until
 from tests.site import Site
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from parascrape.harvesting import loop
-from parascrape.harvesting.harvests import Stop, harvest
+from parascrape.harvesting.harvest import Stop, harvest
 from parascrape.records import Entry, parse
 from tests.command import until
 from tests.harvests import MODES, assert_all_ended, entries, make, ours, window

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from parascrape.crawling.spider import crawl_site
     from parascrape.errors import ParascrapeError
     from parascrape.executors import ProcessExecutor, ThreadExecutor
-    from parascrape.harvesting.harvests import crawl
+    from parascrape.harvesting.harvest import crawl
     from parascrape.scrapers.follow import follow
     from parascrape.settings import VERSION as __version__
     from parascrape.settings import Settings
@@ -38,7 +38,7 @@ _HOMES = {
     "Settings": "parascrape.settings",
     "ThreadExecutor": "parascrape.executors",
     "__version__": "parascrape.settings",
-    "crawl": "parascrape.harvesting.harvests",
+    "crawl": "parascrape.harvesting.harvest",
     "crawl_site": "parascrape.crawling.spider",
     "follow": "parascrape.scrapers.follow",
 }

@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import sys
-
-from parascrape.headstart import start_early
+from collections.abc import Sequence
+from itertools import pairwise
 
 __all__ = ["main"]
+
+_FOR_EVERY_PAGE = (
+    "parascrape.harvesting.worker",
+    "parascrape.fetch.client",
+    "parascrape.scrapers.select",
+    "selectolax.lexbor",
+)
+"""Modules of which a worker needs all, or all but 10 ms."""
 
 
 def main() -> None:
     """Run the command and exit with its status."""
     try:
         _open_standard_streams()
-        start_early(sys.argv[1:])
+        _start_workers_early(sys.argv[1:])
         from parascrape.cli import run  # 0.2 s
 
         status = run(sys.argv[1:])
@@ -30,6 +38,27 @@ def _open_standard_streams() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
+
+
+def _start_workers_early(arguments: Sequence[str]) -> None:
+    """Start the fork server where the arguments ask for process mode, as far as one can tell by now."""
+    if asks_for_processes(arguments):
+        from parascrape.executors.forkserver import start_forkserver  # what most commands do without
+
+        start_forkserver(_FOR_EVERY_PAGE)
+
+
+def asks_for_processes(arguments: Sequence[str]) -> bool:
+    """Whether ``--mode process``, however it is spelt, is among them, and no ``--help``.
+
+    >>> asks_for_processes(["urls.txt", "--mode", "process"]), asks_for_processes(["process"])
+    (True, False)
+    """
+    if not {"-h", "--help"}.isdisjoint(arguments):
+        return False
+    if not {"--mode=process", "-mprocess"}.isdisjoint(arguments):
+        return True
+    return any(name in ("-m", "--mode") and value == "process" for name, value in pairwise(arguments))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from parascrape.harvesting import loop
-from parascrape.harvesting.harvests import crawl
+from parascrape.harvesting.harvest import crawl
 from parascrape.scrapers import BUILTIN, select
 from parascrape.web.markup import MAX_REOPENED, reopened
 from tests.command import read_records, start_scrape

@@ -31,7 +31,7 @@ from parascrape.files.sink import JsonlSink
 from parascrape.frontier.politeness import politeness_of
 from parascrape.harvesting.auto_mode import Observer
 from parascrape.harvesting.bottleneck import Run, explain_bottleneck
-from parascrape.harvesting.harvests import Stop, harvest
+from parascrape.harvesting.harvest import Stop, harvest
 from parascrape.harvesting.open_files import fit_threads
 from parascrape.records import Entry
 from parascrape.scrapers import check_scraper

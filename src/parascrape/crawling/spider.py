@@ -15,7 +15,7 @@ from parascrape.crawling.links.scope import Scope, hosts_of
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.executors.main_guard import refuse_during_import
 from parascrape.harvesting.auto_mode import Observer
-from parascrape.harvesting.harvests import harvest
+from parascrape.harvesting.harvest import harvest
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
 from parascrape.web.urls import prepare

@@ -1,4 +1,4 @@
-"""The previous output: what is known of a page from it, and its records carried forward to the next one.
+r"""The previous output: what is known of a page from it, and its records carried forward to the next one.
 
     previous.jsonl -- index (key -> offset) --> known: validators and hash --> the worker, with the entry
                    <-- "unchanged", or fresh enough not to be fetched ---+

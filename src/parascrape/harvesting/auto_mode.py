@@ -38,7 +38,7 @@ from parascrape.system.memory import worker_limit
 from parascrape.web.robots import Rules
 
 if TYPE_CHECKING:
-    from parascrape.crawling.links.discover import Discover  # 40 ms, for those that crawl
+    from parascrape.harvesting.worker import PageHook
 
 __all__ = ["Auto", "Crew", "Observer"]
 
@@ -86,7 +86,7 @@ class Observer:
     split: TimeSplit = field(default_factory=TimeSplit)
     landed: Callable[[Entry, Outcome], None] | None = None
     robots: Callable[[str, Rules], None] | None = None
-    discover: Discover | None = None
+    discover: PageHook | None = None
 
 
 def _with_body_bytes(settings: Settings) -> Settings:
@@ -108,7 +108,7 @@ class Crew:
         settings: Settings,
         deadline: float,
         on_note: Callable[[Future[Any], Any], None],
-        discover: Discover | None = None,
+        discover: PageHook | None = None,
     ) -> None:
         self.executor = open_executor(
             settings.process_count,

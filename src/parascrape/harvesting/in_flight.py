@@ -21,7 +21,7 @@ from parascrape.harvesting.timings import TimeSplit
 from parascrape.settings import Settings
 
 if TYPE_CHECKING:
-    from parascrape.crawling.links.discover import Discover  # 40 ms, for those that crawl
+    from parascrape.harvesting.worker import PageHook
 
 __all__ = ["InFlight", "News"]
 
@@ -41,7 +41,7 @@ class InFlight:
         deadline: float,
         limits: Politeness | None,
         split: TimeSplit,
-        discover: Discover | None = None,
+        discover: PageHook | None = None,
     ) -> None:
         self.finished: SimpleQueue[News] = SimpleQueue()
         self._visits: dict[Future[Any], Visit] = {}

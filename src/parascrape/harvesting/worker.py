@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from parascrape import records
 from parascrape.errors import (
@@ -33,15 +33,22 @@ from parascrape.web import urls
 from parascrape.web.page import Page
 from parascrape.web.validators import NOTHING, Known
 
-if TYPE_CHECKING:
-    from parascrape.crawling.links.discover import Discover  # 40 ms, for those that crawl
-
-__all__ = ["scrape_page", "scrape_url"]
+__all__ = ["PageHook", "scrape_page", "scrape_url"]
 
 MAX_BYTES = 60_000_000
 """Bytes of one page's records, encoded; a worker process could not send back more."""
 
 log = logging.getLogger("parascrape.harvesting.worker")
+
+
+class PageHook(Protocol):
+    """What a crawl does with each page in the worker, before the page is scraped."""
+
+    def __call__(self, page: Page, entry: Entry, meta: Meta) -> tuple[Found, Mapping[str, Any] | None]:
+        """Return what the page links to, and a record that replaces scraping, or None."""
+
+    def take_back(self) -> None:
+        """Forget what the last page of this thread linked to: its outcome was lost."""
 
 
 def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
@@ -53,7 +60,7 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
     *,
     settings: Settings,
     pages: quarantine.Pages | None = None,
-    discover: Discover | None = None,
+    discover: PageHook | None = None,
 ) -> Outcome:
     """The outcome of one attempt at an entry. Never raises an `Exception`: failures are outcomes too.
 
@@ -80,7 +87,7 @@ def _attempt(  # noqa: PLR0913
     known: tuple[str, str, str],
     settings: Settings,
     pages: quarantine.Pages | None,
-    discover: Discover | None,
+    discover: PageHook | None,
 ) -> Outcome:
     """The outcome, as `scrape_url` gives it."""
     meta: Meta = {"fetched_at": _now(), "attempts": attempt}

@@ -1,1 +1,5 @@
 """The demo site."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
