@@ -12,7 +12,7 @@ import sys
 from concurrent.futures import as_completed
 
 from parascrape.errors import TaskError
-from parascrape.executors import open_executor
+from parascrape.executors.open import open_executor
 
 __all__ = ["main", "price_of"]
 

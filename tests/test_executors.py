@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from parascrape.errors import TaskError, TaskTimeout, WorkerDied
-from parascrape.executors import ProcessExecutor, ThreadExecutor, dispatcher, open_executor, task
+from parascrape.executors import ProcessExecutor, ThreadExecutor, dispatcher, task
+from parascrape.executors.open import open_executor
 from tests import tasks
 from tests.command import until
 

@@ -120,6 +120,15 @@ def test_imports_point_downwards(module: str) -> None:
         assert here == there or LEVEL[there] < LEVEL[here], f"{module} -> {name}"
 
 
+@each_module
+def test_a_room_is_entered_by_its_door(module: str) -> None:
+    """What a room imports from another room stands in that room's ``__init__``."""
+    for node in ast.walk(tree(MODULES[module])):
+        if isinstance(node, ast.ImportFrom) and node.module in MODULES and module != "parascrape.__main__":
+            room = unit(str(node.module))
+            assert room in ("", unit(module)) or node.module == f"parascrape.{room}", node.module
+
+
 def test_no_import_goes_in_a_circle() -> None:
     """Modules can be put in an order in which each imports earlier ones only."""
     waiting = {module: own_imports(path) - {module} for module, path in MODULES.items() if unit(module)}
@@ -132,9 +141,8 @@ def test_no_import_goes_in_a_circle() -> None:
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_file_is_longer_than_a_reader_can_hold(path: Path) -> None:
-    """300 lines in the package, 400 where a file is a table of claims."""
-    most = 300 if path.is_relative_to(PACKAGE) else 400
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= most
+    """400 lines."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
 def test_functions_are_short() -> None:
@@ -151,9 +159,9 @@ def test_functions_are_short() -> None:
 def test_a_module_says_what_it_is_and_what_it_offers(module: str) -> None:
     """A docstring, and an ``__all__`` whose names exist."""
     assert ast.get_docstring(tree(MODULES[module]))
-    names = exported(MODULES[module])
-    assert names
     loaded = importlib.import_module(module)
+    names = exported(MODULES[module]) or loaded.__all__
+    assert names or MODULES[module].name == "__init__.py"
     assert [name for name in names if not hasattr(loaded, name)] == []
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from parascrape import Page
-from parascrape.scrapers import load_scraper
+from parascrape.scrapers.registry import load_scraper
 from parascrape.web import markup
 from parascrape.web.markup import from_xhtml, without_ruby
 

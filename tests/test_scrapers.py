@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from parascrape import records
 from parascrape.errors import NotHtml
-from parascrape.scrapers import BUILTIN, load_scraper, scraper_for
+from parascrape.scrapers.registry import BUILTIN, load_scraper, scraper_for
 from parascrape.settings import Settings
 from parascrape.web.page import Page
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parascrape.crawling.spider import crawl_site
+    from parascrape.crawling import crawl_site
     from parascrape.errors import ParascrapeError
     from parascrape.executors import ProcessExecutor, ThreadExecutor
-    from parascrape.harvesting.harvest import crawl
-    from parascrape.scrapers.follow import follow
-    from parascrape.settings import VERSION as __version__
-    from parascrape.settings import Settings
-    from parascrape.web.page import Page
+    from parascrape.files import write_changes
+    from parascrape.harvesting import crawl
+    from parascrape.scrapers import follow
+    from parascrape.settings import VERSION as __version__, Settings
+    from parascrape.web import Page
 
 __all__ = [
     "Page",
@@ -29,18 +29,20 @@ __all__ = [
     "crawl",
     "crawl_site",
     "follow",
+    "write_changes",
 ]
 
 _HOMES = {
-    "Page": "parascrape.web.page",
-    "ParascrapeError": "parascrape.errors",
-    "ProcessExecutor": "parascrape.executors",
-    "Settings": "parascrape.settings",
-    "ThreadExecutor": "parascrape.executors",
-    "__version__": "parascrape.settings",
-    "crawl": "parascrape.harvesting.harvest",
-    "crawl_site": "parascrape.crawling.spider",
-    "follow": "parascrape.scrapers.follow",
+    "Page": "web",
+    "ParascrapeError": "errors",
+    "ProcessExecutor": "executors",
+    "Settings": "settings",
+    "ThreadExecutor": "executors",
+    "__version__": "settings",
+    "crawl": "harvesting",
+    "crawl_site": "crawling",
+    "follow": "scrapers",
+    "write_changes": "files",
 }
 
 
@@ -51,6 +53,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(home), "VERSION" if name == "__version__" else name)
+    value = getattr(import_module(f"{__name__}.{home}"), "VERSION" if name == "__version__" else name)
     globals()[name] = value
     return value

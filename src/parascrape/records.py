@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypedDict
 import orjson
 
 from parascrape.errors import BadRecord, Duplicate, OtherType, Redirected, RobotsForbidden
-from parascrape.system.text import printable
+from parascrape.system import printable
 
 __all__ = [
     "RESERVED",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from parascrape.errors import UsageError
-from parascrape.system.limits import available_cpus
+from parascrape.system import available_cpus
 
 __all__ = ["USER_AGENT", "VERSION", "Mode", "Settings"]
 

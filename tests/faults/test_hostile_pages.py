@@ -11,7 +11,8 @@ import pytest
 
 from parascrape.harvesting import loop
 from parascrape.harvesting.harvest import crawl
-from parascrape.scrapers import BUILTIN, select
+from parascrape.scrapers import select
+from parascrape.scrapers.registry import BUILTIN
 from parascrape.web.markup import MAX_REOPENED, reopened
 from tests.command import read_records, start_scrape
 from tests.faults.hostile_documents import LARGE, SMALL, XML, large

@@ -30,7 +30,7 @@ from parascrape.cli.schedule import schedule
 from parascrape.cli.units import units
 from parascrape.cli.verify import verify
 from parascrape.errors import OutputBusy, OutputError, ParascrapeError, UsageError
-from parascrape.system.text import printable
+from parascrape.system import printable
 
 __all__ = ["run"]
 

@@ -19,14 +19,13 @@ from parascrape import records
 from parascrape.cli.logging import Display
 from parascrape.cli.report import Tally
 from parascrape.cli.run import Target, run_entries
-from parascrape.crawling.site_crawl import frontier_path
+from parascrape.crawling import frontier_path
 from parascrape.errors import InvalidUrl, ParascrapeError, UsageError
-from parascrape.files.ledger import Ledger, PageLines, drop_pages, read_pages
-from parascrape.files.retry_list import Lists
+from parascrape.files import Ledger, Lists, PageLines, drop_pages, read_pages
 from parascrape.records import SKIPPED, Entry
 from parascrape.settings import Settings
-from parascrape.system.files import sync_folder
-from parascrape.web.urls import prepare
+from parascrape.system import sync_folder
+from parascrape.web import prepare
 
 __all__ = ["Lists", "list_failures", "prepare_output", "run_again", "take_out"]
 

@@ -24,7 +24,7 @@ from parascrape.cli.tables import (
 from parascrape.settings import USER_AGENT, Settings
 
 if TYPE_CHECKING:
-    from parascrape.harvesting.audit import Audit, HostAudit
+    from parascrape.harvesting import Audit, HostAudit
 
 __all__ = ["audit"]
 
@@ -77,7 +77,7 @@ def audit(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     settings = opt.make_settings(ctx.params)
     at_least_0("--top", top)
     from parascrape.cli.plan import asking_hosts
-    from parascrape.harvesting.audit import audit as make_audit
+    from parascrape.harvesting import audit as make_audit
 
     hint = "as they are today"
     with (
@@ -96,7 +96,7 @@ def audit(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
 
 
 def _as_json(made: Audit, shown: list[HostAudit], settings: Settings, asked: bool) -> dict[str, Any]:
-    from parascrape.harvesting.audit import TOLERANCE
+    from parascrape.harvesting import TOLERANCE
 
     values = {field.name: getattr(made, field.name) for field in fields(made)}
     limits = {"per_host": settings.per_host, "delay": settings.delay, "tolerance": TOLERANCE}

@@ -15,26 +15,31 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from parascrape.comparison.command_line import shown_command
-from parascrape.comparison.comparison import Comparison, Disagreement, Grid, compare
-from parascrape.comparison.differences import describe
-from parascrape.comparison.network import count_of, open_recording
-from parascrape.comparison.plots import require_plots
-from parascrape.comparison.report import COLUMNS, as_data, make_page, row_of
-from parascrape.comparison.sample import Sample
-from parascrape.comparison.strategies import (
+from parascrape.comparison import (
+    COLUMNS,
+    Comparison,
+    Disagreement,
+    Grid,
+    Sample,
+    as_data,
     checking_strategies,
+    compare,
+    count_of,
     default_strategies,
+    describe,
+    make_page,
+    open_recording,
     parse_strategies,
+    require_plots,
+    row_of,
+    shown_command,
 )
 from parascrape.errors import OutputError, UsageError
-from parascrape.files import lists
+from parascrape.files import default_name, read_lists
 from parascrape.loopback import serve_twin
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
-from parascrape.system.files import temporary_folder
-from parascrape.system.limits import available_cpus
-from parascrape.system.text import printable
+from parascrape.system import available_cpus, printable, temporary_folder
 
 __all__ = ["Ask", "parse_time", "run_comparison", "run_verification", "show_comparison", "show_disagreements"]
 
@@ -71,7 +76,7 @@ def run_comparison(ask: Ask, settings: Settings) -> int:
 
         _write(ask.json, orjson.dumps(as_data(comparison, command), option=orjson.OPT_INDENT_2))
     if ask.report:
-        title = lists.default_name(ask.sources)
+        title = default_name(ask.sources)
         _write(ask.report, make_page(comparison, title, command).encode("utf-8", "backslashreplace"))
     return 0 if comparison.is_good else 1
 
@@ -89,7 +94,7 @@ def _compare(ask: Ask, grid: Grid, settings: Settings) -> Comparison:
     if not 0 < ask.time_scale <= 1000:
         raise UsageError(f"--time-scale: {ask.time_scale:g} is not between 0 and 1000")
     tell = _teller(ask.quiet)
-    entries = lists.read_lists(ask.sources, url_column=ask.url_column)
+    entries = read_lists(ask.sources, url_column=ask.url_column)
     with _ending_on_sigterm(), _recording_path(ask.recording) as path:
         recorded = open_recording(entries, ask.sample, path, settings, tell)
         sample = recorded.sample

@@ -16,24 +16,29 @@ from parascrape.cli.logging import Display
 from parascrape.cli.report import Tally
 from parascrape.cli.run import Target, run_entries
 from parascrape.cli.tables import count
-from parascrape.crawling.limits import Plan, parse_budgets
-from parascrape.crawling.link_graph import check_graph, write_graph
-from parascrape.crawling.links.discover import Discover
-from parascrape.crawling.links.extractor import LinkRules
-from parascrape.crawling.links.feeds import read_date
-from parascrape.crawling.links.rules import priority_of
-from parascrape.crawling.links.scope import Scope, hosts_of
-from parascrape.crawling.site_crawl import SiteCrawl, Starts, Summary
-from parascrape.crawling.spider import HTML, site_settings
-from parascrape.crawling.store.url_store import Store
+from parascrape.crawling import (
+    HTML,
+    Discover,
+    LinkRules,
+    Plan,
+    Scope,
+    SiteCrawl,
+    Starts,
+    Store,
+    Summary,
+    check_graph,
+    hosts_of,
+    parse_budgets,
+    priority_of,
+    read_date,
+    site_settings,
+    write_graph,
+)
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.files import lists
-from parascrape.files.retry_list import Lists
+from parascrape.files import Lists, default_name
 from parascrape.settings import Settings
-from parascrape.system.quantities import parse_duration
-from parascrape.system.text import printable
-from parascrape.web.canonical import Identity
-from parascrape.web.urls import prepare, redact
+from parascrape.system import parse_duration, printable
+from parascrape.web import Identity, prepare, redact
 
 __all__ = ["make_plan", "run_crawl", "say_summary"]
 
@@ -69,7 +74,7 @@ def run_crawl(
         again=chosen["resume_failed"],
         earlier=count_earlier,
     )
-    output = chosen["output"] or f"output/{lists.default_name([*starts.urls, *starts.sitemaps])}.jsonl"
+    output = chosen["output"] or f"output/{default_name([*starts.urls, *starts.sitemaps])}.jsonl"
     _refuse_retry(output)
     if chosen["graph"]:
         _check_graph(chosen["graph"], output)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from parascrape.cli.tables import write_out
-from parascrape.system.text import printable
+from parascrape.system import printable
 
 if TYPE_CHECKING:
-    from parascrape.files.diff import ChangeCounts
-    from parascrape.files.page_diff import Change
+    from parascrape.files import Change, ChangeCounts
 
 __all__ = ["diff"]
 
@@ -56,8 +55,7 @@ def diff(old: Old, new: New, output: Output = "", exit_code: ExitCode = False) -
 
     Exit status: 0, with --exit-code 1 where there are changes, 2 wrong usage, 74 no room for the changes.
     """
-    from parascrape.files.diff import write_changes
-    from parascrape.files.page_diff import KINDS
+    from parascrape.files import KINDS, write_changes
 
     examples: defaultdict[str, list[str]] = defaultdict(list)
 
@@ -91,7 +89,7 @@ def _describe(change: Change) -> str:
 
 
 def _summary(counts: ChangeCounts) -> str:
-    from parascrape.files.page_diff import KINDS
+    from parascrape.files import KINDS
 
     parts = [f"{count:,} {kind}" for kind in KINDS if (count := getattr(counts, kind))]
     return f"{', '.join(parts) or 'No changes'}; {counts.same:,} as before."

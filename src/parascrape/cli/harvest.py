@@ -9,7 +9,7 @@ import typer
 
 from parascrape.cli import options as opt
 from parascrape.errors import UsageError
-from parascrape.files.retry_list import forget_retry
+from parascrape.files import forget_retry
 from parascrape.settings import USER_AGENT, Settings
 
 __all__ = ["lists"]
@@ -97,7 +97,7 @@ def lists(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
 
 def _drop_failed(output: Path) -> None:
     """Take the failures out of an output, if it is there."""
-    from parascrape.files.ledger import drop_pages
+    from parascrape.files import drop_pages
 
     if output.exists():
         drop_pages(output, lambda page: bool(page.code))

@@ -13,10 +13,10 @@ import typer
 
 from parascrape.cli.tables import Json, count, make_table, to_json, write_out
 from parascrape.errors import OutputError, UsageError
-from parascrape.system.text import printable
+from parascrape.system import printable
 
 if TYPE_CHECKING:
-    from parascrape.jobs.summary import Summary
+    from parascrape.jobs import Summary
 
 __all__ = ["history"]
 
@@ -57,7 +57,7 @@ def history(job_file: JobFile, job: Job = None, last: Last = 20, json: Json = Fa
     It is kept beside the job file: harvest.history.sqlite3. Losing that loses history, never records.
     Exit status: 0, 2 wrong usage, 74 the page could not be written.
     """
-    from parascrape.jobs.history_page import make_page
+    from parascrape.jobs import make_page
 
     if not 1 <= last <= _MOST:
         raise UsageError(f"--last: {last} is not from 1 to {_MOST:,}")
@@ -72,7 +72,7 @@ def history(job_file: JobFile, job: Job = None, last: Last = 20, json: Json = Fa
 
 def _history_of(job_file: str) -> Path:
     """The history's file, which may not be there yet. Raises UsageError where the job file is not either."""
-    from parascrape.jobs.history import history_path
+    from parascrape.jobs import history_path
 
     path = Path(job_file)
     found = path if path.suffix == ".sqlite3" else history_path(path)
@@ -83,7 +83,7 @@ def _history_of(job_file: str) -> Path:
 
 def _runs(path: Path, job: str | None, last: int) -> _Runs:
     """The runs of each job, newest first. Raises UsageError for a job whose name is another's misspelt."""
-    from parascrape.jobs.history import History
+    from parascrape.jobs import History
 
     kept = History(path)
     jobs = kept.jobs()
@@ -93,7 +93,7 @@ def _runs(path: Path, job: str | None, last: int) -> _Runs:
 
 
 def _as_text(runs: _Runs) -> Iterator[str]:
-    from parascrape.jobs.history_page import LEGEND
+    from parascrape.jobs import LEGEND
 
     if not any(runs.values()):
         yield "No runs yet."
@@ -106,7 +106,7 @@ def _as_text(runs: _Runs) -> Iterator[str]:
 
 def _job_as_text(name: str, runs: Sequence[Summary]) -> Iterator[str]:
     from parascrape.cli.sparkline import bars_for, sparkline
-    from parascrape.jobs.history_page import COLUMNS, cells_of, explain
+    from parascrape.jobs import COLUMNS, cells_of, explain
 
     bars = bars_for(getattr(sys.stdout, "encoding", None))
     oldest_first = runs[::-1]

@@ -15,9 +15,8 @@ from parascrape.cli.harvest import lists
 from parascrape.cli.logging import log_line
 from parascrape.cli.options import make_settings
 from parascrape.errors import OutputBusy, OutputError, ParascrapeError, UsageError
-from parascrape.jobs import JobFile, OptionKind, read_jobs
-from parascrape.jobs.jobfile import Command
-from parascrape.system.text import printable
+from parascrape.jobs import Command, JobFile, OptionKind, read_jobs
+from parascrape.system import printable
 
 __all__ = ["command", "load_jobs", "make_teller", "run_all"]
 
@@ -82,9 +81,7 @@ def make_teller(*, log_json: bool) -> Callable[[str], object]:
 
 def run_all(file: JobFile, names: Sequence[str], *, quiet: bool, log_json: bool) -> int:
     """The exit status of running these jobs in turn: the highest; a signal ends the series."""
-    from parascrape.jobs.history import History, history_path
-    from parascrape.jobs.hooks import Children
-    from parascrape.jobs.run import Tools, run_job
+    from parascrape.jobs import Children, History, Tools, history_path, run_job
 
     tell = make_teller(log_json=log_json)
     statuses = [0]

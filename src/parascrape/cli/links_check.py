@@ -27,13 +27,11 @@ from parascrape.cli.crawl import (
 from parascrape.cli.tables import count, write_out
 from parascrape.errors import UsageError
 from parascrape.settings import USER_AGENT, Settings
-from parascrape.system.text import printable
-from parascrape.web.urls import redact
+from parascrape.system import printable
+from parascrape.web import redact
 
 if TYPE_CHECKING:
-    from parascrape.crawling.broken_links import Findings, Target
-    from parascrape.crawling.limits import Plan
-    from parascrape.crawling.store.url_store import Store
+    from parascrape.crawling import Findings, Plan, Store, Target
 
 __all__ = ["links_check"]
 
@@ -131,7 +129,7 @@ def _run(chosen: Mapping[str, Any]) -> int:
     found: list[Findings] = []
 
     def export(store: Store, plan: Plan, path: Path) -> None:
-        from parascrape.crawling.broken_links import Findings
+        from parascrape.crawling import Findings
 
         found.append(Findings(store, plan, path))
 
@@ -152,8 +150,8 @@ _FIXED: dict[str, Any] = {
 
 def _name_output(starts: list[str], output: str, csv: str) -> str:
     """Where the records go. Raises UsageError where the command could not write what it is to write."""
-    from parascrape.files.lists import default_name
-    from parascrape.system.files import check_place
+    from parascrape.files import default_name
+    from parascrape.system import check_place
 
     if output == "-":
         raise UsageError("--output -: standard output has the report; name a file")
@@ -167,7 +165,7 @@ def _name_output(starts: list[str], output: str, csv: str) -> str:
 
 def _report(findings: Findings, status: int, csv: str) -> int:
     """The exit status of the crawl with its findings; they are written."""
-    from parascrape.crawling.broken_links import BROKEN
+    from parascrape.crawling import BROKEN
 
     try:
         if csv:
@@ -183,7 +181,7 @@ def _report(findings: Findings, status: int, csv: str) -> int:
 
 def _lines(findings: Findings) -> Iterator[str]:
     """The report: what is broken, what has moved, what could not be checked, and how many of each."""
-    from parascrape.crawling.broken_links import BROKEN, GOOD, MOVED, UNCHECKED
+    from parascrape.crawling import BROKEN, GOOD, MOVED, UNCHECKED
 
     counts = findings.counts()
     headings = {BROKEN: "Broken", MOVED: "Moved for good", UNCHECKED: "Could not be checked"}

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from parascrape.cli.report import Progress
 from parascrape.errors import UsageError
-from parascrape.system.text import printable
-from parascrape.web.urls import redact
+from parascrape.system import printable
+from parascrape.web import redact
 
 __all__ = ["Display", "log_line", "logging_to", "open_log"]
 

@@ -10,7 +10,7 @@ import typer
 
 from parascrape.errors import UsageError
 from parascrape.settings import USER_AGENT, VERSION, Mode, Settings
-from parascrape.system.quantities import parse_duration
+from parascrape.system import parse_duration
 
 __all__ = [
     "AllowPrivate",

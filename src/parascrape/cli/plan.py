@@ -24,12 +24,12 @@ from parascrape.cli.tables import (
     to_json,
     write_out,
 )
-from parascrape.harvesting.open_files import fit_threads
+from parascrape.harvesting import fit_threads
 from parascrape.settings import USER_AGENT, Settings
-from parascrape.web.robots import Rules
+from parascrape.web import Rules
 
 if TYPE_CHECKING:
-    from parascrape.harvesting.estimate import Bound, Change, Plan
+    from parascrape.harvesting import Bound, Change, Plan
 
 __all__ = ["asking_hosts", "plan"]
 
@@ -90,10 +90,10 @@ def plan(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     settings = opt.make_settings(ctx.params)
     for name, value in {"limit": limit, "latency": latency, "top": top}.items():
         at_least_0(f"--{name}", value)
-    from parascrape.files import lists
-    from parascrape.harvesting.estimate import plan as make_plan
+    from parascrape.files import read_lists
+    from parascrape.harvesting import plan as make_plan
 
-    entries = itertools.islice(lists.read_lists(sources, url_column=url_column), limit or None)
+    entries = itertools.islice(read_lists(sources, url_column=url_column), limit or None)
     ask = settings.robots and not offline
     with (
         asking_hosts(settings, hint="--offline skips that") if ask else nullcontext((settings, None)) as (
@@ -203,8 +203,7 @@ def asking_hosts(settings: Settings, *, hint: str) -> Iterator[tuple[Settings, C
 
     Connections are closed at the end. ``hint`` says how to do without.
     """
-    from parascrape.fetch.client import close_connections
-    from parascrape.fetch.robots import fetch_robots
+    from parascrape.fetch import close_connections, fetch_robots
 
     fitted = fit_threads(settings)
     asked = itertools.count(1)

@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 from parascrape.cli.logging import Display
 from parascrape.cli.report import Progress, Tally
-from parascrape.harvesting.auto_mode import Observer
-from parascrape.harvesting.timings import TimeSplit
+from parascrape.harvesting import Observer, TimeSplit
 
 __all__ = ["machine_load", "observe", "profile_table", "timed", "write_profile"]
 
@@ -66,7 +65,7 @@ def observe(tally: Tally, progress: Progress, display: Display) -> Observer:
 def write_profile(path: str, split: TimeSplit) -> None:
     """Write the split as JSON, where there is a path. Raises OutputError."""
     if path:
-        from parascrape.harvesting.timings import write_split
+        from parascrape.harvesting import write_split
 
         write_split(path, split)
 

@@ -16,7 +16,7 @@ from parascrape.cli import options as opt
 from parascrape.settings import Settings
 
 if TYPE_CHECKING:
-    from parascrape.web.page import Page
+    from parascrape.web import Page
 
 __all__ = ["replay"]
 
@@ -39,7 +39,7 @@ def replay(file: File, scraper: opt.Scraper = "", select: opt.Select = None) -> 
     Exit status: 0 a good record, 1 a failure, 2 wrong usage.
     """
     settings = Settings(mode="sequential", scraper=scraper, select=tuple(select or ()))
-    from parascrape.files.quarantine import read_page
+    from parascrape.files import read_page
     from parascrape.scrapers import check_scraper
 
     check_scraper(settings.scraper, settings.mode, settings.select)
@@ -51,8 +51,8 @@ def _print_records(page: Page, settings: Settings) -> int:
     """The exit status of the page's records, which are on standard output."""
     from parascrape.cli.run import stdout_for_data
     from parascrape.errors import OutputError
-    from parascrape.files.sink import JsonlSink
-    from parascrape.harvesting.worker import scrape_page
+    from parascrape.files import JsonlSink
+    from parascrape.harvesting import scrape_page
 
     try:
         with JsonlSink("-") as sink, stdout_for_data(), _showing_where():

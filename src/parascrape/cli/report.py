@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from parascrape.files.outcomes import Outcome
-from parascrape.harvesting.timings import TimeSplit
+from parascrape.files import Outcome
+from parascrape.harvesting import TimeSplit
 from parascrape.records import SKIPPED
-from parascrape.system.text import printable
+from parascrape.system import printable
 
 __all__ = ["Progress", "Tally", "make_progress", "summarise"]
 

@@ -18,28 +18,26 @@ from parascrape.cli.logging import Display, logging_to, open_log
 from parascrape.cli.profile import machine_load, observe, profile_table, timed, write_profile
 from parascrape.cli.report import Progress, Tally, make_progress, summarise
 from parascrape.errors import OutputError, UsageError
-from parascrape.executors.main_guard import refuse_during_import
-from parascrape.files import lists
-from parascrape.files.duplicates import mark_duplicates
-from parascrape.files.ledger import Ledger
-from parascrape.files.outcomes import Outcome
-from parascrape.files.previous import check_previous
-from parascrape.files.quarantine import folder_of
-from parascrape.files.read_ahead import read_ahead
-from parascrape.files.retry_list import forget_retry
-from parascrape.files.sink import JsonlSink
-from parascrape.frontier.politeness import politeness_of
-from parascrape.harvesting.auto_mode import Observer
-from parascrape.harvesting.bottleneck import Run, explain_bottleneck
-from parascrape.harvesting.harvest import Stop, harvest
-from parascrape.harvesting.open_files import fit_threads
+from parascrape.executors import refuse_during_import
+from parascrape.files import (
+    JsonlSink,
+    Ledger,
+    Outcome,
+    check_previous,
+    count_entries,
+    default_name,
+    folder_of,
+    forget_retry,
+    mark_duplicates,
+    read_ahead,
+    read_lists,
+)
+from parascrape.frontier import politeness_of
+from parascrape.harvesting import Observer, Run, Stop, explain_bottleneck, fit_threads, harvest
 from parascrape.records import Entry
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
-from parascrape.system.limits import available_cpus
-from parascrape.system.memory import keep_memory
-from parascrape.system.signals import SignalTaker
-from parascrape.system.text import printable
+from parascrape.system import SignalTaker, available_cpus, keep_memory, printable
 
 __all__ = [
     "Display",
@@ -114,9 +112,9 @@ def run_lists(  # noqa: PLR0913
 ) -> int:
     """The exit status of harvesting these lists."""
     _check_limit(limit)
-    entries = lists.read_lists(sources, url_column=url_column)
+    entries = read_lists(sources, url_column=url_column)
     if not target.output:
-        target = target._replace(output=f"output/{lists.default_name(sources)}.jsonl")
+        target = target._replace(output=f"output/{default_name(sources)}.jsonl")
     _refuse_overwriting(sources, target.output)
     tally = Tally()
     if settings.mode == "auto" or (not display.quiet and sys.stderr.isatty()):
@@ -129,8 +127,7 @@ def run_lists(  # noqa: PLR0913
 
 def run_demo(settings: Settings, display: Display, *, output: str, limit: int) -> int:
     """The exit status of the demo: 0 when what failed is what the site intends to fail."""
-    from parascrape.loopback.demo.site import expected
-    from parascrape.loopback.demo_process import running_site
+    from parascrape.loopback import expected, running_site
 
     _check_limit(limit)
     with running_site() as site:
@@ -169,7 +166,7 @@ def _count_meanwhile(tally: Tally, sources: Sequence[str], url_column: str, limi
     """Let a thread find the total; the harvest does not wait for it."""
 
     def count() -> None:
-        total = lists.count_entries(sources, url_column=url_column)
+        total = count_entries(sources, url_column=url_column)
         if total is not None:
             tally.total = min(total, limit) if limit else total
 
@@ -234,7 +231,7 @@ def _hosts_file(settings: Settings) -> str:
     """
     if politeness_of(settings) is None or settings.connect_to:
         return ""
-    from parascrape.frontier.host_store import default_path
+    from parascrape.frontier import default_path
 
     return settings.hosts_file or str(default_path())
 

@@ -14,13 +14,20 @@ from typing import Any, NamedTuple
 
 from parascrape.cli.jobs import command, make_teller
 from parascrape.errors import UsageError
-from parascrape.jobs import JobFile, read_jobs
-from parascrape.jobs.history import History, history_path
-from parascrape.jobs.hooks import start_command
-from parascrape.jobs.metrics import Sample, run_samples, scheduler_samples
-from parascrape.jobs.metrics_port import serve_metrics
-from parascrape.jobs.paths import write_whole
-from parascrape.jobs.scheduler import Running, Scheduler
+from parascrape.jobs import (
+    History,
+    JobFile,
+    Running,
+    Sample,
+    Scheduler,
+    history_path,
+    read_jobs,
+    run_samples,
+    scheduler_samples,
+    serve_metrics,
+    start_command,
+    write_whole,
+)
 
 __all__ = ["Watch", "run_schedule"]
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from parascrape.errors import UsageError
-from parascrape.system.text import printable
+from parascrape.system import printable
 
 __all__ = [
     "Json",

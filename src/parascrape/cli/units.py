@@ -36,7 +36,7 @@ def units(file: JobFilePath, write: Folder = "") -> None:
     loaded = load_jobs(file)
     jobs = [job for job in loaded.jobs.values() if job.timing is not None]
     from parascrape.errors import UsageError
-    from parascrape.jobs.systemd import crontab_lines, service, timer, unit_name
+    from parascrape.jobs import crontab_lines, service, timer, unit_name
 
     if not jobs:
         raise UsageError(f"{file}: no job has a schedule")
@@ -60,7 +60,7 @@ def _write_all(folder: str, files: dict[str, str]) -> None:
     from pathlib import Path
 
     from parascrape.errors import OutputError
-    from parascrape.jobs.paths import write_whole
+    from parascrape.jobs import write_whole
 
     for name, text in files.items():
         try:

@@ -5,8 +5,6 @@ list -> sampling -> (a recording and its twin) -> runs (measuring) -> difference
      table, HTML page, JSON  <-  verdict  <-  bounds  <-  stages  <------+
 """
 
-from __future__ import annotations
+from lazy_loader import attach_stub
 
-from parascrape.comparison.strategies import Strategy, default_strategies, parse_strategies
-
-__all__ = ["Strategy", "default_strategies", "parse_strategies"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -20,8 +20,7 @@ from parascrape.comparison.statistics import Figures, summarise_runs
 from parascrape.comparison.strategies import Strategy
 from parascrape.comparison.verdict import Verdict, give_verdict
 from parascrape.settings import Settings
-from parascrape.system.files import temporary_folder
-from parascrape.system.limits import available_cpus
+from parascrape.system import available_cpus, temporary_folder
 
 __all__ = ["Comparison", "Disagreement", "Grid", "check_records", "compare", "count_laps", "make_plan"]
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from parascrape import records
-from parascrape.system.text import printable
+from parascrape.system import printable
 
 __all__ = ["Difference", "compare_outputs", "describe", "steady"]
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from typing import IO, NamedTuple
 
-from parascrape.system.processes import end_with
+from parascrape.system import end_with
 
 try:
     import resource

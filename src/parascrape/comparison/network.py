@@ -9,11 +9,10 @@ from typing import NamedTuple, Protocol
 
 from parascrape.comparison.sample import Sample, sample_entries
 from parascrape.errors import UsageError
-from parascrape.loopback import Recording, Stats, read_recording, record
-from parascrape.loopback.replay.exchange import Seconds
+from parascrape.loopback import Recording, Seconds, Stats, read_recording, record
 from parascrape.records import Entry
 from parascrape.settings import Settings
-from parascrape.system.text import printable
+from parascrape.system import printable
 
 __all__ = ["Network", "Recorded", "count_of", "mean_seconds", "open_recording"]
 

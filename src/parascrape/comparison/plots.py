@@ -12,7 +12,7 @@ from parascrape.comparison.bounds import cpu_share
 from parascrape.comparison.comparison import Comparison
 from parascrape.comparison.statistics import PARTS, Figures, share_out
 from parascrape.errors import UsageError
-from parascrape.loopback.replay.exchange import Seconds
+from parascrape.loopback import Seconds
 
 __all__ = ["Plot", "draw_plots", "require_plots"]
 

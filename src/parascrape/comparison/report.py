@@ -17,10 +17,9 @@ from parascrape.comparison.plots import Plot, draw_plots
 from parascrape.comparison.runs import Run
 from parascrape.comparison.statistics import Figures, milliseconds_a_page, share_out
 from parascrape.comparison.verdict import span, times
-from parascrape.harvesting.timings import STAGES
+from parascrape.harvesting import STAGES
 from parascrape.settings import VERSION
-from parascrape.system.limits import available_cpus
-from parascrape.system.text import printable
+from parascrape.system import available_cpus, printable
 
 __all__ = ["COLUMNS", "as_data", "machine", "make_page", "row_of"]
 

@@ -20,9 +20,9 @@ from parascrape.comparison.network import Network
 from parascrape.comparison.sample import URL_COLUMN, host_of
 from parascrape.comparison.strategies import Strategy
 from parascrape.errors import ParascrapeError
-from parascrape.harvesting.timings import TimeSplit, read_split
+from parascrape.harvesting import TimeSplit, read_split
 from parascrape.loopback import Stats
-from parascrape.system.text import printable
+from parascrape.system import printable
 
 __all__ = ["HostLoad", "Plan", "Result", "Run", "read_result", "run_all", "run_once"]
 

@@ -13,7 +13,7 @@ import orjson
 
 from parascrape.errors import UsageError
 from parascrape.records import Entry
-from parascrape.web.urls import host_key, prepare, redact
+from parascrape.web import host_key, prepare, redact
 
 __all__ = ["URL_COLUMN", "Sample", "host_of", "sample_entries", "write_list"]
 

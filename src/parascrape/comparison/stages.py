@@ -18,13 +18,12 @@ from typing import Any, NamedTuple
 from parascrape import records
 from parascrape.comparison.sample import URL_COLUMN
 from parascrape.errors import ParascrapeError
-from parascrape.files.lists import read_lists
+from parascrape.files import read_lists
 from parascrape.records import Entry
 from parascrape.scrapers import scraper_for
 from parascrape.settings import Settings
-from parascrape.system.text import printable
-from parascrape.web import urls
-from parascrape.web.page import Page
+from parascrape.system import printable
+from parascrape.web import Page, prepare
 
 __all__ = ["Stages", "main", "measure_stages", "run_stages"]
 
@@ -67,7 +66,7 @@ def measure_stages(entries: Iterable[Entry], settings: Settings) -> Stages:
 
     Stops after 100 pages or 5 s: enough for a mean, and nobody waits for it.
     """
-    from parascrape.fetch.client import close_connections
+    from parascrape.fetch import close_connections
 
     scraper = scraper_for(settings)
     ends = time.monotonic() + _MOST_SECONDS
@@ -85,13 +84,13 @@ def measure_stages(entries: Iterable[Entry], settings: Settings) -> Stages:
 
 def _time_page(entry: Entry, settings: Settings, scraper: Any) -> list[float]:
     """Seconds waiting, receiving, decoding, parsing and writing one page; a failed one ends early."""
-    from parascrape.fetch.client import fetch
+    from parascrape.fetch import fetch
 
     times = [0.0] * 5
     wall, cpu = time.perf_counter(), time.thread_time()
     page: Page | None = None
     try:
-        page = fetch(urls.prepare(entry.url), settings)
+        page = fetch(prepare(entry.url), settings)
     except ParascrapeError:
         pass  # its time counts like that of any other page
     fetched = time.thread_time()

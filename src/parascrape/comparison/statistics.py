@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from parascrape.comparison.runs import Run
 from parascrape.comparison.strategies import Strategy
-from parascrape.harvesting.timings import STAGES, TimeSplit
+from parascrape.harvesting import STAGES, TimeSplit
 
 __all__ = [
     "CLEAR",

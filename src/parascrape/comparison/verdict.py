@@ -9,7 +9,7 @@ from parascrape.comparison.bounds import Bound, Limits, cpu_share, find_bound, m
 from parascrape.comparison.stages import Stages
 from parascrape.comparison.statistics import Figures, chance, rank
 from parascrape.settings import Mode
-from parascrape.system.text import printable
+from parascrape.system import printable
 
 __all__ = ["DISTURBED", "Verdict", "give_verdict", "span", "times"]
 

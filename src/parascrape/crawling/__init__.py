@@ -9,9 +9,6 @@ opening     frontier and output brought into agreement
 graph       the link graph as a file; broken: links that lead nowhere; exports: what both write
 """
 
-from __future__ import annotations
+from lazy_loader import attach_stub
 
-from parascrape.crawling.limits import Plan
-from parascrape.crawling.site_crawl import SiteCrawl, Starts, Summary
-
-__all__ = ["Plan", "SiteCrawl", "Starts", "Summary"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -20,11 +20,9 @@ from parascrape.crawling.intake import MAX_REDIRECTS
 from parascrape.crawling.limits import Plan
 from parascrape.crawling.link_graph import cell, each_link, key_of, plain
 from parascrape.crawling.store.url_store import Store
-from parascrape.files.ledger import read_pages
-from parascrape.system.files import whole_file
-from parascrape.system.sqlite import Scratch
-from parascrape.web.canonical import Identity
-from parascrape.web.domains import domain_of, site_of
+from parascrape.files import read_pages
+from parascrape.system import Scratch, whole_file
+from parascrape.web import Identity, domain_of, site_of
 
 __all__ = ["BROKEN", "COLUMNS", "GOOD", "MOVED", "UNCHECKED", "Findings", "Holder", "Target", "judge"]
 

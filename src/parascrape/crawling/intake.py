@@ -14,9 +14,8 @@ from parascrape.crawling.store.url_store import NewUrl, Store, url_key
 from parascrape.crawling.traps import Traps
 from parascrape.errors import InvalidUrl
 from parascrape.records import Place
-from parascrape.scrapers.follow import Found, Lead
-from parascrape.web.domains import domain_of, site_of
-from parascrape.web.urls import prepare
+from parascrape.scrapers import Found, Lead
+from parascrape.web import domain_of, prepare, site_of
 
 __all__ = ["MAX_REDIRECTS", "Intake"]
 

@@ -9,8 +9,7 @@ from typing import Any
 from parascrape.crawling.links.scope import Scope
 from parascrape.crawling.traps import TRAP_BUDGET
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.web.canonical import AS_SENT, Identity
-from parascrape.web.urls import prepare
+from parascrape.web import AS_SENT, Identity, prepare
 
 __all__ = ["Plan", "parse_budgets"]
 

@@ -19,12 +19,9 @@ from parascrape.crawling.links.url_patterns import identity_of
 from parascrape.crawling.store.edges import Edge, read_edges
 from parascrape.crawling.store.url_store import Store, url_key
 from parascrape.errors import UsageError
-from parascrape.files.ledger import read_pages
-from parascrape.system.files import check_place, whole_file
-from parascrape.system.sqlite import Scratch
-from parascrape.system.text import printable
-from parascrape.web.canonical import Identity
-from parascrape.web.urls import redact
+from parascrape.files import read_pages
+from parascrape.system import Scratch, check_place, printable, whole_file
+from parascrape.web import Identity, redact
 
 __all__ = [
     "COLUMNS",

@@ -20,10 +20,9 @@ from parascrape.crawling.intake import Intake
 from parascrape.crawling.limits import Plan
 from parascrape.crawling.store.url_store import Known, Store
 from parascrape.crawling.traps import Traps
-from parascrape.files.outcomes import Outcome
+from parascrape.files import Outcome
 from parascrape.records import SKIPPED, Entry, Place
-from parascrape.web.domains import site_of
-from parascrape.web.robots import Rules
+from parascrape.web import Rules, site_of
 
 __all__ = ["MAX_WAIT", "Source"]
 

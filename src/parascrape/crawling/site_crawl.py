@@ -17,8 +17,8 @@ from parascrape.crawling.schedule import Source
 from parascrape.crawling.store.url_store import Store
 from parascrape.crawling.traps import Trap
 from parascrape.errors import UsageError
-from parascrape.files.ledger import KeyCounter, drop_pages, entry_key, read_pages
-from parascrape.harvesting.auto_mode import Observer
+from parascrape.files import KeyCounter, drop_pages, entry_key, read_pages
+from parascrape.harvesting import Observer
 from parascrape.records import SKIPPED, Entry
 from parascrape.settings import Settings
 

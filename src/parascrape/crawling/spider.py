@@ -13,12 +13,11 @@ from parascrape.crawling.links.discover import Discover
 from parascrape.crawling.links.extractor import LinkRules
 from parascrape.crawling.links.scope import Scope, hosts_of
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.executors.main_guard import refuse_during_import
-from parascrape.harvesting.auto_mode import Observer
-from parascrape.harvesting.harvest import harvest
+from parascrape.executors import refuse_during_import
+from parascrape.harvesting import Observer, harvest
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
-from parascrape.web.urls import prepare
+from parascrape.web import prepare
 
 __all__ = ["HTML", "crawl_site", "site_settings"]
 

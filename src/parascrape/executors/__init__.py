@@ -4,21 +4,6 @@ Waiting is for threads, computing for processes; a task is a top-level function 
 its arguments and its value. A task that raises fails its future with `TaskError`, in every mode.
 """
 
-from __future__ import annotations
+from lazy_loader import attach_stub
 
-from parascrape.executors.processes import ProcessExecutor
-from parascrape.executors.threads import ThreadExecutor
-
-__all__ = ["ProcessExecutor", "ThreadExecutor", "open_executor"]
-
-
-def open_executor(
-    processes: int, threads: int, *, deadline: float | None = None, worker_bytes: int = 0
-) -> ProcessExecutor | ThreadExecutor:
-    """``processes`` x ``threads``; 0 processes: threads of this process (1 thread: sequential).
-
-    ``worker_bytes``: the resident size at which a worker process is replaced; 0: by the memory there is.
-    """
-    if processes:
-        return ProcessExecutor(processes, threads, deadline=deadline, worker_bytes=worker_bytes)
-    return ThreadExecutor(threads, deadline=deadline)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -33,8 +33,7 @@ try:
 except ImportError:  # Windows, which has no fork either
     resource = None  # type: ignore[assignment]
 
-from parascrape.system.processes import end_with
-from parascrape.system.signals import INTERRUPTS
+from parascrape.system import INTERRUPTS, end_with
 
 __all__ = ["ForkServer", "ForkedProcess", "forkserver", "serve", "start_forkserver"]
 

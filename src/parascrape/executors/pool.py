@@ -12,7 +12,7 @@ from parascrape.executors.main_guard import EXIT_MAIN_GUARD, MAIN_GUARD
 from parascrape.executors.task_queue import Backlog
 from parascrape.executors.worker_handle import Task, WorkerHandle
 from parascrape.executors.worker_main import ChildOptions
-from parascrape.system.memory import resident_bytes
+from parascrape.system import resident_bytes
 
 __all__ = ["Staff"]
 

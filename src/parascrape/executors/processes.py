@@ -30,8 +30,7 @@ from parascrape.executors.main_guard import refuse_during_import
 from parascrape.executors.task import describe
 from parascrape.executors.worker_handle import Task
 from parascrape.executors.worker_main import ChildOptions
-from parascrape.system.limits import available_cpus
-from parascrape.system.memory import worker_limit
+from parascrape.system import available_cpus, worker_limit
 
 __all__ = ["ProcessExecutor"]
 

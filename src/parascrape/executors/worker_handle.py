@@ -15,7 +15,7 @@ from typing import Any, Literal
 from parascrape.executors.channel import Channel, pack
 from parascrape.executors.forkserver import ForkedProcess, forkserver
 from parascrape.executors.worker_main import ChildOptions, run_child
-from parascrape.system.signals import without_interrupts
+from parascrape.system import without_interrupts
 
 __all__ = ["Task", "WorkerHandle"]
 

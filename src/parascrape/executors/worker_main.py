@@ -31,9 +31,7 @@ from typing import Any, NamedTuple
 from parascrape.errors import TaskError
 from parascrape.executors.channel import Channel, LogSender, pack
 from parascrape.executors.task import Failure, call, describe, idle, running
-from parascrape.system.memory import free_memory, keep_memory, resident_bytes
-from parascrape.system.processes import end_with
-from parascrape.system.signals import leave_interrupts
+from parascrape.system import end_with, free_memory, keep_memory, leave_interrupts, resident_bytes
 
 __all__ = ["MAX_RESULT", "NOTE", "ChildOptions", "run_child"]
 

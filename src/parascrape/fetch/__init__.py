@@ -5,8 +5,6 @@ multi    all transfers of a session on one thread at a time; budget: bytes that 
 errors   libcurl's error codes; inflate: content codings
 """
 
-from __future__ import annotations
+from lazy_loader import attach_stub
 
-from parascrape.fetch.adapter import CurlAdapter, open_session
-
-__all__ = ["CurlAdapter", "open_session"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -27,7 +27,7 @@ from parascrape.fetch.handles import Handles, refused_address
 from parascrape.fetch.memory_budget import Budget
 from parascrape.fetch.multi import Transfers
 from parascrape.fetch.response import join_fields, take_cookies
-from parascrape.web import urls
+from parascrape.web import redact
 
 __all__ = ["CurlAdapter", "Request", "Witness", "leave", "open_session", "witnessed"]
 
@@ -86,7 +86,7 @@ class CurlAdapter(HTTPAdapter):
         """
         if HTTPAdapter.send is not _mockable_send:
             return super().send(request, stream, timeout, verify, cert, proxies)
-        url = urls.redact(str(request.url))
+        url = redact(str(request.url))
         handle = self._handles.take()
         wanted = getattr(request, "wanted", None)
         answer = self._begin(handle, wanted)

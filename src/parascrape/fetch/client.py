@@ -26,11 +26,22 @@ from parascrape.fetch.errors import map_error
 from parascrape.fetch.response import Fields, check_type, drain, is_of_type, read_body, redirect_target
 from parascrape.records import Meta
 from parascrape.settings import Settings
-from parascrape.web import addresses, urls
-from parascrape.web.canonical import canonical
-from parascrape.web.page import Page
-from parascrape.web.retry import RETRY_STATUSES, parse_retry_after
-from parascrape.web.validators import NOTHING, Known, condition, hash_answer, validators_of
+from parascrape.web import (
+    NOTHING,
+    RETRY_STATUSES,
+    Known,
+    Page,
+    canonical,
+    condition,
+    hash_answer,
+    host_key,
+    is_local,
+    literal_kind,
+    parse_retry_after,
+    redact,
+    refusal,
+    validators_of,
+)
 
 __all__ = ["close_connections", "fetch", "fetch_if_changed", "leave"]
 
@@ -83,7 +94,7 @@ def close_connections() -> None:
 def _follow(url: str, settings: Settings, meta: Meta, known: Known, wanted_by: str) -> Page | None:
     """The page at the end of at most ``max_redirects`` hops."""
     ends = time.monotonic() + settings.timeout
-    public_only = not (settings.allow_private or addresses.is_local(_host(wanted_by)))
+    public_only = not (settings.allow_private or is_local(_host(wanted_by)))
     if public_only and wanted_by is not url:
         _refuse_private(url)
     jar = RequestsCookieJar()
@@ -99,7 +110,7 @@ def _follow(url: str, settings: Settings, meta: Meta, known: Known, wanted_by: s
             meta["status"] = response.status_code
             location = response.headers.get("Location")
             if response.status_code == 304 and conditions:
-                meta["final_url"] = urls.redact(target)
+                meta["final_url"] = redact(target)
                 _note_validators(response, meta)
                 return None
             if response.status_code not in _REDIRECTS or not location:
@@ -110,10 +121,10 @@ def _follow(url: str, settings: Settings, meta: Meta, known: Known, wanted_by: s
         jar.update(response.cookies)
         target = redirect_target(target, location)
         meta["redirects"] = hop + 1
-        meta["final_url"] = urls.redact(target)
+        meta["final_url"] = redact(target)
         # What comes after a cookie depends on it: a second fetch would not get there.
         if not settings.follow_redirects and not jar and canonical(target) != canonical(url):
-            raise Redirected(f"it leads to {urls.redact(target)}", target)
+            raise Redirected(f"it leads to {redact(target)}", target)
         if target in seen and not jar:
             raise BadRedirect("the redirects go in a circle")
         if public_only:
@@ -124,7 +135,7 @@ def _follow(url: str, settings: Settings, meta: Meta, known: Known, wanted_by: s
 
 def _host(url: str) -> str:
     """The host of a prepared URL, IPv6 in brackets."""
-    return urls.host_key(url).partition("://")[2].rpartition(":")[0]
+    return host_key(url).partition("://")[2].rpartition(":")[0]
 
 
 def _refuse_private(url: str) -> None:
@@ -133,12 +144,12 @@ def _refuse_private(url: str) -> None:
     What names resolve to is checked where connections are opened; with a proxy that is for the proxy to do.
     """
     host = _host(url)
-    if kind := addresses.literal_kind(host):
-        raise ForbiddenAddress(addresses.refusal(host, kind))
+    if kind := literal_kind(host):
+        raise ForbiddenAddress(refusal(host, kind))
 
 
 def _same_origin(one: str, other: str) -> bool:
-    return one is other or urls.host_key(one) == urls.host_key(other)
+    return one is other or host_key(one) == host_key(other)
 
 
 def _build_request(
@@ -242,7 +253,7 @@ def _make_page(  # noqa: PLR0913
     """The page of a 2xx answer, body read and inflated; None if its hash is known. Raises StatusError for
     another answer.
     """
-    meta["final_url"] = urls.redact(target)
+    meta["final_url"] = redact(target)
     status = response.status_code
     if not 200 <= status < 300:
         drain(response)
@@ -261,4 +272,4 @@ def _make_page(  # noqa: PLR0913
         began = time.perf_counter()
         body = inflate(body, coding, settings.max_bytes)
         timing.add_inflating(time.perf_counter() - began)
-    return Page(url, body, final_url=urls.redact(target), status=status, headers=response.headers)
+    return Page(url, body, final_url=redact(target), status=status, headers=response.headers)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pycurl
 
-from parascrape.web import addresses
+from parascrape.web import kind_of, refusal
 
 __all__ = ["Handles", "PublicSockets", "refused_address"]
 
@@ -87,8 +87,8 @@ class PublicSockets:
     def __call__(self, purpose: int, address: Any) -> Any:
         """A socket of the address's family, or SOCKET_BAD. A new connection costs 155 us of CPU, not 105."""
         host = str(address.addr[0])
-        if kind := addresses.kind_of(host):
-            self.refused = addresses.refusal(host, kind)
+        if kind := kind_of(host):
+            self.refused = refusal(host, kind)
             return pycurl.SOCKET_BAD
         try:
             return socket.socket(address.family, address.socktype, address.protocol)

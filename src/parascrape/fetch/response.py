@@ -12,8 +12,7 @@ from requests.cookies import extract_cookies_to_jar
 from requests.structures import CaseInsensitiveDict
 
 from parascrape.errors import BadRedirect, ConnectionLost, InvalidUrl, OtherType, TooLarge
-from parascrape.web import urls
-from parascrape.web.html import essence
+from parascrape.web import MAX_URL, essence, prepare, redact
 
 __all__ = [
     "Fields",
@@ -172,13 +171,13 @@ def drain(response: requests.Response) -> None:
 
 def redirect_target(current: str, location: str) -> str:
     """The next URL (RFC 9110 §10.2.2). Raises BadRedirect unless it is http(s) and well formed."""
-    if len(location) > urls.MAX_URL:
+    if len(location) > MAX_URL:
         raise BadRedirect(f"a Location of {len(location)} characters")
     location = _as_sent(location)
     try:
-        return urls.prepare(urljoin(current, location))
+        return prepare(urljoin(current, location))
     except (InvalidUrl, ValueError) as error:
-        raise BadRedirect(f"redirect to {urls.redact(location)[:200]!r}: {error}") from None
+        raise BadRedirect(f"redirect to {redact(location)[:200]!r}: {error}") from None
 
 
 def _as_sent(location: str) -> str:

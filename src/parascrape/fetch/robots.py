@@ -8,8 +8,7 @@ from dataclasses import replace
 from parascrape.errors import ParascrapeError, StatusError
 from parascrape.records import Meta
 from parascrape.settings import Settings
-from parascrape.web import robots
-from parascrape.web.robots import Rules
+from parascrape.web import MAX_BODY, Rules, from_answer
 
 __all__ = ["MAX_REDIRECTS", "TIMEOUT", "fetch_robots"]
 
@@ -38,14 +37,14 @@ def fetch_robots(origin: str, settings: Settings) -> Rules:
         code = error.code
     except Exception as error:
         code = f"{type(error).__name__}: {error}"[:200]
-    return robots.from_answer(meta.get("status", 0), headers, body, code, _user_agent(settings))
+    return from_answer(meta.get("status", 0), headers, body, code, _user_agent(settings))
 
 
 def _fetch(origin: str, settings: Settings, meta: Meta) -> tuple[bytes, Mapping[str, str]]:
     from parascrape.fetch.client import fetch
-    from parascrape.web import urls  # with fetch: the parent of worker processes never needs them
+    from parascrape.web import prepare  # with fetch: the parent of worker processes never needs them
 
-    page = fetch(urls.prepare(f"{origin}/robots.txt"), _settings(settings), meta)
+    page = fetch(prepare(f"{origin}/robots.txt"), _settings(settings), meta)
     return page.body, page.headers
 
 
@@ -57,7 +56,7 @@ def _settings(settings: Settings) -> Settings:
         settings,
         max_redirects=min(settings.max_redirects, MAX_REDIRECTS),
         timeout=min(settings.timeout, TIMEOUT),
-        max_bytes=max(settings.max_bytes, robots.MAX_BODY),
+        max_bytes=max(settings.max_bytes, MAX_BODY),
         follow_redirects=True,
         content_types=(),
         headers={"Accept": "text/plain,*/*;q=0.8", **settings.headers},

@@ -1,5 +1,5 @@
 """Lists in, records out: lists, ledger, sink, previous output, diff, quarantine, duplicates."""
 
-from __future__ import annotations
+from lazy_loader import attach_stub
 
-__all__: list[str] = []
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

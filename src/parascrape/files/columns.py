@@ -11,7 +11,7 @@ from itertools import chain, islice
 import orjson
 
 from parascrape.errors import UsageError
-from parascrape.system.text import printable
+from parascrape.system import printable
 
 __all__ = ["BARE_URL", "find_column", "json_keys", "refuse_json"]
 

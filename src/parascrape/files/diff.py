@@ -24,7 +24,7 @@ from parascrape.errors import BadRecord, Duplicate, OutputError, UsageError
 from parascrape.files.key_index import Offsets, read_lines_at
 from parascrape.files.ledger import PageLines, read_pages
 from parascrape.files.page_diff import Change, compare
-from parascrape.system.files import sync_folder
+from parascrape.system import sync_folder
 
 __all__ = ["ChangeCounts", "find_changes", "write_changes"]
 

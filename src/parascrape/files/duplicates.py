@@ -23,7 +23,7 @@ from typing import IO, Self
 from parascrape.errors import InvalidUrl
 from parascrape.records import Entry
 from parascrape.settings import Settings
-from parascrape.web.canonical import Identity, canonical
+from parascrape.web import Identity, canonical
 
 __all__ = ["IN_MEMORY", "Seen", "mark_duplicates"]
 

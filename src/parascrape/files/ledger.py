@@ -20,9 +20,8 @@ import orjson
 from parascrape import records
 from parascrape.errors import BadRecord, Duplicate, UsageError
 from parascrape.records import SKIPPED, Entry
-from parascrape.system.files import sync_folder
-from parascrape.system.text import escape_surrogates
-from parascrape.web.urls import redact
+from parascrape.system import escape_surrogates, sync_folder
+from parascrape.web import redact
 
 __all__ = ["KeyCounter", "Ledger", "PageLines", "drop_pages", "entry_key", "read_ledger", "read_pages"]
 

@@ -21,9 +21,8 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from parascrape.errors import UsageError
-from parascrape.system.text import printable
-from parascrape.web.encoding import python_codec, without_mark
-from parascrape.web.text import find_encoding
+from parascrape.system import printable
+from parascrape.web import find_encoding, python_codec, without_mark
 
 __all__ = ["MAX_LINE", "PACKED", "STDIN", "Row", "open_lines", "read_header", "read_rows", "tell_delimiter"]
 

@@ -41,8 +41,8 @@ from parascrape.files.lines import (
     tell_delimiter,
 )
 from parascrape.records import Entry, encode
-from parascrape.system.text import printable
-from parascrape.web.urls import host_key, prepare
+from parascrape.system import printable
+from parascrape.web import host_key, prepare
 
 __all__ = ["count_entries", "default_name", "read_lists"]
 

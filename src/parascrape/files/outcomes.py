@@ -8,10 +8,10 @@ from parascrape import records
 from parascrape.errors import BadRecord, ParascrapeError, TaskError, TaskTimeout, WorkerDied
 from parascrape.files import quarantine
 from parascrape.records import Entry, ErrorInfo, Meta
-from parascrape.scrapers.follow import Found
+from parascrape.scrapers import Found
 from parascrape.settings import Settings
-from parascrape.system.text import escape_surrogates
-from parascrape.web import urls
+from parascrape.system import escape_surrogates
+from parascrape.web import redact
 
 __all__ = ["Outcome", "fail", "fail_task", "order_meta"]
 
@@ -54,7 +54,7 @@ def fail(
     entry: Entry, error: ParascrapeError, meta: Meta | None = None, extra: ErrorInfo | None = None
 ) -> Outcome:
     """The outcome of an entry that failed with this error; a `TaskError` brings its stack along."""
-    info: ErrorInfo = {"code": error.code, "message": urls.redact(str(error))[:2000]}
+    info: ErrorInfo = {"code": error.code, "message": redact(str(error))[:2000]}
     if isinstance(error, TaskError) and error.trace:
         info["type"], info["traceback"] = error.kind, error.trace
     elif isinstance(error.__cause__, TaskError):
@@ -68,7 +68,7 @@ def _encode_failure(entry: Entry, info: ErrorInfo, meta: Meta) -> bytes:
     """The failure's line, which there is for every entry: lone surrogates are shown as escapes, and
     columns that JSON cannot carry are left out.
     """
-    url = escape_surrogates(urls.redact(entry.url))
+    url = escape_surrogates(redact(entry.url))
     texts: Any = {key: escape_surrogates(str(text)) for key, text in info.items()}
     try:
         return records.encode(records.failure(url, texts, entry.columns, meta))
@@ -81,7 +81,7 @@ def order_meta(entry: Entry, meta: Meta) -> Meta:
     if entry.place is not None:
         meta["depth"] = entry.place.depth
         if entry.place.found_on:
-            meta["found_on"] = urls.redact(entry.place.found_on)
+            meta["found_on"] = redact(entry.place.found_on)
     if entry.source:
         meta["source"] = escape_surrogates(entry.source)
     if entry.line:

@@ -22,11 +22,10 @@ from parascrape.files.ledger import read_pages
 from parascrape.files.outcomes import Outcome, fail
 from parascrape.frontier import Visit
 from parascrape.records import RESERVED, Entry, Meta
-from parascrape.scrapers.fingerprint import fingerprint
+from parascrape.scrapers import fingerprint
 from parascrape.settings import Settings
-from parascrape.system.text import escape_surrogates
-from parascrape.web.urls import prepare, redact
-from parascrape.web.validators import NOTHING, Known
+from parascrape.system import escape_surrogates
+from parascrape.web import NOTHING, Known, prepare, redact
 
 __all__ = ["FRESH", "Carried", "Earlier", "Previous", "check_previous", "open_earlier"]
 

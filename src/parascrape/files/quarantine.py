@@ -23,9 +23,8 @@ from typing import Any
 from parascrape.errors import UsageError
 from parascrape.records import Entry, ErrorInfo
 from parascrape.settings import Settings
-from parascrape.system.text import printable
-from parascrape.web.page import Page
-from parascrape.web.urls import prepare, redact
+from parascrape.system import printable
+from parascrape.web import Page, prepare, redact
 
 __all__ = [
     "MAX_BYTES",

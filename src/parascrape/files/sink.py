@@ -21,8 +21,7 @@ from typing import Any, NamedTuple, Self
 
 from parascrape.errors import OutputError, UsageError
 from parascrape.files.ledger import Ledger, read_ledger
-from parascrape.system.files import sync_folder
-from parascrape.system.locks import OutputLock
+from parascrape.system import OutputLock, sync_folder
 
 __all__ = ["MIN_FREE", "SYNC_RECORDS", "SYNC_SECONDS", "JsonlSink", "System"]
 

@@ -5,8 +5,6 @@ host_queues  each host's queue; turns: whose turn it is; origins: who waits for 
 hosts        a host's state; backing_off: its health; politeness: the limits
 """
 
-from __future__ import annotations
+from lazy_loader import attach_stub
 
-from parascrape.frontier.frontier import IDLE_POLL, Frontier, Visit
-
-__all__ = ["IDLE_POLL", "Frontier", "Visit"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from parascrape.frontier.politeness import Politeness, Report
-from parascrape.web.retry import MAX_RETRY_AFTER
+from parascrape.web import MAX_RETRY_AFTER
 
 __all__ = ["DOWN", "NO_ANSWER", "THROTTLED", "Health"]
 

@@ -19,8 +19,7 @@ from parascrape.frontier.host import Visit
 from parascrape.frontier.host_queues import HostQueues
 from parascrape.frontier.politeness import HostState, Politeness, Report
 from parascrape.records import Entry
-from parascrape.web.robots import Rules
-from parascrape.web.urls import host_key
+from parascrape.web import Rules, host_key
 
 __all__ = ["AHEAD", "IDLE_POLL", "MAX_POSTPONED", "Frontier", "Visit"]
 

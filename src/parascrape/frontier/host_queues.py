@@ -19,8 +19,7 @@ from parascrape.frontier.host import Host, Visit
 from parascrape.frontier.politeness import HostState, Politeness, Report
 from parascrape.frontier.ready_queue import Turns
 from parascrape.frontier.robots_gate import Origin, Origins
-from parascrape.web.robots import Rules
-from parascrape.web.urls import host_key, prepare
+from parascrape.web import Rules, host_key, prepare
 
 __all__ = ["MAX_IDLE", "HostQueues"]
 

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from parascrape.frontier.politeness import HostState
-from parascrape.system.processes import has_ended, process_mark
-from parascrape.system.shared_file import SharedFile
-from parascrape.web.retry import MAX_RETRY_AFTER
+from parascrape.system import SharedFile, has_ended, process_mark
+from parascrape.web import MAX_RETRY_AFTER
 
 __all__ = ["BEAT", "KEPT", "MAX_HOSTS", "HostLedger", "default_path"]
 

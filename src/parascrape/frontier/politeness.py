@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from parascrape.errors import UsageError
 from parascrape.settings import Settings
-from parascrape.web.domains import domain_key
-from parascrape.web.urls import host_key
+from parascrape.web import domain_key, host_key
 
 __all__ = ["Blame", "HostState", "Politeness", "Report", "domain_key", "key_of", "politeness_of"]
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from parascrape.frontier.host import Visit
 from parascrape.frontier.politeness import Politeness
 from parascrape.records import Entry
-from parascrape.web.robots import Rules
+from parascrape.web import Rules
 
 __all__ = ["MAX_ORIGINS", "VALID", "Origin", "Origins"]
 

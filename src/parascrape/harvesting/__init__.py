@@ -5,8 +5,6 @@ changing    crews of workers, and mode auto; choosing: whether processes pay; ma
 manners     what the settings owe to hosts; neighbours: other runs on this machine
 """
 
-from __future__ import annotations
+from lazy_loader import attach_stub
 
-from parascrape.harvesting.loop import Loop, Stop
-
-__all__ = ["Loop", "Stop"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

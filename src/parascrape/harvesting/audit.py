@@ -23,11 +23,10 @@ from typing import Any, NamedTuple
 
 from parascrape import records
 from parascrape.errors import InvalidUrl, OutputError, RobotsForbidden, UsageError
-from parascrape.frontier.politeness import key_of
+from parascrape.frontier import key_of
 from parascrape.harvesting.estimate import ask_hosts
 from parascrape.settings import Settings
-from parascrape.web.robots import ALLOW_ALL, Rules
-from parascrape.web.urls import host_key, prepare
+from parascrape.web import ALLOW_ALL, Rules, host_key, prepare
 
 __all__ = ["TOLERANCE", "UNDER_WAY", "Audit", "HostAudit", "audit"]
 

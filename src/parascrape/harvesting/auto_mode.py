@@ -21,21 +21,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from parascrape.errors import UsageError
-from parascrape.executors import ProcessExecutor, open_executor
-from parascrape.executors.dispatcher import capacity
-from parascrape.executors.main_guard import why_not_importable
-from parascrape.fetch.robots import fetch_robots
-from parascrape.files.outcomes import Outcome
-from parascrape.files.quarantine import Pages
+from parascrape.executors import ProcessExecutor, capacity, open_executor, why_not_importable
+from parascrape.fetch import fetch_robots
+from parascrape.files import Outcome, Pages
 from parascrape.harvesting.mode_choice import Choice, Machine, Sample, choose
 from parascrape.harvesting.timings import TimeSplit
 from parascrape.harvesting.worker import scrape_url
 from parascrape.records import Entry
 from parascrape.scrapers import check_scraper, scraper_for
 from parascrape.settings import Settings
-from parascrape.system.limits import available_cpus
-from parascrape.system.memory import worker_limit
-from parascrape.web.robots import Rules
+from parascrape.system import available_cpus, worker_limit
+from parascrape.web import Rules
 
 if TYPE_CHECKING:
     from parascrape.harvesting.worker import PageHook

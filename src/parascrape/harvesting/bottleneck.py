@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from parascrape.harvesting.timings import TimeSplit
 from parascrape.settings import Settings
-from parascrape.system.text import printable
+from parascrape.system import printable
 
 __all__ = ["Run", "explain_bottleneck"]
 

@@ -22,12 +22,11 @@ from typing import IO, NamedTuple
 
 from parascrape.errors import InvalidUrl, OutputError
 from parascrape.executors import ThreadExecutor
-from parascrape.files.duplicates import mark_duplicates
-from parascrape.frontier.politeness import key_of
+from parascrape.files import mark_duplicates
+from parascrape.frontier import key_of
 from parascrape.records import Entry
 from parascrape.settings import Settings
-from parascrape.web.robots import ALLOW_ALL, Rules
-from parascrape.web.urls import host_key, prepare
+from parascrape.web import ALLOW_ALL, Rules, host_key, prepare
 
 __all__ = ["Bound", "Change", "HostPlan", "Plan", "ask_hosts", "plan"]
 

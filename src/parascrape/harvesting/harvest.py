@@ -11,17 +11,15 @@ from typing import Any
 
 from parascrape import records
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.executors.main_guard import refuse_during_import
-from parascrape.files.duplicates import mark_duplicates
-from parascrape.files.outcomes import Outcome
-from parascrape.files.previous import check_previous
+from parascrape.executors import refuse_during_import
+from parascrape.files import Outcome, check_previous, mark_duplicates
 from parascrape.harvesting.auto_mode import Observer
 from parascrape.harvesting.loop import GRACE, Loop, Stop
 from parascrape.records import Entry
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
-from parascrape.system.text import printable
-from parascrape.web.urls import prepare
+from parascrape.system import printable
+from parascrape.web import prepare
 
 __all__ = ["GRACE", "Stop", "crawl", "harvest"]
 
@@ -76,7 +74,7 @@ def harvest(
     finally:
         run.end()
         if not settings.process_count:
-            from parascrape.fetch.client import close_connections
+            from parascrape.fetch import close_connections
 
             close_connections()
 

@@ -13,9 +13,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from parascrape.frontier import Visit
-from parascrape.frontier.host import blame_of
-from parascrape.frontier.politeness import Politeness
+from parascrape.frontier import Politeness, Visit, blame_of
 from parascrape.harvesting.auto_mode import Crew
 from parascrape.harvesting.timings import TimeSplit
 from parascrape.settings import Settings

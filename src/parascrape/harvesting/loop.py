@@ -17,18 +17,13 @@ from queue import Empty
 from typing import Any
 
 from parascrape.errors import InvalidUrl, TaskError
-from parascrape.files.outcomes import Outcome, fail, fail_task
-from parascrape.files.previous import FRESH, open_earlier
-from parascrape.frontier import Frontier, Visit
-from parascrape.frontier.host import refusal
-from parascrape.frontier.peers import Neighbours
-from parascrape.frontier.politeness import Report, key_of, politeness_of
+from parascrape.files import FRESH, Outcome, fail, fail_task, open_earlier
+from parascrape.frontier import Frontier, Neighbours, Report, Visit, key_of, politeness_of, refusal
 from parascrape.harvesting.auto_mode import Auto, Crew, Observer
 from parascrape.harvesting.in_flight import InFlight
 from parascrape.records import Entry, note_attempt, with_earlier
 from parascrape.settings import Settings
-from parascrape.web.retry import backoff
-from parascrape.web.urls import redact
+from parascrape.web import backoff, redact
 
 __all__ = ["GRACE", "Loop", "Stop"]
 

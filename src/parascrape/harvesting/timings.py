@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.errors import OutputError
-from parascrape.frontier.politeness import Blame
+from parascrape.frontier import Blame
 
 __all__ = ["STAGES", "TIMES", "TimeSplit", "as_data", "from_data", "read_split", "write_split"]
 

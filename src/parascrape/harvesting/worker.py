@@ -20,18 +20,13 @@ from parascrape.errors import (
     StatusError,
     TooLarge,
 )
-from parascrape.executors.task import alone, tell, when_idle
-from parascrape.fetch import timing
-from parascrape.files import quarantine
-from parascrape.files.outcomes import Outcome, fail, order_meta
+from parascrape.executors import alone, tell, when_idle
+from parascrape.fetch import begin, take
+from parascrape.files import Outcome, Pages, fail, hold, let_go, order_meta, path_of
 from parascrape.records import Entry, Meta
-from parascrape.scrapers.call import scrape
-from parascrape.scrapers.fingerprint import fingerprint
-from parascrape.scrapers.follow import Found, Lead
+from parascrape.scrapers import Found, Lead, fingerprint, scrape
 from parascrape.settings import Settings
-from parascrape.web import urls
-from parascrape.web.page import Page
-from parascrape.web.validators import NOTHING, Known
+from parascrape.web import NOTHING, Known, Page, prepare, redact
 
 __all__ = ["PageHook", "scrape_page", "scrape_url"]
 
@@ -59,7 +54,7 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
     known: tuple[str, str, str] = NOTHING,
     *,
     settings: Settings,
-    pages: quarantine.Pages | None = None,
+    pages: Pages | None = None,
     discover: PageHook | None = None,
 ) -> Outcome:
     """The outcome of one attempt at an entry. Never raises an `Exception`: failures are outcomes too.
@@ -86,14 +81,14 @@ def _attempt(  # noqa: PLR0913
     submitted: float,
     known: tuple[str, str, str],
     settings: Settings,
-    pages: quarantine.Pages | None,
+    pages: Pages | None,
     discover: PageHook | None,
 ) -> Outcome:
     """The outcome, as `scrape_url` gives it."""
     meta: Meta = {"fetched_at": _now(), "attempts": attempt}
     kept_at = _place_aside(entry, settings, pages)
-    quarantine.let_go(kept_at, pages)  # of an earlier run
-    timing.begin()
+    let_go(kept_at, pages)  # of an earlier run
+    begin()
     began = fetched = time.perf_counter()
     fetched_cpu = 0.0
     found: Found | None = None
@@ -107,7 +102,7 @@ def _attempt(  # noqa: PLR0913
         if watched:
             tell(None)
         if page is not None:
-            quarantine.hold(kept_at, page, pages)
+            hold(kept_at, page, pages)
             if discover is not None:  # before the scraper, which may change the parsed page
                 found, instead = discover(page, entry, meta)
         lines, leads = _lines_of(page, entry, settings, meta, began=began, instead=instead)
@@ -118,8 +113,8 @@ def _attempt(  # noqa: PLR0913
         found = outcome.found or found
     else:
         outcome = Outcome(b"".join(lines), len(lines), "", carried="unchanged" if page is None else "")
-        log.debug("%s: %d records", urls.redact(entry.url), len(lines))
-    quarantine.let_go(kept_at, pages)
+        log.debug("%s: %d records", redact(entry.url), len(lines))
+    let_go(kept_at, pages)
     ended = time.perf_counter()
     waited = fetched - began if fetched > began else ended - began
     return outcome._replace(
@@ -128,7 +123,7 @@ def _attempt(  # noqa: PLR0913
         fetch_seconds=waited,
         scrape_seconds=max(0.0, ended - began - waited),
         status=meta.get("status", 0),
-        times=timing.take(submitted, fetched_cpu),
+        times=take(submitted, fetched_cpu),
     )
 
 
@@ -141,7 +136,7 @@ def _failure(entry: Entry, error: ParascrapeError, meta: Meta, began: float) -> 
     if isinstance(error, StatusError) and error.retry_after is not None:
         meta["retry_after"] = round(error.retry_after, 3)
     outcome = fail(entry, error, meta)
-    log.info("%s failed: %s: %s", urls.redact(entry.url), outcome.code, error)
+    log.info("%s failed: %s: %s", redact(entry.url), outcome.code, error)
     if isinstance(error, Redirected):
         return outcome._replace(found=Found(leads=(Lead(error.target, "redirect"),)))
     return outcome
@@ -194,20 +189,20 @@ def scrape_page(page: Page, settings: Settings) -> Outcome:
     return Outcome(b"".join(lines), len(lines), "")
 
 
-def _place_aside(entry: Entry, settings: Settings, pages: quarantine.Pages | None) -> Path | None:
+def _place_aside(entry: Entry, settings: Settings, pages: Pages | None) -> Path | None:
     """Where the page is kept if its scraper does not come back; None where nobody would look for it.
 
     In a worker process that is for pages that are tried a second time, alone: few enough to be written
     to a file each.
     """
     wanted = settings.aside and (pages is not None or alone())
-    return quarantine.path_of(settings.aside, entry) if wanted else None
+    return path_of(settings.aside, entry) if wanted else None
 
 
 def _fetch(entry: Entry, settings: Settings, meta: Meta, known: tuple[str, str, str]) -> Page | None:
     """The entry's page; None where it is as known. Raises a FetchError, whatever goes wrong."""
     # Here, because the parent of worker processes imports this module and never fetches: 0.1 s.
-    from parascrape.fetch.client import fetch_if_changed, leave
+    from parascrape.fetch import fetch_if_changed, leave
 
     when_idle(leave)
     kind = entry.place.kind if entry.place is not None else ""
@@ -215,7 +210,7 @@ def _fetch(entry: Entry, settings: Settings, meta: Meta, known: tuple[str, str, 
         settings = replace(settings, content_types=_NO_TYPES if kind == "check" else ())
     try:
         found_on = entry.place.found_on if entry.place is not None else ""
-        page = fetch_if_changed(urls.prepare(entry.url), settings, meta, Known._make(known), found_on)
+        page = fetch_if_changed(prepare(entry.url), settings, meta, Known._make(known), found_on)
     except (OtherType, TooLarge):
         if kind != "check":
             raise
@@ -225,7 +220,7 @@ def _fetch(entry: Entry, settings: Settings, meta: Meta, known: tuple[str, str, 
     except Exception as error:
         raise FetchError(f"{type(error).__name__}: {error}") from error
     if page is not None:
-        page.url = urls.redact(entry.url)
+        page.url = redact(entry.url)
     return page
 
 
@@ -241,7 +236,7 @@ def _encode(
     if encoding is not None:
         meta["encoding"] = encoding
     meta["elapsed"] = _since(began)
-    url = urls.redact(entry.url)
+    url = redact(entry.url)
     if len(found) == 1:
         return [records.encode(records.success(url, found[0], entry.columns, order_meta(entry, meta)))]
     lines: list[bytes] = []

@@ -8,9 +8,6 @@ scheduler  which job is to be started now
 units      the same for cron and systemd
 """
 
-from __future__ import annotations
+from lazy_loader import attach_stub
 
-from parascrape.jobs.jobfile import JobFile, read_jobs
-from parascrape.jobs.schema import Job, OptionKind
-
-__all__ = ["Job", "JobFile", "OptionKind", "read_jobs"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

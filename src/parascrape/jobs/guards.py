@@ -11,11 +11,9 @@ from statistics import median
 from typing import Any, Self
 
 from parascrape.errors import UsageError
-from parascrape.files.diff import write_changes
-from parascrape.files.page_diff import Change
+from parascrape.files import Change, write_changes
 from parascrape.jobs.summary import Changes, Summary
-from parascrape.system.quantities import parse_share, percent
-from parascrape.system.text import printable
+from parascrape.system import parse_share, percent, printable
 
 __all__ = ["FEWEST_RUNS", "Guards", "find_changes", "is_rewritten"]
 

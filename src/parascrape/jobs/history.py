@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parascrape.jobs.summary import FINISHED, Summary
-from parascrape.system.processes import is_alive, process_mark
-from parascrape.system.sqlite import Database
+from parascrape.system import Database, is_alive, process_mark
 
 __all__ = ["History", "Output", "history_path", "place_of"]
 

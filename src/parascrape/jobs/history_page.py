@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from parascrape.jobs.summary import Changes, Summary
 from parascrape.settings import VERSION
-from parascrape.system.text import printable
+from parascrape.system import printable
 
 __all__ = [
     "COLOURS",

@@ -14,8 +14,7 @@ from typing import Any
 
 from parascrape.jobs.run_state import Finished
 from parascrape.jobs.schema import Job
-from parascrape.system.processes import end_with
-from parascrape.system.signals import SignalTaker
+from parascrape.system import SignalTaker, end_with
 
 __all__ = ["Children", "run_hooks", "start_command"]
 

@@ -12,8 +12,8 @@ from typing import IO, Any, NamedTuple, cast
 from parascrape import records
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.records import RESERVED, SKIPPED
-from parascrape.system.text import printable
-from parascrape.web.urls import host_key, prepare
+from parascrape.system import printable
+from parascrape.web import host_key, prepare
 
 __all__ = ["MAX_FIELDS", "TOP_HOSTS", "Facts", "summarise_output"]
 

@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from parascrape.errors import UsageError
 from parascrape.jobs.timing import zone_of
-from parascrape.system.files import sync_folder
+from parascrape.system import sync_folder
 
 __all__ = ["PLACEHOLDERS", "Places", "beside", "check_pattern", "fill_pattern", "folder_of", "write_whole"]
 

@@ -15,8 +15,7 @@ from typing import Any, Self
 
 from parascrape.errors import UsageError
 from parascrape.jobs.history import Output, place_of
-from parascrape.system.quantities import parse_duration, parse_size
-from parascrape.system.text import printable
+from parascrape.system import parse_duration, parse_size, printable
 
 __all__ = ["CHANGED", "Policy", "fault_of", "packed_path", "part_path", "write_packed"]
 

@@ -32,8 +32,7 @@ from parascrape.jobs.schema import Job
 from parascrape.jobs.summary import Summary
 from parascrape.jobs.sweep import sweep
 from parascrape.settings import VERSION
-from parascrape.system.files import sync_folder
-from parascrape.system.locks import OutputLock
+from parascrape.system import OutputLock, sync_folder
 
 __all__ = ["EXIT_REJECTED", "Tools", "run_job"]
 

@@ -14,9 +14,7 @@ from pathlib import Path
 from parascrape.errors import OutputBusy, UsageError
 from parascrape.jobs.history import History, Output
 from parascrape.jobs.retention import CHANGED, Policy, fault_of, packed_path, part_path, write_packed
-from parascrape.system.files import sync_folder
-from parascrape.system.locks import OutputLock
-from parascrape.system.text import printable
+from parascrape.system import OutputLock, printable, sync_folder
 
 __all__ = ["Swept", "sweep"]
 

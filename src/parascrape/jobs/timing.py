@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from parascrape.errors import UsageError
-from parascrape.system import quantities
+from parascrape.system import parse_duration as parse_duration_quantities
 
 __all__ = ["Timing", "local_zone", "make_timing", "parse_duration", "show_duration", "zone_of"]
 
@@ -31,7 +31,7 @@ _LONGEST = 366 * 86_400.0
 def parse_duration(text: object) -> float:
     """Seconds of ``4h``, ``1.5h`` or ``90d``. Raises UsageError for anything else."""
     try:
-        return quantities.parse_duration(text).total_seconds()
+        return parse_duration_quantities(text).total_seconds()
     except ValueError as error:
         raise UsageError(str(error)) from None
 

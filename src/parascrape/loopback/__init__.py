@@ -7,22 +7,6 @@ What is not replayed: name look-up takes no time, and a host that refused only s
 these instead. Needs the extra ``compare``.
 """
 
-from __future__ import annotations
+from lazy_loader import attach_stub
 
-from parascrape.loopback.replay.exchange import Exchange, Seconds
-from parascrape.loopback.replay.load import Stats
-from parascrape.loopback.replay.recorder import Recorded, record
-from parascrape.loopback.replay.recording import Recording, read_recording
-from parascrape.loopback.server_process import Twin, serve_twin
-
-__all__ = [
-    "Exchange",
-    "Recorded",
-    "Recording",
-    "Seconds",
-    "Stats",
-    "Twin",
-    "read_recording",
-    "record",
-    "serve_twin",
-]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -13,7 +13,7 @@ from typing import Any
 
 from parascrape.errors import UsageError
 from parascrape.loopback.replay.load import Stats
-from parascrape.system.files import temporary_folder
+from parascrape.system import temporary_folder
 
 __all__ = ["Twin", "serve_twin"]
 

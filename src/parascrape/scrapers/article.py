@@ -15,10 +15,7 @@ from typing import TYPE_CHECKING, Any
 from parascrape.scrapers.head import Head, read_head
 from parascrape.scrapers.metadata import json_ld
 from parascrape.scrapers.page import main_text
-from parascrape.web.html import parse_lxml, parse_resiliparse, visible_text
-from parascrape.web.markup import without_ruby
-from parascrape.web.page import Page
-from parascrape.web.text import collapse
+from parascrape.web import Page, collapse, parse_lxml, parse_resiliparse, visible_text, without_ruby
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

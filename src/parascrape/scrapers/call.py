@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 from parascrape.errors import BadRecord, ScrapeError, TaskError
-from parascrape.executors.task import describe
-from parascrape.scrapers import scraper_for
+from parascrape.executors import describe
 from parascrape.scrapers.follow import Lead, resolve_follows, scraper_of
+from parascrape.scrapers.registry import scraper_for
 from parascrape.settings import Settings
-from parascrape.web.page import Page
+from parascrape.web import Page
 
 __all__ = ["MAX_RECORDS", "scrape"]
 

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from parascrape.scrapers import load_scraper
+from parascrape.scrapers.registry import load_scraper
 from parascrape.settings import VERSION, Settings
 
 __all__ = ["fingerprint"]

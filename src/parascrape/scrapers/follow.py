@@ -22,11 +22,10 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from parascrape.errors import BadRecord, UsageError
-from parascrape.scrapers import BUILTIN, load_scraper, loading
-from parascrape.system.text import printable
-from parascrape.web.html import absolute
-from parascrape.web.page import Page
-from parascrape.web.urls import redact
+from parascrape.scrapers import loading
+from parascrape.scrapers.registry import BUILTIN, load_scraper
+from parascrape.system import printable
+from parascrape.web import Page, absolute, redact
 
 __all__ = [
     "MAX_FOLLOWS",

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from parascrape.scrapers.select import bounded
-from parascrape.web.html import absolute, visible_text
-from parascrape.web.page import Page
-from parascrape.web.text import collapse
+from parascrape.web import Page, absolute, collapse, visible_text
 
 __all__ = ["links"]
 

@@ -18,8 +18,8 @@ from types import ModuleType
 from typing import Any
 
 from parascrape.errors import UsageError
-from parascrape.system.text import printable
-from parascrape.web.text import collapse
+from parascrape.system import printable
+from parascrape.web import collapse
 
 __all__ = ["check_callable", "explain_name", "load"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from parascrape.scrapers.head import Head, read_head
-from parascrape.web.page import Page
+from parascrape.web import Page
 
 __all__ = ["json_ld", "metadata"]
 

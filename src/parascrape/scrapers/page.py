@@ -6,11 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from parascrape.scrapers.head import Head
-from parascrape.system.imports import load_part
-from parascrape.web.html import parse_resiliparse
-from parascrape.web.markup import without_ruby
-from parascrape.web.page import Page
-from parascrape.web.text import collapse
+from parascrape.system import load_part
+from parascrape.web import Page, collapse, parse_resiliparse, without_ruby
 
 if TYPE_CHECKING:
     from resiliparse.parse.html import HTMLTree

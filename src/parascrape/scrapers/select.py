@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from parascrape.errors import BadRecord, UsageError
 from parascrape.records import RESERVED
-from parascrape.system.text import printable
-from parascrape.web.html import visible_text
-from parascrape.web.page import Page
+from parascrape.system import printable
+from parascrape.web import Page, visible_text
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
@@ -149,7 +148,7 @@ def _check_css(selector: str, name: str) -> None:
 @lru_cache(1)
 def _nothing() -> Any:
     """An empty document to try selectors on."""
-    from parascrape.web.html import parse_lexbor
+    from parascrape.web import parse_lexbor
 
     return parse_lexbor("")
 

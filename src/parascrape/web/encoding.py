@@ -9,7 +9,7 @@ import codecs
 import re
 from functools import lru_cache
 
-from parascrape.system.imports import load_part
+from parascrape.system import load_part
 from parascrape.web import encoding
 
 __all__ = [

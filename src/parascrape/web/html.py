@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin
 
 from parascrape.errors import InvalidUrl
-from parascrape.system.imports import load_part
+from parascrape.system import load_part
 from parascrape.web.encoding import python_codec
 from parascrape.web.markup import refuse_bomb
 from parascrape.web.text import collapse, collapse_spaces, with_spaces
@@ -124,8 +124,7 @@ def parse_lxml(text: str, **options: Any) -> HtmlElement:
     Its event interface has no such limit and takes the rest: 30 ms for 3,000 elements, but quadratic
     time (3 s for 30,000).
     """
-    from lxml import etree
-    from lxml import html as lxml_html
+    from lxml import etree, html as lxml_html
 
     body = text.encode("utf-8", "replace") or b"<html></html>"
     parser = lxml_html.HTMLParser(huge_tree=True, encoding="utf-8", **options)

@@ -12,10 +12,8 @@ from parascrape.crawling.links.near_duplicates import exact_hash, says_missing, 
 from parascrape.crawling.links.sitemaps import is_sitemap, read_sitemap
 from parascrape.errors import NotSitemap, TooComplex
 from parascrape.records import Entry, Meta, Place
-from parascrape.scrapers.follow import NOTHING_FOUND, Found, Lead
-from parascrape.web.domains import site_of
-from parascrape.web.html import visible_text
-from parascrape.web.page import Page
+from parascrape.scrapers import NOTHING_FOUND, Found, Lead
+from parascrape.web import Page, site_of, visible_text
 
 __all__ = ["Discover"]
 

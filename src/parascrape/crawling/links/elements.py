@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 from parascrape.crawling.links.sources import links_of
 from parascrape.errors import TooComplex
-from parascrape.web.html import absolute
-from parascrape.web.page import Page
-from parascrape.web.text import collapse
+from parascrape.web import Page, absolute, collapse
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode

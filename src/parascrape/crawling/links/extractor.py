@@ -21,9 +21,8 @@ from parascrape.crawling.links.resolver import Targets
 from parascrape.crawling.links.rules import LinkRules, check_selector, priority_of, ranks_of
 from parascrape.crawling.links.sources import elements, in_headers, occurrences
 from parascrape.errors import InvalidUrl, ScrapeError, TooComplex, UsageError
-from parascrape.scrapers.follow import NOTHING_FOUND, Found, Lead
-from parascrape.web.page import Page
-from parascrape.web.urls import prepare
+from parascrape.scrapers import NOTHING_FOUND, Found, Lead
+from parascrape.web import Page, prepare
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from parascrape.web.urls import MAX_URL
+from parascrape.web import MAX_URL
 
 __all__ = ["ENTRIES", "Entry", "read_date", "read_entries"]
 

@@ -9,10 +9,8 @@ from parascrape.crawling.links.resolver import Target, Targets
 from parascrape.crawling.links.rules import LinkRules
 from parascrape.crawling.links.sources import Occurrence
 from parascrape.errors import InvalidUrl
-from parascrape.scrapers.follow import Lead
-from parascrape.web.domains import site_of
-from parascrape.web.page import Page
-from parascrape.web.urls import prepare
+from parascrape.scrapers import Lead
+from parascrape.web import Page, prepare, site_of
 
 __all__ = ["MAX_CHARACTERS", "MAX_LINKS", "MAX_TRAPS", "Sorting"]
 

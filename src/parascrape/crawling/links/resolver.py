@@ -8,10 +8,7 @@ from typing import NamedTuple
 from parascrape.crawling.links.scope import Scope
 from parascrape.crawling.links.url_patterns import identity_of, trap_of
 from parascrape.errors import InvalidUrl
-from parascrape.web.canonical import Identity
-from parascrape.web.domains import site_of
-from parascrape.web.html import absolute
-from parascrape.web.urls import prepare
+from parascrape.web import Identity, absolute, prepare, site_of
 
 __all__ = ["MAX_KNOWN", "Base", "Target", "Targets"]
 

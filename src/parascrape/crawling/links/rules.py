@@ -10,12 +10,10 @@ from typing import Any
 
 from parascrape.crawling.links.scope import Scope
 from parascrape.errors import ScrapeError, TaskError, UsageError
-from parascrape.executors.task import describe
-from parascrape.scrapers.loading import load
-from parascrape.scrapers.select import parse_selection
-from parascrape.system.text import printable
-from parascrape.web.canonical import AS_SENT, Identity
-from parascrape.web.page import Page
+from parascrape.executors import describe
+from parascrape.scrapers import load, parse_selection
+from parascrape.system import printable
+from parascrape.web import AS_SENT, Identity, Page
 
 __all__ = ["LinkRules", "Priority", "check_selector", "priority_of", "ranks_of"]
 

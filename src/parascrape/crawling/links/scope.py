@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from parascrape.errors import UsageError
-from parascrape.system.text import printable
-from parascrape.web.domains import domain_of, site_of
+from parascrape.system import printable
+from parascrape.web import domain_of, site_of
 
 __all__ = ["NOT_PAGES", "REACHES", "Scope", "hosts_of"]
 

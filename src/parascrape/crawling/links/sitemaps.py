@@ -22,9 +22,7 @@ from urllib.parse import urljoin
 from parascrape.crawling.links.feeds import Entry, read_date, read_entries
 from parascrape.crawling.links.xml_stream import GZIP, PIECE, Characters, lines_of, pieces_of
 from parascrape.errors import InvalidUrl
-from parascrape.web.html import absolute
-from parascrape.web.page import Page
-from parascrape.web.urls import host_key, prepare
+from parascrape.web import Page, absolute, host_key, prepare
 
 __all__ = ["MAX_BYTES", "MAX_ENTRIES", "MAX_INDEX_DEPTH", "Sitemap", "is_sitemap", "read_sitemap"]
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from parascrape.crawling.links.rules import LinkRules
 from parascrape.errors import TooComplex
-from parascrape.web.html import absolute, essence, is_html
-from parascrape.web.page import Page
+from parascrape.web import Page, absolute, essence, is_html
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 
-from parascrape.web.canonical import Identity, canonical
-from parascrape.web.urls import redact
+from parascrape.web import Identity, canonical, redact
 
 __all__ = [
     "MAX_LENGTH",

@@ -11,10 +11,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
-from parascrape.web.encoding import guess, python_codec
-from parascrape.web.page import Page
-from parascrape.web.text import find_encoding
-from parascrape.web.urls import MAX_URL
+from parascrape.web import MAX_URL, Page, find_encoding, guess, python_codec
 
 __all__ = ["GZIP", "PIECE", "Characters", "lines_of", "pieces_of"]
 

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from parascrape.errors import OutputError, UsageError
-from parascrape.system.files import sync_folder
-from parascrape.system.text import printable
+from parascrape.system import printable, sync_folder
 
 __all__ = ["APPLICATION", "VERSION", "Database", "Names"]
 

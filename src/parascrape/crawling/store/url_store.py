@@ -28,7 +28,7 @@ from parascrape.crawling.store.edges import Edges
 from parascrape.crawling.store.keys import Keys, NewUrl, url_key
 from parascrape.crawling.store.pending import Known, Pending
 from parascrape.errors import UsageError
-from parascrape.system.text import printable
+from parascrape.system import printable
 
 __all__ = ["DONE", "FIRST_REASON", "PENDING", "Counts", "Known", "NewUrl", "States", "Store", "url_key"]
 

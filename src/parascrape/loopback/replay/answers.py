@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from parascrape.loopback.replay.exchange import Ending, Exchange, closes
 from parascrape.loopback.replay.recording import Recording
-from parascrape.web.urls import host_key
+from parascrape.web import host_key
 
 __all__ = ["Answer", "Answers", "Asked", "parse_request"]
 

@@ -15,15 +15,13 @@ from typing import Any, NamedTuple
 
 from parascrape.errors import FetchError, InvalidUrl, OutputError, StatusError, UsageError
 from parascrape.executors import open_executor
-from parascrape.fetch.robots import fetch_robots
-from parascrape.frontier import Frontier, Visit
-from parascrape.frontier.politeness import Politeness, Report, key_of, politeness_of
+from parascrape.fetch import fetch_robots
+from parascrape.frontier import Frontier, Politeness, Report, Visit, key_of, politeness_of
 from parascrape.loopback.replay.exchange import Exchange
 from parascrape.loopback.replay.warc import ExchangeWriter, load_library
 from parascrape.records import Entry
 from parascrape.settings import Settings
-from parascrape.web import urls
-from parascrape.web.robots import Rules
+from parascrape.web import Rules, host_key, prepare, redact
 
 __all__ = ["Recorded", "record"]
 
@@ -123,7 +121,7 @@ class _Run:
 
     def close(self) -> None:
         """End what is left, and the connections."""
-        from parascrape.fetch.client import close_connections
+        from parascrape.fetch import close_connections
 
         self._executor.stop()
         close_connections()
@@ -135,7 +133,7 @@ class _Run:
             try:
                 if entry.problem:
                     raise InvalidUrl(entry.problem)
-                url = urls.prepare(entry.url)
+                url = prepare(entry.url)
             except InvalidUrl as error:
                 self._recorded.skipped[error.code] += 1
                 continue
@@ -143,12 +141,12 @@ class _Run:
                 self._recorded.skipped["duplicate"] += 1
                 continue
             seen.add(url)
-            self._recorded.hosts.add(urls.host_key(url))
+            self._recorded.hosts.add(host_key(url))
             yield entry
         if not self._settings.robots:
             for host in sorted(self._recorded.hosts):
                 if f"{host}/robots.txt" not in seen:
-                    yield Entry(urls.prepare(f"{host}/robots.txt"), _NOT_LISTED)
+                    yield Entry(prepare(f"{host}/robots.txt"), _NOT_LISTED)
 
     def exchanges(self) -> Iterator[Exchange]:
         """All exchanges, those of one fetch together, as they are finished."""
@@ -199,15 +197,14 @@ def _limits(settings: Settings) -> Politeness | None:
 
 def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
     """One page of the list, in a thread."""
-    from parascrape.fetch.adapter import leave, witnessed
-    from parascrape.fetch.client import fetch
+    from parascrape.fetch import fetch, leave, witnessed
     from parascrape.loopback.replay.witness import TransferWitness
 
     witness = TransferWitness()
     meta: Any = {}
     began = time.monotonic()
     failure: FetchError | None = None
-    url = urls.prepare(entry.url)
+    url = prepare(entry.url)
     try:
         with witnessed(witness):
             fetch(url, settings, meta)
@@ -224,7 +221,7 @@ def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
 
 def _fetch_rules(origin: str, settings: Settings) -> _Fetched:
     """One robots.txt, in a thread."""
-    from parascrape.fetch.adapter import leave, witnessed
+    from parascrape.fetch import leave, witnessed
     from parascrape.loopback.replay.witness import TransferWitness
 
     witness = TransferWitness()
@@ -238,9 +235,9 @@ def _fetch_rules(origin: str, settings: Settings) -> _Fetched:
 
 def _numbered(seen: list[Exchange], entry: str, failure: FetchError | None) -> list[Exchange]:
     """The exchanges of one fetch with their places in it; the last has the error it ended with."""
-    entry = urls.redact(entry)
+    entry = redact(entry)
     found = [replace(exchange, entry=entry, hop=hop) for hop, exchange in enumerate(seen)]
     if found and failure is not None:
-        message = urls.redact(str(failure))[:2000]
+        message = redact(str(failure))[:2000]
         found[-1] = replace(found[-1], error=failure.code, message=message)
     return found

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.loopback.replay.exchange import ENDINGS, Exchange
 from parascrape.loopback.replay.warc import from_metadata, load_library, to_exchange
-from parascrape.system.text import printable
-from parascrape.web import urls
+from parascrape.system import printable
+from parascrape.web import prepare
 
 __all__ = ["MAX_BYTES", "Recording", "read_recording"]
 
@@ -186,6 +186,6 @@ def _make(
 
 def _prepared(url: str) -> str:
     try:
-        return urls.prepare(url)
+        return prepare(url)
     except InvalidUrl:
         return url

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from parascrape.loopback.replay.certificates import fault_of
 from parascrape.loopback.replay.exchange import Ending, Exchange
 from parascrape.loopback.replay.recording import Recording
-from parascrape.web.urls import host_key
+from parascrape.web import host_key
 
 __all__ = ["Ports", "host_of", "make_connect_to", "origins_of", "tls_faults"]
 

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.loopback.replay.exchange import Ending, Exchange, Seconds
 from parascrape.settings import VERSION
-from parascrape.web import urls
+from parascrape.web import prepare, redact
 
 __all__ = [
     "METADATA_TYPE",
@@ -163,7 +163,7 @@ def to_exchange(url: str, block: bytes, at: str = "") -> Exchange | None:
     if match is None or end is None:
         return None
     try:
-        url = urls.redact(urls.prepare(url.strip("<>")))
+        url = redact(prepare(url.strip("<>")))
     except InvalidUrl:
         return None
     lines = re.split(rb"\r?\n", block[match.end() : end.start()])[1:]

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import pycurl
 
 from parascrape.errors import ConnectError, DnsError, FetchError, ProxyFailed, TlsError
-from parascrape.fetch.curl_errors import raise_for
-from parascrape.fetch.handles import refused_address
+from parascrape.fetch import raise_for, refused_address
 from parascrape.loopback.replay.exchange import Ending, Exchange, Seconds, split_lines
 
 __all__ = ["PLACEHOLDER", "Request", "TransferWitness", "redact_reply", "redact_request"]

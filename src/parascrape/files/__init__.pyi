@@ -1,0 +1,25 @@
+from .diff import ChangeCounts as ChangeCounts, write_changes as write_changes
+from .duplicates import mark_duplicates as mark_duplicates
+from .ledger import (
+    KeyCounter as KeyCounter,
+    Ledger as Ledger,
+    PageLines as PageLines,
+    drop_pages as drop_pages,
+    entry_key as entry_key,
+    read_pages as read_pages,
+)
+from .lists import count_entries as count_entries, default_name as default_name, read_lists as read_lists
+from .outcomes import Outcome as Outcome, fail as fail, fail_task as fail_task, order_meta as order_meta
+from .page_diff import KINDS as KINDS, Change as Change
+from .previous import FRESH as FRESH, check_previous as check_previous, open_earlier as open_earlier
+from .quarantine import (
+    Pages as Pages,
+    folder_of as folder_of,
+    hold as hold,
+    let_go as let_go,
+    path_of as path_of,
+    read_page as read_page,
+)
+from .read_ahead import read_ahead as read_ahead
+from .retry_list import Lists as Lists, forget_retry as forget_retry
+from .sink import JsonlSink as JsonlSink

@@ -1,0 +1,23 @@
+from .history import History as History, history_path as history_path
+from .history_page import (
+    COLUMNS as COLUMNS,
+    LEGEND as LEGEND,
+    cells_of as cells_of,
+    explain as explain,
+    make_page as make_page,
+)
+from .hooks import Children as Children, start_command as start_command
+from .jobfile import Command as Command, JobFile as JobFile, read_jobs as read_jobs
+from .metrics import Sample as Sample, run_samples as run_samples, scheduler_samples as scheduler_samples
+from .metrics_port import serve_metrics as serve_metrics
+from .paths import write_whole as write_whole
+from .run import Tools as Tools, run_job as run_job
+from .scheduler import Running as Running, Scheduler as Scheduler
+from .schema import Job as Job, OptionKind as OptionKind
+from .summary import Summary as Summary
+from .systemd import (
+    crontab_lines as crontab_lines,
+    service as service,
+    timer as timer,
+    unit_name as unit_name,
+)

@@ -1,0 +1,103 @@
+"""How a scraper is named, found and checked."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from parascrape.errors import UsageError
+from parascrape.scrapers import loading
+from parascrape.settings import Mode, Settings
+from parascrape.web import Page
+
+__all__ = ["BUILTIN", "check_scraper", "load_scraper", "scraper_for"]
+
+
+BUILTIN = {
+    "article": "parascrape.scrapers.article:article",
+    "page": "parascrape.scrapers.page:page",
+    "links": "parascrape.scrapers.links:links",
+    "metadata": "parascrape.scrapers.metadata:metadata",
+}
+"""The scrapers that have a name of their own, and where they are."""
+
+
+def load_scraper(scraper: str | Callable[..., Any]) -> Callable[[Page], Any]:
+    """The function that a builtin name, ``package.module:function`` or ``path/shop.py:function`` means.
+
+    A callable means itself, an empty name ``article``. A file is run once in a process; its folder goes to
+    the end of ``sys.path`` and the module into ``sys.modules``, under a name made from its path.
+
+    Raises:
+        UsageError: there is no such function; one line says what is wrong and what to write.
+    """
+    if not isinstance(scraper, str):
+        return scraper
+    name = scraper or "article"
+    if name in BUILTIN:
+        return loading.load(BUILTIN[name])
+    if ":" not in name:
+        raise UsageError(loading.explain_name(name, BUILTIN))
+    return loading.load(name)
+
+
+def check_scraper(scraper: str | Callable[..., Any], mode: Mode, select: Sequence[str] = ()) -> None:
+    """Nothing, if workers of this mode can call the scraper with a Page and read the selections.
+
+    Raises:
+        UsageError: they cannot; one line says why and what to do. In process mode a callable must also
+            pickle: no lambda, no function within a function.
+    """
+    loading.check_callable(
+        load_scraper(scraper), by_reference=mode == "process" and not isinstance(scraper, str)
+    )
+    _selections(select)
+
+
+def scraper_for(settings: Settings) -> Callable[[Page], Any]:
+    """What ``scraper`` and ``select`` of the settings mean together, as one scraper.
+
+    Without either it is ``article``, with selections alone only these. With both a record has the
+    scraper's keys, then the selections'; a selection of the same name replaces the scraper's value.
+
+    Raises:
+        UsageError: see `load_scraper` and `select.parse_selection`.
+    """
+    selections = _selections(settings.select)
+    if not selections:
+        return load_scraper(settings.scraper)
+    from parascrape.scrapers.select import select
+
+    selecting = functools.partial(select, selections=selections)
+    if not settings.scraper:
+        return selecting
+    return functools.partial(_scrape_both, load_scraper(settings.scraper), selecting)
+
+
+def _selections(texts: Sequence[str]) -> tuple[Any, ...]:
+    """The parsed selections; lexbor is loaded only for some."""
+    if not texts:
+        return ()
+    from parascrape.scrapers.select import parse_selections
+
+    return parse_selections(texts)
+
+
+def _scrape_both(
+    scraper: Callable[[Page], Any], selecting: Callable[[Page], dict[str, Any]], page: Page
+) -> Any:
+    """The scraper's record or records, each with the selections; what is no record stays as it is."""
+    result = scraper(page)
+    if isinstance(result, Mapping):
+        return {**result, **selecting(page)}
+    if hasattr(result, "_fields"):  # a named tuple is one value, such as what `follow` gives
+        return result
+    if isinstance(result, Iterable) and not isinstance(result, str | bytes):
+        return _extend(result, selecting(page))
+    return result
+
+
+def _extend(results: Iterable[Any], selected: dict[str, Any]) -> Iterator[Any]:
+    for result in results:
+        yield {**result, **selected} if isinstance(result, Mapping) else result

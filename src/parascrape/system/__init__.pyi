@@ -1,0 +1,36 @@
+from .files import (
+    check_place as check_place,
+    sync_folder as sync_folder,
+    temporary_folder as temporary_folder,
+    whole_file as whole_file,
+)
+from .imports import load_part as load_part
+from .limits import available_cpus as available_cpus
+from .locks import OutputLock as OutputLock
+from .memory import (
+    free_memory as free_memory,
+    keep_memory as keep_memory,
+    resident_bytes as resident_bytes,
+    worker_limit as worker_limit,
+)
+from .processes import (
+    end_with as end_with,
+    has_ended as has_ended,
+    is_alive as is_alive,
+    process_mark as process_mark,
+)
+from .quantities import (
+    parse_duration as parse_duration,
+    parse_share as parse_share,
+    parse_size as parse_size,
+    percent as percent,
+)
+from .shared_file import SharedFile as SharedFile
+from .signals import (
+    INTERRUPTS as INTERRUPTS,
+    SignalTaker as SignalTaker,
+    leave_interrupts as leave_interrupts,
+    without_interrupts as without_interrupts,
+)
+from .sqlite import Database as Database, Scratch as Scratch
+from .text import escape_surrogates as escape_surrogates, printable as printable
