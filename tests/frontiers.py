@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from parascrape.frontier import Frontier, Visit
-from parascrape.frontier.politeness import Politeness, Report
+from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.records import Entry
 
-GOOD = Report("", 200, None, 0.05)
-REFUSED = Report("connect")
+GOOD = FetchReport("", 200, None, 0.05)
+REFUSED = FetchReport("connect")
 
 
 class Clock:
@@ -85,7 +85,7 @@ def simulate(
     frontier: Frontier,
     clock: Clock,
     *,
-    answer: Callable[[Visit], Report] = lambda _visit: GOOD,
+    answer: Callable[[Visit], FetchReport] = lambda _visit: GOOD,
     seconds: float = 0.125,
     robots: Callable[[str], Robots | None] = lambda _origin: Robots(),
 ) -> tuple[list[Start], list[Visit]]:
@@ -120,7 +120,7 @@ def simulate(
 def land(
     frontier: Frontier,
     visit: Visit,
-    answer: Callable[[Visit], Report],
+    answer: Callable[[Visit], FetchReport],
     robots: Callable[[str], Robots | None],
 ) -> None:
     """The visit is back."""
@@ -129,7 +129,7 @@ def land(
     frontier.finished_visit(visit, answer(visit))
 
 
-def cost(urls: int, hosts: int, politeness: Politeness | None) -> float:
+def cost(urls: int, hosts: int, politeness: PolitenessPolicy | None) -> float:
     """CPU seconds a visit, all calls counted, of a list of so many URLs over so many hosts; 64 in flight."""
 
     def listed() -> Iterator[Entry]:

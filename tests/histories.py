@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.jobs.history import History
-from parascrape.jobs.summary import Summary
+from parascrape.jobs.summary import RunSummary
 
 __all__ = ["NOON", "Clock", "run_job", "summary"]
 
@@ -28,11 +28,11 @@ class Clock:
         self.now += timedelta(**span)
 
 
-def summary(**values: Any) -> Summary:
+def summary(**values: Any) -> RunSummary:
     """A run of the job ``news`` at noon that took a minute, with these values."""
     began = values.pop("began", NOON)
     usual: dict[str, Any] = {"job": "news", "began": began, "ended": began + timedelta(minutes=1)}
-    return Summary(**{**usual, **values})
+    return RunSummary(**{**usual, **values})
 
 
 def run_job(history: History, output: Path, clock: Clock, content: bytes = b"", **values: Any) -> int:

@@ -18,7 +18,7 @@ from pathlib import Path
 import orjson
 
 from parascrape.jobs.history import History, history_path
-from parascrape.jobs.run import Tools, run_job
+from parascrape.jobs.run import RunTools, run_job
 from parascrape.system import sqlite
 from tests.jobs import NEWS, make_jobs
 from tests.killing import survives
@@ -65,7 +65,7 @@ def run(work: Path, hour: int) -> None:
         return 0
 
     file = make_jobs(work, NEWS, "[jobs.news.retention]", "keep = 10")
-    tools = Tools(harvest, History(history_path(file.path)), lambda: now)
+    tools = RunTools(harvest, History(history_path(file.path)), lambda: now)
     assert run_job(file, file.jobs["news"], tools) == 0
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from parascrape.jobs.history import History
-from parascrape.jobs.retention import Policy
+from parascrape.jobs.retention import RetentionPolicy
 from parascrape.jobs.sweep import sweep
 from parascrape.system import sqlite
 from tests.histories import Clock, run_job
@@ -23,7 +23,7 @@ from tests.killing import survives
 
 __all__ = ["main"]
 
-_POLICY = Policy(keep=4, compress_after=2)
+_POLICY = RetentionPolicy(keep=4, compress_after=2)
 
 
 def main(folder: Path) -> int:

@@ -6,8 +6,7 @@ import socket
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.web.addresses import is_local, is_private, kind_of, literal_kind
 

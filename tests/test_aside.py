@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape import crawl
 from parascrape.cli import run
 from parascrape.errors import UsageError
 from parascrape.files import quarantine
-from parascrape.files.quarantine import describe_aside, folder_of, keep_page, path_of, read_page
+from parascrape.files.quarantine import describe_quarantined, folder_of, keep_page, quarantine_path, read_page
 from parascrape.harvesting import loop
 from parascrape.records import Entry
 from parascrape.settings import Settings
@@ -192,9 +191,11 @@ def test_a_folder_is_bounded(bound: str, limit: int, tmp_path: Path, monkeypatch
     settings = Settings(aside=str(tmp_path))
     entries = [Entry(f"http://h/{number}", number) for number in range(4)]
     for entry in entries:
-        keep_page(Page(entry.url, bytes(1000)), path_of(settings.aside, entry))
-    infos = [describe_aside(entry, settings) for entry in entries]
-    assert [info["aside"] for info in infos[:2]] == [str(path_of(str(tmp_path), one)) for one in entries[:2]]
+        keep_page(Page(entry.url, bytes(1000)), quarantine_path(settings.aside, entry))
+    infos = [describe_quarantined(entry, settings) for entry in entries]
+    assert [info["aside"] for info in infos[:2]] == [
+        str(quarantine_path(str(tmp_path), one)) for one in entries[:2]
+    ]
     for info in infos[2:]:
         assert info["aside"].startswith(f"not kept: {tmp_path} is full: 2 files, 2")
         assert info["command"].startswith("scrape http://h/")
@@ -216,18 +217,20 @@ def test_what_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "out.aside").write_text("mine")
     entry = Entry("http://h/", 1)
     settings = Settings(aside=str(tmp_path / "out.aside"))
-    keep_page(Page("http://h/", b"body"), path_of(settings.aside, entry))
+    keep_page(Page("http://h/", b"body"), quarantine_path(settings.aside, entry))
     assert (tmp_path / "out.aside").read_text() == "mine"
-    assert "aside" not in describe_aside(entry, settings)
+    assert "aside" not in describe_quarantined(entry, settings)
 
 
 @pytest.mark.parametrize("pages", [None, {}], ids=["in a process", "in a thread"])
-def test_a_page_is_kept_only_while_its_scraper_runs(pages: quarantine.Pages | None, tmp_path: Path) -> None:
+def test_a_page_is_kept_only_while_its_scraper_runs(
+    pages: quarantine.StashedPages | None, tmp_path: Path
+) -> None:
     """It comes back, and nothing is left; in threads nothing was written at all."""
     path = tmp_path / "new" / "a.http"
-    quarantine.hold(path, Page("http://h/", b"body"), pages)
+    quarantine.stash(path, Page("http://h/", b"body"), pages)
     assert path.exists() == (pages is None)
-    quarantine.let_go(path, pages)
+    quarantine.discard(path, pages)
     assert not path.exists()
     assert not pages
 
@@ -235,12 +238,12 @@ def test_a_page_is_kept_only_while_its_scraper_runs(pages: quarantine.Pages | No
 def test_an_earlier_runs_page_is_not_taken_for_this_ones(tmp_path: Path) -> None:
     """A thread that hung in its fetch has no page: the file of the run before goes."""
     path = tmp_path / "a.http"
-    pages: quarantine.Pages = {}
-    quarantine.hold(path, Page("http://h/", b"now"), pages)
-    quarantine.keep_held(path, pages)
-    quarantine.let_go(path, pages)  # the thread that was given up comes back late
+    pages: quarantine.StashedPages = {}
+    quarantine.stash(path, Page("http://h/", b"now"), pages)
+    quarantine.keep(path, pages)
+    quarantine.discard(path, pages)  # the thread that was given up comes back late
     assert read_page(path).body == b"now"
-    quarantine.keep_held(path, {})
+    quarantine.keep(path, {})
     assert not path.exists()
 
 
@@ -273,7 +276,7 @@ def test_the_folder_stands_beside_the_output(output: str, expected: str) -> None
 )
 def test_every_line_of_a_list_has_a_file_of_its_own(one: Entry, other: Entry, same: bool) -> None:
     """Equal URLs at two places do not take each other's page away."""
-    assert (path_of("f", one) == path_of("f", other)) == same
+    assert (quarantine_path("f", one) == quarantine_path("f", other)) == same
 
 
 @pytest.mark.parametrize(
@@ -292,10 +295,10 @@ def test_the_command_names_what_was_run(
     """On the file, or on the URL where there is none; without a password, quoted for a shell."""
     entry = Entry("http://me:s3cret@h/a b?c&d'e", 1)
     settings = Settings(aside="my out.aside", scraper=scraper, select=("t=h1 > b",))
-    path = path_of(settings.aside, entry)
+    path = quarantine_path(settings.aside, entry)
     if kept:
         keep_page(Page("http://h/", b"body"), path)
-    info = describe_aside(entry, settings)
+    info = describe_quarantined(entry, settings)
     url = shlex.quote("http://h/a%20b?c&d'e")
     start = f"replay '{path}'" if kept else f"{url} --mode sequential --output -"
     assert info["command"] == f"scrape {start}{options} --select 't=h1 > b'"
@@ -315,16 +318,16 @@ def test_what_cannot_be_typed_has_no_command(scraper: Any, output: str, folder: 
     """A function without a name, a path with control characters; the file is named all the same."""
     entry = Entry("http://h/", 1)
     settings = Settings(aside=output, scraper=scraper)
-    keep_page(Page("http://h/", b"body"), path_of(settings.aside, entry))
-    assert list(describe_aside(entry, settings)) == ["aside"]
+    keep_page(Page("http://h/", b"body"), quarantine_path(settings.aside, entry))
+    assert list(describe_quarantined(entry, settings)) == ["aside"]
 
 
 def test_a_path_is_not_taken_for_an_option(folder: Path) -> None:
     """A name that begins with a hyphen has its folder before it."""
     entry = Entry("http://h/", 1)
     settings = Settings(aside="-x.aside")
-    keep_page(Page("http://h/", b"body"), path_of(settings.aside, entry))
-    assert describe_aside(entry, settings)["command"].startswith("scrape replay ./-x.aside/")
+    keep_page(Page("http://h/", b"body"), quarantine_path(settings.aside, entry))
+    assert describe_quarantined(entry, settings)["command"].startswith("scrape replay ./-x.aside/")
 
 
 # --- whole harvests ---------------------------------------------------------------------------------

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.harvesting.audit import TOLERANCE, UNDER_WAY, Audit, HostAudit, audit
 from parascrape.records import encode
 from parascrape.settings import Settings
-from parascrape.web.robots import ALLOW_ALL, Rules, parse
+from parascrape.web.robots import ALLOW_ALL, RobotsRules, parse
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 URL = "http://a.example/1"
@@ -46,7 +45,9 @@ def output(tmp_path: Path) -> Path:
     return tmp_path / "out.jsonl"
 
 
-def of(output: Path, lines: Iterable[bytes], rules: dict[str, Rules] | None = None, **options: Any) -> Audit:
+def of(
+    output: Path, lines: Iterable[bytes], rules: dict[str, RobotsRules] | None = None, **options: Any
+) -> Audit:
     """The audit of these lines; a host without rules of its own allows all."""
     output.write_bytes(b"".join(lines))
     rules_of = None if rules is None else lambda origin: rules.get(origin, ALLOW_ALL)
@@ -144,7 +145,7 @@ def test_forbidden_fetches_are_found_by_robots_txt(output: Path) -> None:
     """Its Crawl-delay counts too, where it is longer than the delay; unreachable, it says nothing."""
     rules = {
         "http://a.example:80": parse(b"User-agent: *\nDisallow: /1\nCrawl-delay: 5", "parascrape"),
-        "http://b.example:80": Rules(unreachable=True),
+        "http://b.example:80": RobotsRules(unreachable=True),
     }
     lines = [page(0.0), page(4.0, url="http://a.example/2"), page(9.0, url="http://b.example/")]
     made = of(output, lines, rules, delay=2.0)

@@ -52,7 +52,10 @@ def test_a_harvest_that_ignored_robots_txt_is_found_out(
 ) -> None:
     """By asking for it now; the answer is in JSON too."""
     assert (
-        run(["list.txt", "--ignore-robots", "--select", "t=title", "--quiet", "--output", "out.jsonl"]) == 0
+        harvest_run(
+            ["list.txt", "--ignore-robots", "--select", "t=title", "--quiet", "--output", "out.jsonl"]
+        )
+        == 0
     )
     assert run(["audit", "out.jsonl", "--json", "--top", "0"]) == 0
     assert json.loads(capsys.readouterr().out)["asked"] is False

@@ -17,9 +17,9 @@ from parascrape.executors import main_guard
 from parascrape.files.outcomes import Outcome
 from parascrape.frontier import frontier
 from parascrape.harvesting import auto_mode
-from parascrape.harvesting.auto_mode import Observer
+from parascrape.harvesting.auto_mode import HarvestHooks
 from parascrape.harvesting.harvest import Stop, harvest
-from parascrape.harvesting.mode_choice import Choice, Machine, Sample
+from parascrape.harvesting.mode_choice import Machine, ModeChoice, ModeSample
 from parascrape.records import parse
 from tests.command import UNLIMITED, finish, read_records, start, start_scrape
 from tests.harvests import assert_all_ended, entries, make, ours
@@ -27,7 +27,7 @@ from tests.shop import moody
 from tests.site import Site
 
 PAGES = 150
-CHANGE = Choice(2, 3, "a test wants it")
+CHANGE = ModeChoice(2, 3, "a test wants it")
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,11 @@ def scrape_process(page: Page) -> dict[str, Any]:
 
 
 @pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
+def eager(monkeypatch: pytest.MonkeyPatch) -> list[ModeSample]:
     """The samples of its looks; the first one, which comes after a few pages, has processes started."""
-    seen: list[Sample] = []
+    seen: list[ModeSample] = []
 
-    def choose(sample: Sample, _: Machine) -> Choice:
+    def choose(sample: ModeSample, _: Machine) -> ModeChoice:
         seen.append(sample)
         return CHANGE
 
@@ -63,7 +63,7 @@ class Changing:
 
     def __init__(self, site: Site, path: str, more: int = PAGES) -> None:
         self.said: list[str] = []
-        self.observer = Observer(say=self.said.append)
+        self.observer = HarvestHooks(say=self.said.append)
         self.given: list[str] = []
         self._site, self._path, self._more = site, path, more
 
@@ -88,7 +88,7 @@ def records_of(outcomes: Iterator[Outcome]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("ordered", [False, True])
-def test_it_changes_in_mid_run_and_loses_nothing(site: Site, eager: list[Sample], ordered: bool) -> None:
+def test_it_changes_in_mid_run_and_loses_nothing(site: Site, eager: list[ModeSample], ordered: bool) -> None:
     """Each page is fetched once and has its one record; threads have the first, processes the rest."""
     before = ours()
     listed = Changing(site, f"/page/{{}}?{ordered}")
@@ -109,7 +109,7 @@ def test_it_changes_in_mid_run_and_loses_nothing(site: Site, eager: list[Sample]
 
 
 def test_limits_hold_across_the_change(
-    site: Site, eager: list[Sample], monkeypatch: pytest.MonkeyPatch
+    site: Site, eager: list[ModeSample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A host has no more fetches at once while one crew ends and the next begins."""
     monkeypatch.setattr(frontier, "AHEAD", 20)  # the list ends soon after the change
@@ -120,7 +120,7 @@ def test_limits_hold_across_the_change(
     assert {record["process"].split("-")[0] for record in records} == {"MainProcess", "worker"}
 
 
-def test_what_a_bad_scraper_does_is_its_own_pages_matter(site: Site, eager: list[Sample]) -> None:
+def test_what_a_bad_scraper_does_is_its_own_pages_matter(site: Site, eager: list[ModeSample]) -> None:
     """One that kills its process after the change fails that page only."""
     listed = Changing(site, "/ok?n={}", 40)
 
@@ -150,7 +150,7 @@ def end_after_the_change(changed: Changing, stop: Stop) -> bool:
 @pytest.mark.parametrize("due", [end_while_warming, end_after_the_change])
 @pytest.mark.parametrize("times", [1, 2])
 def test_it_can_be_ended_at_any_moment(
-    site: Site, eager: list[Sample], due: Callable[[Changing, Stop], bool], times: int
+    site: Site, eager: list[ModeSample], due: Callable[[Changing, Stop], bool], times: int
 ) -> None:
     """While processes start, and when they have begun: what was asked for once has its record."""
     before, stop = ours(), Stop()
@@ -169,7 +169,7 @@ def test_it_can_be_ended_at_any_moment(
     assert_all_ended(before, 5)
 
 
-def test_leaving_the_loop_ends_all(site: Site, eager: list[Sample]) -> None:
+def test_leaving_the_loop_ends_all(site: Site, eager: list[ModeSample]) -> None:
     """Threads, processes, and those that were just being started."""
     before = ours()
     urls = (site(f"/page/{n}") for n in itertools.count())
@@ -184,7 +184,7 @@ def break_warm_up(*_: Any) -> None:
 
 
 def test_processes_that_cannot_begin_leave_all_to_the_threads(
-    site: Site, eager: list[Sample], monkeypatch: pytest.MonkeyPatch
+    site: Site, eager: list[ModeSample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing was handed to them yet, so nothing is lost, tried again or blamed."""
     monkeypatch.setattr(auto_mode, "_warm_up", break_warm_up)
@@ -198,7 +198,7 @@ def test_processes_that_cannot_begin_leave_all_to_the_threads(
             seen.extend(["started"] if multiprocessing.active_children() else [])
             yield entry
 
-    records = records_of(harvest(listed(), settings(), observer=Observer(say=said.append)))
+    records = records_of(harvest(listed(), settings(), observer=HarvestHooks(say=said.append)))
     assert {record["process"] for record in records} == {"MainProcess"}
     assert said == [
         "Mode: thread, 4: processes would pay, but worker processes do not start: no such parser."
@@ -214,27 +214,27 @@ def test_processes_that_cannot_begin_leave_all_to_the_threads(
     ],
 )
 def test_a_scraper_that_cannot_go_keeps_the_threads(
-    site: Site, eager: list[Sample], scraper: Any, reason: str
+    site: Site, eager: list[ModeSample], scraper: Any, reason: str
 ) -> None:
     """It is no error: no process was asked for."""
     said: list[str] = []
     listed = entries(site, [f"/page/{n}" for n in range(30)])
-    list(harvest(listed, settings(scraper=scraper), observer=Observer(say=said.append)))
+    list(harvest(listed, settings(scraper=scraper), observer=HarvestHooks(say=said.append)))
     assert said[0].startswith(f"Mode: thread, 4: processes would pay, but {reason}")
     assert not multiprocessing.active_children()
 
 
-def test_a_fixed_mode_is_never_changed(site: Site, eager: list[Sample]) -> None:
+def test_a_fixed_mode_is_never_changed(site: Site, eager: list[ModeSample]) -> None:
     """Nothing is looked at, nothing is said."""
     said: list[str] = []
-    list(harvest(entries(site, ["/page/1"] * 50), make("thread"), observer=Observer(say=said.append)))
+    list(harvest(entries(site, ["/page/1"] * 50), make("thread"), observer=HarvestHooks(say=said.append)))
     assert (said, eager) == ([], [])
 
 
 def test_a_list_of_five_stays_in_threads(site: Site) -> None:
     """It is over before processes could begin."""
     said: list[str] = []
-    list(harvest(entries(site, ["/page/1"] * 5), settings(), observer=Observer(say=said.append)))
+    list(harvest(entries(site, ["/page/1"] * 5), settings(), observer=HarvestHooks(say=said.append)))
     assert said == ["Mode: thread, 4: what there was to do was too little for processes to pay."]
 
 

@@ -5,27 +5,26 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.errors import ConnectError, ConnectionLost, DnsError, FetchTimeout
-from parascrape.frontier.backoff import DOWN, NO_ANSWER, Health
-from parascrape.frontier.politeness import Politeness, Report
+from parascrape.frontier.backoff import DOWN, NO_ANSWER, HostHealth
+from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.web.retry import MAX_RETRY_AFTER
 
-LIMITS = Politeness()
+LIMITS = PolitenessPolicy()
 
 
-def until(health: Health) -> float:
+def until(health: HostHealth) -> float:
     """When the host may be asked again."""
     return max(health.paused_until, health.open_until, health.down_until)
 
 
-def fail(health: Health, times: int, limits: Politeness = LIMITS, code: str = "connect") -> None:
+def fail(health: HostHealth, times: int, limits: PolitenessPolicy = LIMITS, code: str = "connect") -> None:
     """So many fetches without an answer in a row, each as soon as the host may be asked."""
     for _ in range(times):
         now = max(1.0, until(health)) + 1.0
-        health.note(Report(code), now - 0.5, now, limits)
+        health.note(FetchReport(code), now - 0.5, now, limits)
 
 
 def test_the_codes_without_an_answer_are_those_of_our_errors() -> None:
@@ -52,8 +51,8 @@ def test_an_answer_that_asks_for_less_pauses_the_host(
     status: int, wish: float | None, paused: float, down: float
 ) -> None:
     """As long as Retry-After says; past ``max_backoff`` for good; a second where it says nothing."""
-    health = Health()
-    health.note(Report("status", status, wish), 9.0, 10.0, LIMITS)
+    health = HostHealth()
+    health.note(FetchReport("status", status, wish), 9.0, 10.0, LIMITS)
     assert health.paused_until == 10 + paused
     assert health.down_until == (10 + down if down else 0)
     assert health.slow == 1
@@ -61,52 +60,52 @@ def test_an_answer_that_asks_for_less_pauses_the_host(
 
 def test_a_burst_of_refusals_slows_down_once() -> None:
     """Fetches that were under way when the first 429 came say nothing new; a later one doubles."""
-    health = Health()
+    health = HostHealth()
     for taken in (1.0, 2.0, 3.0):
-        health.note(Report("status", 429), taken, 3.0, LIMITS)
+        health.note(FetchReport("status", 429), taken, 3.0, LIMITS)
     assert (health.slow, health.slowed) == (1, 1)
-    health.note(Report("status", 429), 4.5, 5.0, LIMITS)
+    health.note(FetchReport("status", 429), 4.5, 5.0, LIMITS)
     assert (health.slow, health.slowed) == (2, 2)
 
 
 def test_good_answers_bring_the_speed_back() -> None:
     """Little by little, and to the whole in a bounded number; 404 is a good answer, 500 is not."""
-    health = Health()
-    health.note(Report("status", 503), 1.0, 2.0, LIMITS)
-    health.note(Report("status", 500), 3.0, 4.0, LIMITS)
+    health = HostHealth()
+    health.note(FetchReport("status", 503), 1.0, 2.0, LIMITS)
+    health.note(FetchReport("status", 500), 3.0, 4.0, LIMITS)
     assert health.slow == 1
-    health.note(Report("status", 404), 3.0, 4.0, LIMITS)
+    health.note(FetchReport("status", 404), 3.0, 4.0, LIMITS)
     assert 0.5 < health.slow < 1
     for _ in range(15):
-        health.note(Report("", 200), 3.0, 4.0, LIMITS)
+        health.note(FetchReport("", 200), 3.0, 4.0, LIMITS)
     assert health.slow == 0
 
 
 def test_a_host_that_only_refuses_is_given_up() -> None:
     """As many times in a row as a host without an answer has; one good answer starts anew."""
-    health = Health()
+    health = HostHealth()
     for status in [429] * 7 + [200] + [429] * 8:
         assert not health.down_until
         now = until(health) + 5.0
-        health.note(Report("status" if status == 429 else "", status), now, now, LIMITS)
+        health.note(FetchReport("status" if status == 429 else "", status), now, now, LIMITS)
     assert health.down_until
     assert health.why == "8 times in a row it answered 429"
 
 
 def test_the_circuit_opens_after_so_many_in_a_row_and_doubles() -> None:
     """30 s, 60 s, 120 s, and then the host is given up for an hour, with the last code as the reason."""
-    health = Health()
+    health = HostHealth()
     fail(health, 4)
     assert not health.open_until
     opened = []
     for code in ("timeout", "dns", "reset"):
         now = until(health) + 1.0
-        health.note(Report(code), now, now, LIMITS)
+        health.note(FetchReport(code), now, now, LIMITS)
         opened.append(health.open_until - now)
     assert opened == [30, 60, 120]
     assert not health.down_until
     now = until(health) + 1.0
-    health.note(Report("timeout"), now, now, LIMITS)
+    health.note(FetchReport("timeout"), now, now, LIMITS)
     assert health.down_until == now + DOWN
     assert health.why == "8 fetches in a row got no answer, the last: timeout"
 
@@ -114,37 +113,38 @@ def test_the_circuit_opens_after_so_many_in_a_row_and_doubles() -> None:
 @pytest.mark.parametrize(
     ("limits", "most"),
     [
-        (Politeness(max_backoff=10), 10.0),
-        (Politeness(circuit_delay=1), 8.0),
-        (Politeness(circuit_trials=50), 120.0),
+        (PolitenessPolicy(max_backoff=10), 10.0),
+        (PolitenessPolicy(circuit_delay=1), 8.0),
+        (PolitenessPolicy(circuit_trials=50), 120.0),
     ],
 )
-def test_the_circuit_is_never_open_for_longer_than_it_may(limits: Politeness, most: float) -> None:
+def test_the_circuit_is_never_open_for_longer_than_it_may(limits: PolitenessPolicy, most: float) -> None:
     """The doubling ends at ``max_backoff``."""
-    health = Health()
+    health = HostHealth()
     longest = 0.0
     while not health.down_until:
         now = until(health) + 1.0
-        health.note(Report("connect"), now, now, limits)
+        health.note(FetchReport("connect"), now, now, limits)
         longest = max(longest, health.open_until - now)
     assert longest == most
 
 
 def test_any_answer_closes_the_circuit() -> None:
     """Even an error's: the host is there."""
-    health = Health()
+    health = HostHealth()
     fail(health, 6)
     assert health.trials == 2
-    health.note(Report("status", 500), 900.0, 901.0, LIMITS)
+    health.note(FetchReport("status", 500), 900.0, 901.0, LIMITS)
     assert (health.failures, health.trials, health.open_until) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
-    "report", [Report("tls"), Report("proxy"), Report("worker_died"), Report("not_html", 200)]
+    "report",
+    [FetchReport("tls"), FetchReport("proxy"), FetchReport("worker_died"), FetchReport("not_html", 200)],
 )
-def test_other_troubles_are_no_sign_of_a_dead_host(report: Report) -> None:
+def test_other_troubles_are_no_sign_of_a_dead_host(report: FetchReport) -> None:
     """A certificate, a proxy or a scraper that fails opens no circuit."""
-    health = Health()
+    health = HostHealth()
     for now in range(1, 100):
         health.note(report, float(now), float(now), LIMITS)
     assert not until(health)
@@ -152,24 +152,24 @@ def test_other_troubles_are_no_sign_of_a_dead_host(report: Report) -> None:
 
 def test_failures_that_were_under_way_when_it_opened_count_for_nothing() -> None:
     """So one bad moment with many fetches in flight does not give the host up."""
-    health = Health()
+    health = HostHealth()
     for _ in range(40):
-        health.note(Report("timeout"), 5.0, 35.0, LIMITS)
+        health.note(FetchReport("timeout"), 5.0, 35.0, LIMITS)
     assert health.trials == 1
     assert health.open_until == 65
 
 
 def test_a_circuit_can_be_left_out() -> None:
     """With ``circuit_after=0`` nothing is given up for want of an answer."""
-    health = Health()
-    fail(health, 500, Politeness(circuit_after=0))
+    health = HostHealth()
+    fail(health, 500, PolitenessPolicy(circuit_after=0))
     assert not until(health)
 
 
-def follow(health: Health, latency: float, times: int, limits: Politeness = LIMITS) -> None:
+def follow(health: HostHealth, latency: float, times: int, limits: PolitenessPolicy = LIMITS) -> None:
     """So many good answers with this latency."""
     for _ in range(times):
-        health.note(Report("", 200, None, latency), 1.0, 2.0, limits)
+        health.note(FetchReport("", 200, None, latency), 1.0, 2.0, limits)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def follow(health: Health, latency: float, times: int, limits: Politeness = LIMI
 )
 def test_a_latency_that_rises_well_above_the_usual_slows_down(usual: float, then: float, slows: bool) -> None:
     """More than thrice and half a second more; a slow server that stays so is none in trouble."""
-    health = Health()
+    health = HostHealth()
     follow(health, usual, 20)
     assert health.adaptive == 0
     follow(health, then, 12)
@@ -195,8 +195,8 @@ def test_a_latency_that_rises_well_above_the_usual_slows_down(usual: float, then
 
 def test_the_adaptive_delay_goes_as_the_latency_falls() -> None:
     """Back to nothing within a score of answers, and its cap holds meanwhile."""
-    health = Health()
-    limits = Politeness(max_delay=3)
+    health = HostHealth()
+    limits = PolitenessPolicy(max_delay=3)
     follow(health, 0.1, 20, limits)
     follow(health, 30.0, 10, limits)
     assert health.adaptive == 3
@@ -206,8 +206,8 @@ def test_the_adaptive_delay_goes_as_the_latency_falls() -> None:
 
 def test_the_adaptive_delay_can_be_left_out() -> None:
     """Then no latency matters."""
-    health = Health()
-    limits = Politeness(adaptive=False)
+    health = HostHealth()
+    limits = PolitenessPolicy(adaptive=False)
     follow(health, 0.1, 20, limits)
     follow(health, 30.0, 20, limits)
     assert health.adaptive == 0
@@ -215,7 +215,7 @@ def test_the_adaptive_delay_can_be_left_out() -> None:
 
 NUMBERS = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 REPORTS = st.builds(
-    Report,
+    FetchReport,
     st.sampled_from(["", "status", "connect", "timeout", "tls"]),
     st.sampled_from([0, -1, 200, 404, 429, 503, 999]),
     NUMBERS,
@@ -224,9 +224,9 @@ REPORTS = st.builds(
 
 
 @given(st.lists(REPORTS, max_size=60))
-def test_no_report_makes_a_host_wait_for_ever(reports: list[Report]) -> None:
+def test_no_report_makes_a_host_wait_for_ever(reports: list[FetchReport]) -> None:
     """Whatever a server says: every pause is bounded, every gap too, and none is no number."""
-    health = Health()
+    health = HostHealth()
     for report in reports:
         health.note(report, 99.0, 100.0, LIMITS)
         assert max(health.paused_until, health.open_until) <= 100 + LIMITS.max_backoff

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from parascrape.harvesting.mode_choice import Choice, Machine, Sample, choose
+from parascrape.harvesting.mode_choice import Machine, ModeChoice, ModeSample, choose
 
 TWO = Machine(cpus=2)
-HEAVY = Sample(pages=10, seconds=0.3, cpu=0.3, scrape_cpu=0.28, latency=0.005, allowed=math.inf, left=600)
-LIGHT = Sample(pages=200, seconds=0.2, cpu=0.2, scrape_cpu=0.06, latency=0.001, allowed=math.inf, left=3800)
-SLOW = Sample(pages=40, seconds=0.25, cpu=0.04, scrape_cpu=0.01, latency=0.2, allowed=math.inf, left=4000)
+HEAVY = ModeSample(pages=10, seconds=0.3, cpu=0.3, scrape_cpu=0.28, latency=0.005, allowed=math.inf, left=600)
+LIGHT = ModeSample(
+    pages=200, seconds=0.2, cpu=0.2, scrape_cpu=0.06, latency=0.001, allowed=math.inf, left=3800
+)
+SLOW = ModeSample(pages=40, seconds=0.25, cpu=0.04, scrape_cpu=0.01, latency=0.2, allowed=math.inf, left=4000)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ SLOW = Sample(pages=40, seconds=0.25, cpu=0.04, scrape_cpu=0.01, latency=0.2, al
         (HEAVY._replace(allowed=4.0, latency=0.15), TWO, 0, 0),
     ],
 )
-def test_processes_where_they_pay(seen: Sample, machine: Machine, processes: int, threads: int) -> None:
+def test_processes_where_they_pay(seen: ModeSample, machine: Machine, processes: int, threads: int) -> None:
     """As many as there are CPUs or the user says, with threads enough for the latency, or none."""
     assert choose(seen, machine)[:2] == (processes, threads)
 
@@ -47,9 +48,9 @@ def test_processes_where_they_pay(seen: Sample, machine: Machine, processes: int
         (LIGHT._replace(pages=2000), TWO, "processes would not be faster"),  # 0.1 ms: the pipe eats it
     ],
 )
-def test_threads_where_they_do_not(seen: Sample, machine: Machine, reason: str) -> None:
+def test_threads_where_they_do_not(seen: ModeSample, machine: Machine, reason: str) -> None:
     """And the reason is said."""
-    assert choose(seen, machine) == Choice(0, 0, reason)
+    assert choose(seen, machine) == ModeChoice(0, 0, reason)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_threads_where_they_do_not(seen: Sample, machine: Machine, reason: str) 
         ),
     ],
 )
-def test_the_reason_names_what_fills_the_cpu(seen: Sample, reason: str) -> None:
+def test_the_reason_names_what_fills_the_cpu(seen: ModeSample, reason: str) -> None:
     """Parsing where that is most of it, and in figures that can be read."""
     assert choose(seen, TWO).reason == reason
 
@@ -81,7 +82,7 @@ def test_more_to_do_never_speaks_against_processes(
     pages: int, seconds: float, busy: float, latency: float, left: int, cpus: int
 ) -> None:
     """Whatever was seen there is a choice; where processes pay for some pages, they do for twice as many."""
-    seen = Sample(pages, seconds, busy * seconds, 0.0, latency, math.inf, left)
+    seen = ModeSample(pages, seconds, busy * seconds, 0.0, latency, math.inf, left)
     few, many = choose(seen, Machine(cpus)), choose(seen._replace(left=2 * left), Machine(cpus))
     assert many.processes >= few.processes
     assert few.processes in (0, cpus)

@@ -6,8 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.comparison import command_line
 from parascrape.comparison.command_line import NOT_PASSED, options_of, shown_command

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from parascrape.comparison.runs import Plan, run_all
+from parascrape.comparison.runs import RunPlan, run_all
 from parascrape.comparison.sample import write_list
-from parascrape.comparison.stages import Stages, run_stages
+from parascrape.comparison.stages import StageTimes, run_stages
 from parascrape.comparison.strategies import parse_strategies
 from parascrape.records import Entry
 from parascrape.settings import Settings
@@ -67,16 +67,16 @@ def test_the_status_and_the_last_words_are_kept() -> None:
 
 
 @pytest.fixture
-def plan(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+def plan(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunPlan:
     """Five pages, to be run twice in two strategies."""
     monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
     path = tmp_path / "list.jsonl"
     write_list(path, [Entry(site(f"/page/{number}")) for number in range(5)])
     strategies = parse_strategies("sequential,thread:2")
-    return Plan(strategies, 2, tmp_path, path, path, 5, ("--select=title=title",))
+    return RunPlan(strategies, 2, tmp_path, path, path, 5, ("--select=title=title",))
 
 
-def test_runs_are_interleaved(plan: Plan) -> None:
+def test_runs_are_interleaved(plan: RunPlan) -> None:
     """A B, A B, and every one is told of."""
     told: list[str] = []
     runs = run_all(plan, told.append)
@@ -92,7 +92,7 @@ def test_runs_are_interleaved(plan: Plan) -> None:
         assert 0 < run.starting < run.measured.seconds
 
 
-def test_lost_records_and_wrong_options_are_faults(plan: Plan) -> None:
+def test_lost_records_and_wrong_options_are_faults(plan: RunPlan) -> None:
     """Said once, with what the command said, and not run again."""
     plan = plan._replace(strategies=plan.strategies[:1])
     (lost,) = run_all(plan._replace(pages=6), lambda line: None)
@@ -103,7 +103,7 @@ def test_lost_records_and_wrong_options_are_faults(plan: Plan) -> None:
     assert wrong.fault.startswith("ended with status 2: timeout: 0")
 
 
-def test_the_stages_of_a_page(plan: Plan) -> None:
+def test_the_stages_of_a_page(plan: RunPlan) -> None:
     """Waiting is not computing, and a scraper that computes shows it."""
     stages = run_stages(plan.forwards, Settings(scraper=f"{write_scraper(plan.folder)}:slow", robots=False))
     assert stages.pages == 4
@@ -121,6 +121,6 @@ def write_scraper(folder: Path) -> Path:
     return path
 
 
-def test_stages_that_cannot_be_measured_are_none(plan: Plan) -> None:
+def test_stages_that_cannot_be_measured_are_none(plan: RunPlan) -> None:
     """The comparison goes on without them."""
-    assert run_stages(plan.forwards, Settings(scraper="nowhere.py:nothing")) == Stages()
+    assert run_stages(plan.forwards, Settings(scraper="nowhere.py:nothing")) == StageTimes()

@@ -6,28 +6,28 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.comparison.bounds import Limits
+from parascrape.comparison.bounds import ThroughputLimits
 from parascrape.comparison.comparison import count_laps
-from parascrape.comparison.sample import Sample
-from parascrape.comparison.stages import Stages
+from parascrape.comparison.sample import ListSample
+from parascrape.comparison.stages import StageTimes
 from parascrape.comparison.statistics import PARTS, milliseconds_a_page, share_out
 from parascrape.errors import OutputError
-from parascrape.harvesting.timings import STAGES, TimeSplit, from_data, read_split, write_split
+from parascrape.harvesting.timings import STAGES, Timings, from_data, read_split, write_split
 from parascrape.records import Entry
 from tests.comparisons import make_figures
 
-LIGHT = Stages(50, waiting=0.001, receiving=0.001, parsing=0.001)
-SLOW = Stages(50, waiting=0.2, receiving=0.001)
+LIGHT = StageTimes(50, waiting=0.001, receiving=0.001, parsing=0.001)
+SLOW = StageTimes(50, waiting=0.2, receiving=0.001)
 
 
-def sample_of(pages: int, total: int, hosts: int = 50) -> Sample:
+def sample_of(pages: int, total: int, hosts: int = 50) -> ListSample:
     """A sample of a list of so many URLs."""
-    return Sample(tuple(Entry(f"http://h{n % hosts}.example/{n}") for n in range(pages)), total, 0)
+    return ListSample(tuple(Entry(f"http://h{n % hosts}.example/{n}") for n in range(pages)), total, 0)
 
 
 def test_a_split_comes_back_as_it_was_written(tmp_path: Path) -> None:
     """With what hosts were waited for."""
-    split = TimeSplit(pages=7, first_byte=1.5, write=0.25, threads=8)
+    split = Timings(pages=7, first_byte=1.5, write=0.25, threads=8)
     split.accuse(("limit", "example.com"), 3.0)
     write_split(tmp_path / "split", split)
     assert read_split(tmp_path / "split") == split
@@ -38,13 +38,13 @@ def test_a_split_that_was_not_written_is_empty(text: str | None, tmp_path: Path)
     """The run was ended before: the rest of the comparison goes on."""
     if text is not None:
         (tmp_path / "split").write_text(text)
-    assert read_split(tmp_path / "split") == TimeSplit()
+    assert read_split(tmp_path / "split") == Timings()
 
 
 def test_a_split_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """As any output is."""
     with pytest.raises(OutputError, match="No such file"):
-        write_split(tmp_path / "nowhere" / "split", TimeSplit())
+        write_split(tmp_path / "nowhere" / "split", Timings())
 
 
 def test_wrong_data_is_refused() -> None:
@@ -65,16 +65,21 @@ def test_every_part_of_the_split_is_shown() -> None:
 @pytest.mark.parametrize(
     ("sample", "stages", "limits", "laps"),
     [
-        (sample_of(200, 100_000), LIGHT, Limits(2), 8),  # 0.2 s at the quickest
-        (sample_of(200, 700), LIGHT, Limits(2), 3),  # no more pages than the list has
-        (sample_of(200, 200), LIGHT, Limits(2), 1),  # the whole list: starting is part of the answer
-        (sample_of(200, 100_000), SLOW, Limits(2), 1),  # 40 s one after the other
-        (sample_of(200, 100_000, hosts=1), LIGHT, Limits(2, delay=0.1), 1),  # 20 s for its one host
-        (sample_of(200, 100_000), Stages(), Limits(2), 1),  # nobody knows
+        (sample_of(200, 100_000), LIGHT, ThroughputLimits(2), 8),  # 0.2 s at the quickest
+        (sample_of(200, 700), LIGHT, ThroughputLimits(2), 3),  # no more pages than the list has
+        (
+            sample_of(200, 200),
+            LIGHT,
+            ThroughputLimits(2),
+            1,
+        ),  # the whole list: starting is part of the answer
+        (sample_of(200, 100_000), SLOW, ThroughputLimits(2), 1),  # 40 s one after the other
+        (sample_of(200, 100_000, hosts=1), LIGHT, ThroughputLimits(2, delay=0.1), 1),  # 20 s for its one host
+        (sample_of(200, 100_000), StageTimes(), ThroughputLimits(2), 1),  # nobody knows
     ],
 )
 def test_a_run_lasts_long_enough_and_no_longer(
-    sample: Sample, stages: Stages, limits: Limits, laps: int
+    sample: ListSample, stages: StageTimes, limits: ThroughputLimits, laps: int
 ) -> None:
     """So that starting does not decide what is quickest for a long list."""
     assert count_laps(sample, stages, limits) == laps

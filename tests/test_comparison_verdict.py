@@ -6,19 +6,22 @@ from typing import Any
 
 import pytest
 
-from parascrape.comparison.bounds import Limits, find_bound, measure_bounds
-from parascrape.comparison.stages import Stages
-from parascrape.comparison.statistics import Figures, share_out
+from parascrape.comparison.bounds import ThroughputLimits, find_bound, measure_bounds
+from parascrape.comparison.stages import StageTimes
+from parascrape.comparison.statistics import Statistics, share_out
 from parascrape.comparison.verdict import Verdict, give_verdict, span
-from parascrape.loopback import Stats
+from parascrape.loopback import LoadStats
 from tests.comparisons import LIMITS, STAGES, make_figures
 
-PARSING = Stages(100, waiting=0.001, receiving=0.005, decoding=0.0, parsing=0.09, writing=0.001)
-BUSY_TWIN = Stats(requests=100, active=5.0, busy=0.93, saturated=4.0)
+PARSING = StageTimes(100, waiting=0.001, receiving=0.005, decoding=0.0, parsing=0.09, writing=0.001)
+BUSY_TWIN = LoadStats(requests=100, active=5.0, busy=0.93, saturated=4.0)
 
 
 def judge(
-    figures: list[Figures], stages: Stages = STAGES, limits: Limits = LIMITS, total: int = 100
+    figures: list[Statistics],
+    stages: StageTimes = STAGES,
+    limits: ThroughputLimits = LIMITS,
+    total: int = 100,
 ) -> Verdict:
     """The verdict of these figures."""
     return give_verdict(figures, stages, limits, total)
@@ -31,8 +34,8 @@ def judge(
         ("process:2x8", 5.5, {"cpu": 10.0, "latency": 0.7}, LIMITS, "cpu"),
         ("sequential", 11.0, {"cpu": 1.0}, LIMITS, "latency"),
         ("thread:4", 3.2, {"cpu": 0.5}, LIMITS, "latency"),
-        ("thread:32", 3.2, {"cpu": 0.5}, Limits(2, per_host=4), "host"),
-        ("thread:32", 50.0, {"cpu": 0.5}, Limits(2, delay=0.5), "host"),
+        ("thread:32", 3.2, {"cpu": 0.5}, ThroughputLimits(2, per_host=4), "host"),
+        ("thread:32", 50.0, {"cpu": 0.5}, ThroughputLimits(2, delay=0.5), "host"),
         ("thread:32", 1.0, {"cpu": 0.5, "starting": 0.8}, LIMITS, "start"),
         ("thread:32", 2.0, {"cpu": 1.9, "twin": BUSY_TWIN}, LIMITS, "twin"),
         ("thread:32", 9.0, {"cpu": 0.5, "held": 0.9}, LIMITS, "manners"),
@@ -40,7 +43,7 @@ def judge(
     ],
 )
 def test_a_known_bound_is_named(
-    name: str, seconds: float, more: dict[str, Any], limits: Limits, bound: str
+    name: str, seconds: float, more: dict[str, Any], limits: ThroughputLimits, bound: str
 ) -> None:
     """Waiting, computing, a host's limits, starting, the server that answered."""
     figures = make_figures(name, seconds, seconds, seconds, **more)
@@ -52,7 +55,7 @@ def test_a_host_that_waits_for_the_processor_is_not_the_bound() -> None:
     """Its latency is the least of any strategy: in a full thread pool answers wait for their turn."""
     alone = make_figures("sequential", 12.0, latency=0.1, cpu=9.0)
     crowded = make_figures("thread:32", 10.0, latency=2.0, cpu=9.8)
-    limits = Limits(2, per_host=4)
+    limits = ThroughputLimits(2, per_host=4)
     assert find_bound(measure_bounds([crowded], [alone, crowded], PARSING, limits)).name == "cpu"
 
 
@@ -86,7 +89,7 @@ def test_the_verdict_for_a_list_of_one_host() -> None:
     figures = [
         make_figures(name, 3.1, 3.2, 3.3, cpu=0.4) for name in ("process:2x8", "thread:32", "thread:4")
     ]
-    verdict = judge(figures, limits=Limits(2, per_host=4))
+    verdict = judge(figures, limits=ThroughputLimits(2, per_host=4))
     assert verdict.best.strategy.name == "thread:4"
     assert "ties with thread:32, process:2x8" in verdict.choice
     assert verdict.reason.startswith("Host example.com's limit of 4 at once: its 100 pages need 2.")
@@ -143,7 +146,7 @@ def test_the_whole_list_is_projected() -> None:
     [
         ({"others": 0.3}, "Other processes used up to 30% of the CPUs"),
         ({"twin": BUSY_TWIN}, "The local server was busy 93% of a core with thread:8"),
-        ({"twin": Stats(unknown=7)}, "7 requests of a run had no recorded answer"),
+        ({"twin": LoadStats(unknown=7)}, "7 requests of a run had no recorded answer"),
         ({"errors": {"status": 90}}, "90% of the pages failed"),
     ],
 )
@@ -156,7 +159,7 @@ def test_doubts_are_said(more: dict[str, Any], said: str) -> None:
 def test_a_hostile_host_is_shown_harmlessly() -> None:
     """No control character reaches the sentence."""
     figures = [make_figures("thread:8", 2.6, 2.6, host="http://a\x1b[31m\u202eb:80")]
-    assert judge(figures, limits=Limits(2, per_host=4)).reason.isprintable()
+    assert judge(figures, limits=ThroughputLimits(2, per_host=4)).reason.isprintable()
 
 
 def test_one_run_of_each_is_not_sure() -> None:

@@ -11,12 +11,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from parascrape.crawling.store import database, keys
-from parascrape.crawling.store.url_store import Counts, Known, NewUrl, Store, url_key
+from parascrape.crawling.store.url_store import KnownUrl, NewUrl, UrlCounts, UrlStore, url_key
 from parascrape.errors import UsageError
 
 OPTIONS = {"depth": 3, "include": ["*/a/*"]}
@@ -35,9 +34,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[Store]:
+def store(path: Path) -> Iterator[UrlStore]:
     """An empty one."""
-    with Store.open(path, options=OPTIONS) as opened:
+    with UrlStore.open(path, options=OPTIONS) as opened:
         yield opened
 
 
@@ -47,7 +46,7 @@ def page(name: object, depth: int = 0, rank: float | None = None, **more: object
     return NewUrl(url_key(url), url, "h", depth, 0, depth if rank is None else rank)._replace(**more)  # type: ignore[arg-type]
 
 
-def names(taken: list[Known]) -> list[str]:
+def names(taken: list[KnownUrl]) -> list[str]:
     """What `page` was called with."""
     return [known.url.removeprefix("http://h/") for known in taken]
 
@@ -55,15 +54,15 @@ def names(taken: list[Known]) -> list[str]:
 # --- what is taken ------------------------------------------------------------------------------------
 
 
-def test_what_is_known_of_a_url_comes_back(store: Store) -> None:
+def test_what_is_known_of_a_url_comes_back(store: UrlStore) -> None:
     """With the URL of the page that it was found on."""
     store.add(
         [page("start"), page("map", 1, found_on=1, kind="sitemap"), page("x", 2, found_on=2, scraper="m:f")]
     )
     assert store.take("h", 9) == [
-        Known(1, "http://h/start", 0, "", "", ""),
-        Known(2, "http://h/map", 1, "http://h/start", "sitemap", ""),
-        Known(3, "http://h/x", 2, "http://h/map", "", "m:f"),
+        KnownUrl(1, "http://h/start", 0, "", "", ""),
+        KnownUrl(2, "http://h/map", 1, "http://h/start", "sitemap", ""),
+        KnownUrl(3, "http://h/x", 2, "http://h/map", "", "m:f"),
     ]
     assert store.take("h", 9) == store.take("other", 9) == []
 
@@ -80,7 +79,7 @@ def test_what_is_known_of_a_url_comes_back(store: Store) -> None:
 )
 @pytest.mark.parametrize("at_once", [True, False])
 def test_the_order_is_that_of_ranks_and_then_of_numbers(
-    store: Store, found: list[NewUrl], order: str, at_once: bool
+    store: UrlStore, found: list[NewUrl], order: str, at_once: bool
 ) -> None:
     """No number as a rank is the last of all; what is found again keeps the better one."""
     for batch in [found] if at_once else [[url] for url in found]:
@@ -88,7 +87,7 @@ def test_the_order_is_that_of_ranks_and_then_of_numbers(
     assert "".join(names(store.take("h", 9))) == order
 
 
-def test_a_shorter_way_is_the_one_that_is_told(store: Store) -> None:
+def test_a_shorter_way_is_the_one_that_is_told(store: UrlStore) -> None:
     """Depth and the page it was found on go together."""
     store.add([page("a"), page("b"), page("c", 3, found_on=1)])
     store.add([page("c", 2, found_on=2), page("c", 2, found_on=1)])
@@ -96,7 +95,7 @@ def test_a_shorter_way_is_the_one_that_is_told(store: Store) -> None:
 
 
 @pytest.mark.parametrize("ranked", [False, True], ids=["breadth-first", "best-first"])
-def test_what_is_too_deep_waits(store: Store, ranked: bool) -> None:
+def test_what_is_too_deep_waits(store: UrlStore, ranked: bool) -> None:
     """Until a take that may have it, also where its rank comes first."""
     store.add([page(depth, depth, -depth if ranked else None) for depth in range(4)])
     assert names(store.take("h", 9, max_depth=1)) == (["1", "0"] if ranked else ["0", "1"])
@@ -107,7 +106,7 @@ def test_what_is_too_deep_waits(store: Store, ranked: bool) -> None:
     assert store.sites() == {}
 
 
-def test_what_is_too_deep_is_not_looked_over(store: Store) -> None:
+def test_what_is_too_deep_is_not_looked_over(store: UrlStore) -> None:
     """Breadth-first, a take that finds nothing costs the same with ten thousand waiting."""
     store.add([page(number, 5) for number in range(10_000)])
     ticks: list[int] = []
@@ -117,19 +116,19 @@ def test_what_is_too_deep_is_not_looked_over(store: Store) -> None:
     assert len(ticks) < 5
 
 
-def test_refused_urls_have_their_reasons(store: Store) -> None:
+def test_refused_urls_have_their_reasons(store: UrlStore) -> None:
     """Those taken, those found by a look at each, and those that were refused before they were added."""
     store.add([page("calendar/1", refused="trap: calendar"), *map(page, range(2500))])
     store.refuse(store.take("h", 1)[0].number, "budget")
     for known in store.take("h", 2000):
         store.refuse(known.number, "budget")
-    assert store.counts() == Counts(2501, 499, 0, {"trap: calendar": 1, "budget": 2001})
+    assert store.counts() == UrlCounts(2501, 499, 0, {"trap: calendar": 1, "budget": 2001})
     assert store.reopen(lambda reason: reason.startswith("budget")) == 2001
-    assert store.counts() == Counts(2501, 2500, 0, {"trap: calendar": 1})
+    assert store.counts() == UrlCounts(2501, 2500, 0, {"trap: calendar": 1})
     assert store.sites() == {"h": 2500}
 
 
-def test_many_are_marked_while_they_are_read(store: Store) -> None:
+def test_many_are_marked_while_they_are_read(store: UrlStore) -> None:
     """Each once, a thousand at a time."""
     store.add([page(number) for number in range(2500)])
     assert store.mark_done(number for number, _ in store.each_pending()) == 2500
@@ -152,7 +151,7 @@ class Model(RuleBasedStateMachine):
     def begin(self) -> None:
         """An empty store."""
         self.path = Path(tempfile.mkdtemp(dir=self.folder)) / "0"
-        self.store = Store.open(self.path, options=OPTIONS)
+        self.store = UrlStore.open(self.path, options=OPTIONS)
         self.urls: list[dict[str, object]] = []
         self.taken: set[int] = set()
         self.saved: list[dict[str, object]] = []
@@ -246,7 +245,7 @@ class Model(RuleBasedStateMachine):
                 shutil.copy(f"{before}{suffix}", f"{self.path}{suffix}")
             self.urls = [dict(url) for url in self.saved]
         self.store.close()
-        self.store = Store.open(self.path, options=OPTIONS)
+        self.store = UrlStore.open(self.path, options=OPTIONS)
         self.taken.clear()
         self.saved = [dict(url) for url in self.urls]
 
@@ -286,12 +285,12 @@ def test_the_store_does_what_the_model_does(tmp_path: Path, monkeypatch: pytest.
 
 def test_values_and_urls_last(path: Path) -> None:
     """From one opening to the next."""
-    with Store.open(path, options=OPTIONS) as store:
+    with UrlStore.open(path, options=OPTIONS) as store:
         assert store.value("groups") is None
         store.set_value("groups", {"a": [1, 2.5, None, "本"]})
         store.add([page("a"), page("b", 1, found_on=1)])
         store.done(store.take("h", 1)[0].number)
-    with Store.open(path, options=dict(reversed(OPTIONS.items()))) as store:
+    with UrlStore.open(path, options=dict(reversed(OPTIONS.items()))) as store:
         assert store.value("groups") == {"a": [1, 2.5, None, "本"]}
         assert list(store.each_done()) == [(1, "http://h/a")]
         assert names(store.take("h", 9)) == ["b"]
@@ -308,10 +307,10 @@ def test_values_and_urls_last(path: Path) -> None:
 )
 def test_other_options_are_another_crawl(path: Path, options: dict[str, object], said: str) -> None:
     """The first that differs is named, and the file stays as it is."""
-    Store.open(path, options=OPTIONS).close()
+    UrlStore.open(path, options=OPTIONS).close()
     with pytest.raises(UsageError, match=rf"out\.frontier {said}: --overwrite starts anew$"):
-        Store.open(path, options=options)
-    Store.open(path, options=OPTIONS).close()
+        UrlStore.open(path, options=options)
+    UrlStore.open(path, options=OPTIONS).close()
 
 
 def foreign(path: Path, *statements: str) -> None:
@@ -324,7 +323,7 @@ def foreign(path: Path, *statements: str) -> None:
 
 def damage(path: Path, start: int) -> None:
     """Spoil all from this byte on of a frontier; nothing for -1."""
-    with Store.open(path, options=OPTIONS) as store:
+    with UrlStore.open(path, options=OPTIONS) as store:
         store.add([page(number) for number in range(2000)])
     whole = path.read_bytes()
     start = start % (len(whole) + 1)
@@ -355,7 +354,7 @@ def test_what_is_no_frontier_is_let_be(path: Path, make: object, said: str) -> N
     make(path)  # type: ignore[operator]
     before = path.read_bytes()
     with pytest.raises(UsageError) as caught:
-        Store.open(path, options=OPTIONS)
+        UrlStore.open(path, options=OPTIONS)
     assert str(caught.value) == f"{path} {said}: --overwrite starts anew"
     assert path.read_bytes() == before
 
@@ -365,14 +364,14 @@ def test_a_file_that_was_only_begun_is_a_new_one(path: Path, begun: tuple[str, .
     """A process was killed before there were tables."""
     path.touch()
     foreign(path, *begun)
-    with Store.open(path, options=OPTIONS) as store:
+    with UrlStore.open(path, options=OPTIONS) as store:
         assert store.counts() == (0, 0, 0, {})
 
 
-def test_a_file_has_one_user(path: Path, store: Store) -> None:
+def test_a_file_has_one_user(path: Path, store: UrlStore) -> None:
     """A second one is told so."""
     with pytest.raises(UsageError, match="is in use by another process"):
-        Store.open(path, options=OPTIONS)
+        UrlStore.open(path, options=OPTIONS)
 
 
 def test_where_no_file_can_be_there_is_no_store(tmp_path: Path) -> None:
@@ -380,21 +379,21 @@ def test_where_no_file_can_be_there_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "file" / "x"):
         with pytest.raises(UsageError, match=r"^cannot open .*: "):
-            Store.open(path, options=OPTIONS)
+            UrlStore.open(path, options=OPTIONS)
 
 
 def test_removed_is_removed(path: Path) -> None:
     """With the log that a killed process has left, which is not taken for the next one's."""
-    Store.remove(path)
-    store = Store.open(path, options=OPTIONS)
+    UrlStore.remove(path)
+    store = UrlStore.open(path, options=OPTIONS)
     store.add([page("a")])
     store.commit()
     log = Path(f"{path}-wal").read_bytes()
     store.close()
-    Store.remove(path)
+    UrlStore.remove(path)
     assert list(path.parent.iterdir()) == []
     Path(f"{path}-wal").write_bytes(log)
-    with Store.open(path, options={}) as anew:
+    with UrlStore.open(path, options={}) as anew:
         assert anew.counts().known == 0
     with pytest.raises(UsageError, match="cannot delete"):
-        Store.remove(path.parent)
+        UrlStore.remove(path.parent)

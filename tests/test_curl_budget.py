@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.fetch.adapter import CurlAdapter, open_session
-from parascrape.fetch.memory_budget import Budget
+from parascrape.fetch.memory_budget import MemoryBudget
 from tests.site import Site
 
 LIMIT = 30
@@ -25,7 +24,7 @@ class Body:
 
 def test_one_body_may_go_beyond_and_the_others_wait() -> None:
     """The first that did not fit goes on; the second waits until the first is given back."""
-    budget = Budget(100)
+    budget = MemoryBudget(100)
     first, second = Body([]), Body([])
     assert budget.take(first, 90)
     assert budget.take(first, 90)
@@ -39,7 +38,7 @@ def test_one_body_may_go_beyond_and_the_others_wait() -> None:
 
 def test_what_a_thread_has_adopted_is_released_with_its_next_word() -> None:
     """The bytes of a page count until its thread is done with it."""
-    budget, body = Budget(100), Body([])
+    budget, body = MemoryBudget(100), Body([])
     assert budget.take(body, 60)
     budget.adopt(body)
     assert budget.total == 60
@@ -51,7 +50,7 @@ def test_what_a_thread_has_adopted_is_released_with_its_next_word() -> None:
 @given(st.lists(st.lists(st.integers(1, 60), max_size=6), max_size=8), st.integers(1, 100))
 def test_every_body_gets_to_its_end_within_the_bound(wishes: list[list[int]], limit: int) -> None:
     """At any moment all but one of them together are within the limit."""
-    budget = Budget(limit)
+    budget = MemoryBudget(limit)
     waiting = [Body(list(wish)) for wish in wishes]
     running, steps = list(waiting), 0
     while running or budget._paused:

@@ -9,13 +9,13 @@ from typing import Any
 import pycurl
 import pytest
 
-from parascrape.fetch.handles import Handles, PublicSockets, refused_address
+from parascrape.fetch.handles import HandlePool, PublicSockets, refused_address
 from tests.site import Site
 
 
 @pytest.fixture
-def handles() -> Handles:
-    return Handles()
+def handles() -> HandlePool:
+    return HandlePool()
 
 
 def get(handle: Any, url: str) -> int:
@@ -29,7 +29,7 @@ def get(handle: Any, url: str) -> int:
     return int(handle.getinfo(pycurl.RESPONSE_CODE))
 
 
-def test_a_handle_is_used_by_one_at_a_time(handles: Handles) -> None:
+def test_a_handle_is_used_by_one_at_a_time(handles: HandlePool) -> None:
     """What is taken is gone until it is given back."""
     first, second = handles.take(), handles.take()
     assert first is not second
@@ -38,7 +38,7 @@ def test_a_handle_is_used_by_one_at_a_time(handles: Handles) -> None:
 
 
 @pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1/", "gopher://127.0.0.1/"])
-def test_a_handle_speaks_http_only(handles: Handles, url: str) -> None:
+def test_a_handle_speaks_http_only(handles: HandlePool, url: str) -> None:
     """Whatever gets as far as libcurl, no file is read and no other protocol spoken."""
     handle = handles.take()
     assert get(handle, url) == 0
@@ -48,14 +48,14 @@ def test_a_handle_speaks_http_only(handles: Handles, url: str) -> None:
 def test_a_known_address_is_not_looked_up(site: Site) -> None:
     """``resolve`` stands for what the resolver would say."""
     host, _, port = site.url.removeprefix("http://").rpartition(":")
-    handles = Handles(resolve=[f"shop.example:{port}:{host}"])
+    handles = HandlePool(resolve=[f"shop.example:{port}:{host}"])
     assert get(handles.take(), f"http://shop.example:{port}/ok") == 200
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "localhost", "[::1]"])
 def test_public_handles_do_not_connect_to_loopback(site: Site, host: str) -> None:
     """However libcurl is given the address: what is looked at is what it connects to."""
-    handles = Handles(public_only=True)
+    handles = HandlePool(public_only=True)
     handle = handles.take()
     assert get(handle, site("/ok").replace("127.0.0.1", host)) == 0
     assert "(loopback) is refused" in refused_address(handle)
@@ -64,13 +64,13 @@ def test_public_handles_do_not_connect_to_loopback(site: Site, host: str) -> Non
 
 def test_a_refusal_is_forgotten_when_the_handle_is_taken_again(site: Site) -> None:
     """It belongs to one transfer; handles that may connect anywhere know none."""
-    handles = Handles(public_only=True)
+    handles = HandlePool(public_only=True)
     handle = handles.take()
     get(handle, site("/ok"))
     handles.give_back(handle)
     assert handles.take() is handle
     assert refused_address(handle) == ""
-    assert refused_address(Handles().take()) == ""
+    assert refused_address(HandlePool().take()) == ""
 
 
 def make_address(family: int, host: str) -> Any:

@@ -11,19 +11,19 @@ import pycurl
 import pytest
 
 from parascrape.fetch import multi as curl_multi
-from parascrape.fetch.multi import Transfers
+from parascrape.fetch.multi import MultiHandle
 from tests.site import Site
 
 LIMIT = 30
 
 
 @pytest.fixture
-def transfers() -> Transfers:
+def transfers() -> MultiHandle:
     """Transfers whose driver ends soon after the test."""
-    return Transfers()
+    return MultiHandle()
 
 
-def get(transfers: Transfers, url: str, seconds: float = LIMIT) -> bytes:
+def get(transfers: MultiHandle, url: str, seconds: float = LIMIT) -> bytes:
     """The body at the URL. Raises pycurl.error."""
     pieces: list[bytes] = []
     handle = pycurl.Curl()
@@ -40,7 +40,7 @@ def drivers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "transfers"]
 
 
-def test_each_thread_gets_the_answer_to_its_own_request(site: Site, transfers: Transfers) -> None:
+def test_each_thread_gets_the_answer_to_its_own_request(site: Site, transfers: MultiHandle) -> None:
     """Forty threads at once, each of them three times."""
     with ThreadPoolExecutor(40) as pool:
         paths = [f"/page/{number}" for number in range(120)]
@@ -48,7 +48,7 @@ def test_each_thread_gets_the_answer_to_its_own_request(site: Site, transfers: T
     assert all(f"Bread {number}<".encode() in body for number, body in enumerate(bodies))
 
 
-def test_a_transfer_that_fails_leaves_the_others_alone(site: Site, transfers: Transfers) -> None:
+def test_a_transfer_that_fails_leaves_the_others_alone(site: Site, transfers: MultiHandle) -> None:
     """One host accepts and never answers; only its own thread gets the error, in time."""
     with ThreadPoolExecutor(8) as pool:
         dead = pool.submit(get, transfers, site("/silent"), 0.3)
@@ -59,7 +59,7 @@ def test_a_transfer_that_fails_leaves_the_others_alone(site: Site, transfers: Tr
     assert caught.value.args[0] == pycurl.E_OPERATION_TIMEDOUT
 
 
-def test_threads_that_wait_are_joined_by_all_others(site: Site, transfers: Transfers) -> None:
+def test_threads_that_wait_are_joined_by_all_others(site: Site, transfers: MultiHandle) -> None:
     """Scrapers that wait for something else do not hold up one another: all twelve meet."""
     meeting = threading.Barrier(12)
 
@@ -71,7 +71,7 @@ def test_threads_that_wait_are_joined_by_all_others(site: Site, transfers: Trans
         assert sorted(pool.map(visit, range(12))) == list(range(12))
 
 
-def test_a_thread_that_never_comes_back_is_not_waited_for(site: Site, transfers: Transfers) -> None:
+def test_a_thread_that_never_comes_back_is_not_waited_for(site: Site, transfers: MultiHandle) -> None:
     """Thirty answers come while another thread hangs with its own."""
     release, hanging = threading.Event(), threading.Event()
 
@@ -89,7 +89,7 @@ def test_a_thread_that_never_comes_back_is_not_waited_for(site: Site, transfers:
         hung.result(LIMIT)
 
 
-def test_a_thread_that_leaves_lets_the_next_go_on(site: Site, transfers: Transfers) -> None:
+def test_a_thread_that_leaves_lets_the_next_go_on(site: Site, transfers: MultiHandle) -> None:
     """Without the word to leave, the second answer would wait until the first thread counts as away."""
     get(transfers, site("/ok"))
     transfers.leave()
@@ -98,7 +98,7 @@ def test_a_thread_that_leaves_lets_the_next_go_on(site: Site, transfers: Transfe
         assert pool.submit(get, transfers, site("/ok")).result(LIMIT)
 
 
-def test_a_broken_selector_fails_what_is_under_way_and_no_more(site: Site, transfers: Transfers) -> None:
+def test_a_broken_selector_fails_what_is_under_way_and_no_more(site: Site, transfers: MultiHandle) -> None:
     """The threads get an error rather than wait for ever, and the next transfer is good."""
     with ThreadPoolExecutor(2) as pool:
         held = pool.submit(get, transfers, site("/silent"))
@@ -112,7 +112,7 @@ def test_a_broken_selector_fails_what_is_under_way_and_no_more(site: Site, trans
 
 
 def test_the_driver_ends_with_nothing_to_do_and_comes_again(
-    site: Site, transfers: Transfers, monkeypatch: pytest.MonkeyPatch
+    site: Site, transfers: MultiHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A session that is no longer used leaves no thread behind."""
     monkeypatch.setattr(curl_multi, "_LONGEST", 0.01)
@@ -130,7 +130,7 @@ def pace(busy: list[float], monkeypatch: pytest.MonkeyPatch) -> Callable[[], int
     now, used, shares = [0.0], [0.0], iter(busy)
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time, "process_time", lambda: used[0])
-    made = curl_multi._Pace()
+    made = curl_multi._Throttle()
 
     def step() -> int:
         now[0] += 0.1

@@ -15,13 +15,12 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.errors import UsageError
 from parascrape.loopback import demo_process
 from parascrape.loopback.demo.server import listen
-from parascrape.loopback.demo.server_connection import MAX_HEAD, Request, parse_request
+from parascrape.loopback.demo.server_connection import MAX_HEAD, DemoRequest, parse_request
 from parascrape.loopback.demo.site import HOSTS, routes
 
 
@@ -162,7 +161,7 @@ def test_parse_request_gives_a_request_or_value_error(head: bytes) -> None:
         request = parse_request(head)
     except ValueError:
         return
-    assert isinstance(request, Request)
+    assert isinstance(request, DemoRequest)
     assert request.target.startswith("/")
 
 

@@ -30,7 +30,7 @@ from parascrape.web.text import decode
 URLS = Path(__file__).parents[1] / "urls"
 DIGEST = """
 from hashlib import sha256
-from parascrape.demo.site import listing, routes
+from parascrape.loopback.demo.site import listing, routes
 print(sha256(repr(listing()).encode() + b"".join(route.body() for route in routes().values())).hexdigest())
 """
 

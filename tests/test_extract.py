@@ -7,7 +7,7 @@ import pytest
 from parascrape.crawling.links.extractor import LinkRules, canonical_of, find_links
 from parascrape.crawling.links.scope import Scope
 from parascrape.crawling.links.sources import links_of, refresh_target
-from parascrape.scrapers.follow import Found
+from parascrape.scrapers.following import DiscoveredLinks
 from parascrape.web.page import Page
 
 HERE = "http://h.example/dir/page.html?q=1"
@@ -21,7 +21,7 @@ def page(markup: str | bytes, url: str = HERE, content_type: str = "text/html", 
     return Page(url, body, headers={"Content-Type": content_type, **named})
 
 
-def found(markup: str | bytes, url: str = HERE, **headers: str) -> Found:
+def found(markup: str | bytes, url: str = HERE, **headers: str) -> DiscoveredLinks:
     """What a page leads to by the plainest rules; each call is another run."""
     found.calls += 1  # type: ignore[attr-defined]
     return find_links(page(markup, url, **headers), LinkRules(scope=ANYWHERE, run=str(found.calls)))  # type: ignore[attr-defined]
@@ -235,7 +235,7 @@ def test_what_is_no_html_has_no_links_in_its_body(content_type: str) -> None:
 def test_a_page_too_complex_to_be_parsed_has_no_links() -> None:
     """And raises nothing; its canonical URL is unknown."""
     bomb = "<p>" + "".join(f"<b a={n}>" for n in range(2000)) + "<p><a href=a>" * 20_000
-    assert found(bomb) == Found()
+    assert found(bomb) == DiscoveredLinks()
     assert canonical_of(page(bomb)) == ""
 
 
@@ -280,4 +280,4 @@ def test_a_page_that_is_its_own_canonical_leads_nowhere() -> None:
     """But says so for the record."""
     subject = page(f'<link rel="canonical" href="{HERE}">')
     assert canonical_of(subject) == HERE
-    assert find_links(subject, LinkRules(scope=ANYWHERE, run="own")) == Found()
+    assert find_links(subject, LinkRules(scope=ANYWHERE, run="own")) == DiscoveredLinks()

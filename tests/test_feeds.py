@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from parascrape.crawling.links.feeds import Entry, read_date, read_entries
+from parascrape.crawling.links.feeds import FeedEntry, read_date, read_entries
 from parascrape.crawling.links.sitemaps import Sitemap, is_sitemap, read_sitemap
 from parascrape.web.page import Page
 
@@ -185,7 +184,7 @@ def test_where_the_pieces_part_makes_no_difference(cuts: list[int]) -> None:
     """Tokens that two pieces share, ampersands and CDATA sections among them, are read as one."""
     links = ("h?a&b=1&amp;c&#38;&lt", "<![CDATA[h?x&y]]&amp;>]]>", "h?&&amp;", "1 < 2 <")
     text = "<rss>" + "".join(f"<item><link>{link}</link></item>" for link in links) + "</rss>"
-    found: list[Entry] = []
+    found: list[FeedEntry] = []
     pieces = []
     rest = text
     for cut in cuts:

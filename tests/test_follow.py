@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from parascrape.errors import BadRecord, UsageError
-from parascrape.scrapers import follow as module
+from parascrape.scrapers import following as module
 from parascrape.scrapers.article import article
-from parascrape.scrapers.follow import (
+from parascrape.scrapers.following import (
     Follow,
-    Lead,
+    FollowRequest,
     follow,
     lead_of,
     reference_of,
@@ -103,7 +103,7 @@ def test_the_main_scripts_functions_are_found_by_its_file(tmp_path: Path) -> Non
     path = tmp_path / "script.py"
     path.write_text(
         "import sys\n"
-        "from parascrape.scrapers.follow import reference_of, scraper_of\n"
+        "from parascrape.scrapers.following import reference_of, scraper_of\n"
         "def detail(page): return {'seen': 1}\n"
         "if __name__ == '__main__':\n"
         "    print(reference_of(detail), scraper_of(reference_of(detail)) is detail)\n"
@@ -202,8 +202,8 @@ def test_a_url_alone_is_for_the_crawls_own_scraper() -> None:
 )
 def test_a_followed_url_is_what_a_link_would_be(url: str, based: str, plain: str) -> None:
     """Relative to <base href> in HTML and to the page's URL elsewhere, without its fragment."""
-    assert lead_of(follow(url, "article"), BASED) == Lead(based, "follow", "article")
-    assert lead_of(follow(url), PLAIN) == Lead(plain)
+    assert lead_of(follow(url, "article"), BASED) == FollowRequest(based, "follow", "article")
+    assert lead_of(follow(url), PLAIN) == FollowRequest(plain)
 
 
 @pytest.mark.parametrize("url", ["mailto:a@h", "javascript:x()", "", "http://[", None, 7, "ftp://me:pw@h/"])
@@ -219,13 +219,16 @@ def test_follows_are_parted_from_records() -> None:
     given = [{"a": 1}, follow("1"), "text", follow("2", detail), follow("1"), {"b": 2}, None]
     rest, leads = resolve_follows(iter(given), PLAIN)
     assert list(rest) == [{"a": 1}, "text", {"b": 2}, None]
-    assert list(leads) == [Lead("http://h/x/1"), Lead("http://h/x/2", scraper=f"{__name__}:detail")]
+    assert list(leads) == [
+        FollowRequest("http://h/x/1"),
+        FollowRequest("http://h/x/2", scraper=f"{__name__}:detail"),
+    ]
 
 
 def test_one_follow_may_stand_for_a_list() -> None:
     """A tuple it is, but not an iterable of its fields."""
     rest, leads = resolve_follows(follow("1"), PLAIN)
-    assert (list(rest), list(leads)) == ([], [Lead("http://h/x/1")])
+    assert (list(rest), list(leads)) == ([], [FollowRequest("http://h/x/1")])
 
 
 @pytest.mark.parametrize("found", [{"a": 1}, "text", b"bytes", None, 42])

@@ -9,14 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.crawling.links.extractor import MAX_SENT, LinkRules, Sent, find_links, forget_sent, take_back
+from parascrape.crawling.links.extractor import (
+    MAX_SENT,
+    LinkRules,
+    SentLinks,
+    find_links,
+    forget_sent,
+    take_back,
+)
 from parascrape.crawling.links.filter import MAX_CHARACTERS, MAX_LINKS, MAX_TRAPS
-from parascrape.crawling.links.resolver import MAX_KNOWN, Targets
+from parascrape.crawling.links.resolver import MAX_KNOWN, LinkResolver
 from parascrape.crawling.links.rules import priority_of
 from parascrape.crawling.links.scope import Scope
 from parascrape.errors import ScrapeError, UsageError
-from parascrape.scrapers.follow import Found, Lead
-from parascrape.web.canonical import AS_SENT, Identity
+from parascrape.scrapers.following import DiscoveredLinks, FollowRequest
+from parascrape.web.canonical import AS_SENT, CanonicalOptions
 from parascrape.web.page import Page
 
 HOST = "http://h.example"
@@ -34,7 +41,7 @@ def page(markup: str, path: str = "/", **headers: str) -> Page:
     return Page(HOST + path, markup.encode(), headers={"Content-Type": "text/html; charset=utf-8", **named})
 
 
-def paths(found: Found) -> list[str]:
+def paths(found: DiscoveredLinks) -> list[str]:
     """The paths of the links that are followed."""
     return [url.removeprefix(HOST) for url in found.links.splitlines()]
 
@@ -82,7 +89,7 @@ def test_traps_are_told_by_name_and_not_followed() -> None:
     markup = "".join(f'<a href="/a{n}/b/b/b/b/b/b/b/">' for n in range(MAX_TRAPS + 5))
     found = find_links(page(markup), rules())
     assert found.links == ""
-    assert found.leads[0] == Lead(f"{HOST}/a0/b/b/b/b/b/b/b/", "trap:repeated_segments")
+    assert found.leads[0] == FollowRequest(f"{HOST}/a0/b/b/b/b/b/b/b/", "trap:repeated_segments")
     assert len(found.leads) == MAX_TRAPS
     assert found.filtered == {"trap:repeated_segments": MAX_TRAPS + 5}
 
@@ -117,7 +124,7 @@ def test_a_selector_that_is_none_is_refused_at_once(selector: str) -> None:
 def test_spellings_are_one_by_the_users_identity() -> None:
     """With it what only tracks makes no second link, without it it does."""
     markup = '<a href="/a?b=1"><a href="/a?b=1&utm_source=x">'
-    assert len(paths(find_links(page(markup), rules(identity=Identity(drop_tracking=True))))) == 1
+    assert len(paths(find_links(page(markup), rules(identity=CanonicalOptions(drop_tracking=True))))) == 1
     assert len(paths(find_links(page(markup), rules()))) == 2
 
 
@@ -146,7 +153,7 @@ def test_a_long_base_does_not_multiply_what_crosses() -> None:
 
 def test_what_is_remembered_of_links_is_bounded() -> None:
     """Links and places alike; what was forgotten is worked out again."""
-    targets = Targets(Scope(hosts=("h.example",)), AS_SENT)
+    targets = LinkResolver(Scope(hosts=("h.example",)), AS_SENT)
     for n in range(MAX_KNOWN + 10):
         targets.remembered(f"{HOST}/{n}/", "h.example", "utf-8")
     assert len(targets._known) == 10
@@ -284,7 +291,7 @@ def test_a_thread_that_is_given_up_has_sent_nothing() -> None:
 
 def test_what_is_remembered_as_sent_is_bounded() -> None:
     """Then all is forgotten, and crosses once more."""
-    sent = Sent()
+    sent = SentLinks()
     assert len(sent.unsent(1, 0, range(MAX_SENT))) == MAX_SENT
     assert len(sent.unsent(2, 0, range(MAX_SENT, MAX_SENT + 5))) == 5
     assert len(sent.unsent(3, 0, range(MAX_SENT))) == MAX_SENT

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from parascrape.__main__ import asks_for_processes
 from parascrape.errors import TaskError, TaskTimeout, WorkerDied
 from parascrape.executors import ProcessExecutor
 from parascrape.executors.forkserver import ForkServer, _running, forkserver, start_forkserver
-from parascrape.__main__ import asks_for_processes
 from tests import tasks
 from tests.command import children, finish, lives, read_records, start, start_scrape, until
 from tests.site import Site
@@ -159,7 +159,7 @@ def test_what_cannot_be_forked_is_spawned(module: str, reason: str, caplog: pyte
 _STUCK = """
 import os, sys, time
 from parascrape.executors import ProcessExecutor
-from parascrape.forkserver import start_forkserver
+from parascrape.executors.forkserver import start_forkserver
 from tests import tasks
 
 if __name__ == "__main__":

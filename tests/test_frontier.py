@@ -6,12 +6,10 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from parascrape.frontier import IDLE_POLL, Frontier, Visit
-from parascrape.frontier import frontier as module
+from parascrape.frontier import IDLE_POLL, Frontier, Visit, frontier as module
 from parascrape.records import Entry
 from tests.frontiers import Clock, Source, drain, entries, must
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from parascrape.frontier import Frontier, Visit
-from parascrape.frontier.politeness import Politeness, Report
+from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.records import Entry
 from tests.frontiers import GOOD, Clock, Robots, Source
 
@@ -17,16 +16,16 @@ REPORTS = st.sampled_from(
     [
         GOOD,
         GOOD,
-        Report("status", 404),
-        Report("status", 429),
-        Report("status", 429, 16.0),
-        Report("status", 503, 4000.0),
-        Report("connect"),
-        Report("timeout", 0, None, 30.0),
+        FetchReport("status", 404),
+        FetchReport("status", 429),
+        FetchReport("status", 429, 16.0),
+        FetchReport("status", 503, 4000.0),
+        FetchReport("connect"),
+        FetchReport("timeout", 0, None, 30.0),
     ]
 )
 LIMITS = st.builds(
-    Politeness,
+    PolitenessPolicy,
     per_host=st.integers(0, 3),
     delay=st.sampled_from([0.0, 0.0, 2.0]),
     jitter=st.just(0.5),
@@ -55,7 +54,7 @@ class Politely(RuleBasedStateMachine):
         self.none_before = 0.0
 
     @initialize(limits=LIMITS, share=st.sampled_from([0.0, 0.5, 0.99]))
-    def begin(self, limits: Politeness, share: float) -> None:
+    def begin(self, limits: PolitenessPolicy, share: float) -> None:
         self.limits = limits
         self.frontier = Frontier(self.source, limits, clock=self.clock, jitter=lambda: share)
 
@@ -130,12 +129,12 @@ class Politely(RuleBasedStateMachine):
 
     @precondition(lambda self: self.taken + self.started + self.parsing)
     @rule(which=st.integers(0, 9), report=REPORTS, again=st.sampled_from([None, None, 0.0, 3.0]))
-    def come_back(self, which: int, report: Report, again: float | None) -> None:
+    def come_back(self, which: int, report: FetchReport, again: float | None) -> None:
         """From wherever it was: the last call implies the others."""
         flying = self.taken + self.started + self.parsing
         self.land(flying[which % len(flying)], report, again)
 
-    def land(self, visit: Visit, report: Report, again: float | None = None) -> None:
+    def land(self, visit: Visit, report: FetchReport, again: float | None = None) -> None:
         host = visit.entry.url.split("/")[2][0]
         if visit in self.taken:
             self.last_start[host] = self.clock.now

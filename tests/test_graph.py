@@ -14,11 +14,11 @@ from xml.etree import ElementTree
 import pytest
 
 from parascrape.cli import run
-from parascrape.crawling.limits import Plan
+from parascrape.crawling.limits import CrawlLimits
 from parascrape.crawling.link_graph import COLUMNS, cell, plain, write_graph
 from parascrape.crawling.links.scope import Scope
 from parascrape.crawling.store.edges import read_edges
-from parascrape.crawling.store.url_store import NewUrl, Store, url_key
+from parascrape.crawling.store.url_store import NewUrl, UrlStore, url_key
 from parascrape.errors import OutputError
 from parascrape.system.files import whole_file
 from parascrape.web.canonical import AS_SENT
@@ -158,9 +158,9 @@ def test_records_to_a_pipe_leave_a_graph_all_the_same(site: CrawlSite, tmp_path:
     assert len(list(root.iter(f"{_NS}edge"))) == 9
 
 
-def make_store(path: Path, texts: list[str]) -> Store:
+def make_store(path: Path, texts: list[str]) -> UrlStore:
     """A store of one page that is done, with links that have these texts."""
-    store = Store.open(path, options=Plan(scope=Scope()).fixed())
+    store = UrlStore.open(path, options=CrawlLimits(scope=Scope()).fixed())
     store.add([NewUrl(url_key("http://h/"), "http://h/", "h", 0, 0, 0.0)])
     store.done(store.take("h", 1)[0].number)
     links = (f"a\t-\thttp://h/{number}\t{text}" for number, text in enumerate(texts))

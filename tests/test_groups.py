@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.crawling.links.near_duplicates import exact_hash, says_missing, simhash
 from parascrape.crawling.links.url_patterns import without_session
-from parascrape.crawling.traps import TRAP_BUDGET, Groups, Trap
+from parascrape.crawling.traps import TRAP_BUDGET, Trap, UrlPatternStats
 
 HOST = "http://h"
 WINDOW = 30
@@ -30,7 +29,7 @@ class Text(NamedTuple):
     title: str = "Example"
 
 
-def crawl(site: Callable[[str], Text], start: str = "/", *, groups: Groups, most: int) -> int:
+def crawl(site: Callable[[str], Text], start: str = "/", *, groups: UrlPatternStats, most: int) -> int:
     """How many pages of a site are fetched, breadth first, at most so many."""
     known, waiting, fetched = {start}, deque([(start, 0, "")]), 0
     while waiting and fetched < most:
@@ -115,7 +114,7 @@ def steps(path: str) -> Text:
 )
 def test_an_endless_site_is_stopped_by_its_name(site: Callable[[str], Text], name: str, most: int) -> None:
     """After the budget and a window, with an example, and what is refused counted."""
-    groups = Groups()
+    groups = UrlPatternStats()
     assert TRAP_BUDGET < crawl(site, groups=groups, most=3000) <= most + 1
     [trap] = groups.closed()
     assert trap.name == name
@@ -179,14 +178,14 @@ def with_sessions(path: str) -> Text:
 )
 def test_an_honest_site_is_crawled_whole(site: Callable[[str], Text], pages: int) -> None:
     """Templates, long pagination, few things a listing, a wiki, session ids, a calendar of two years."""
-    groups = Groups()
+    groups = UrlPatternStats()
     assert crawl(site, groups=groups, most=30_000) == pages
     assert groups.closed() == []
 
 
 def test_a_hundred_thousand_pages_of_one_template_are_no_trap() -> None:
     """Found a thousand a level, or all at once; and few of them are read."""
-    groups, read = Groups(), 0
+    groups, read = UrlPatternStats(), 0
     for number in range(100_000):
         url = f"{HOST}/item/{number}"
         groups.handed_out(url, number // 1000)
@@ -197,7 +196,9 @@ def test_a_hundred_thousand_pages_of_one_template_are_no_trap() -> None:
     assert read <= 14 * WINDOW
 
 
-def feed(groups: Groups, numbers: Iterable[int], *, exact: int | None = 1, missing: bool = False) -> None:
+def feed(
+    groups: UrlPatternStats, numbers: Iterable[int], *, exact: int | None = 1, missing: bool = False
+) -> None:
     """Pages of one pattern, a level each, all of one text where ``exact`` is given."""
     for number in numbers:
         url = f"{HOST}/item/{number}"
@@ -212,7 +213,7 @@ def feed(groups: Groups, numbers: Iterable[int], *, exact: int | None = 1, missi
             )
 
 
-def trapped(groups: Groups) -> str:
+def trapped(groups: UrlPatternStats) -> str:
     """What the pattern of `feed` is closed as."""
     return groups.trap_of(f"{HOST}/item/0")
 
@@ -220,7 +221,7 @@ def trapped(groups: Groups) -> str:
 @pytest.mark.parametrize(("budget", "most"), [(1, 60), (100, 140), (1000, 1031)])
 def test_the_budget_is_what_a_suspected_pattern_may_have(budget: int, most: int) -> None:
     """And the rest of a window: a small budget is spent when there is evidence."""
-    groups = Groups(budget=budget)
+    groups = UrlPatternStats(budget=budget)
     feed(groups, range(budget))
     assert not trapped(groups)
     feed(groups, range(budget, most))
@@ -229,7 +230,7 @@ def test_the_budget_is_what_a_suspected_pattern_may_have(budget: int, most: int)
 
 def test_without_a_budget_nothing_is_closed_and_nothing_read() -> None:
     """Zero stands for any number of pages."""
-    groups = Groups(budget=0)
+    groups = UrlPatternStats(budget=0)
     feed(groups, range(5000))
     assert not trapped(groups)
     assert not groups.wants_text(f"{HOST}/item/1")
@@ -237,7 +238,7 @@ def test_without_a_budget_nothing_is_closed_and_nothing_read() -> None:
 
 def test_a_suspicion_that_is_not_confirmed_is_dropped() -> None:
     """The first pages are all alike, those after them are not."""
-    groups = Groups()
+    groups = UrlPatternStats()
     feed(groups, range(60))
     feed(groups, range(60, 6000), exact=None)
     assert not trapped(groups)
@@ -245,7 +246,7 @@ def test_a_suspicion_that_is_not_confirmed_is_dropped() -> None:
 
 def test_a_pattern_that_was_honest_may_have_the_budget_again() -> None:
     """Ten thousand pages in, one window is not enough."""
-    groups = Groups()
+    groups = UrlPatternStats()
     feed(groups, range(10_000), exact=None)
     feed(groups, range(10_000, 30_000))
     assert trapped(groups) == "duplicate_pages"
@@ -255,7 +256,7 @@ def test_a_pattern_that_was_honest_may_have_the_budget_again() -> None:
 @pytest.mark.parametrize(("alike", "name"), [(26, ""), (27, "duplicate_pages")])
 def test_nine_in_ten_of_a_window_must_be_alike(alike: int, name: str) -> None:
     """27 of the 30 pages that are read."""
-    groups = Groups(budget=20)
+    groups = UrlPatternStats(budget=20)
     feed(groups, range(20 + alike - 1))
     feed(groups, range(20 + alike - 1, 49), exact=None)
     assert trapped(groups) == name
@@ -264,14 +265,14 @@ def test_nine_in_ten_of_a_window_must_be_alike(alike: int, name: str) -> None:
 @pytest.mark.parametrize(("missing", "name"), [(True, "soft_404"), (False, "")])
 def test_pages_that_say_that_nothing_is_there_need_not_be_alike(missing: bool, name: str) -> None:
     """A soft 404 shows the name that was asked for."""
-    groups = Groups()
+    groups = UrlPatternStats()
     feed(groups, range(1100), exact=None, missing=missing)
     assert trapped(groups) == name
 
 
 def test_pages_without_text_are_no_evidence() -> None:
     """An exact hash of zero says nothing; nor do pages that nobody handed out."""
-    groups = Groups()
+    groups = UrlPatternStats()
     for number in range(3000):
         url = f"{HOST}/item/{number}"
         groups.handed_out(url, 1)
@@ -282,7 +283,7 @@ def test_pages_without_text_are_no_evidence() -> None:
 
 def test_refused_urls_are_counted() -> None:
     """With the trap's name, its pages and an example; what is still under way counts as a page."""
-    groups = Groups()
+    groups = UrlPatternStats()
     feed(groups, range(1031))
     for number in range(5):
         groups.refuse(f"{HOST}/item/x{number}")
@@ -297,7 +298,7 @@ def test_refused_urls_are_counted() -> None:
 
 def test_the_longest_unheard_of_is_forgotten() -> None:
     """Closed patterns are not, nor those that are seen again and again."""
-    groups = Groups(patterns=10)
+    groups = UrlPatternStats(patterns=10)
     feed(groups, range(1031))
     for number in range(1000):
         groups.handed_out(f"{HOST}/d{'x' * (number % 400)}/1", 1)
@@ -309,12 +310,12 @@ def test_the_longest_unheard_of_is_forgotten() -> None:
 
 def test_what_is_saved_is_restored() -> None:
     """Closed patterns, refusals, counts and suspicions, by way of JSON."""
-    groups = Groups()
+    groups = UrlPatternStats()
     assert not groups.changed
-    assert Groups.restore({}).closed() == []
+    assert UrlPatternStats.restore({}).closed() == []
     feed(groups, range(500))
     assert groups.changed
-    again = Groups.restore(json.loads(json.dumps(groups.dump())))
+    again = UrlPatternStats.restore(json.loads(json.dumps(groups.dump())))
     assert not groups.changed
     assert again.dump() == groups.dump()
     feed(again, range(500, 1031))
@@ -322,15 +323,15 @@ def test_what_is_saved_is_restored() -> None:
     again.dump()
     again.refuse(f"{HOST}/item/9")
     assert again.changed
-    assert Groups.restore(json.loads(json.dumps(again.dump()))).closed() == again.closed()
+    assert UrlPatternStats.restore(json.loads(json.dumps(again.dump()))).closed() == again.closed()
 
 
 @pytest.mark.parametrize(("budget", "closed"), [(500, True), (1000, True), (2000, False), (0, False)])
 def test_a_larger_budget_opens_a_closed_pattern(budget: int, closed: bool) -> None:
     """Until that is spent too."""
-    groups = Groups()
+    groups = UrlPatternStats()
     feed(groups, range(1031))
-    again = Groups.restore(groups.dump(), budget=budget)
+    again = UrlPatternStats.restore(groups.dump(), budget=budget)
     assert bool(trapped(again)) is closed
     feed(again, range(1031, 2031))
     assert bool(trapped(again)) is (budget > 0)
@@ -340,13 +341,13 @@ def test_a_larger_budget_opens_a_closed_pattern(budget: int, closed: bool) -> No
 def test_what_was_never_saved_is_not_restored(data: dict[str, object]) -> None:
     """A wrong number of values is an error."""
     with pytest.raises((ValueError, TypeError)):
-        Groups.restore(data)
+        UrlPatternStats.restore(data)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), max_size=200))
 def test_counts_hold_in_any_order_of_calls(calls: list[tuple[int, int, bool]]) -> None:
     """Pages that are noted late, twice or never: what is handed out is counted once each."""
-    groups = Groups(budget=5)
+    groups = UrlPatternStats(budget=5)
     handed_out = [0] * 4
     for directory, what, missing in calls:
         url = f"{HOST}/{'abcd'[directory]}/1"

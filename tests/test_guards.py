@@ -6,12 +6,11 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.errors import UsageError
 from parascrape.jobs.guards import FEWEST_RUNS, Guards
-from parascrape.jobs.summary import Changes, Summary
+from parascrape.jobs.summary import ChangeTotals, RunSummary
 from parascrape.system.quantities import parse_duration, parse_share, parse_size, percent
 from tests.histories import summary
 
@@ -115,14 +114,14 @@ USUAL = [summary(records=count) for count in (90, 100, 110)]
             {"records": 3, "empty": {"\x1b[2J": 1 / 3}},
             "max_empty: \\x1b[2J is empty in 1 of 3 records (33.3%), at most 0% may be.",
         ),
-        ({"max_changed": "50%"}, {"good": 10, "changes": Changes(changed=9, rewritten=5)}, ""),
+        ({"max_changed": "50%"}, {"good": 10, "changes": ChangeTotals(changed=9, rewritten=5)}, ""),
         (
             {"max_changed": "50%"},
-            {"good": 12, "changes": Changes(added=1, back=1, changed=9, rewritten=6)},
+            {"good": 12, "changes": ChangeTotals(added=1, back=1, changed=9, rewritten=6)},
             "max_changed: in 6 of 10 pages (60%) at least half of the fields changed, in at most 50% they "
             "may: was the site redesigned?",
         ),
-        ({"max_changed": 0}, {"good": 4, "changes": Changes(added=4)}, ""),
+        ({"max_changed": 0}, {"good": 4, "changes": ChangeTotals(added=4)}, ""),
     ],
 )
 def test_a_breach_is_one_sentence_with_its_figures(
@@ -152,7 +151,7 @@ def test_every_breach_is_told() -> None:
         {"max_failed": 0, "min_records": 50, "usual": "50%", "max_empty": 0, "max_changed": 0}
     )
     empty = {f"field {number}": number / 10 for number in range(1, 10)}
-    failed, changes = {"dns": 1}, Changes(changed=1, rewritten=1)
+    failed, changes = {"dns": 1}, ChangeTotals(changed=1, rewritten=1)
     run = summary(inputs=11, good=10, records=10, failed=failed, changes=changes, empty=empty)
     sentences = guards.judge(run, USUAL)
     names = [sentence.partition(":")[0] for sentence in sentences]
@@ -182,8 +181,8 @@ def test_shares_of_empty_values_lose_nothing_as_floats(counts: tuple[int, int]) 
     assert bool(Guards(max_empty=Fraction(empty, records + 1)).judge(run, [])) == (empty > 0)
 
 
-@given(st.builds(Summary, job=st.just("a"), began=st.just(USUAL[0].began), records=st.integers(0, 10**9)))
-def test_without_guards_every_run_is_well(run: Summary) -> None:
+@given(st.builds(RunSummary, job=st.just("a"), began=st.just(USUAL[0].began), records=st.integers(0, 10**9)))
+def test_without_guards_every_run_is_well(run: RunSummary) -> None:
     """Whatever it is like."""
     assert Guards().judge(run, USUAL) == []
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from parascrape.fetch.response import Fields, join_fields
+from parascrape.fetch.response import HeaderFields, join_fields
 
 NAMES = st.sampled_from(["A", "a", "Content-Type", "content-type", "X-Robots-Tag", "É"])
 PAIRS = st.lists(st.tuples(NAMES, st.text(max_size=3)), max_size=6)
@@ -18,7 +17,7 @@ PAIRS = st.lists(st.tuples(NAMES, st.text(max_size=3)), max_size=6)
 @given(PAIRS)
 def test_fields_are_like_those_of_requests(pairs: list[tuple[str, str]]) -> None:
     """Whatever is set, each view and each look-up gives the same, in the same order."""
-    fields, theirs = Fields(pairs), CaseInsensitiveDict(pairs)
+    fields, theirs = HeaderFields(pairs), CaseInsensitiveDict(pairs)
     assert fields == theirs
     assert theirs == fields
     assert [*fields.items()] == [*theirs.items()]
@@ -33,7 +32,7 @@ def test_fields_are_like_those_of_requests(pairs: list[tuple[str, str]]) -> None
 
 def test_a_copy_is_changed_apart() -> None:
     """What is done to a copy leaves the fields as they are."""
-    fields = Fields({"A": "1"}, B="2")
+    fields = HeaderFields({"A": "1"}, B="2")
     copy = fields.copy()
     copy["a"] = "3"
     del copy["b"]

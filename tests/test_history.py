@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.jobs.history import History, history_path
-from parascrape.jobs.summary import OUTCOMES, Changes, Summary
+from parascrape.jobs.summary import OUTCOMES, ChangeTotals, RunSummary
 from parascrape.system.processes import is_alive, process_mark
 from tests.histories import NOON, Clock, run_job, summary
 
@@ -48,7 +47,7 @@ moments = st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1), timezones=st.
     lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 )
 summaries = st.builds(
-    Summary,
+    RunSummary,
     job=st.text(min_size=1, max_size=20),
     began=moments,
     ended=st.none() | moments,
@@ -65,7 +64,7 @@ summaries = st.builds(
     seconds=st.floats(0, 1e9),
     pages_per_second=st.floats(0, 1e9),
     bytes=counts,
-    changes=st.builds(Changes, added=counts, rewritten=counts),
+    changes=st.builds(ChangeTotals, added=counts, rewritten=counts),
     empty=st.dictionaries(st.text(max_size=20), st.floats(0, 1), max_size=4),
     output=st.text(max_size=20),
     size=counts,
@@ -73,16 +72,16 @@ summaries = st.builds(
 
 
 @given(summaries)
-def test_a_summary_comes_back_from_json(made: Summary) -> None:
+def test_a_summary_comes_back_from_json(made: RunSummary) -> None:
     """Whatever its values are."""
-    assert Summary.from_json(made.to_json()) == made
+    assert RunSummary.from_json(made.to_json()) == made
 
 
 def test_every_type_of_a_summary_can_be_read() -> None:
     """One without values but those it must have comes back too: no field lacks a reader."""
-    bare = Summary("news", NOON)
-    assert Summary.from_json(bare.to_json()) == bare
-    assert set(bare.as_dict()) == {one.name for one in fields(Summary)}
+    bare = RunSummary("news", NOON)
+    assert RunSummary.from_json(bare.to_json()) == bare
+    assert set(bare.as_dict()) == {one.name for one in fields(RunSummary)}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +102,7 @@ def test_every_type_of_a_summary_can_be_read() -> None:
 def test_json_that_is_no_summary_is_refused(text: str) -> None:
     """With ValueError, whatever is wrong."""
     with pytest.raises(ValueError, match=r"."):
-        Summary.from_json(text)
+        RunSummary.from_json(text)
 
 
 def test_keys_of_later_versions_are_passed_over() -> None:
@@ -111,7 +110,7 @@ def test_keys_of_later_versions_are_passed_over() -> None:
     text = (
         '{"job": "a", "began": "2026-03-01T13:00:00+01:00", "mood": "fine", "changes": {"added": 2, "x": 1}}'
     )
-    assert Summary.from_json(text) == Summary("a", NOON, changes=Changes(added=2))
+    assert RunSummary.from_json(text) == RunSummary("a", NOON, changes=ChangeTotals(added=2))
 
 
 # --- runs -------------------------------------------------------------------------------------------
@@ -142,7 +141,7 @@ def test_a_run_that_never_ended_is_running_or_interrupted(history: History, tmp_
     """Running is only the last one of its job, and only while its process lives."""
     history.begin("news", tmp_path / "a", "1.0")
     history.begin("news", tmp_path / "b", "1.0")
-    begin = f"from parascrape.history import History; History({str(history.path)!r}).begin('shop', 'c', '1')"
+    begin = f"from parascrape.jobs import History; History({str(history.path)!r}).begin('shop', 'c', '1')"
     subprocess.run([sys.executable, "-c", begin], check=True, timeout=60)
     outcomes = {Path(run.output).name: run.outcome for run in history.recent("", 9)}
     alive = "running" if process_mark() else "interrupted"
@@ -236,8 +235,8 @@ def test_a_history_lies_beside_its_job_file() -> None:
 
 _HALF = """
 import sys
-from parascrape.history import History
-from parascrape.history.database import Database
+from parascrape.jobs.history import History
+from parascrape.system.sqlite import Database
 def work(database):
     database.execute("UPDATE runs SET summary = NULL, output = 'lost'")
     database.execute("DELETE FROM files")
@@ -265,11 +264,12 @@ def test_a_kill_in_a_transaction_leaves_what_was_there(
 _MANY = """
 import sys
 from datetime import UTC, datetime
-from parascrape.history import History, Summary
+from parascrape.jobs.history import History
+from parascrape.jobs.summary import RunSummary
 path, job = sys.argv[1:]
 for number in range(15):
     history = History(path)
-    history.finish(history.begin(job, "", "1"), Summary(job, datetime.now(UTC), good=number))
+    history.finish(history.begin(job, "", "1"), RunSummary(job, datetime.now(UTC), good=number))
 """
 
 
@@ -312,7 +312,11 @@ def test_a_file_that_is_being_made_is_not_another_programs(
 
 def test_a_run_keeps_all_it_was_given(history: History, tmp_path: Path) -> None:
     """Every value of the summary, under the number that begin gave."""
-    values: dict[str, Any] = {"failed": {"timeout": 2}, "empty": {"title": 0.5}, "changes": Changes(added=1)}
+    values: dict[str, Any] = {
+        "failed": {"timeout": 2},
+        "empty": {"title": 0.5},
+        "changes": ChangeTotals(added=1),
+    }
     made = summary(version="2.0", outcome="some_failed", exit_status=1, inputs=9, good=7, **values)
     number = history.begin("news", tmp_path / "a", "2.0")
     history.finish(number, made)

@@ -11,14 +11,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.cli import run
 from parascrape.cli.sparkline import BLOCKS, PLAIN, bars_for, sparkline
 from parascrape.jobs.history import History, history_path
 from parascrape.jobs.history_page import COLOURS, COLUMNS, cells_of, make_page
-from parascrape.jobs.summary import OUTCOMES, Changes
+from parascrape.jobs.summary import OUTCOMES, ChangeTotals
 from tests.histories import NOON, Clock, summary
 
 HOSTILE = '<script>\x1b[2J\u202e&"'
@@ -50,7 +49,7 @@ def fill(job_file: Path, *jobs: str) -> None:
                 values |= {"outcome": "some_failed", "exit_status": 1, "failed": failed}
                 values |= {
                     "failing_hosts": {f"http://{HOSTILE}": 1203},
-                    "changes": Changes(2, 40, 1, 1, 3, 1),
+                    "changes": ChangeTotals(2, 40, 1, 1, 3, 1),
                 }
             made = summary(job=job, began=clock.now, **{"exit_status": 0, **values})
             history.finish(history.begin(job, "", "1"), made)

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from parascrape.errors import UsageError
 from parascrape.jobs import output_stats as module
 from parascrape.jobs.output_stats import summarise_output
-from parascrape.jobs.summary import Summary
+from parascrape.jobs.summary import RunSummary
 from parascrape.records import encode
 from tests.histories import NOON
 
@@ -45,7 +44,7 @@ def test_pages_are_counted_by_outcome(output: Path) -> None:
     assert facts.failed == {"timeout": 2, "dns": 1, "invalid_url": 1}
     assert facts.skipped == {"duplicate": 1}
     assert facts.failing_hosts == {"http://b.example:80": 2, "https://c.example:8": 1}
-    made = Summary("news", NOON, **facts._asdict())
+    made = RunSummary("news", NOON, **facts._asdict())
     assert made.inputs == made.good + made.failures + sum(made.skipped.values())
 
 

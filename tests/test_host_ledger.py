@@ -11,11 +11,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from parascrape.frontier import host_store
-from parascrape.frontier.host_store import BEAT, KEPT, MAX_HOSTS, HostLedger, default_path
+from parascrape.frontier.host_store import BEAT, KEPT, MAX_HOSTS, HostStore, default_path
 from parascrape.frontier.politeness import HostState
 from parascrape.system.processes import has_ended, process_mark
 
@@ -35,7 +34,7 @@ class Harvest:
     """A run as a frontier makes it: it beats, asks for leases and starts, fetches for a while."""
 
     def __init__(self, path: Path, clock: Clock, limit: int, gap: float) -> None:
-        self.ledger = HostLedger(path, clock=clock)
+        self.ledger = HostStore(path, clock=clock)
         self.clock, self.limit, self.gap = clock, limit, gap
         self.ends: dict[str, list[float]] = defaultdict(list)
         self.state: dict[str, HostState] = {}
@@ -102,7 +101,7 @@ def test_runs_together_keep_to_the_limit_and_the_gap_of_one(
 
 def test_a_run_alone_has_all_and_asks_nothing(path: Path) -> None:
     """It may start at once; neither lease nor gap costs a look at the file."""
-    ledger = HostLedger(path, clock=Clock())
+    ledger = HostStore(path, clock=Clock())
     assert not ledger.shared
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledger, "_transact", None)
@@ -112,7 +111,7 @@ def test_a_run_alone_has_all_and_asks_nothing(path: Path) -> None:
 def test_a_newcomer_waits_for_one_beat_of_the_others_and_has_its_part_with_the_next(path: Path) -> None:
     """Before that nobody can tell what is under way."""
     clock = Clock()
-    old, new = HostLedger(path, clock=clock), HostLedger(path, clock=clock)
+    old, new = HostStore(path, clock=clock), HostStore(path, clock=clock)
     assert (new.shared, new.lease(HOST, 4), new.claim(HOST, 1.0)) == (True, 0, BEAT)
     new.beat({}, {})
     assert new.lease(HOST, 4) == 0
@@ -130,7 +129,7 @@ def test_a_newcomer_waits_for_one_beat_of_the_others_and_has_its_part_with_the_n
 def test_of_two_that_wait_for_the_gap_the_one_that_did_not_start_last_goes_first(path: Path) -> None:
     """The other follows within a tenth of the gap, should the first not come."""
     clock = Clock()
-    one, other = HostLedger(path, clock=clock), HostLedger(path, clock=clock)
+    one, other = HostStore(path, clock=clock), HostStore(path, clock=clock)
     for ledger in (one, other, one, other):
         ledger.beat({}, {})
         ledger.lease(HOST, 4)
@@ -147,8 +146,8 @@ def test_of_two_that_wait_for_the_gap_the_one_that_did_not_start_last_goes_first
 def test_a_run_that_was_killed_or_a_clock_that_jumps_stops_nobody(path: Path, jump: float) -> None:
     """After six seconds without a beat a run counts no longer, nor does one from the future."""
     clock = Clock()
-    HostLedger(path, clock=clock).beat({HOST: HostState(DAWN, DAWN + 50)}, {})
-    new = HostLedger(path, clock=clock)
+    HostStore(path, clock=clock).beat({HOST: HostState(DAWN, DAWN + 50)}, {})
+    new = HostStore(path, clock=clock)
     clock.now += jump
     new.beat({}, {})
     assert new.lease(HOST, 4) == 4
@@ -161,7 +160,7 @@ def test_a_run_that_was_killed_or_a_clock_that_jumps_stops_nobody(path: Path, ju
 def test_a_run_that_stood_still_queues_up_again(path: Path) -> None:
     """Others have taken its hosts meanwhile, and it cannot know how many fetches they have."""
     clock = Clock()
-    stopped, other = HostLedger(path, clock=clock), HostLedger(path, clock=clock)
+    stopped, other = HostStore(path, clock=clock), HostStore(path, clock=clock)
     clock.now += 10
     other.beat({}, {HOST: 4})
     stopped.beat({}, {})
@@ -187,39 +186,39 @@ def test_the_next_run_knows_what_the_last_one_knew(path: Path, notes: list[tuple
     """The latest start and the longest pause of a host, and what else was noted last."""
     path.unlink(missing_ok=True)
     known: dict[str, HostState] = {}
-    ledger = HostLedger(path, clock=Clock())
+    ledger = HostStore(path, clock=Clock())
     for host, state in notes:
         ledger.beat({host: state}, {})
         old = known.get(host, state)
         start, paused = max(old.last_start, state.last_start), max(old.paused_until, state.paused_until)
         known[host] = state._replace(last_start=start, paused_until=paused)
     ledger.close()
-    assert HostLedger(path, clock=Clock()).load() == known
+    assert HostStore(path, clock=Clock()).load() == known
 
 
 def test_what_is_old_or_cannot_be_is_forgotten(path: Path) -> None:
     """After a day; a pause beyond any Retry-After was noted by a clock that was ahead."""
     clock = Clock()
-    HostLedger(path, clock=clock).beat({"old": HostState(DAWN, DAWN + 9)}, {})
+    HostStore(path, clock=clock).beat({"old": HostState(DAWN, DAWN + 9)}, {})
     clock.now += KEPT / 2
-    HostLedger(path, clock=clock).beat({"new": HostState(clock.now, clock.now + 7200)}, {})
-    assert HostLedger(path, clock=clock).load()["new"] == HostState(clock.now, 0.0)
+    HostStore(path, clock=clock).beat({"new": HostState(clock.now, clock.now + 7200)}, {})
+    assert HostStore(path, clock=clock).load()["new"] == HostState(clock.now, 0.0)
     clock.now += KEPT / 2 + 1
-    assert list(HostLedger(path, clock=clock).load()) == ["new"]
+    assert list(HostStore(path, clock=clock).load()) == ["new"]
     clock.now -= KEPT * 30
-    assert HostLedger(path, clock=clock).load() == {}
+    assert HostStore(path, clock=clock).load() == {}
 
 
 def test_what_is_known_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hosts that were heard of last stay."""
     monkeypatch.setattr(host_store, "MAX_HOSTS", 20)
     clock = Clock()
-    ledger = HostLedger(path, clock=clock)
+    ledger = HostStore(path, clock=clock)
     for number in range(50):
         clock.now += 1
         ledger.beat({str(number): HostState(clock.now)}, {})
     assert 20 <= len(ledger.load()) <= 23
-    assert set(HostLedger(path, clock=clock).load()) == {str(number) for number in range(30, 50)}
+    assert set(HostStore(path, clock=clock).load()) == {str(number) for number in range(30, 50)}
     assert MAX_HOSTS == 100_000
 
 
@@ -227,7 +226,7 @@ def test_without_a_file_a_run_is_alone(tmp_path: Path, caplog: pytest.LogCapture
     """One warning, everything granted, nothing known."""
     (tmp_path / "file").write_text("")
     with caplog.at_level(logging.WARNING):
-        ledger = HostLedger(tmp_path / "file" / "hosts.sqlite3")
+        ledger = HostStore(tmp_path / "file" / "hosts.sqlite3")
         ledger.beat({HOST: HostState()}, {HOST: 1})
         assert (ledger.lease(HOST, 4), ledger.claim(HOST, 9.0), ledger.load()) == (4, 0.0, {})
         ledger.close()
@@ -245,7 +244,7 @@ def test_the_file_is_in_the_users_cache_directory(tmp_path: Path, monkeypatch: p
 RUN = """
 import sys, time
 from pathlib import Path
-from parascrape.host_ledger import HostLedger
+from parascrape.frontier import HostStore
 now = 0.0
 def clock():
     global now
@@ -296,7 +295,7 @@ def test_a_run_that_was_killed_is_no_neighbour(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", join, str(path)], check=False, timeout=60)
     assert done.returncode < 0
-    following = HostLedger(path)
+    following = HostStore(path)
     assert (following.shared, following.lease(HOST, 4)) == (False, 4)
     following.close()
 

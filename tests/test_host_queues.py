@@ -8,9 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from parascrape.frontier import IDLE_POLL, Frontier, Visit, host_queues
-from parascrape.frontier import frontier as frontier_module
-from parascrape.frontier.politeness import Politeness, Report
+from parascrape.frontier import IDLE_POLL, Frontier, Visit, frontier as frontier_module, host_queues
+from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.records import Entry
 from tests.frontiers import GOOD, REFUSED, Clock, Source, drain, entries, hosts_of, must, simulate
 
@@ -23,7 +22,7 @@ def clock() -> Clock:
 
 def polite(listed: list[Entry | None], clock: Clock, **limits: object) -> Frontier:
     """A frontier with these limits and no jitter."""
-    return Frontier(listed, Politeness(**{"jitter": 0, **limits}), clock=clock)  # type: ignore[arg-type]
+    return Frontier(listed, PolitenessPolicy(**{"jitter": 0, **limits}), clock=clock)  # type: ignore[arg-type]
 
 
 def test_one_host_is_visited_in_the_lists_order(clock: Clock) -> None:
@@ -64,7 +63,7 @@ def test_starts_are_apart_by_the_delay_and_at_most_its_jitter(clock: Clock, jitt
     """Per host: the hosts do not wait for each other."""
     began = clock.now
     listed = [entry for name in "abc" for entry in entries(20, name)]
-    frontier = Frontier(listed, Politeness(delay=2.0, jitter=jitter), clock=clock)
+    frontier = Frontier(listed, PolitenessPolicy(delay=2.0, jitter=jitter), clock=clock)
     starts, _ = simulate(frontier, clock)
     for name in "abc":
         times = [start.time for start in starts if f"//{name}/" in start.visit.entry.url]
@@ -94,7 +93,7 @@ def test_retry_after_pauses_the_whole_host_and_no_other(
     """What is ready of the host waits too; without a wish it is a second."""
     frontier = polite([*entries(3, "a"), *entries(3, "b")], clock, per_host=1)
     visits = {hosts_of([visit]): visit for visit in drain(frontier)}
-    frontier.finished_visit(visits["a"], Report("status", 429, wish))
+    frontier.finished_visit(visits["a"], FetchReport("status", 429, wish))
     frontier.postpone(visits["a"], 0.5)
     frontier.finished_visit(visits["b"], GOOD)
     assert hosts_of(drain(frontier)) == "b"
@@ -107,7 +106,7 @@ def test_a_wish_past_what_may_be_waited_for_ends_the_host_for_this_run(clock: Cl
     """Its visits become records at once, and say why."""
     frontier = polite(entries(5), clock, per_host=1)
     visit = must(frontier.take())
-    frontier.finished_visit(visit, Report("status", 503, 900.0))
+    frontier.finished_visit(visit, FetchReport("status", 503, 900.0))
     assert [v.refused_code for v in drain(frontier)] == ["host_down"] * 4
     assert frontier.finished
 
@@ -152,7 +151,7 @@ def test_a_retry_obeys_its_hosts_limits(clock: Clock) -> None:
     frontier = polite(entries(2), clock, delay=8, per_host=1)
     visit = must(frontier.take())
     frontier.started(visit, clock.now)
-    frontier.finished_visit(visit, Report("status", 500))
+    frontier.finished_visit(visit, FetchReport("status", 500))
     frontier.postpone(visit, 1)
     assert frontier.wait() == 8
     clock.now += 8
@@ -184,7 +183,7 @@ def test_what_is_no_url_and_what_was_seen_needs_no_host(clock: Clock) -> None:
         asked.append(number)
         return "the same as line 0" if entry.line == 7 else ""
 
-    frontier = Frontier(listed, Politeness(per_host=1), clock=clock, seen=seen)
+    frontier = Frontier(listed, PolitenessPolicy(per_host=1), clock=clock, seen=seen)
     told = [(visit.number, visit.refused_code, visit.refused_why) for visit in drain(frontier)]
     assert told == [(3, "", ""), (4, "", ""), (5, "duplicate", "the same as line 0"), (0, "", "")]
     assert asked == [0, 1, 2, 4, 5]
@@ -199,7 +198,7 @@ def test_duplicates_are_told_without_politeness_too(clock: Clock) -> None:
 def test_the_first_visit_is_out_before_the_list_is_read(clock: Clock) -> None:
     """A small step is read, whatever the list's length; no more than `AHEAD` is held."""
     source = Source(entries(1000))
-    frontier = Frontier(source, Politeness(), clock=clock)
+    frontier = Frontier(source, PolitenessPolicy(), clock=clock)
     assert must(frontier.take()).number == 0
     assert source.asked <= 32
 
@@ -208,7 +207,7 @@ def test_no_more_is_held_than_may_be(clock: Clock, monkeypatch: pytest.MonkeyPat
     """Waiting, postponed and held visits together."""
     monkeypatch.setattr(frontier_module, "AHEAD", 50)
     source = Source(entries(1000))
-    frontier = Frontier(source, Politeness(per_host=1), clock=clock)
+    frontier = Frontier(source, PolitenessPolicy(per_host=1), clock=clock)
     visit = must(frontier.take())
     for _ in range(9):
         frontier.take()
@@ -223,7 +222,7 @@ def test_what_was_read_of_a_slow_pipe_is_handed_out_at_once(clock: Clock) -> Non
     """None ends the reading for a while, not the visits."""
     source = Source()
     source.waiting = [*entries(2), None, *entries(2)]
-    frontier = Frontier(source, Politeness(), clock=clock)
+    frontier = Frontier(source, PolitenessPolicy(), clock=clock)
     assert len(drain(frontier)) == 2
     assert frontier.wait() == pytest.approx(IDLE_POLL)
     clock.now += 2 * IDLE_POLL
@@ -240,7 +239,7 @@ def test_a_source_that_takes_its_time_is_not_read_ahead_of_what_is_ready(clock: 
             read.append(number)
             yield Entry(f"http://h{number}/", number)
 
-    frontier = Frontier(slow(), Politeness(), clock=clock)
+    frontier = Frontier(slow(), PolitenessPolicy(), clock=clock)
     assert must(frontier.take()).number == 0
     assert len(read) == 6
     assert [must(frontier.take()).number for _ in range(5)] == [1, 2, 3, 4, 5]
@@ -251,7 +250,7 @@ def test_a_source_that_takes_its_time_is_not_read_ahead_of_what_is_ready(clock: 
 
 def test_where_the_list_may_not_be_read_on_what_was_read_still_comes(clock: Clock) -> None:
     """And nobody waits in circles for what will not be read."""
-    frontier = Frontier(Source(entries(100)), Politeness(per_host=1), clock=clock)
+    frontier = Frontier(Source(entries(100)), PolitenessPolicy(per_host=1), clock=clock)
     visit = must(frontier.take())
     frontier.fetched(visit)
     assert must(frontier.take(new=False)).number == 1
@@ -267,7 +266,7 @@ def test_closing_forgets_what_waits_and_takes_late_calls(clock: Clock) -> None:
     first, second = drain(frontier)
     frontier.started(first, clock.now)
     frontier.close(4)
-    frontier.finished_visit(first, Report("status", 429, 50.0))
+    frontier.finished_visit(first, FetchReport("status", 429, 50.0))
     frontier.postpone(first, 1)
     frontier.started(second, clock.now)
     frontier.robots_known("http://a:80", None)
@@ -283,7 +282,7 @@ def test_closing_forgets_what_waits_and_takes_late_calls(clock: Clock) -> None:
 def test_a_pause_is_kept_across_runs(clock: Clock) -> None:
     """The next run waits for what is left of it, and only for that host."""
     frontier = polite(entries(2, "a"), clock)
-    frontier.finished_visit(must(frontier.take()), Report("status", 429, 60.0))
+    frontier.finished_visit(must(frontier.take()), FetchReport("status", 429, 60.0))
     states = dict(frontier.host_states(5_000.0))
     clock.now = 3.0
     again = polite([*entries(1, "a"), *entries(1, "b")], clock)
@@ -302,7 +301,7 @@ def test_only_so_many_idle_hosts_are_remembered(clock: Clock, monkeypatch: pytes
     flying = must(frontier.take())
     for visit in drain(frontier):
         sick = "sick" in visit.entry.url
-        frontier.finished_visit(visit, Report("status", 429, 100.0) if sick else GOOD)
+        frontier.finished_visit(visit, FetchReport("status", 429, 100.0) if sick else GOOD)
     assert [key for key, _ in frontier.host_states(0.0)] == ["http://sick:80"]
     queues = frontier._queues
     assert queues is not None
@@ -317,9 +316,9 @@ def test_a_host_that_was_forgotten_is_one_again_when_its_retry_waits(
     monkeypatch.setattr(host_queues, "MAX_IDLE", 0)
     source = Source()
     source.waiting = entries(1)
-    frontier = Frontier(source, Politeness(per_host=1), clock=clock)
+    frontier = Frontier(source, PolitenessPolicy(per_host=1), clock=clock)
     visit = must(frontier.take())
-    frontier.finished_visit(visit, Report("status", 500))
+    frontier.finished_visit(visit, FetchReport("status", 500))
     source.waiting += entries(1)
     clock.now += 1
     other = must(frontier.take())
@@ -334,9 +333,9 @@ def test_every_entry_of_many_hosts_leaves_once(clock: Clock) -> None:
     """Three thousand entries over three hundred hosts of all sorts."""
     listed = [Entry(f"http://h{number * number % 300}/", number) for number in range(3000)]
 
-    def answer(visit: Visit) -> Report:
+    def answer(visit: Visit) -> FetchReport:
         kind = int(visit.entry.url[8:-1]) % 10
-        return {0: REFUSED, 1: Report("status", 429, 5.0), 2: Report("status", 503)}.get(kind, GOOD)
+        return {0: REFUSED, 1: FetchReport("status", 429, 5.0), 2: FetchReport("status", 503)}.get(kind, GOOD)
 
     starts, refused = simulate(polite(list(listed), clock), clock, answer=answer)
     left = Counter([start.visit.entry.line for start in starts] + [visit.entry.line for visit in refused])

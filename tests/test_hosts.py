@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.frontier.host import Host, Visit
-from parascrape.frontier.politeness import HostState, Politeness, Report
+from parascrape.frontier.politeness import FetchReport, HostState, PolitenessPolicy
 from parascrape.records import Entry
 from tests.frontiers import GOOD
 
@@ -75,7 +74,7 @@ def test_the_queue_is_what_a_list_is(steps: list[str]) -> None:
 @pytest.mark.parametrize(("per_host", "most"), [(1, 1), (4, 4), (0, 10)])
 def test_a_host_has_no_more_slots_than_it_may(per_host: int, most: int) -> None:
     """0 is no limit; the end of a fetch frees its slot, whatever becomes of the page."""
-    limits = Politeness(per_host=per_host)
+    limits = PolitenessPolicy(per_host=per_host)
     host = full(10)
     taken = []
     while host.due(1.0, limits) <= 1.0:
@@ -90,7 +89,7 @@ def test_a_host_has_no_more_slots_than_it_may(per_host: int, most: int) -> None:
 @pytest.mark.parametrize(("share", "gap"), [(0.0, 8.0), (0.5, 10.0), (1.0, 12.0)])
 def test_the_gap_counts_from_the_true_start_and_holds_its_jitter(share: float, gap: float) -> None:
     """At least the delay, at most the delay and the jitter."""
-    limits = Politeness(delay=8, jitter=0.5)
+    limits = PolitenessPolicy(delay=8, jitter=0.5)
     host = full(2)
     visit = host.pop(16.0)
     host.hand_out(visit, 16.0)
@@ -101,7 +100,7 @@ def test_the_gap_counts_from_the_true_start_and_holds_its_jitter(share: float, g
 
 def test_a_start_before_the_visit_was_handed_out_is_no_start() -> None:
     """A clock that is off makes nothing too early."""
-    limits = Politeness(delay=8, jitter=0)
+    limits = PolitenessPolicy(delay=8, jitter=0)
     host = full(2)
     visit = host.pop(16.0)
     host.hand_out(visit, 16.0)
@@ -111,7 +110,7 @@ def test_a_start_before_the_visit_was_handed_out_is_no_start() -> None:
 
 def test_a_start_that_nobody_told_of_was_at_the_end_at_the_latest() -> None:
     """So the gap is never too short."""
-    limits = Politeness(delay=8, jitter=0)
+    limits = PolitenessPolicy(delay=8, jitter=0)
     host = full(2)
     visit = host.pop(16.0)
     host.hand_out(visit, 16.0)
@@ -122,7 +121,7 @@ def test_a_start_that_nobody_told_of_was_at_the_end_at_the_latest() -> None:
 
 def test_a_crawl_delay_counts_from_page_to_page() -> None:
     """Not from robots.txt itself, for which the own delay counts."""
-    limits = Politeness(delay=2, jitter=0)
+    limits = PolitenessPolicy(delay=2, jitter=0)
     host = full(2)
     robots = Visit(-1, Entry("http://h/robots.txt"))
     robots.robots = "http://h:80"
@@ -139,12 +138,12 @@ def test_a_crawl_delay_counts_from_page_to_page() -> None:
 
 def test_an_open_circuit_lets_one_through_when_its_time_is_up() -> None:
     """And no second one while that is under way."""
-    limits = Politeness(circuit_after=1)
+    limits = PolitenessPolicy(circuit_after=1)
     host = full(5)
     visit = host.pop(1.0)
     host.hand_out(visit, 1.0)
     host.end_fetch(visit, 2.0, limits, no_jitter)
-    host.finish(visit, Report("connect"), 2.0, limits)
+    host.finish(visit, FetchReport("connect"), 2.0, limits)
     assert host.due(2.0, limits) == 32
     visit = host.pop(32.0)
     host.hand_out(visit, 32.0)
@@ -158,12 +157,12 @@ def test_an_open_circuit_lets_one_through_when_its_time_is_up() -> None:
 
 def test_a_longer_tail_has_a_higher_rank() -> None:
     """By the time it takes: more visits, a longer gap, a slower server."""
-    limits = Politeness()
+    limits = PolitenessPolicy()
     slow, some, many = full(5), full(5), full(6)
     slow.crawl_delay = 10.0
     assert some.tail(limits) < many.tail(limits) < slow.tail(limits)
     visit = some.pop(1.0)
-    host_latency = Report("", 200, None, 5.0)
+    host_latency = FetchReport("", 200, None, 5.0)
     some.hand_out(visit, 1.0)
     some.end_fetch(visit, 6.0, limits, no_jitter)
     some.finish(visit, host_latency, 6.0, limits)
@@ -172,13 +171,13 @@ def test_a_longer_tail_has_a_higher_rank() -> None:
 
 def test_what_is_known_of_a_host_lasts_to_the_next_run() -> None:
     """The pause, the circuit and the gap since the last start, though the monotonic clock begins anew."""
-    limits = Politeness(delay=64, jitter=0, circuit_after=1)
+    limits = PolitenessPolicy(delay=64, jitter=0, circuit_after=1)
     host = full(3)
     visit = host.pop(100.0)
     host.hand_out(visit, 100.0)
     host.start(visit, 100.0, limits, no_jitter)
     host.end_fetch(visit, 101.0, limits, no_jitter)
-    host.finish(visit, Report("status", 503, 40.0), 101.0, limits)
+    host.finish(visit, FetchReport("status", 503, 40.0), 101.0, limits)
     state = host.state(101.0, 5000.0)
     assert state == HostState(4999.0, 5040.0, 1.0, 0)
     again = full(1)
@@ -201,7 +200,7 @@ def test_what_is_known_of_a_host_lasts_to_the_next_run() -> None:
 )
 def test_senseless_states_do_no_harm(state: HostState, due: float) -> None:
     """A start in the future counts as now, a pause that is over not at all."""
-    limits = Politeness(delay=8, jitter=0)
+    limits = PolitenessPolicy(delay=8, jitter=0)
     host = full(1)
     host.restore(state, 7.0, 5_000.0, limits)
     assert host.due(7.0, limits) == due
@@ -210,7 +209,7 @@ def test_senseless_states_do_no_harm(state: HostState, due: float) -> None:
 def test_a_host_that_must_be_left_alone_for_long_is_not_asked_in_the_next_run_either() -> None:
     """Its visits are handed out at once, to be recorded."""
     host = full(1)
-    host.restore(HostState(paused_until=5_600.0), 7.0, 5_000.0, Politeness())
+    host.restore(HostState(paused_until=5_600.0), 7.0, 5_000.0, PolitenessPolicy())
     assert host.is_down(7.0)
     assert not host.is_down(608.0)
     assert host.health is not None

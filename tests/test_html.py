@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.scrapers.head import language_tag, read_head
 from parascrape.web.html import absolute, parse_lexbor, visible_text

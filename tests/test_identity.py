@@ -7,18 +7,17 @@ import re
 
 import can_ada
 import pytest
-from hypothesis import assume, example, given
-from hypothesis import strategies as st
+from hypothesis import assume, example, given, strategies as st
 
 from parascrape.errors import InvalidUrl
-from parascrape.web import canonical as identity
-from parascrape.web.canonical import AS_SENT, Identity, canonical
+from parascrape.web import canonical_url as identity
+from parascrape.web.canonical import AS_SENT, CanonicalOptions, canonical_url
 from parascrape.web.urls import MAX_URL, prepare
 
-TRACKING = Identity(drop_tracking=True)
-SORTED = Identity(sort_query=True)
-BOTH = Identity(drop_tracking=True, sort_query=True)
-IDENTITIES = st.builds(Identity, st.booleans(), st.booleans())
+TRACKING = CanonicalOptions(drop_tracking=True)
+SORTED = CanonicalOptions(sort_query=True)
+BOTH = CanonicalOptions(drop_tracking=True, sort_query=True)
+IDENTITIES = st.builds(CanonicalOptions, st.booleans(), st.booleans())
 
 NAMES = ["example.org", "B\u00fccher.example", "xn--bcher-kva.example", "h."]
 HOSTS = st.sampled_from([*NAMES, "127.0.0.1", "[::1]", "[2001:DB8::0:1]"])
@@ -69,7 +68,7 @@ URLS = st.builds(
 )
 def test_one_url_has_one_identity_however_it_is_spelt(one: str, other: str) -> None:
     """The URL standard's host, port, path and percent-encode rules, and RFC 3986 §6.2.2."""
-    assert canonical(one) == canonical(other)
+    assert canonical_url(one) == canonical_url(other)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +98,7 @@ def test_one_url_has_one_identity_however_it_is_spelt(one: str, other: str) -> N
 )
 def test_what_a_server_may_tell_apart_stays_apart(one: str, other: str) -> None:
     """A duplicate that is none would lose a page."""
-    assert canonical(one) != canonical(other)
+    assert canonical_url(one) != canonical_url(other)
 
 
 @pytest.mark.parametrize(
@@ -121,21 +120,23 @@ def test_what_a_server_may_tell_apart_stays_apart(one: str, other: str) -> None:
         (BOTH, "http://h/?z=1&fbclid=x&a=2", "http://h/?a=2&z=1"),
     ],
 )
-def test_tracking_and_order_count_unless_told_otherwise(how: Identity, url: str, expected: str) -> None:
+def test_tracking_and_order_count_unless_told_otherwise(
+    how: CanonicalOptions, url: str, expected: str
+) -> None:
     """Each on its own; names are compared unescaped."""
-    assert canonical(url, how) == expected
+    assert canonical_url(url, how) == expected
 
 
 @given(URLS, IDENTITIES)
 @example("http://h/%%34%31", AS_SENT)
 @example("http://h/?&&", SORTED)
 @example("http://h/.%2%65/", AS_SENT)
-def test_doing_it_twice_changes_nothing(url: str, how: Identity) -> None:
+def test_doing_it_twice_changes_nothing(url: str, how: CanonicalOptions) -> None:
     """Also when what is sent for the URL is asked about in place of the URL."""
     once = canonical_or_none(url, how)
     assume(once is not None)
-    assert canonical(str(once), how) == once
-    assert canonical(prepare(url), how) == once
+    assert canonical_url(str(once), how) == once
+    assert canonical_url(prepare(url), how) == once
 
 
 @given(URLS)
@@ -145,7 +146,7 @@ def test_the_url_standards_own_parser_sees_no_other_url(url: str) -> None:
     """What ada makes of what is sent has the same identity, and of the identity it makes itself."""
     once = canonical_or_none(url, AS_SENT)
     assume(once is not None)
-    assert canonical(can_ada.parse(prepare(url)).href) == once
+    assert canonical_url(can_ada.parse(prepare(url)).href) == once
     assert can_ada.parse(str(once)).href == once
 
 
@@ -157,7 +158,7 @@ def test_variants_of_a_url_are_the_same(url: str, data: st.DataObject) -> None:
     scheme, _, rest = str(once).partition("://")
     authority, _, tail = rest.partition("/")
     spelt = "".join(respell(piece, data.draw(st.integers(0, 2))) for piece in re.findall("%..|.", tail))
-    assert canonical(f"{scheme.upper()}://{authority}/x/%2E./{spelt}#f{url}") == once
+    assert canonical_url(f"{scheme.upper()}://{authority}/x/%2E./{spelt}#f{url}") == once
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_variants_of_a_url_are_the_same(url: str, data: st.DataObject) -> None:
 def test_what_is_no_url_has_no_identity(url: str) -> None:
     """The same is refused as when it is fetched."""
     with pytest.raises(InvalidUrl):
-        canonical(url)
+        canonical_url(url)
 
 
 def respell(piece: str, way: int) -> str:
@@ -176,9 +177,9 @@ def respell(piece: str, way: int) -> str:
     return piece.lower() if len(piece) == 3 and way else piece
 
 
-def canonical_or_none(url: str, how: Identity) -> str | None:
+def canonical_or_none(url: str, how: CanonicalOptions) -> str | None:
     try:
-        return canonical(url, how)
+        return canonical_url(url, how)
     except InvalidUrl:
         return None
 

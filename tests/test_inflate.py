@@ -13,8 +13,7 @@ from typing import Any
 import brotli
 import pytest
 import zstandard
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from parascrape.errors import BadEncoding, TooLarge
 from parascrape.fetch import content_coding as module

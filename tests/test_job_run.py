@@ -15,12 +15,11 @@ import orjson
 import pytest
 
 from parascrape.errors import OutputBusy, OutputError
-from parascrape.jobs import JobFile
-from parascrape.jobs import run as job_run
+from parascrape.jobs import JobFile, run as job_run
 from parascrape.jobs.history import History, history_path
-from parascrape.jobs.paths import Places
-from parascrape.jobs.run import Tools, run_job
-from parascrape.jobs.run_state import Finished
+from parascrape.jobs.paths import JobPaths
+from parascrape.jobs.run import RunTools, run_job
+from parascrape.jobs.run_state import RunState
 from parascrape.system.locks import OutputLock
 from tests.jobs import NEWS, make_jobs
 
@@ -59,7 +58,7 @@ class Player:
             self.now += timedelta(seconds=10)
             return status
 
-        tools = Tools(harvest, self.history, lambda: self.now, self.said.append)
+        tools = RunTools(harvest, self.history, lambda: self.now, self.said.append)
         try:
             return run_job(self.file, self.file.jobs[job], tools)
         finally:
@@ -186,7 +185,7 @@ def test_a_kill_after_the_harvest_loses_nothing(
     player = make()
     player.run(record(1))
     with monkeypatch.context() as patch:
-        owner = {"point_latest": job_run.Places, "finish": History}.get(step, job_run)
+        owner = {"point_latest": job_run.JobPaths, "finish": History}.get(step, job_run)
         patch.setattr(owner, step, die)
         with pytest.raises(KeyboardInterrupt):
             player.run(record(2))
@@ -209,7 +208,7 @@ def test_a_kill_in_any_phase_leaves_whole_outputs(tmp_path: Path) -> None:
     assert int(run.stdout) > 30
 
 
-@pytest.mark.parametrize("owner", [Finished, Places], ids=["finished", "latest"])
+@pytest.mark.parametrize("owner", [RunState, JobPaths], ids=["finished", "latest"])
 def test_a_full_disk_after_the_harvest_is_said_and_gone_on_with(
     make: MakePlayer, owner: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,7 +219,7 @@ def test_a_full_disk_after_the_harvest_is_said_and_gone_on_with(
 
     player = make()
     with monkeypatch.context() as patch:
-        patch.setattr(owner, {Finished: "write", Places: "point_latest"}[owner], fail)
+        patch.setattr(owner, {RunState: "write", JobPaths: "point_latest"}[owner], fail)
         with pytest.raises(OutputError, match="No space left"):
             player.run(record(1))
     assert player.run() == 0

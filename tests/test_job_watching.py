@@ -15,13 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from parascrape.errors import UsageError
 from parascrape.jobs import Job
 from parascrape.jobs.hooks import run_hooks
-from parascrape.jobs.metrics import Sample, render, run_samples, scheduler_samples, write_metrics
+from parascrape.jobs.metrics import Metric, render, run_samples, scheduler_samples, write_metrics
 from parascrape.jobs.metrics_port import serve_metrics
-from parascrape.jobs.run_state import Finished
-from parascrape.jobs.summary import Changes, Summary
+from parascrape.jobs.run_state import RunState
+from parascrape.jobs.summary import ChangeTotals, RunSummary
 
 AT = datetime(2026, 3, 1, 5, 0, tzinfo=UTC)
-SUMMARY = Summary(
+SUMMARY = RunSummary(
     "news",
     AT,
     AT,
@@ -56,7 +56,7 @@ def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
 def test_labels_are_escaped() -> None:
     """A code of a stranger's file cannot end its line."""
     label = 'a"b\\c\nd'
-    text = render([Sample("parascrape_run_failures", {"job": "news", "code": label}, 1.0)])
+    text = render([Metric("parascrape_run_failures", {"job": "news", "code": label}, 1.0)])
     (sample,) = next(iter(text_string_to_metric_families(text))).samples
     assert sample.labels["code"] == label
 
@@ -93,7 +93,7 @@ def hook(code: str, timeout: float = 20.0) -> Job:
 def test_a_hook_gets_the_summary_as_json(tmp_path: Path) -> None:
     """On its standard input, in the job file's folder, with the event and the job in its environment."""
     code = "import os, sys; open(os.environ['PARASCRAPE_EVENT'], 'w').write(sys.stdin.read())"
-    finished = Finished(SUMMARY)
+    finished = RunState(SUMMARY)
     assert list(run_hooks(hook(code), ["on_success", "on_change"], finished, tmp_path)) == []
     told = json.loads((tmp_path / "on_success").read_text())
     assert told["event"] == "on_success"
@@ -111,29 +111,29 @@ def test_a_hook_gets_the_summary_as_json(tmp_path: Path) -> None:
 )
 def test_a_hook_that_fails_is_told_of(tmp_path: Path, code: str, timeout: float, fault: str) -> None:
     """It is bounded in time, and what goes wrong with it raises nothing."""
-    faults = list(run_hooks(hook(code, timeout), ["on_failure"], Finished(SUMMARY), tmp_path))
+    faults = list(run_hooks(hook(code, timeout), ["on_failure"], RunState(SUMMARY), tmp_path))
     assert faults == ([f"on_failure: {sys.executable} {fault}"] if fault else [])
 
 
 def test_a_hook_that_is_not_there_is_told_of(tmp_path: Path) -> None:
     """With the system's reason."""
     job = Job(name="news", arguments=(), output="", hooks={"on_failure": ("./no-such-hook",)})
-    (fault,) = run_hooks(job, ["on_failure"], Finished(SUMMARY), tmp_path)
+    (fault,) = run_hooks(job, ["on_failure"], RunState(SUMMARY), tmp_path)
     assert fault == "on_failure: ./no-such-hook could not be started: No such file or directory"
 
 
 @pytest.mark.parametrize(
     ("outcome", "changes", "events"),
     [
-        ("good", Changes(), ["on_success"]),
-        ("some_failed", Changes(gone=1), ["on_success", "on_change"]),
-        ("rejected", Changes(changed=9), ["on_failure"]),
-        ("crashed", Changes(), ["on_failure"]),
+        ("good", ChangeTotals(), ["on_success"]),
+        ("some_failed", ChangeTotals(gone=1), ["on_success", "on_change"]),
+        ("rejected", ChangeTotals(changed=9), ["on_failure"]),
+        ("crashed", ChangeTotals(), ["on_failure"]),
     ],
 )
-def test_events_follow_from_the_outcome(outcome: str, changes: Changes, events: list[str]) -> None:
+def test_events_follow_from_the_outcome(outcome: str, changes: ChangeTotals, events: list[str]) -> None:
     """Accepted, accepted with news, or none."""
-    assert Finished(Summary("news", AT, outcome=outcome, changes=changes)).events == events
+    assert RunState(RunSummary("news", AT, outcome=outcome, changes=changes)).events == events
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"breaches": 3}', "\x00", '{"breaches": [], "job": 1}'])
@@ -141,4 +141,4 @@ def test_a_finished_file_that_is_torn_counts_for_nothing(tmp_path: Path, text: s
     """The run is then harvested on, which costs nothing."""
     path = tmp_path / "finished.json"
     path.write_text(text)
-    assert Finished.read(path) is None
+    assert RunState.read(path) is None

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from parascrape.errors import InvalidUrl, OutputBusy, UsageError
 from parascrape.files.ledger import Ledger, PageLines, drop_pages, entry_key, read_ledger, read_pages

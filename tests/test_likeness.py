@@ -8,8 +8,7 @@ import sys
 from time import process_time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.crawling.links.near_duplicates import (
     MAX_TEXT,

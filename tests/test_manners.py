@@ -6,17 +6,16 @@ import doctest
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.errors import Duplicate, HostDown, NotFetched, RobotsForbidden
 from parascrape.files.duplicates import mark_duplicates
 from parascrape.frontier import Visit, politeness
 from parascrape.frontier.host import refusal
-from parascrape.frontier.politeness import domain_key, key_of, politeness_of
+from parascrape.frontier.politeness import domain_key, key_of, politeness_policy
 from parascrape.records import Entry
 from parascrape.settings import Settings
-from parascrape.web.canonical import Identity, canonical
+from parascrape.web.canonical import CanonicalOptions, canonical_url
 from parascrape.web.urls import host_key
 
 
@@ -54,13 +53,13 @@ def test_hosts_are_told_apart_where_there_is_anything_to_keep(
     options: dict[str, Any], told_apart: bool
 ) -> None:
     """A limit, a delay or robots.txt; without them a list is handed out as it comes."""
-    assert (politeness_of(Settings(**options)) is not None) == told_apart
+    assert (politeness_policy(Settings(**options)) is not None) == told_apart
 
 
 def test_limits_are_those_of_the_settings() -> None:
     """Each under its name."""
     settings = Settings(per_host=7, delay=2.5, robots=False, max_backoff=33)
-    limits = politeness_of(settings)
+    limits = politeness_policy(settings)
     assert limits is not None
     assert (limits.per_host, limits.delay, limits.robots, limits.max_backoff) == (7, 2.5, False, 33)
 
@@ -180,6 +179,6 @@ def test_of_equal_urls_the_first_alone_is_fetched(urls: list[str], drop: bool, s
     first: dict[str, int] = {}
     expected = []
     for line, url in enumerate(urls, 1):
-        at = first.setdefault(canonical(url, Identity(drop, sort)), line)
+        at = first.setdefault(canonical_url(url, CanonicalOptions(drop, sort)), line)
         expected.append("" if at == line else f"the same URL as in line {at}")
     assert marked(lines(*urls), drop_tracking=drop, sort_query=sort) == expected

@@ -12,7 +12,7 @@ import pytest
 
 from parascrape import records
 from parascrape.cli import run
-from parascrape.cli.again import Lists, prepare_output
+from parascrape.cli.again import RetryFiles, prepare_output
 from parascrape.files.ledger import Ledger, PageLines
 from parascrape.records import Entry, encode
 from tests.command import read_records
@@ -117,12 +117,12 @@ def test_the_list_of_a_retry_goes_with_its_output(site: Site) -> None:
     """The output was removed by hand: a new one of that name has nothing to do with what had failed."""
     OUTPUT.write_bytes(line(site("/page/1"), "timeout") + line(site("/page/2")))
     prepare_output(OUTPUT, ())
-    assert Lists.of(OUTPUT).list.exists()
+    assert RetryFiles.of(OUTPUT).list.exists()
     OUTPUT.unlink()
     assert run(["retry", str(OUTPUT), *OPTIONS]) == 2
     Path("list.txt").write_text(f"{site('/page/3')}\n{site('/status/404')}\n")
     assert run(["list.txt", "-o", str(OUTPUT), *OPTIONS]) == 1
-    assert not any(path.exists() for path in Lists.of(OUTPUT))
+    assert not any(path.exists() for path in RetryFiles.of(OUTPUT))
     assert run(["retry", str(OUTPUT), *OPTIONS]) == 1
     assert [one["url"] for one in read_records(OUTPUT)] == [site("/page/3"), site("/status/404")]
     assert site.seen["/status/404"] == 2

@@ -8,16 +8,16 @@ from itertools import pairwise
 import pytest
 
 from parascrape.frontier import Frontier, robots_gate
-from parascrape.frontier.politeness import Politeness, Report
+from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.records import Entry
 from tests.frontiers import GOOD, REFUSED, Clock, Robots, drain, entries, must, simulate
 
-OBEY = Politeness(robots=True)
+OBEY = PolitenessPolicy(robots=True)
 
 
 def frontier_of(listed: list[Entry | None], clock: Clock, **limits: object) -> Frontier:
     """A frontier that obeys robots.txt."""
-    return Frontier(listed, Politeness(robots=True, **limits), clock=clock)  # type: ignore[arg-type]
+    return Frontier(listed, PolitenessPolicy(robots=True, **limits), clock=clock)  # type: ignore[arg-type]
 
 
 def test_the_first_visit_to_an_origin_asks_for_its_robots() -> None:
@@ -107,7 +107,7 @@ def test_robots_that_cannot_be_had_is_asked_for_again_and_then_forbids_all(
     starts, refused = simulate(
         Frontier(entries(50), OBEY, clock=clock),
         clock,
-        answer=lambda _: Report("dns"),
+        answer=lambda _: FetchReport("dns"),
         seconds=0.0,
         robots=lambda _: answer,
     )
@@ -166,7 +166,7 @@ def test_origins_of_one_domain_have_their_own_rules_and_share_their_limits() -> 
     listed: list[Entry | None] = [Entry(f"http://{name}.site.example/private", 0) for name in "ab"]
     clock = Clock()
     frontier = Frontier(
-        listed, Politeness(robots=True, per_host=1), clock=clock, key=lambda _: "site.example"
+        listed, PolitenessPolicy(robots=True, per_host=1), clock=clock, key=lambda _: "site.example"
     )
     origins_asked = []
     starts, refused = simulate(
@@ -185,7 +185,7 @@ def test_origins_of_one_domain_have_their_own_rules_and_share_their_limits() -> 
 def test_only_so_many_origins_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest are asked for again; those that visits wait for stay."""
     monkeypatch.setattr(robots_gate, "MAX_ORIGINS", 3)
-    known = robots_gate.Origins()
+    known = robots_gate.RobotsGate()
     for key in "abc":
         known[key].until = 9.0
     known["a"].ask()

@@ -8,19 +8,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.errors import TaskError
 from parascrape.frontier import Frontier
-from parascrape.frontier.politeness import Politeness
-from parascrape.harvesting.estimate import Plan, plan
+from parascrape.frontier.politeness import PolitenessPolicy
+from parascrape.harvesting.estimate import Estimate, plan
 from parascrape.records import Entry
 from parascrape.settings import Settings
-from parascrape.web.robots import ALLOW_ALL, Rules, parse
+from parascrape.web.robots import ALLOW_ALL, RobotsRules, parse
 
 A, B = "http://a.example:80", "http://b.example:80"
-UNREACHABLE = Rules(unreachable=True, reason="robots.txt: timeout")
+UNREACHABLE = RobotsRules(unreachable=True, reason="robots.txt: timeout")
 
 
 def entries(*urls: str) -> Iterator[Entry]:
@@ -34,14 +33,14 @@ def pages(count: int, host: str = "http://a.example", folder: str = "") -> list[
     return [f"{host}/{folder}{number}" for number in range(count)]
 
 
-def make(urls: Iterable[str], rules: dict[str, Rules] | None = None, **options: Any) -> Plan:
+def make(urls: Iterable[str], rules: dict[str, RobotsRules] | None = None, **options: Any) -> Estimate:
     """The plan for these URLs; a host without rules of its own allows all."""
     chosen = {name: options.pop(name) for name in ("latency", "top") if name in options}
     rules_of = None if rules is None else lambda origin: rules.get(origin, ALLOW_ALL)
     return plan(entries(*urls), Settings(**options), rules_of, **chosen)
 
 
-def rules(text: str) -> Rules:
+def rules(text: str) -> RobotsRules:
     """The rules of a robots.txt for everybody."""
     return parse(f"User-agent: *\n{text}".encode(), "parascrape")
 
@@ -107,7 +106,7 @@ def test_each_host_is_asked_once() -> None:
     """However its URLs are spread over the list."""
     asked: Counter[str] = Counter()
 
-    def rules_of(origin: str) -> Rules:
+    def rules_of(origin: str) -> RobotsRules:
         asked[origin] += 1
         return ALLOW_ALL
 
@@ -121,7 +120,7 @@ def test_each_host_is_asked_once() -> None:
 def test_nobody_is_asked_who_need_not_be(settings: Settings) -> None:
     """Neither where robots.txt is ignored nor where there is nobody to ask by."""
 
-    def rules_of(origin: str) -> Rules:
+    def rules_of(origin: str) -> RobotsRules:
         raise AssertionError(origin)
 
     made = plan(entries(*pages(3)), settings, None if settings.robots else rules_of)
@@ -131,7 +130,7 @@ def test_nobody_is_asked_who_need_not_be(settings: Settings) -> None:
 def test_a_fault_of_the_asking_is_not_swallowed() -> None:
     """It ends the plan."""
 
-    def rules_of(origin: str) -> Rules:
+    def rules_of(origin: str) -> RobotsRules:
         raise KeyError(origin)
 
     with pytest.raises(TaskError, match=r"a\.example"):
@@ -188,7 +187,7 @@ def test_the_frontier_takes_no_less_time_than_planned(
 def simulate(urls: list[str], delay: float, per_host: int, latency: float, threads: int) -> float:
     """The seconds until the last page is there."""
     now = 0.0
-    limits = Politeness(per_host=per_host, delay=delay, jitter=0.0, adaptive=False, robots=False)
+    limits = PolitenessPolicy(per_host=per_host, delay=delay, jitter=0.0, adaptive=False, robots=False)
     frontier = Frontier(entries(*urls), limits, clock=lambda: now, jitter=lambda: 0.0)
     under_way: list[tuple[float, Any]] = []
     while True:

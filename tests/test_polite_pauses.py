@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from parascrape import crawl
-from parascrape.frontier.politeness import Politeness, politeness_of
+from parascrape.frontier.politeness import PolitenessPolicy, politeness_policy
 from parascrape.harvesting import loop
 from parascrape.settings import Settings
 from tests.harvests import MODES, make
@@ -123,8 +123,8 @@ def test_waiting_for_a_host_costs_no_cpu() -> None:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host in trouble is left alone for a moment only, so that the tries are over soon."""
 
-    def quick(settings: Settings) -> Politeness | None:
-        limits = politeness_of(settings)
+    def quick(settings: Settings) -> PolitenessPolicy | None:
+        limits = politeness_policy(settings)
         return limits and replace(limits, circuit_delay=0.05, robots_retry=0.05)
 
     monkeypatch.setattr(loop, "politeness_of", quick)

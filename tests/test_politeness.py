@@ -7,7 +7,7 @@ import math
 import pytest
 
 from parascrape.errors import UsageError
-from parascrape.frontier.politeness import Politeness, Report
+from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 
 
 @pytest.mark.parametrize(
@@ -30,10 +30,10 @@ from parascrape.frontier.politeness import Politeness, Report
 def test_a_value_out_of_its_range_is_refused_by_name(name: str, value: float) -> None:
     """NaN and infinity too."""
     with pytest.raises(UsageError, match=f"^{name}: "):
-        Politeness(**{name: value})  # type: ignore[arg-type]
+        PolitenessPolicy(**{name: value})  # type: ignore[arg-type]
 
 
 def test_the_defaults_are_those_of_a_polite_stranger() -> None:
     """Four at once and no delay; a report of nothing is a good one."""
-    assert (Politeness().per_host, Politeness().delay) == (4, 0)
-    assert Report().code == ""
+    assert (PolitenessPolicy().per_host, PolitenessPolicy().delay) == (4, 0)
+    assert FetchReport().code == ""

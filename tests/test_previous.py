@@ -9,16 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape import Page, Settings, records
 from parascrape.errors import UsageError
-from parascrape.files.key_index import Offsets, read_lines_at
+from parascrape.files.key_index import KeyIndex, read_lines_at
 from parascrape.files.previous import Previous
 from parascrape.records import Entry
 from parascrape.scrapers.fingerprint import fingerprint
-from parascrape.web.validators import NOTHING, Known, condition, hash_answer, validators_of
+from parascrape.web.validators import NOTHING, Validators, condition, hash_answer, validators_of
 from tests import scrapers as own
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -43,7 +42,7 @@ def previous_of(path: Path, *lines: bytes) -> Previous:
 @given(st.lists(st.sampled_from([-(2**63), -1, 0, 1, 2**52, 2**63 - 1])))
 def test_offsets_are_found_in_the_order_of_the_file(keys: list[int]) -> None:
     """As a dict of lists would find them, before and after one is taken."""
-    offsets, model = Offsets(), dict[int, list[int]]()
+    offsets, model = KeyIndex(), dict[int, list[int]]()
     for offset, key in enumerate(keys):
         offsets.add(key, offset)
         model.setdefault(key, []).append(offset)
@@ -62,7 +61,7 @@ def test_a_million_pages_need_little_memory() -> None:
     """Some 20 bytes each: five million stay below 200 MB."""
     tracemalloc.start()
     try:
-        offsets = Offsets()
+        offsets = KeyIndex()
         for number in range(50_000):
             offsets.add(hash(str(number)), number)
         offsets.sort()
@@ -99,7 +98,7 @@ def test_only_good_pages_of_the_same_scraper_are_known(tmp_path: Path) -> None:
     failed = records.encode({"url": "http://h/f", "error": {"code": "status"}, "meta": {"made_by": "m"}})
     previous = previous_of(tmp_path / "old", line(), line("http://h/b", "other"), failed, b'{"url":"torn')
     assert (len(previous), previous.good) == (1, 2)
-    assert previous.known(Entry(URL)) == Known(hash="h")
+    assert previous.known(Entry(URL)) == Validators(hash="h")
     for url in ("http://h/b", "http://h/f", "http://h/c", "http://me:x@h/a"):
         assert previous.known(Entry(url)) == NOTHING
     previous.close()
@@ -165,7 +164,7 @@ def test_a_date_is_kept_a_second_after_it(modified: str, date: str | None, kept:
 def test_no_validator_breaks_out_of_its_header(etag: str, modified: str) -> None:
     """Whatever a server sends, or somebody has written into the previous output."""
     kept = validators_of({"ETag": etag, "Last-Modified": modified}, NOW)
-    for value in [*kept.values(), *condition(Known(etag, modified), {}).values()]:
+    for value in [*kept.values(), *condition(Validators(etag, modified), {}).values()]:
         assert value.isascii()
         assert value.isprintable()
 
@@ -173,8 +172,8 @@ def test_no_validator_breaks_out_of_its_header(etag: str, modified: str) -> None
 @pytest.mark.parametrize("name", ["If-None-Match", "if-modified-since", "RANGE"])
 def test_the_users_own_condition_stands_alone(name: str) -> None:
     """A 304 would be about that one."""
-    assert condition(Known('"1"'), {}) == {"If-None-Match": '"1"'}
-    assert condition(Known('"1"'), {name: "x"}) == {}
+    assert condition(Validators('"1"'), {}) == {"If-None-Match": '"1"'}
+    assert condition(Validators('"1"'), {name: "x"}) == {}
 
 
 def test_the_header_of_gzip_is_no_content() -> None:

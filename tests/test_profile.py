@@ -10,10 +10,10 @@ import pytest
 
 from parascrape import Settings
 from parascrape.cli.profile import profile_table
-from parascrape.harvesting.auto_mode import Observer
-from parascrape.harvesting.bottleneck import Run, explain_bottleneck
+from parascrape.harvesting.auto_mode import HarvestHooks
+from parascrape.harvesting.bottleneck import RunProfile, explain_bottleneck
 from parascrape.harvesting.harvest import harvest
-from parascrape.harvesting.timings import TIMES, TimeSplit
+from parascrape.harvesting.timings import TIMES, Timings
 from tests.harvests import entries, make
 from tests.site import Site
 
@@ -24,9 +24,9 @@ def site() -> Iterator[Site]:
         yield running
 
 
-def split_of(processes: int = 0, threads: int = 32, cores: int = 1, **seconds: Any) -> TimeSplit:
+def split_of(processes: int = 0, threads: int = 32, cores: int = 1, **seconds: Any) -> Timings:
     """The split of a run of ten seconds and 1,000 pages: every share is in parts of ten."""
-    split = TimeSplit(pages=seconds.pop("pages", 1000))
+    split = Timings(pages=seconds.pop("pages", 1000))
     split.enter(100.0, processes, threads, cores)
     split.leave(110.0)
     for name, value in seconds.items():
@@ -123,17 +123,17 @@ CASES = [
 
 @pytest.mark.parametrize(("split", "chosen", "sentence"), CASES)
 def test_the_bottleneck_is_named_with_the_option_that_moves_it(
-    split: TimeSplit, chosen: dict[str, Any], sentence: str
+    split: Timings, chosen: dict[str, Any], sentence: str
 ) -> None:
     """And nothing is said where nothing is known."""
     settings = Settings(**{"mode": "thread", **chosen})
-    assert explain_bottleneck(split, Run(10.0, settings, 2, bytes=50_000_000)) == sentence
+    assert explain_bottleneck(split, RunProfile(10.0, settings, 2, bytes=50_000_000)) == sentence
 
 
 def test_one_cpu_has_no_remedy() -> None:
     """Processes would share it."""
     assert (
-        explain_bottleneck(split_of(**BUSY), Run(10.0, Settings(), 1))
+        explain_bottleneck(split_of(**BUSY), RunProfile(10.0, Settings(), 1))
         == "Bound by parsing on the one CPU there is."
     )
 
@@ -148,18 +148,18 @@ def test_one_cpu_has_no_remedy() -> None:
 def test_a_crowded_machine_is_told_from_a_scraper_that_waits(load: float, sentence: str) -> None:
     """Either way its pages stand still in it; the machine's load average is the difference."""
     split = split_of(scrape=9.0, scrape_cpu=1.0, cpu_here=1.2)
-    assert explain_bottleneck(split, Run(10.0, Settings(mode="thread"), 2, load=load)) == sentence
+    assert explain_bottleneck(split, RunProfile(10.0, Settings(mode="thread"), 2, load=load)) == sentence
 
 
 def test_a_host_cannot_move_the_terminal() -> None:
     """Its name comes from the list."""
     split = split_of(**HELD, blame={("limit", "a\x1b[2J"): 80.0})
-    assert explain_bottleneck(split, Run(10.0, Settings(), 2)).isprintable()
+    assert explain_bottleneck(split, RunProfile(10.0, Settings(), 2)).isprintable()
 
 
 def test_a_change_of_workers_keeps_the_sums() -> None:
     """Threads' and cores' time is counted for each crew; the last one's numbers stay."""
-    split = TimeSplit()
+    split = Timings()
     split.enter(10.0, 0, 32, 1)
     split.enter(12.0, 2, 8, 2)
     split.leave(15.0)
@@ -169,7 +169,7 @@ def test_a_change_of_workers_keeps_the_sums() -> None:
 
 def test_of_very_many_hosts_those_with_most_blame_are_kept() -> None:
     """The memory stays flat."""
-    split = TimeSplit()
+    split = Timings()
     for number in range(5000):
         split.accuse(("limit", f"host-{number}"), 1.0)
         split.accuse(LIMIT, 1.0)
@@ -192,18 +192,20 @@ def test_the_table_shows_every_stage() -> None:
 
 def test_a_run_without_pages_has_no_profile() -> None:
     """It says so."""
-    assert profile_table(TimeSplit()) == "No page was fetched: there is no profile."
+    assert profile_table(Timings()) == "No page was fetched: there is no profile."
 
 
 # --- real runs --------------------------------------------------------------------------------------
 
 
-def run(site: Site, paths: list[str], **chosen: Any) -> TimeSplit:
+def run(site: Site, paths: list[str], **chosen: Any) -> Timings:
     """The split of a harvest of these paths."""
-    split = TimeSplit()
+    split = Timings()
     list(
         harvest(
-            entries(site, paths), make(chosen.pop("mode", "thread"), **chosen), observer=Observer(split=split)
+            entries(site, paths),
+            make(chosen.pop("mode", "thread"), **chosen),
+            observer=HarvestHooks(split=split),
         )
     )
     return split
@@ -256,7 +258,7 @@ def test_a_time_out_before_any_byte_is_the_networks(site: Site) -> None:
 
 def test_the_names_of_the_times_are_in_the_readers_order() -> None:
     """A worker's tuple has as many as there are names."""
-    split = TimeSplit()
+    split = Timings()
     split.add(tuple(float(n) for n in range(1, len(TIMES) + 1)), 20.0, 30.0, now=9.0, elsewhere=True)
     assert (split.queue, split.connect, split.first_byte, split.transfer, split.inflate) == (1, 2, 3, 4, 5)
     assert (split.scrape_cpu, split.cpu_elsewhere, split.pipe, split.turn) == (6, 7, 1, 6)

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from parascrape.files import read_ahead as readahead
-from parascrape.files.read_ahead import read_ahead
+from parascrape.files import prefetch as readahead
+from parascrape.files.prefetch import read_ahead
 from parascrape.records import Entry
 
 LIMIT = 20

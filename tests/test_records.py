@@ -10,8 +10,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from parascrape.errors import BadRecord
 from parascrape.records import RESERVED, Meta, encode, failure, note_attempt, parse, success, with_earlier

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from parascrape.cli import run
-from parascrape.files.quarantine import describe_aside, keep_page, path_of
+from parascrape.files.quarantine import describe_quarantined, keep_page, quarantine_path
 from parascrape.records import Entry
 from parascrape.settings import Settings
 from parascrape.web.page import Page
@@ -66,21 +66,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with a page set aside and scrapers of every kind."""
     monkeypatch.chdir(tmp_path)
     Path("mine.py").write_text(SCRAPER)
-    keep_page(PAGE, path_of("out.aside", ENTRY))
+    keep_page(PAGE, quarantine_path("out.aside", ENTRY))
     return tmp_path
 
 
 def command(scraper: str, *select: str) -> list[str]:
     """The arguments of the command that a record gives, as a shell takes it apart."""
     settings = Settings(aside="out.aside", scraper=scraper, select=select)
-    program, *arguments = shlex.split(describe_aside(ENTRY, settings)["command"])
+    program, *arguments = shlex.split(describe_quarantined(ENTRY, settings)["command"])
     assert program == "scrape"
     return arguments
 
 
 def replay(capfdbinary: Any, scraper: str, *select: str) -> tuple[int, list[dict[str, Any]]]:
     """The exit status and the records of a replay in this process."""
-    status = run(command(scraper, *select))
+    status = harvest_run(command(scraper, *select))
     return status, [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
 
 
@@ -109,7 +109,7 @@ def test_the_records_are_those_of_the_harvest(
 
 def test_what_a_scraper_prints_is_no_record(capfd: pytest.CaptureFixture[str]) -> None:
     """It goes to standard error."""
-    assert run(command("mine.py:looking")) == 0
+    assert harvest_run(command("mine.py:looking")) == 0
     out, errors = capfd.readouterr()
     assert len(out.splitlines()) == 1
     assert "seen by the scraper" in errors

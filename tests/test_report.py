@@ -7,11 +7,10 @@ import sys
 import threading
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.cli import report
-from parascrape.cli.report import Tally, make_progress, summarise
+from parascrape.cli.report import RunTotals, make_progress, summarise
 from parascrape.files.outcomes import Outcome
 
 GOOD = Outcome(b"", 1, "", bytes=1000, fetch_seconds=0.5, scrape_seconds=0.25)
@@ -30,10 +29,10 @@ class Clock:
         return self.now
 
 
-def tally_of(*outcomes: Outcome, seconds: float = 4.0, total: int | None = None) -> Tally:
+def tally_of(*outcomes: Outcome, seconds: float = 4.0, total: int | None = None) -> RunTotals:
     """A tally of these outcomes, so many seconds after its beginning."""
     clock = Clock()
-    tally = Tally(clock=clock)
+    tally = RunTotals(clock=clock)
     tally.total = total
     for outcome in outcomes:
         tally.add(outcome)
@@ -207,7 +206,7 @@ def test_an_output_name_cannot_move_the_terminal() -> None:
     assert "\\x1b[31m\\nb\\u202e.jsonl" in summary
 
 
-def plain_lines(monkeypatch: pytest.MonkeyPatch, tally: Tally, count: int) -> list[str]:
+def plain_lines(monkeypatch: pytest.MonkeyPatch, tally: RunTotals, count: int) -> list[str]:
     """The first lines that the progress writes where stderr is no terminal."""
     written = threading.Semaphore(0)
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from parascrape.cli import run
-from parascrape.cli.report import Tally
-from parascrape.cli.run import left_to_do
+from parascrape.cli.harvest_run import left_to_do
+from parascrape.cli.report import RunTotals
 from parascrape.files.ledger import entry_key, read_ledger, read_pages
 from parascrape.files.lists import read_lists
 from parascrape.files.sink import JsonlSink, System
@@ -82,7 +82,7 @@ def test_an_output_cut_at_any_byte_is_completed(site: Site) -> None:
     ends = [0, *(page.start + page.size for page in read_pages(OUTPUT))]
     for cut in range(len(whole) + 1):
         OUTPUT.write_bytes(whole[:cut])
-        tally = Tally()
+        tally = RunTotals()
         with JsonlSink(str(OUTPUT), system=System(sync=lambda _: None)) as sink:
             kept = sink.ledger.size
             for entry in left_to_do(read_lists([str(listed)]), sink.ledger, tally):

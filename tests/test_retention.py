@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from parascrape.errors import UsageError
 from parascrape.jobs.history import History
-from parascrape.jobs.retention import Policy
-from parascrape.jobs.sweep import Swept, sweep
+from parascrape.jobs.retention import RetentionPolicy
+from parascrape.jobs.sweep import SweepResult, sweep
 from parascrape.system.locks import OutputLock
 from tests.histories import Clock, run_job
 
@@ -47,9 +46,9 @@ class Outputs:
             paths.append(path)
         return paths
 
-    def sweep(self, **rules: Any) -> Swept:
+    def sweep(self, **rules: Any) -> SweepResult:
         """What a sweep does now."""
-        return sweep(self.history, "news", Policy(**rules), self.clock.now, folder=self.folder)
+        return sweep(self.history, "news", RetentionPolicy(**rules), self.clock.now, folder=self.folder)
 
     def there(self) -> list[str]:
         """The days whose output is there, oldest first; packed ones with their suffix."""
@@ -218,7 +217,7 @@ def test_what_is_protected_stays(outputs: Outputs) -> None:
     """Named by whoever calls, through a link too."""
     old, *_ = outputs.add(3)
     (outputs.folder / "mine").symlink_to(old)
-    policy, now = Policy(keep=1), outputs.clock.now
+    policy, now = RetentionPolicy(keep=1), outputs.clock.now
     sweep(outputs.history, "news", policy, now, protect=[outputs.folder / "mine"])
     assert outputs.there() == ["01", "03"]
 
@@ -316,8 +315,8 @@ def test_a_kill_in_any_phase_loses_nothing(tmp_path: Path) -> None:
 def test_a_table_becomes_a_policy() -> None:
     """An empty one keeps everything."""
     table = {"keep": 30, "max_age": "90d", "max_size": "2GB", "compress_after": 3}
-    assert Policy.from_table(table) == Policy(30, 90 * DAY, 2 * 10**9, 3)
-    assert Policy.from_table({}) == Policy()
+    assert RetentionPolicy.from_table(table) == RetentionPolicy(30, 90 * DAY, 2 * 10**9, 3)
+    assert RetentionPolicy.from_table({}) == RetentionPolicy()
 
 
 @pytest.mark.parametrize(
@@ -335,7 +334,7 @@ def test_a_table_becomes_a_policy() -> None:
 def test_mistakes_are_named(table: dict[str, Any], message: str) -> None:
     """All of a table at once, each by its key."""
     with pytest.raises(UsageError, match=message):
-        Policy.from_table(table)
+        RetentionPolicy.from_table(table)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

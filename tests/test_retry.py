@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from parascrape.web import retry
 from parascrape.web.retry import MAX_RETRY_AFTER, RETRY_STATUSES, backoff, parse_retry_after

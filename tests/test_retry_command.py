@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from parascrape.cli import run
-from parascrape.cli.again import Lists, list_failures, prepare_output, take_out
+from parascrape.cli.again import RetryFiles, list_failures, prepare_output, take_out
 from parascrape.errors import ParascrapeError
 from parascrape.records import encode
 from tests.command import RUDE, UNLIMITED, read_records
@@ -20,7 +20,7 @@ from tests.site import Site
 
 OPTIONS = (*UNLIMITED, "--mode", "sequential", "--scraper", "tests.shop:product", "--quiet", "--retries", "0")
 OUTPUT = Path("out.jsonl")
-LISTS = Lists.of(OUTPUT)
+LISTS = RetryFiles.of(OUTPUT)
 
 
 @pytest.fixture

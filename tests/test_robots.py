@@ -7,8 +7,7 @@ import math
 import pickle
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from parascrape.web import robots
 from parascrape.web.robots import (
@@ -16,7 +15,7 @@ from parascrape.web.robots import (
     DAY,
     MAX_BODY,
     MAX_DELAY,
-    Rules,
+    RobotsRules,
     from_answer,
     parse,
     product_token,
@@ -308,7 +307,7 @@ def test_rules_in_the_ten_thousands_are_survived() -> None:
 def test_any_bytes_give_rules(body: bytes) -> None:
     """Nothing raises, and every value is within its bounds."""
     rules = parse(body, "ours/1.0")
-    assert isinstance(rules, Rules)
+    assert isinstance(rules, RobotsRules)
     assert isinstance(rules.allows(HOST + "/a/b?c"), bool)
     assert 0.0 <= rules.delay <= MAX_DELAY
     assert math.isfinite(rules.delay)

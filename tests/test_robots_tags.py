@@ -5,8 +5,7 @@ from __future__ import annotations
 import doctest
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.web import robots_meta as robots_tags
 from parascrape.web.robots_meta import MAX_DIRECTIVES, robots_meta

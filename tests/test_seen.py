@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.files import duplicates
-from parascrape.files.duplicates import Seen
+from parascrape.files.duplicates import SeenKeys
 
 KEYS = st.text("ab\u00fc\ud800", max_size=4)
 SMALL: Any = {"in_memory": 3, "buckets": 1}
@@ -27,7 +26,7 @@ SMALL: Any = {"in_memory": 3, "buckets": 1}
 def test_every_key_keeps_its_first_number(pairs: list[tuple[str, int]]) -> None:
     """As a dict with ``setdefault`` does, whichever of memory and files a key came to."""
     model: dict[str, int] = {}
-    with Seen(**SMALL) as seen_keys:
+    with SeenKeys(**SMALL) as seen_keys:
         for key, number in pairs:
             assert seen_keys.add(key, number) == model.get(key)
             model.setdefault(key, number)
@@ -36,7 +35,7 @@ def test_every_key_keeps_its_first_number(pairs: list[tuple[str, int]]) -> None:
 
 def test_thousands_of_keys_go_through_several_tables() -> None:
     """Each is found again in the table it came to, also where its bucket was full."""
-    with Seen(in_memory=10, buckets=4) as seen_keys:
+    with SeenKeys(in_memory=10, buckets=4) as seen_keys:
         for turn in range(2):
             for number in range(5000):
                 expected = number if turn else None
@@ -48,13 +47,13 @@ def test_without_pread_the_file_is_as_good(monkeypatch: pytest.MonkeyPatch) -> N
     """Windows has none: seeking does instead."""
     monkeypatch.setattr(duplicates, "_read", duplicates._seek_and_read)
     monkeypatch.setattr(duplicates, "_write", duplicates._seek_and_write)
-    with Seen(**SMALL) as seen_keys:
+    with SeenKeys(**SMALL) as seen_keys:
         assert [seen_keys.add(str(number % 40), number) for number in range(80)] == [None] * 40 + [*range(40)]
 
 
 def test_memory_does_not_grow_with_keys_in_the_file() -> None:
     """After the first thousand, twenty thousand more take less than 50 kB."""
-    with Seen(in_memory=1000) as seen_keys:
+    with SeenKeys(in_memory=1000) as seen_keys:
         for number in range(1001):
             seen_keys.add(str(number), number)
         tracemalloc.start()
@@ -71,7 +70,7 @@ def test_memory_does_not_grow_with_keys_in_the_file() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes the file when it is closed")
 def test_the_file_has_no_name_and_is_gone_with_its_owner(tmp_path: Path) -> None:
     """A killed run leaves nothing behind."""
-    with Seen(directory=str(tmp_path), **SMALL) as seen_keys:
+    with SeenKeys(directory=str(tmp_path), **SMALL) as seen_keys:
         for number in range(20):
             seen_keys.add(str(number), number)
         assert list(tmp_path.iterdir()) == []
@@ -84,7 +83,7 @@ def test_without_a_place_for_the_file_keys_stay_in_memory(
     """One warning, and no key is lost."""
     with (
         caplog.at_level(logging.WARNING, "parascrape.files.duplicates"),
-        Seen(directory=str(tmp_path / "none"), **SMALL) as keys,
+        SeenKeys(directory=str(tmp_path / "none"), **SMALL) as keys,
     ):
         assert [keys.add(str(number % 50), number) for number in range(100)] == [None] * 50 + [*range(50)]
     assert len(caplog.records) == 1
@@ -97,7 +96,7 @@ def test_a_disk_that_fills_up_leaves_new_keys_to_memory(
     """Those in the file are still found; where it cannot even be read, they count as new."""
     with (
         caplog.at_level(logging.WARNING, "parascrape.files.duplicates"),
-        Seen(in_memory=5, buckets=64) as keys,
+        SeenKeys(in_memory=5, buckets=64) as keys,
     ):
         before = [keys.add(str(number), number) for number in range(50)]
         monkeypatch.setattr(duplicates, "_write", fails if fault != "short" else lambda *_: 3)

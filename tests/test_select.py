@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.errors import NotHtml, UsageError
 from parascrape.scrapers.select import Selection, parse_selection, parse_selections, select

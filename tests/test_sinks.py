@@ -10,8 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from parascrape.errors import OutputBusy, OutputError, UsageError
 from parascrape.files.ledger import drop_pages
@@ -25,7 +24,7 @@ LARGE_RECORD = LARGE.replace(b"{", b'{"url":"http://l/","meta":{},')
 PREAMBLE = """
 import sys
 from parascrape.errors import OutputError
-from parascrape.sinks import JsonlSink
+from parascrape.files.sink import JsonlSink
 LINE = b'{"url":"http://h/","meta":{}}\\n'
 LARGE = b'{"text":"' + b"x" * 100_000 + b'"}\\n'
 """

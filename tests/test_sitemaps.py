@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.crawling.links.sitemaps import MAX_ENTRIES, Sitemap, is_sitemap, read_sitemap
 from parascrape.web.page import Page

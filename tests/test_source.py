@@ -10,18 +10,17 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from parascrape.crawling.limits import Plan
+from parascrape.crawling.limits import CrawlLimits
 from parascrape.crawling.links.scope import Scope
-from parascrape.crawling.schedule import MAX_WAIT, Source
+from parascrape.crawling.schedule import MAX_WAIT, CrawlSchedule
 from parascrape.crawling.store import database
-from parascrape.crawling.store.database import Database
-from parascrape.crawling.store.url_store import Store
+from parascrape.crawling.store.database import CrawlDatabase
+from parascrape.crawling.store.url_store import UrlStore
 from parascrape.files.outcomes import Outcome
 from parascrape.records import Entry
-from parascrape.scrapers.follow import Found, Lead
+from parascrape.scrapers.following import DiscoveredLinks, FollowRequest
 
 START = "http://h/0"
 SCOPE = Scope(hosts=("h",))
@@ -61,10 +60,10 @@ class Web:
         """What comes of fetching a page."""
         number = int(entry.url.rpartition("/")[2])
         if number in self.redirects:
-            lead = Lead(f"http://h/{self.redirects[number]}", "redirect")
-            return Outcome(b"", 1, "redirected", found=Found(leads=(lead,)))
+            lead = FollowRequest(f"http://h/{self.redirects[number]}", "redirect")
+            return Outcome(b"", 1, "redirected", found=DiscoveredLinks(leads=(lead,)))
         links = "\n".join(f"http://h/{there}" for there in self.links[number])
-        return Outcome(b"", 1, "", found=Found(links))
+        return Outcome(b"", 1, "", found=DiscoveredLinks(links))
 
 
 @st.composite
@@ -80,7 +79,7 @@ def webs(draw: st.DrawFn, redirects: bool = True) -> Web:
 class Walk:
     """A crawl without a network: entries land in random order, and it may be broken off at any moment."""
 
-    def __init__(self, folder: str, web: Web, plan: Plan, dice: Random, *, per_site: int = 4):
+    def __init__(self, folder: str, web: Web, plan: CrawlLimits, dice: Random, *, per_site: int = 4):
         self.path = Path(folder) / "frontier"
         self.web, self.plan, self.dice, self.per_site = web, plan, dice, per_site
         self.landed: list[Entry] = []
@@ -88,16 +87,16 @@ class Walk:
 
     def run(self, *, steps: int = 10_000) -> None:
         """Go on, at most for so many steps; what was not saved by then is lost, as by a kill."""
-        database = Database(self.path)
-        store = Store(database)
-        source = Source(store, self.plan, per_site=self.per_site)
+        database = CrawlDatabase(self.path)
+        store = UrlStore(database)
+        source = CrawlSchedule(store, self.plan, per_site=self.per_site)
         source.had = sum(map(self.counts, self.landed))
         source.start([START], [])
         self._walk(source, steps)
         database.spoil()
         store.close()
 
-    def _walk(self, source: Source, steps: int) -> None:
+    def _walk(self, source: CrawlSchedule, steps: int) -> None:
         out: list[Entry] = []
         unsaved: list[Entry] = []
         for _, entry in zip(range(steps), source, strict=False):
@@ -117,7 +116,7 @@ class Walk:
             assert not out
             self._save(source, unsaved)
 
-    def _save(self, source: Source, unsaved: list[Entry]) -> None:
+    def _save(self, source: CrawlSchedule, unsaved: list[Entry]) -> None:
         source.save()
         self.landed += unsaved
         unsaved.clear()
@@ -143,7 +142,7 @@ def test_a_crawl_of_a_depth_has_the_pages_within_it_at_their_distance(
 ) -> None:
     """Each once, whatever order they come back in, redirects and cycles among them."""
     with tempfile.TemporaryDirectory() as folder:
-        walk = Walk(folder, web, Plan(scope=SCOPE, depth=depth), dice, per_site=per_site)
+        walk = Walk(folder, web, CrawlLimits(scope=SCOPE, depth=depth), dice, per_site=per_site)
         walk.run()
     expected = {page: distance for page, distance in web.distances().items() if distance <= depth}
     assert walk.depths == expected
@@ -157,7 +156,7 @@ def test_one_that_is_broken_off_ends_with_the_same_pages_at_the_same_depth(
 ) -> None:
     """What was in flight is handed out again, and nothing that has landed is."""
     with tempfile.TemporaryDirectory() as folder:
-        walk = Walk(folder, web, Plan(scope=SCOPE, depth=depth), dice)
+        walk = Walk(folder, web, CrawlLimits(scope=SCOPE, depth=depth), dice)
         for steps in breaks:
             walk.run(steps=steps)
         walk.run()
@@ -170,7 +169,7 @@ def test_one_that_is_broken_off_ends_with_the_same_pages_at_the_same_depth(
 def test_without_a_depth_every_page_is_had_once(web: Web, dice: Random, breaks: list[int]) -> None:
     """Never nearer than it is, and the walk ends by itself."""
     with tempfile.TemporaryDirectory() as folder:
-        walk = Walk(folder, web, Plan(scope=SCOPE), dice)
+        walk = Walk(folder, web, CrawlLimits(scope=SCOPE), dice)
         for steps in breaks:
             walk.run(steps=steps)
         walk.run()
@@ -188,10 +187,10 @@ def test_a_number_of_pages_is_kept_exactly_and_a_higher_one_goes_on(
     """Redirects are no pages and do not count."""
     reachable = sum(page not in web.redirects for page in web.distances())
     with tempfile.TemporaryDirectory() as folder:
-        walk = Walk(folder, web, Plan(scope=SCOPE, max_pages=most), dice)
+        walk = Walk(folder, web, CrawlLimits(scope=SCOPE, max_pages=most), dice)
         walk.run()
         assert sum(map(walk.counts, walk.landed)) == min(most, reachable)
-        walk.plan = Plan(scope=SCOPE, max_pages=most + more)
+        walk.plan = CrawlLimits(scope=SCOPE, max_pages=most + more)
         walk.run()
     assert sum(map(walk.counts, walk.landed)) == min(most + more, reachable)
     assert len(walk.landed) == len(walk.depths)
@@ -205,10 +204,10 @@ def test_refusals_in_a_row_do_not_end_the_crawl(
     """More than are handed out at once: what comes after them is still looked at."""
     many = [*range(100, 200), 2, 3]
     web = Web([many, *[[] for _ in range(200)]])
-    walk = Walk(str(tmp_path), web, Plan(scope=SCOPE, depth=depth, **plan), Random(1))
+    walk = Walk(str(tmp_path), web, CrawlLimits(scope=SCOPE, depth=depth, **plan), Random(1))
     walk.run()
     assert len(walk.landed) == (4 if "budgets" in plan else 3)
-    with Store.open(walk.path, options=walk.plan.fixed()) as store:
+    with UrlStore.open(walk.path, options=walk.plan.fixed()) as store:
         counts = store.counts()
     assert (counts.pending, sum(counts.refused.values())) == (0, 103 - len(walk.landed))
 
@@ -216,10 +215,10 @@ def test_refusals_in_a_row_do_not_end_the_crawl(
 def test_deeper_pages_do_not_wait_for_ever(tmp_path: Path) -> None:
     """When a page hangs, the next depth begins after a minute; entries that wait are None."""
     moment = [0.0]
-    plan = Plan(scope=SCOPE, depth=2)
+    plan = CrawlLimits(scope=SCOPE, depth=2)
     web = Web([[1, 2], [3], [], []])
-    with Store.open(tmp_path / "frontier", options=plan.fixed()) as store:
-        source = Source(store, plan, per_site=4, clock=lambda: moment[0])
+    with UrlStore.open(tmp_path / "frontier", options=plan.fixed()) as store:
+        source = CrawlSchedule(store, plan, per_site=4, clock=lambda: moment[0])
         source.start([START], [])
         entries = iter(source)
         source.landed(start := next(entries), web.outcome(start))  # type: ignore[arg-type,type-var]

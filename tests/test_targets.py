@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.crawling.links import resolver as module
-from parascrape.crawling.links.resolver import Base, Targets
+from parascrape.crawling.links.resolver import BaseUrl, LinkResolver
 from parascrape.crawling.links.scope import Scope
 from parascrape.web.canonical import AS_SENT
 from parascrape.web.html import absolute
@@ -40,7 +39,7 @@ HEADS = (
 
 def of(url: str, href: str) -> str | None:
     """The URL that a link of the page at ``url`` leads to."""
-    target = Targets(Scope(reach="any"), AS_SENT).base(url, url).lead(href)
+    target = LinkResolver(Scope(reach="any"), AS_SENT).base(url, url).lead(href)
     return None if target is None else target.url
 
 
@@ -90,8 +89,8 @@ def test_what_most_links_look_like_goes_the_quick_way(
 def test_targets_are_forgotten_before_they_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A site of millions of URLs has as many as are bounded, and each still leads where it leads."""
     monkeypatch.setattr(module, "MAX_KNOWN", 10)
-    targets = Targets(Scope(), AS_SENT)
-    base: Base = targets.base("http://h/a/", "http://h/a/")
+    targets = LinkResolver(Scope(), AS_SENT)
+    base: BaseUrl = targets.base("http://h/a/", "http://h/a/")
     found = [base.lead(f"{number}.html") for number in range(100)]
     assert [one.url for one in found if one] == [f"http://h/a/{number}.html" for number in range(100)]
     assert len(targets._seen) <= 10

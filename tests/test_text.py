@@ -7,8 +7,7 @@ import sys
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.system.text import printable
 from parascrape.web.text import _SPACES, collapse, decode, find_encoding

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from parascrape.frontier.host import Host
-from parascrape.frontier.ready_queue import FAIR, Turns
+from parascrape.frontier.ready_queue import FAIR, ReadyQueue
 
 
-def ready(turns: Turns, *ranks: int) -> list[Host]:
+def ready(turns: ReadyQueue, *ranks: int) -> list[Host]:
     """Hosts that are due now, with tails of these ranks."""
     hosts = [Host(str(number)) for number in range(len(ranks))]
     for host, rank in zip(hosts, ranks, strict=True):
@@ -21,7 +20,7 @@ def ready(turns: Turns, *ranks: int) -> list[Host]:
 
 def test_the_longest_tail_goes_first_and_equals_take_turns() -> None:
     """Within a rank whoever came first; a host whose tail has grown goes to its new rank's end."""
-    turns = Turns()
+    turns = ReadyQueue()
     a, b, c, d = ready(turns, 3, 40, 3, 40)
     turns.set(a, -math.inf, rank=40)
     assert [turns.pop() for _ in range(5)] == [b, d, a, c, None]
@@ -29,7 +28,7 @@ def test_the_longest_tail_goes_first_and_equals_take_turns() -> None:
 
 def test_a_short_tail_is_not_starved() -> None:
     """Beside a host that is always ready with a longer one, it has every sixteenth turn."""
-    turns = Turns()
+    turns = ReadyQueue()
     long, short = ready(turns, 90, 1)
     turns.set(long, -math.inf, rank=90)
     taken = []
@@ -44,7 +43,7 @@ def test_a_short_tail_is_not_starved() -> None:
 
 def test_a_host_waits_for_its_time_and_wakes_once() -> None:
     """Put off or brought forward, only the last time counts."""
-    turns = Turns()
+    turns = ReadyQueue()
     host = Host("h")
     for due in (8.0, 16.0, 4.0, 12.0):
         turns.set(host, due, rank=-1)
@@ -56,7 +55,7 @@ def test_a_host_waits_for_its_time_and_wakes_once() -> None:
 
 def test_a_host_that_waits_for_an_event_is_not_waited_for() -> None:
     """Its old time is dropped."""
-    turns = Turns()
+    turns = ReadyQueue()
     host = Host("h")
     turns.set(host, 8.0, rank=-1)
     turns.set(host, math.inf, rank=-1)
@@ -76,7 +75,7 @@ CHANGES = st.lists(
 @given(CHANGES, st.lists(st.booleans(), max_size=60))
 def test_turns_are_what_a_plain_account_says(changes: list[tuple[int, int, float]], pops: list[bool]) -> None:
     """Every host that is ready is popped once; of the others the earliest time is told."""
-    turns = Turns()
+    turns = ReadyQueue()
     hosts = [Host(str(number)) for number in range(5)]
     account: dict[Host, float] = {}
     for number, ((which, rank, due), pop) in enumerate(zip(changes, pops + [False] * 60, strict=False)):

@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from parascrape.errors import UsageError
-from parascrape.loopback import Exchange, Recording, Seconds, Twin, serve_twin
+from parascrape.loopback import Exchange, ExchangeTimes, Recording, ReplayServer, serve_twin
 from parascrape.loopback.connection import MAX_HEAD
-from parascrape.loopback.replay.answers import Answers, parse_request
+from parascrape.loopback.replay.answers import ReplayAnswers, parse_request
 from parascrape.loopback.replay.exchange import closes, needs_close, split_lines
 from parascrape.loopback.replay.witness import redact_reply, redact_request
 from tests.twins import answer, write_recording
 
 URL = "http://shop.example/a"
-SLOW = answer(URL, seconds=Seconds(0.0, 0.3, 0.2, 0.4, 0.2, 1.1))
+SLOW = answer(URL, seconds=ExchangeTimes(0.0, 0.3, 0.2, 0.4, 0.2, 1.1))
 ROUNDED = 0.005
 """Seconds by which event loops, which count milliseconds, may be early over a few answers."""
 GET = b"GET /a HTTP/1.1\r\nHost: shop.example"
@@ -31,7 +31,9 @@ GET = b"GET /a HTTP/1.1\r\nHost: shop.example"
 
 def test_every_time_is_multiplied() -> None:
     """The wait, the connection and the body's time; DNS is no part of it."""
-    (given, scaled) = (Answers(Recording([SLOW]), time_scale=scale).find("http", GET) for scale in (1, 0.1))
+    (given, scaled) = (
+        ReplayAnswers(Recording([SLOW]), time_scale=scale).find("http", GET) for scale in (1, 0.1)
+    )
     assert (given.wait, given.set_up) == pytest.approx((0.4, 0.5))
     assert (scaled.wait, scaled.set_up) == pytest.approx((0.04, 0.05))
     pieces = -(-len(given.data) // given.step)
@@ -40,13 +42,13 @@ def test_every_time_is_multiplied() -> None:
 
 def test_latency_takes_the_place_of_the_wait() -> None:
     """It is not multiplied, and all else is as it was."""
-    given = Answers(Recording([SLOW]), time_scale=0.1, latency=0.2).find("http", GET)
+    given = ReplayAnswers(Recording([SLOW]), time_scale=0.1, latency=0.2).find("http", GET)
     assert (given.wait, given.set_up) == pytest.approx((0.2, 0.05))
 
 
 def test_no_time_means_one_write_at_once() -> None:
     """With a scale of 0 nothing is waited for."""
-    given = Answers(Recording([SLOW]), time_scale=0).find("http", GET)
+    given = ReplayAnswers(Recording([SLOW]), time_scale=0).find("http", GET)
     assert (given.wait, given.set_up, given.pause, given.step) == (0, 0, 0, len(given.data))
 
 
@@ -54,10 +56,10 @@ def test_connecting_takes_the_median_of_the_host() -> None:
     """Connections that were kept do not count."""
     times = [(0.1, True), (0.3, True), (0.2, True), (9.0, False)]
     made = [
-        answer(f"{URL}{number}", seconds=Seconds(connect=connect), new_connection=new)
+        answer(f"{URL}{number}", seconds=ExchangeTimes(connect=connect), new_connection=new)
         for number, (connect, new) in enumerate(times)
     ]
-    found = Answers(Recording(made)).find("http", GET.replace(b"/a", b"/a1"))
+    found = ReplayAnswers(Recording(made)).find("http", GET.replace(b"/a", b"/a1"))
     assert found.set_up == pytest.approx(0.2)
 
 
@@ -82,7 +84,7 @@ def test_connecting_takes_the_median_of_the_host() -> None:
 )
 def test_what_follows_an_answer_is_what_followed_it(exchange: Exchange, then: str) -> None:
     """The connection stays, or ends as it did."""
-    assert Answers(Recording([exchange])).find("http", GET).then == then
+    assert ReplayAnswers(Recording([exchange])).find("http", GET).then == then
 
 
 def test_of_several_answers_the_one_with_the_same_cookies_is_given() -> None:
@@ -90,7 +92,7 @@ def test_of_several_answers_the_one_with_the_same_cookies_is_given() -> None:
     bare = answer(URL, b"bare")
     cookie = answer(URL, b"cookie", cookies=("seen",))
     known = answer(URL, b"known", authorised=True)
-    answers = Answers(Recording([bare, cookie, known, answer(URL, b"later")]))
+    answers = ReplayAnswers(Recording([bare, cookie, known, answer(URL, b"later")]))
     heads = [GET, GET + b"\r\nCookie: seen=2", GET + b"\r\nAuthorization: x", GET + b"\r\nCookie: other=1"]
     found = [answers.find("http", head).data.rpartition(b"\r\n")[2] for head in heads]
     assert found == [b"bare", b"cookie", b"known", b"bare"]
@@ -111,12 +113,12 @@ def test_what_is_no_request_for_a_page_is_refused(head: bytes) -> None:
     """With 400, and the connection ends."""
     with pytest.raises(ValueError, match=r"no GET|unpack"):
         parse_request(head)
-    assert Answers(Recording([answer(URL)])).find("http", head).then == "close"
+    assert ReplayAnswers(Recording([answer(URL)])).find("http", head).then == "close"
 
 
 def test_scheme_host_and_port_are_part_of_the_name() -> None:
     """Capitals in a Host field make no difference."""
-    answers = Answers(Recording([answer(URL)]))
+    answers = ReplayAnswers(Recording([answer(URL)]))
     assert answers.find("http", GET.replace(b"shop", b"SHOP")).known
     assert not answers.find("https", GET).known
     assert not answers.find("http", GET + b":81").known
@@ -187,19 +189,19 @@ def test_a_request_keeps_what_says_nothing_secret() -> None:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording whose times are long enough to be seen."""
-    slow = replace(SLOW, seconds=Seconds(first_byte=0.6, transfer=0.4))
+    slow = replace(SLOW, seconds=ExchangeTimes(first_byte=0.6, transfer=0.4))
     return write_recording(
         [slow, answer(URL + "2"), answer("https://shop.example/a")], tmp_path_factory.mktemp("t") / "w"
     )
 
 
-def connected(twin: Twin, *, secure: bool = False) -> socket.socket:
+def connected(twin: ReplayServer, *, secure: bool = False) -> socket.socket:
     """A connection to the port that all hosts without an entry of their own are at."""
     port = int(twin.connect_to.split(",")[-2 if secure else -1].rpartition(":")[2])
     return socket.create_connection(("127.0.0.1", port), timeout=20)
 
 
-def ask(twin: Twin, target: bytes = b"/a", times: int = 1) -> tuple[list[float], bytes]:
+def ask(twin: ReplayServer, target: bytes = b"/a", times: int = 1) -> tuple[list[float], bytes]:
     """Seconds until each piece of the answer came, and the answer."""
     with connected(twin) as sock:
         began, data, seen = time.monotonic(), b"", []
@@ -265,13 +267,13 @@ def test_handshakes_that_are_broken_off_do_no_harm(path: Path) -> None:
 
 
 @pytest.fixture
-def quick(path: Path) -> Iterator[Twin]:
+def quick(path: Path) -> Iterator[ReplayServer]:
     """A twin that waits for nothing."""
     with serve_twin(path, time_scale=0) as twin:
         yield twin
 
 
-def test_a_twin_that_was_killed_says_so(quick: Twin) -> None:
+def test_a_twin_that_was_killed_says_so(quick: ReplayServer) -> None:
     """Asking it is a `UsageError`, not a wait for ever."""
     os.kill(quick.pid, signal.SIGKILL)
     with pytest.raises(UsageError, match="has ended"):

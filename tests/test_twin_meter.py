@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parascrape.loopback.replay.load import Meter, Stats
+from parascrape.loopback.replay.load import LoadStats, ServerLoad
 
 
 class Clocks:
@@ -19,10 +19,10 @@ class Clocks:
         self.cpu += seconds * share
 
 
-def run(*shares: float, step: float = 0.05) -> Stats:
+def run(*shares: float, step: float = 0.05) -> LoadStats:
     """The figures of a twin that had a request every step, its CPU used so."""
     clocks = Clocks()
-    meter = Meter(lambda: clocks.wall, lambda: clocks.cpu)
+    meter = ServerLoad(lambda: clocks.wall, lambda: clocks.cpu)
     for share in shares:
         meter.asked(True)
         clocks.pass_by(step, share)
@@ -54,7 +54,7 @@ def test_a_twin_is_the_bottleneck_if_it_was_busy_long_enough(
 def test_time_without_requests_does_not_count() -> None:
     """A long rest between two runs makes it no less busy."""
     clocks = Clocks()
-    meter = Meter(lambda: clocks.wall, lambda: clocks.cpu)
+    meter = ServerLoad(lambda: clocks.wall, lambda: clocks.cpu)
     for _ in range(20):
         meter.asked(True)
         clocks.pass_by(0.05, 1.0)
@@ -69,7 +69,7 @@ def test_time_without_requests_does_not_count() -> None:
 
 def test_counts_begin_anew_but_for_what_is_under_way() -> None:
     """Requests that are answered after a reset are not answered twice."""
-    meter = Meter(lambda: 0.0, lambda: 0.0)
+    meter = ServerLoad(lambda: 0.0, lambda: 0.0)
     meter.connected()
     meter.asked(True)
     meter.asked(False)

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from urllib3.util import parse_url
 
 from parascrape.errors import InvalidUrl

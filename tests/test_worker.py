@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from parascrape.errors import InvalidUrl, NotHtml, ParascrapeError, StatusError, TaskError, TaskTimeout
 from parascrape.files.lists import read_lists

@@ -11,19 +11,21 @@ from typing import Any
 from zlib import crc32
 
 from parascrape import Settings, crawl
-from parascrape.loopback import Exchange, Recorded, Twin, read_recording, record
+from parascrape.loopback import Exchange, RecordingResult, ReplayServer, read_recording, record
 from parascrape.loopback.replay.warc import ExchangeWriter
 from parascrape.records import Entry
 
 VOLATILE = ("fetched_at", "elapsed", "fetch_seconds")
 
 
-def make_recording(urls: Iterable[str], path: Path, settings: Settings) -> Recorded:
+def make_recording(urls: Iterable[str], path: Path, settings: Settings) -> RecordingResult:
     """A recording of these URLs."""
     return record((Entry(url, line) for line, url in enumerate(urls, 1)), path, settings)
 
 
-def harvest(urls: Iterable[str], settings: Settings, twin: Twin | None = None) -> list[dict[str, Any]]:
+def harvest(
+    urls: Iterable[str], settings: Settings, twin: ReplayServer | None = None
+) -> list[dict[str, Any]]:
     """The records in the list's order, from the hosts or from their twin, without what is a time."""
     if twin is not None:
         settings = replace(settings, connect_to=twin.connect_to, ca_file=twin.ca_file)

@@ -18,12 +18,12 @@ from parascrape.system import printable
 __all__ = [
     "RESERVED",
     "SKIPPED",
-    "Attempt",
+    "PastAttempt",
     "Entry",
     "ErrorInfo",
     "FailureRecord",
     "Meta",
-    "Place",
+    "CrawlInfo",
     "Record",
     "encode",
     "failure",
@@ -41,7 +41,7 @@ SKIPPED = frozenset((Duplicate.code, OtherType.code, Redirected.code, RobotsForb
 """Codes of outcomes that are as they should be, though there is no page: a run with them has not failed."""
 
 
-class Attempt(TypedDict, total=False):
+class PastAttempt(TypedDict, total=False):
     """An attempt that was followed by another."""
 
     code: str  # the error's
@@ -60,7 +60,7 @@ class Meta(TypedDict, total=False):
     elapsed: float  # seconds of the last attempt, connect to record
     fetch_seconds: float  # of these, until the body or the fetch's failure was there
     retry_after: float  # seconds for which a failed answer asked to be left alone, at most an hour
-    earlier: list[Attempt]  # the attempts before the last, in their order
+    earlier: list[PastAttempt]  # the attempts before the last, in their order
     attempts: int  # fetches made, 1 without a retry
     bytes: int  # of the body on the wire
     encoding: str  # WHATWG name, where text was decoded
@@ -166,15 +166,15 @@ def parse(line: bytes) -> dict[str, Any]:
     return record
 
 
-def note_attempt(line: bytes, code: str) -> Attempt:
+def note_attempt(line: bytes, code: str) -> PastAttempt:
     """What `with_earlier` is to say of an attempt that failed with this line, and is followed by another."""
     meta = parse(line)["meta"]
-    noted: Any = {"code": code, **{key: meta[key] for key in Attempt.__annotations__ if key in meta}}
-    attempt: Attempt = noted
+    noted: Any = {"code": code, **{key: meta[key] for key in PastAttempt.__annotations__ if key in meta}}
+    attempt: PastAttempt = noted
     return attempt
 
 
-def with_earlier(lines: bytes, earlier: Sequence[Attempt]) -> bytes:
+def with_earlier(lines: bytes, earlier: Sequence[PastAttempt]) -> bytes:
     """The lines of a page, the first of which tells of the attempts before the last one."""
     if not earlier:
         return lines
@@ -225,7 +225,7 @@ def _find_fault(value: Any, error: Exception, key: str = "") -> tuple[str, str]:
     return key, f"{error} ({type(value).__name__})"
 
 
-class Place(NamedTuple):
+class CrawlInfo(NamedTuple):
     """Where a crawl has a URL from: its ``number`` in the frontier, its depth in links from a start URL.
 
     ``found_on`` is the page that it was found on, empty for a start URL. ``kind`` is ``start``,
@@ -254,4 +254,4 @@ class Entry(NamedTuple):
     columns: Mapping[str, Any] | None = None
     problem: str = ""
     duplicate: str = ""
-    place: Place | None = None
+    place: CrawlInfo | None = None

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from parascrape.crawling.store import keys
-from parascrape.crawling.store.url_store import NewUrl, Store, url_key
+from parascrape.crawling.store.url_store import NewUrl, UrlStore, url_key
 
 __all__ = ["ADDED", "DONE", "REFUSED", "TAKEN", "main"]
 
@@ -24,7 +24,7 @@ ADDED, TAKEN, DONE, REFUSED = 50, 20, 10, 2
 
 def main(act: str, path: Path, count: int) -> None:
     """Do what the arguments say."""
-    with Store.open(path, options={}) as store:
+    with UrlStore.open(path, options={}) as store:
         if act == "work":
             keys._WAITING = 400  # so that keys are always on their way into the table
             for number in range(store.counts().known // ADDED, count):
@@ -42,7 +42,7 @@ def page(number: int, sites: int = 3) -> NewUrl:
     return NewUrl(url_key(url), url, f"s{number % sites}", depth, number // 100, float(depth))
 
 
-def work(store: Store, number: int) -> None:
+def work(store: UrlStore, number: int) -> None:
     """One round: URLs new and known, some of the others taken, some of those with an outcome; a commit."""
     start = number * ADDED
     assert store.add([page(one) for one in range(start, start + ADDED)]) == ADDED
@@ -59,7 +59,7 @@ def work(store: Store, number: int) -> None:
         store.sync()
 
 
-def fill(store: Store, count: int) -> dict[str, float]:
+def fill(store: UrlStore, count: int) -> dict[str, float]:
     """Microseconds of CPU for each URL, and the greatest resident size in MB."""
     order = random.Random(1)
     figures = {"new": each(lambda pages: add(store, pages), range(count))}
@@ -76,7 +76,7 @@ def fill(store: Store, count: int) -> dict[str, float]:
     return figures
 
 
-def add(store: Store, pages: list[NewUrl]) -> None:
+def add(store: UrlStore, pages: list[NewUrl]) -> None:
     """Add and commit, as a crawl does."""
     store.add(pages)
     store.commit()

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from parascrape.cli import run
 from tests.command import read_records
 from tests.site import Site
 
@@ -49,7 +48,9 @@ def main(folder: str, *options: str) -> None:
         urls = {label: url.format(port=port) for label, url in LIST.items()}
         (Path(folder) / "list.txt").write_text("\n".join(urls.values()))
         output = Path(folder) / "out.jsonl"
-        run([f"{folder}/list.txt", "-o", str(output), "-q", "--timeout", "20", "--retries", "0", *options])
+        harvest_run(
+            [f"{folder}/list.txt", "-o", str(output), "-q", "--timeout", "20", "--retries", "0", *options]
+        )
         codes = {record["url"]: record.get("error", {}).get("code", "") for record in read_records(output)}
         sys.stdout.write(
             json.dumps(

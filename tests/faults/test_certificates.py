@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from parascrape.cli import run
 from parascrape.errors import TlsError
 from parascrape.fetch.client import close_connections, fetch
 from parascrape.settings import Settings
@@ -138,7 +137,9 @@ def test_the_command_tries_a_bad_certificate_once(
     expired = authority.issue_cert("127.0.0.1", not_after=YESTERDAY)
     with TlsSite(expired) as bad, TlsSite(authority.issue_cert("127.0.0.1")) as good:
         output = str(tmp_path / "out.jsonl")
-        run([bad("/ok"), good("/ok"), "-o", output, "--ordered", "-q", "--retries", "2", *insecure, *RUDE])
+        harvest_run(
+            [bad("/ok"), good("/ok"), "-o", output, "--ordered", "-q", "--retries", "2", *insecure, *RUDE]
+        )
         records = read_records(output)
         assert bad.connections == 1
     assert [record.get("error", {}).get("code", "") for record in records] == codes

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from parascrape.crawling.store import database
-from parascrape.crawling.store.url_store import Store
+from parascrape.crawling.store.url_store import UrlStore
 from parascrape.errors import OutputError
 from tests.faults.crawl_store_child import ADDED, DONE, REFUSED, page
 
@@ -55,7 +55,7 @@ def test_what_was_committed_outlives_its_process(path: Path) -> None:
     dice = random.Random(0x5EED)
     for _ in range(6):
         said = rounds_until_killed(path, dice)
-        with Store.open(path, options={}) as store:
+        with UrlStore.open(path, options={}) as store:
             rounds = store.value("rounds")
             assert rounds >= said
             counts = store.counts()
@@ -72,12 +72,12 @@ def test_what_was_committed_outlives_its_process(path: Path) -> None:
 # --- full disks -------------------------------------------------------------------------------------------
 
 
-def few_pages(store: Store) -> None:
+def few_pages(store: UrlStore) -> None:
     """The database may not grow beyond what it is."""
     store._database._connection.execute("PRAGMA max_page_count = 60")
 
 
-def small_files(store: Store) -> None:
+def small_files(store: UrlStore) -> None:
     """No file of this process may grow beyond so many bytes."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
@@ -89,7 +89,7 @@ def _any_size() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def committing(store: Store) -> Iterator[int]:
+def committing(store: UrlStore) -> Iterator[int]:
     """The hundreds of URLs that are known, as they are committed."""
     for number in range(1000):
         store.add([page(one) for one in range(100 * number, 100 * number + 100)])
@@ -103,7 +103,7 @@ def committing(store: Store) -> Iterator[int]:
 )
 def test_a_full_disk_ends_the_run(path: Path, limit: Any, number: int) -> None:
     """The error names the file; nothing is done after it, and what was committed before it is there."""
-    store = Store.open(path, options={})
+    store = UrlStore.open(path, options={})
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     limit(store)
     committed: list[int] = []
@@ -115,13 +115,13 @@ def test_a_full_disk_ends_the_run(path: Path, limit: Any, number: int) -> None:
         with pytest.raises(OutputError, match="it has failed before"):
             act()
     store.close()
-    with Store.open(path, options={}) as again:
+    with UrlStore.open(path, options={}) as again:
         assert again.counts().known == 100 * committed[-1] > 0
 
 
 def test_a_sync_that_fails_ends_the_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it has lost is not known."""
-    store = Store.open(path, options={})
+    store = UrlStore.open(path, options={})
     synced: list[int] = []
     monkeypatch.setattr(database.os, "fsync", synced.append)
     store.sync()
@@ -149,7 +149,7 @@ def test_what_is_broken_off_in_its_midst_is_not_committed(path: Path) -> None:
         def __hash__(self) -> int:
             raise KeyboardInterrupt
 
-    store = Store.open(path, options={})
+    store = UrlStore.open(path, options={})
     store.add([page(1)])
     store.commit()
     with pytest.raises(KeyboardInterrupt):
@@ -157,7 +157,7 @@ def test_what_is_broken_off_in_its_midst_is_not_committed(path: Path) -> None:
     with pytest.raises(OutputError, match="it has failed before"):
         store.commit()
     store.close()
-    with Store.open(path, options={}) as again:
+    with UrlStore.open(path, options={}) as again:
         assert again.counts().known == 1
 
 

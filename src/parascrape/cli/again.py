@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from parascrape import records
+from parascrape.cli.harvest_run import RunOutput, run_entries
 from parascrape.cli.logging import Display
-from parascrape.cli.report import Tally
-from parascrape.cli.run import Target, run_entries
+from parascrape.cli.report import RunTotals
 from parascrape.crawling import frontier_path
 from parascrape.errors import InvalidUrl, ParascrapeError, UsageError
-from parascrape.files import Ledger, Lists, PageLines, drop_pages, read_pages
+from parascrape.files import Ledger, PageLines, RetryFiles, drop_pages, read_pages
 from parascrape.records import SKIPPED, Entry
 from parascrape.settings import Settings
 from parascrape.system import sync_folder
 from parascrape.web import prepare
 
-__all__ = ["Lists", "list_failures", "prepare_output", "run_again", "take_out"]
+__all__ = ["RetryFiles", "list_failures", "prepare_output", "run_again", "take_out"]
 
 
 def run_again(output: str, only: Collection[str], settings: Settings, display: Display) -> int:
@@ -45,8 +45,8 @@ def run_again(output: str, only: Collection[str], settings: Settings, display: D
     if frontier_path(path).exists():  # a list's harvest would follow no links
         raise UsageError(f"{output}: of a crawl: run `scrape crawl` again with --resume-failed")
     _check_codes(only)
-    listed = Lists.of(path).list
-    tally = Tally()
+    listed = RetryFiles.of(path).list
+    tally = RunTotals()
     kept: list[int] = []
 
     def open_list(locked: Path) -> None:
@@ -57,7 +57,7 @@ def run_again(output: str, only: Collection[str], settings: Settings, display: D
         listed.unlink()
         kept.append(ledger.failed)
 
-    target = Target(
+    target = RunOutput(
         output,
         prepare=open_list,
         finish=finish,
@@ -70,7 +70,7 @@ def run_again(output: str, only: Collection[str], settings: Settings, display: D
 
 def prepare_output(output: Path, only: Collection[str]) -> None:
     """Bring the locked output and its list to where the list can be harvested into it."""
-    lists = Lists.of(output)
+    lists = RetryFiles.of(output)
     if lists.list.exists():
         return
     if not lists.new.exists():
@@ -82,7 +82,7 @@ def prepare_output(output: Path, only: Collection[str]) -> None:
 
 def list_failures(output: Path, only: Collection[str]) -> None:
     """Write the list of the pages that failed so, and of all that are equal to one of them."""
-    lists = Lists.of(output)
+    lists = RetryFiles.of(output)
     keys = {page.key for page in read_pages(output) if _is_wanted(page.code, only)}
     with open(lists.part, "wb") as file:
         for page in read_pages(output):
@@ -100,7 +100,7 @@ def _is_wanted(code: str, only: Collection[str]) -> bool:
 
 def take_out(output: Path) -> None:
     """Take the failures of the new list out of the output; nothing where that was done already."""
-    gone = {(line.key, line.code) for line in read_pages(Lists.of(output).new) if line.code}
+    gone = {(line.key, line.code) for line in read_pages(RetryFiles.of(output).new) if line.code}
     if gone:
         drop_pages(output, lambda page: (page.key, page.code) in gone)
 

@@ -19,8 +19,8 @@ from parascrape.comparison import (
     COLUMNS,
     Comparison,
     Disagreement,
-    Grid,
-    Sample,
+    ListSample,
+    RepetitionGrid,
     as_data,
     checking_strategies,
     compare,
@@ -67,7 +67,7 @@ def run_comparison(ask: Ask, settings: Settings) -> int:
         raise UsageError(f"--repeat: {ask.repeat} is not between 1 and 100")
     if ask.report:
         require_plots()
-    comparison = _compare(ask, Grid(strategies, ask.repeat), settings)
+    comparison = _compare(ask, RepetitionGrid(strategies, ask.repeat), settings)
     best = comparison.verdict.best.strategy if comparison.verdict else strategies[0]
     command = shown_command(ask.sources, best, settings)
     show_comparison(comparison, command)
@@ -83,12 +83,14 @@ def run_comparison(ask: Ask, settings: Settings) -> int:
 
 def run_verification(ask: Ask, settings: Settings) -> int:
     """The exit status of comparing nothing but records."""
-    comparison = _compare(ask, Grid(checking_strategies(available_cpus()), 1, timed=False), settings)
+    comparison = _compare(
+        ask, RepetitionGrid(checking_strategies(available_cpus()), 1, timed=False), settings
+    )
     show_disagreements(comparison)
     return 0 if comparison.is_good else 1
 
 
-def _compare(ask: Ask, grid: Grid, settings: Settings) -> Comparison:
+def _compare(ask: Ask, grid: RepetitionGrid, settings: Settings) -> Comparison:
     check_scraper(settings.scraper, "process", settings.select)
     latency = parse_time("--latency", ask.latency) if ask.latency else None
     if not 0 < ask.time_scale <= 1000:
@@ -105,7 +107,7 @@ def _compare(ask: Ask, grid: Grid, settings: Settings) -> Comparison:
             return compare(recorded, grid, settings, twin, tell)
 
 
-def _said_of(sample: Sample) -> str:
+def _said_of(sample: ListSample) -> str:
     """What was drawn: ``60 of 3,984 URLs on 1 host, 2 lines without a URL left out.``"""
     invalid = f", {count_of(sample.invalid, 'line')} without a URL left out" if sample.invalid else ""
     hosts = count_of(sample.hosts, "host")

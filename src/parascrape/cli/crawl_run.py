@@ -12,20 +12,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from parascrape.cli.harvest_run import RunOutput, run_entries
 from parascrape.cli.logging import Display
-from parascrape.cli.report import Tally
-from parascrape.cli.run import Target, run_entries
+from parascrape.cli.report import RunTotals
 from parascrape.cli.tables import count
 from parascrape.crawling import (
     HTML,
-    Discover,
+    CrawlLimits,
+    CrawlSummary,
+    LinkDiscovery,
     LinkRules,
-    Plan,
     Scope,
     SiteCrawl,
-    Starts,
-    Store,
-    Summary,
+    StartUrls,
+    UrlStore,
     check_graph,
     hosts_of,
     parse_budgets,
@@ -35,17 +35,17 @@ from parascrape.crawling import (
     write_graph,
 )
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.files import Lists, default_name
+from parascrape.files import RetryFiles, default_name
 from parascrape.settings import Settings
 from parascrape.system import parse_duration, printable
-from parascrape.web import Identity, prepare, redact
+from parascrape.web import CanonicalOptions, prepare, redact
 
 __all__ = ["make_plan", "run_crawl", "say_summary"]
 
 _TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]*")
 
 
-Export = Callable[[Store, Plan, Path], object]
+Export = Callable[[UrlStore, CrawlLimits, Path], object]
 """What is made of a crawl's frontier and its output when it ends."""
 
 
@@ -53,13 +53,13 @@ def run_crawl(
     chosen: Mapping[str, Any], settings: Settings, display: Display, export: Export | None = None
 ) -> int:
     """The exit status of a crawl with these parameters of the command; ``export`` is called at its end."""
-    starts = Starts(_prepare("START", chosen["starts"]), _prepare("--sitemap", chosen["sitemap"]))
+    starts = StartUrls(_prepare("START", chosen["starts"]), _prepare("--sitemap", chosen["sitemap"]))
     if not (starts.urls or starts.sitemaps):
         raise UsageError("no START: write a URL such as https://example.org, or --sitemap URL")
     plan = make_plan(chosen, starts)
     settings = site_settings(settings, _types(chosen["content_type"]))
     discover = _make_discover(chosen, plan, settings)
-    tally = Tally()
+    tally = RunTotals()
 
     def count_earlier(before: Counter[str]) -> None:
         tally.before.update(before)
@@ -78,7 +78,7 @@ def run_crawl(
     _refuse_retry(output)
     if chosen["graph"]:
         _check_graph(chosen["graph"], output)
-    target = Target(
+    target = RunOutput(
         output,
         overwrite=chosen["overwrite"],
         prepare=crawl.prepare,
@@ -97,7 +97,7 @@ def run_crawl(
     return status
 
 
-def _make_discover(chosen: Mapping[str, Any], plan: Plan, settings: Settings) -> Discover:
+def _make_discover(chosen: Mapping[str, Any], plan: CrawlLimits, settings: Settings) -> LinkDiscovery:
     """Where pages lead, by these parameters. Raises UsageError."""
     selectors = tuple(chosen["follow"] or ())
     rules = LinkRules(
@@ -111,7 +111,7 @@ def _make_discover(chosen: Mapping[str, Any], plan: Plan, settings: Settings) ->
         run=secrets.token_hex(4),
     )
     priority_of(rules)  # a wrong one is seen before the first fetch
-    return Discover(rules=rules, links=selectors != ("none",), since=_since(chosen["since"]))
+    return LinkDiscovery(rules=rules, links=selectors != ("none",), since=_since(chosen["since"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +119,11 @@ class _Exports:
     """What is made of a crawl as its frontier is closed: call it with that and the output."""
 
     graph: str
-    plan: Plan
+    plan: CrawlLimits
     export: Export | None
     quiet: bool
 
-    def __call__(self, store: Store, output: Path | None) -> None:
+    def __call__(self, store: UrlStore, output: Path | None) -> None:
         if self.graph:
             count = write_graph(Path(self.graph), store, self.plan.identity, output)
             if not self.quiet:
@@ -139,7 +139,7 @@ def _check_graph(graph: str, output: str) -> None:
         raise UsageError(f"--graph {printable(graph, 200)!r}: is the output as well")
 
 
-def make_plan(chosen: Mapping[str, Any], starts: Starts) -> Plan:
+def make_plan(chosen: Mapping[str, Any], starts: StartUrls) -> CrawlLimits:
     """The plan of these parameters. Raises UsageError."""
     reaches = [reach for reach in ("host", "domain", "any") if chosen[_REACHES[reach]]]
     if len(reaches) > 1:
@@ -153,13 +153,13 @@ def make_plan(chosen: Mapping[str, Any], starts: Starts) -> Plan:
         exclude=tuple(chosen["exclude"] or ()),
         **({"suffixes": frozenset()} if checks or _types(chosen["content_type"]) != HTML else {}),
     )
-    return Plan(
+    return CrawlLimits(
         scope=scope,
         depth=chosen["depth"],
         max_pages=chosen["max_pages"],
         max_per_host=chosen["max_per_host"],
         budgets=parse_budgets(chosen["budget"] or ()),
-        identity=Identity(chosen["drop_tracking"], chosen["sort_query"]),
+        identity=CanonicalOptions(chosen["drop_tracking"], chosen["sort_query"]),
         sitemaps=chosen["sitemaps"],
         best_first=bool(chosen["priority"]),
         trap_budget=chosen["trap_budget"],
@@ -208,11 +208,11 @@ def _since(text: str) -> datetime | None:
 
 def _refuse_retry(output: str) -> None:
     """Raise UsageError where a retry of the output has not come to its end: it knows of no links."""
-    if output != "-" and Lists.of(Path(output)).list.exists():
+    if output != "-" and RetryFiles.of(Path(output)).list.exists():
         raise UsageError(f"{output}: a `scrape retry` of it is unfinished; run that first")
 
 
-def say_summary(summary: Summary) -> None:
+def say_summary(summary: CrawlSummary) -> None:
     """Tell what the crawl knows and has not fetched."""
     left = f", {summary.pending:,} of them still to be fetched" if summary.pending else ""
     lines = [f"{count(summary.known, 'URL')} known{left}."]

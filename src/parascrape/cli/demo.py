@@ -42,7 +42,7 @@ def demo(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
         select=tuple(select or ()),
         ordered=ordered,
     )
-    from parascrape.cli.run import Display, run_demo
+    from parascrape.cli.harvest_run import Display, run_demo
 
     display = Display(quiet=quiet, verbose=verbose, log_file=log_file)
     status = run_demo(settings, display, output=output, limit=limit)

@@ -84,10 +84,10 @@ def lists(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     settings = opt.make_settings(ctx.params)
     if max_age and not previous:
         raise UsageError("--max-age: name the earlier output with --previous")
-    from parascrape.cli.run import Display, Target, run_lists
+    from parascrape.cli.harvest_run import Display, RunOutput, run_lists
 
     prepare = forget_retry if overwrite else _drop_failed if resume_failed else None
-    target = Target(output, overwrite, prepare)
+    target = RunOutput(output, overwrite, prepare)
     display = Display(quiet=quiet, verbose=verbose, log_file=log_file, profile=profile)
     display = display._replace(profile_json=profile_json)
     display = display._replace(log_json=log_json)

@@ -16,11 +16,11 @@ from parascrape.errors import OutputError, UsageError
 from parascrape.system import printable
 
 if TYPE_CHECKING:
-    from parascrape.jobs import Summary
+    from parascrape.jobs import RunSummary
 
 __all__ = ["history"]
 
-_Runs = Mapping[str, "Sequence[Summary]"]
+_Runs = Mapping[str, "Sequence[RunSummary]"]
 
 _MOST = 10_000
 """Runs of a job that are shown at once."""
@@ -104,7 +104,7 @@ def _as_text(runs: _Runs) -> Iterator[str]:
     yield LEGEND
 
 
-def _job_as_text(name: str, runs: Sequence[Summary]) -> Iterator[str]:
+def _job_as_text(name: str, runs: Sequence[RunSummary]) -> Iterator[str]:
     from parascrape.cli.sparkline import bars_for, sparkline
     from parascrape.jobs import COLUMNS, cells_of, explain
 

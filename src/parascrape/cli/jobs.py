@@ -81,13 +81,13 @@ def make_teller(*, log_json: bool) -> Callable[[str], object]:
 
 def run_all(file: JobFile, names: Sequence[str], *, quiet: bool, log_json: bool) -> int:
     """The exit status of running these jobs in turn: the highest; a signal ends the series."""
-    from parascrape.jobs import Children, History, Tools, history_path, run_job
+    from parascrape.jobs import ChildProcesses, History, RunTools, history_path, run_job
 
     tell = make_teller(log_json=log_json)
     statuses = [0]
     ours = [*(["--quiet"] if quiet else []), *(["--log-json"] if log_json else [])]
-    with Children() as children:
-        tools = Tools(
+    with ChildProcesses() as children:
+        tools = RunTools(
             lambda arguments, folder: children.run([*ours, *arguments], folder),
             History(history_path(file.path)),
             tell=tell,

@@ -31,7 +31,7 @@ from parascrape.system import printable
 from parascrape.web import redact
 
 if TYPE_CHECKING:
-    from parascrape.crawling import Findings, Plan, Store, Target
+    from parascrape.crawling import CrawlLimits, LinkCheck, LinkTarget, UrlStore
 
 __all__ = ["links_check"]
 
@@ -126,12 +126,12 @@ def _run(chosen: Mapping[str, Any]) -> int:
         [*(chosen["starts"] or ()), *(chosen["sitemap"] or ())], chosen["output"], chosen["csv"]
     )
     checks = "site" if chosen["internal_only"] else "all"
-    found: list[Findings] = []
+    found: list[LinkCheck] = []
 
-    def export(store: Store, plan: Plan, path: Path) -> None:
-        from parascrape.crawling import Findings
+    def export(store: UrlStore, plan: CrawlLimits, path: Path) -> None:
+        from parascrape.crawling import LinkCheck
 
-        found.append(Findings(store, plan, path))
+        found.append(LinkCheck(store, plan, path))
 
     status = run_crawl({**chosen, **_FIXED, "output": output, "checks": checks}, settings, display, export)
     return _report(found[0], status, chosen["csv"]) if found else status
@@ -163,7 +163,7 @@ def _name_output(starts: list[str], output: str, csv: str) -> str:
     return output
 
 
-def _report(findings: Findings, status: int, csv: str) -> int:
+def _report(findings: LinkCheck, status: int, csv: str) -> int:
     """The exit status of the crawl with its findings; they are written."""
     from parascrape.crawling import BROKEN
 
@@ -179,7 +179,7 @@ def _report(findings: Findings, status: int, csv: str) -> int:
     return int(broken) if status in (0, 1) else status
 
 
-def _lines(findings: Findings) -> Iterator[str]:
+def _lines(findings: LinkCheck) -> Iterator[str]:
     """The report: what is broken, what has moved, what could not be checked, and how many of each."""
     from parascrape.crawling import BROKEN, GOOD, MOVED, UNCHECKED
 
@@ -198,7 +198,7 @@ def _lines(findings: Findings) -> Iterator[str]:
         yield f"{count(findings.unseen, 'URL')} more are known and were not looked at."
 
 
-def _about(findings: Findings, target: Target) -> Iterator[str]:
+def _about(findings: LinkCheck, target: LinkTarget) -> Iterator[str]:
     what, why = target.code, target.reason
     if what in ("status", "redirected"):
         what, why = (why if what == "status" and why else str(target.status or what)), ""

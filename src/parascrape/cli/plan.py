@@ -26,10 +26,10 @@ from parascrape.cli.tables import (
 )
 from parascrape.harvesting import fit_threads
 from parascrape.settings import USER_AGENT, Settings
-from parascrape.web import Rules
+from parascrape.web import RobotsRules
 
 if TYPE_CHECKING:
-    from parascrape.harvesting import Bound, Change, Plan
+    from parascrape.harvesting import Change, Estimate, TimeBound
 
 __all__ = ["asking_hosts", "plan"]
 
@@ -105,7 +105,7 @@ def plan(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     raise typer.Exit(write_out(to_json(_as_json(made)) if json else "\n".join(_as_text(made, settings))))
 
 
-def _as_json(made: Plan) -> dict[str, Any]:
+def _as_json(made: Estimate) -> dict[str, Any]:
     """The plan's fields; what robots.txt forbids is null where nobody was asked."""
     values = {field.name: getattr(made, field.name) for field in fields(made)}
     if not made.asked:
@@ -113,7 +113,7 @@ def _as_json(made: Plan) -> dict[str, Any]:
     return {**values, "top": [{**host._asdict(), "fetches": host.fetches} for host in made.top]}
 
 
-def _as_text(made: Plan, settings: Settings) -> Iterator[str]:
+def _as_text(made: Estimate, settings: Settings) -> Iterator[str]:
     yield from _counts(made)
     yield ""
     if made.top:
@@ -124,7 +124,7 @@ def _as_text(made: Plan, settings: Settings) -> Iterator[str]:
     yield from (_advice(change, made) for change in made.changes)
 
 
-def _counts(made: Plan) -> Iterator[str]:
+def _counts(made: Estimate) -> Iterator[str]:
     rows = [
         ("lines", made.lines, ""),
         ("invalid", made.invalid, "no http(s) URL"),
@@ -140,7 +140,7 @@ def _counts(made: Plan) -> Iterator[str]:
         yield f"{name:<12}{number:>{wide},}  {note if number else ''}".rstrip()
 
 
-def _hosts(made: Plan, settings: Settings) -> Iterator[str]:
+def _hosts(made: Estimate, settings: Settings) -> Iterator[str]:
     rows = [
         (
             host_name(one.host),
@@ -157,7 +157,7 @@ def _hosts(made: Plan, settings: Settings) -> Iterator[str]:
         yield f"and {count(made.hosts - len(made.top), name)} more"
 
 
-def _lower_bound(bound: Bound, settings: Settings) -> str:
+def _lower_bound(bound: TimeBound, settings: Settings) -> str:
     if not bound.by:
         most = count(settings.per_host, "fetch", "es") if settings.per_host else "any number of fetches"
         return f"No delay holds anywhere, only {most} at once from a host: --latency SECONDS gives a bound."
@@ -172,7 +172,7 @@ def _lower_bound(bound: Bound, settings: Settings) -> str:
     return f"At least {duration(bound.seconds)}: {who}{why}."
 
 
-def _assumptions(made: Plan, settings: Settings) -> str:
+def _assumptions(made: Estimate, settings: Settings) -> str:
     """What the bound rests on, in one line."""
     took = f"a fetch takes {duration(made.latency)}" if made.latency else "a fetch takes no time"
     parts = [took, "none fails", "gaps are as short as may be"]
@@ -183,7 +183,7 @@ def _assumptions(made: Plan, settings: Settings) -> str:
     return f"Assumed: {', '.join(parts)}."
 
 
-def _advice(change: Change, made: Plan) -> str:
+def _advice(change: Change, made: Estimate) -> str:
     """What one option would change, and who should agree to it."""
     more = change.fetches - made.fetches
     effects = [f"fetch {count(more, 'URL')} more"] if more else []
@@ -198,7 +198,7 @@ _EVERY = 500
 
 
 @contextmanager
-def asking_hosts(settings: Settings, *, hint: str) -> Iterator[tuple[Settings, Callable[[str], Rules]]]:
+def asking_hosts(settings: Settings, *, hint: str) -> Iterator[tuple[Settings, Callable[[str], RobotsRules]]]:
     """The settings with no more threads than files may be open, and what fetches an origin's rules.
 
     Connections are closed at the end. ``hint`` says how to do without.
@@ -208,7 +208,7 @@ def asking_hosts(settings: Settings, *, hint: str) -> Iterator[tuple[Settings, C
     fitted = fit_threads(settings)
     asked = itertools.count(1)
 
-    def rules_of(origin: str) -> Rules:
+    def rules_of(origin: str) -> RobotsRules:
         number = next(asked)
         if number == 1:
             sys.stderr.write(f"Asking the hosts for robots.txt ({hint}).\n")

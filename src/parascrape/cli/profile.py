@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 
 from parascrape.cli.logging import Display
-from parascrape.cli.report import Progress, Tally
-from parascrape.harvesting import Observer, TimeSplit
+from parascrape.cli.report import Progress, RunTotals
+from parascrape.harvesting import HarvestHooks, Timings
 
 __all__ = ["machine_load", "observe", "profile_table", "timed", "write_profile"]
 
 
-def profile_table(split: TimeSplit) -> str:
+def profile_table(split: Timings) -> str:
     """Where a page's time went: milliseconds a page, the share of the threads' time, CPU where it is known.
 
     What has no share takes no thread: it is time in which a page waits, or the run's main thread works.
@@ -51,18 +51,18 @@ def _row(name: str, seconds: float | None, share: str, cpu: float | None, pages:
     return f"  {name:<22}{time:>12}{share:>12}{used:>10}".rstrip()
 
 
-def observe(tally: Tally, progress: Progress, display: Display) -> Observer:
+def observe(tally: RunTotals, progress: Progress, display: Display) -> HarvestHooks:
     """The harvest's observer: it knows the total once that is counted, and says what the harvest says."""
 
     def total() -> int | None:
         return None if tally.total is None else tally.total - tally.done_before
 
     if display.quiet:
-        return Observer(total, split=tally.split)
-    return Observer(total, progress.say, tally.split)
+        return HarvestHooks(total, split=tally.split)
+    return HarvestHooks(total, progress.say, tally.split)
 
 
-def write_profile(path: str, split: TimeSplit) -> None:
+def write_profile(path: str, split: Timings) -> None:
     """Write the split as JSON, where there is a path. Raises OutputError."""
     if path:
         from parascrape.harvesting import write_split
@@ -78,7 +78,7 @@ def machine_load() -> float:
         return 0.0
 
 
-def timed(act: Callable[[], object], split: TimeSplit) -> Callable[[], None]:
+def timed(act: Callable[[], object], split: Timings) -> Callable[[], None]:
     """The act, whose time counts as writing."""
 
     def timed() -> None:

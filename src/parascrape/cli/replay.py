@@ -49,7 +49,7 @@ def replay(file: File, scraper: opt.Scraper = "", select: opt.Select = None) -> 
 
 def _print_records(page: Page, settings: Settings) -> int:
     """The exit status of the page's records, which are on standard output."""
-    from parascrape.cli.run import stdout_for_data
+    from parascrape.cli.harvest_run import stdout_for_data
     from parascrape.errors import OutputError
     from parascrape.files import JsonlSink
     from parascrape.harvesting import scrape_page

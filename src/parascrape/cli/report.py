@@ -11,17 +11,17 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from parascrape.files import Outcome
-from parascrape.harvesting import TimeSplit
+from parascrape.harvesting import Timings
 from parascrape.records import SKIPPED
 from parascrape.system import printable
 
-__all__ = ["Progress", "Tally", "make_progress", "summarise"]
+__all__ = ["Progress", "RunTotals", "make_progress", "summarise"]
 
 _PLAIN_SECONDS = 10.0
 """Between two lines where stderr is no terminal."""
 
 
-class Tally:
+class RunTotals:
     """The counts of a run so far, by outcome; ``total`` entries where that is known."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -37,7 +37,7 @@ class Tally:
         self.scrape_seconds = 0.0
         self.failures: Counter[str] = Counter()
         self.carried: Counter[str] = Counter()  # good ones from the previous output: unchanged, fresh
-        self.split = TimeSplit()
+        self.split = Timings()
 
     def add(self, outcome: Outcome) -> None:
         """Count one entry's outcome."""
@@ -112,7 +112,7 @@ class Progress(Protocol):
     def say(self, line: str) -> None: ...
 
 
-def make_progress(tally: Tally, *, quiet: bool) -> Progress:
+def make_progress(tally: RunTotals, *, quiet: bool) -> Progress:
     """The progress that fits: nothing, a live line on a terminal, or plain lines now and then."""
     if quiet:
         return _Ticking(tally, None)
@@ -124,7 +124,7 @@ def make_progress(tally: Tally, *, quiet: bool) -> Progress:
 class _Ticking:
     """A plain line every so many seconds, from a thread: it shows that a run is alive, or stuck."""
 
-    def __init__(self, tally: Tally, every: float | None) -> None:
+    def __init__(self, tally: RunTotals, every: float | None) -> None:
         self._tally = tally
         self._every = every
         self._ended = threading.Event()
@@ -152,7 +152,7 @@ class _Ticking:
 class _Live:
     """One line on the terminal: bar, done/total, pages/s, errors, time left."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: RunTotals) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
@@ -187,7 +187,7 @@ class _Live:
             )
 
 
-def _plain_line(tally: Tally) -> str:
+def _plain_line(tally: RunTotals) -> str:
     """``120/400 done, 35.2 pages/s, 3 failed, 8 s left``"""
     done = f"{tally.done:,}" if tally.total is None else f"{tally.done:,}/{tally.total:,}"
     left = tally.seconds_left
@@ -197,7 +197,7 @@ def _plain_line(tally: Tally) -> str:
     return ", ".join(parts)
 
 
-def summarise(tally: Tally, *, threads: int, output: str) -> str:
+def summarise(tally: RunTotals, *, threads: int, output: str) -> str:
     """The end of a run in three or four lines: what came of it, how fast, and where the time went."""
     good = tally.done - tally.failed - tally.skipped
     failed = {code: count for code, count in tally.by_code.most_common() if code not in SKIPPED}
@@ -221,7 +221,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _carried(tally: Tally) -> str:
+def _carried(tally: RunTotals) -> str:
     """``, 380 of them unchanged, 12 of them fresh``"""
     counts = [f"{tally.carried[how]:,} of them {how}" for how in ("unchanged", "fresh") if tally.carried[how]]
     return "".join(f", {one}" for one in counts)
@@ -231,7 +231,7 @@ def _codes(counts: Mapping[str, int]) -> str:
     return ": " + ", ".join(f"{code} {count:,}" for code, count in counts.items()) if counts else ""
 
 
-def _where_time_went(tally: Tally, threads: int) -> str:
+def _where_time_went(tally: RunTotals, threads: int) -> str:
     """One sentence; the threads' whole time is the run's time as often as there are threads, those at the
     end where their number has changed.
     """

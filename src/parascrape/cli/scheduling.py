@@ -17,8 +17,8 @@ from parascrape.errors import UsageError
 from parascrape.jobs import (
     History,
     JobFile,
-    Running,
-    Sample,
+    Metric,
+    RunningJob,
     Scheduler,
     history_path,
     read_jobs,
@@ -97,7 +97,7 @@ class _Loop:
             when = "now" if at <= now else f"next {at.astimezone():%a %Y-%m-%d %H:%M:%S %Z}"
             self._tell(f"job {name}: {timing.shown if timing else ''}; {when}")
 
-    def _start(self, name: str) -> Running:
+    def _start(self, name: str) -> RunningJob:
         self._tell(f"job {name} begins")
         arguments = ["run", str(self._file.path), name, *self._shown]
         return start_command(arguments, self._file.path.parent, death_signal=signal.SIGTERM)
@@ -167,7 +167,7 @@ class _Loop:
         except OSError as error:
             self._tell(f"health file {self._watch.health}: {error.strerror}")
 
-    def samples(self) -> Iterator[Sample]:
+    def samples(self) -> Iterator[Metric]:
         """What there is to be measured now, from any thread."""
         scheduler = self._scheduler
         yield from scheduler_samples(dict(scheduler.next_starts), list(scheduler.running))

@@ -2,14 +2,14 @@ from .command_line import shown_command as shown_command
 from .comparison import (
     Comparison as Comparison,
     Disagreement as Disagreement,
-    Grid as Grid,
+    RepetitionGrid as RepetitionGrid,
     compare as compare,
 )
 from .differences import describe as describe
 from .network import count_of as count_of, open_recording as open_recording
 from .plots import require_plots as require_plots
 from .report import COLUMNS as COLUMNS, as_data as as_data, make_page as make_page, row_of as row_of
-from .sample import Sample as Sample
+from .sample import ListSample as ListSample
 from .strategies import (
     Strategy as Strategy,
     checking_strategies as checking_strategies,

@@ -22,10 +22,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from parascrape.comparison.stages import Stages
-from parascrape.comparison.statistics import Figures
+from parascrape.comparison.stages import StageTimes
+from parascrape.comparison.statistics import Statistics
 
-__all__ = ["Bound", "Limits", "cpu_share", "find_bound", "measure_bounds"]
+__all__ = ["ThroughputBound", "ThroughputLimits", "cpu_share", "find_bound", "measure_bounds"]
 
 _ENOUGH = {"twin": 0.8, "start": 0.5, "cpu": 0.85, "write": 0.6, "host": 0.75, "manners": 0.5, "latency": 0.6}
 
@@ -33,7 +33,7 @@ _WORKING = 1.5
 """How many times the time on the network pages must be at work, or wait for it, for a core to be missed."""
 
 
-class Limits(NamedTuple):
+class ThroughputLimits(NamedTuple):
     """What holds for every strategy: CPUs, fetches that a host may have at once (0: any), seconds between."""
 
     cpus: int
@@ -41,7 +41,7 @@ class Limits(NamedTuple):
     delay: float = 0.0
 
 
-class Bound(NamedTuple):
+class ThroughputBound(NamedTuple):
     """One bound: how much of the time it explains (about 1 at most), and of which host."""
 
     name: str
@@ -54,24 +54,24 @@ class Bound(NamedTuple):
 
 
 def measure_bounds(
-    tied: Sequence[Figures], every: Sequence[Figures], stages: Stages, limits: Limits
-) -> list[Bound]:
+    tied: Sequence[Statistics], every: Sequence[Statistics], stages: StageTimes, limits: ThroughputLimits
+) -> list[ThroughputBound]:
     """All bounds of the strategies that tie, the chosen one first, in the order above."""
     chosen = tied[0]
     going = max(chosen.seconds - chosen.starting, 1e-9)
     host = _host_bound(every, limits, stages)
     return [
-        Bound("twin", float(chosen.waited_for_twin)),
-        Bound("start", chosen.starting / chosen.seconds),
-        Bound("cpu", min(cpu_share(each, limits.cpus) for each in tied)),
-        Bound("write", min(each.split.write / each.seconds for each in tied)),
+        ThroughputBound("twin", float(chosen.waited_for_twin)),
+        ThroughputBound("start", chosen.starting / chosen.seconds),
+        ThroughputBound("cpu", min(cpu_share(each, limits.cpus) for each in tied)),
+        ThroughputBound("write", min(each.split.write / each.seconds for each in tied)),
         host._replace(share=host.least / going),
         max((_manners(each) for each in tied), key=lambda bound: bound.share),
-        Bound("latency", min(_of_threads(each, each.split.network) for each in tied)),
+        ThroughputBound("latency", min(_of_threads(each, each.split.network) for each in tied)),
     ]
 
 
-def cpu_share(figures: Figures, cpus: int) -> float:
+def cpu_share(figures: Statistics, cpus: int) -> float:
     """Share of the cores that it can use that are busy, or of all cores, which the server that answers needs
     too, where that is more; 0.0 where nothing is known. What other programs use of the cores it cannot use.
     """
@@ -84,7 +84,7 @@ def cpu_share(figures: Figures, cpus: int) -> float:
     return max(own, figures.median(lambda run: run.machine_share(cpus)) or 0.0)
 
 
-def find_bound(bounds: Sequence[Bound]) -> Bound:
+def find_bound(bounds: Sequence[ThroughputBound]) -> ThroughputBound:
     """The first that explains enough; where none does the largest, not ``clear``."""
     for bound in bounds:
         if bound.share >= _ENOUGH[bound.name]:
@@ -92,33 +92,33 @@ def find_bound(bounds: Sequence[Bound]) -> Bound:
     return max(bounds, key=lambda bound: bound.share)._replace(clear=False)
 
 
-def _of_threads(figures: Figures, seconds: float) -> float:
+def _of_threads(figures: Statistics, seconds: float) -> float:
     whole = figures.split.thread_seconds
     return seconds / whole if whole else 0.0
 
 
-def _manners(figures: Figures) -> Bound:
+def _manners(figures: Statistics) -> ThroughputBound:
     """What of the threads' time goes by until hosts may be asked, for which reason most; whose, if one's."""
     split = figures.split
     kinds: dict[str, float] = {}
     for (kind, _), seconds in split.blame.items():
         kinds[kind] = kinds.get(kind, 0.0) + seconds
     if not kinds:
-        return Bound("manners", 0.0)
+        return ThroughputBound("manners", 0.0)
     kind = max(kinds, key=lambda each: kinds[each])
     hosts = {name: seconds for (of, name), seconds in split.blame.items() if of == kind}
     worst = max(hosts, key=lambda each: hosts[each])
     one = hosts[worst] > sum(hosts.values()) / 2
-    return Bound("manners", _of_threads(figures, split.politeness), worst if one else "", kind=kind)
+    return ThroughputBound("manners", _of_threads(figures, split.politeness), worst if one else "", kind=kind)
 
 
-def _host_bound(every: Sequence[Figures], limits: Limits, stages: Stages) -> Bound:
+def _host_bound(every: Sequence[Statistics], limits: ThroughputLimits, stages: StageTimes) -> ThroughputBound:
     """The host whose limits need the longest time; of no host where there are no limits.
 
     A host's slot is free again when the page is here, so scraping does not count.
     """
     scraping = stages.decoding + stages.parsing + stages.writing
-    worst = Bound("host", 0.0)
+    worst = ThroughputBound("host", 0.0)
     runs = [run for figures in every for run in figures.runs]
     for host in {host for run in runs for host in run.result.hosts}:
         loads = [run.result.hosts[host] for run in runs if host in run.result.hosts]
@@ -128,5 +128,5 @@ def _host_bound(every: Sequence[Figures], limits: Limits, stages: Stages) -> Bou
             latency = min(load.seconds / load.pages for load in loads) - scraping
             least = max(least, pages * latency / limits.per_host)
         if least > worst.least:
-            worst = Bound("host", 0.0, host, pages, least)
+            worst = ThroughputBound("host", 0.0, host, pages, least)
     return worst

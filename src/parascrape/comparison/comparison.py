@@ -9,20 +9,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from parascrape.comparison.bounds import Limits
+from parascrape.comparison.bounds import ThroughputLimits
 from parascrape.comparison.command_line import options_of
 from parascrape.comparison.differences import Difference, compare_outputs
-from parascrape.comparison.network import Network, Recorded
-from parascrape.comparison.runs import Plan, Run, run_all
-from parascrape.comparison.sample import Sample, host_of, write_list
-from parascrape.comparison.stages import Stages, run_stages
-from parascrape.comparison.statistics import Figures, summarise_runs
+from parascrape.comparison.network import Network, RecordedList
+from parascrape.comparison.runs import RunPlan, StrategyRun, run_all
+from parascrape.comparison.sample import ListSample, host_of, write_list
+from parascrape.comparison.stages import StageTimes, run_stages
+from parascrape.comparison.statistics import Statistics, summarise_runs
 from parascrape.comparison.strategies import Strategy
 from parascrape.comparison.verdict import Verdict, give_verdict
 from parascrape.settings import Settings
 from parascrape.system import available_cpus, temporary_folder
 
-__all__ = ["Comparison", "Disagreement", "Grid", "check_records", "compare", "count_laps", "make_plan"]
+__all__ = [
+    "Comparison",
+    "Disagreement",
+    "RepetitionGrid",
+    "check_records",
+    "compare",
+    "count_laps",
+    "make_plan",
+]
 
 _LEAST = 1.5
 """Seconds that the fastest strategy should take."""
@@ -30,7 +38,7 @@ _MOST = 10.0
 """Seconds that the slowest, one page after the other, may take for it."""
 
 
-def count_laps(sample: Sample, stages: Stages, limits: Limits) -> int:
+def count_laps(sample: ListSample, stages: StageTimes, limits: ThroughputLimits) -> int:
     """How often each run harvests the sample: at least once, and no more pages than the list has.
 
     A sample that is the whole list is harvested once: there starting is part of the answer.
@@ -46,14 +54,14 @@ def count_laps(sample: Sample, stages: Stages, limits: Limits) -> int:
     return max(1, min(wanted, int(_MOST / max(slowest, fastest)), sample.total // pages))
 
 
-def _held(sample: Sample, stages: Stages, limits: Limits) -> float:
+def _held(sample: ListSample, stages: StageTimes, limits: ThroughputLimits) -> float:
     """Seconds that the sample takes at least by the limits of its largest host."""
     most = max(Counter(host_of(entry.url) for entry in sample.entries).values())
     at_once = most * stages.waiting / limits.per_host if limits.per_host else 0.0
     return max(at_once, most * limits.delay)
 
 
-class Grid(NamedTuple):
+class RepetitionGrid(NamedTuple):
     """What is compared, how often each, and whether it matters how long that takes, or only what it gives."""
 
     strategies: tuple[Strategy, ...]
@@ -77,18 +85,18 @@ class Comparison:
     Every run harvested the sample ``laps`` times.
     """
 
-    recorded: Recorded
+    recorded: RecordedList
     strategies: tuple[Strategy, ...]
-    runs: tuple[Run, ...]
-    figures: tuple[Figures, ...]
-    stages: Stages
-    limits: Limits
+    runs: tuple[StrategyRun, ...]
+    figures: tuple[Statistics, ...]
+    stages: StageTimes
+    limits: ThroughputLimits
     disagreements: tuple[Disagreement, ...]
     verdict: Verdict | None
     laps: int = 1
 
     @property
-    def sample(self) -> Sample:
+    def sample(self) -> ListSample:
         """What was drawn from the list."""
         return self.recorded.sample
 
@@ -104,8 +112,8 @@ class Comparison:
 
 
 def compare(
-    recorded: Recorded,
-    grid: Grid,
+    recorded: RecordedList,
+    grid: RepetitionGrid,
     settings: Settings,
     network: Network | None,
     tell: Callable[[str], object],
@@ -115,9 +123,9 @@ def compare(
     A strategy that crashes or loses records is left out of the verdict and named in ``faults``.
     """
     settings = _over(network, settings)
-    limits = Limits(available_cpus(), settings.per_host, settings.delay)
+    limits = ThroughputLimits(available_cpus(), settings.per_host, settings.delay)
     with make_plan(recorded.sample, grid, settings, network) as plan:
-        stages = run_stages(plan.forwards, settings) if grid.timed else Stages()
+        stages = run_stages(plan.forwards, settings) if grid.timed else StageTimes()
         laps = count_laps(recorded.sample, stages, limits)
         plan = _lengthen(plan, recorded.sample, laps)
         if laps > 1:
@@ -139,7 +147,7 @@ def compare(
     )
 
 
-def _lengthen(plan: Plan, sample: Sample, laps: int) -> Plan:
+def _lengthen(plan: RunPlan, sample: ListSample, laps: int) -> RunPlan:
     """The plan with the sample so many times in its lists."""
     write_list(plan.forwards, sample.entries * laps)
     write_list(plan.backwards, sample.entries[::-1] * laps)
@@ -155,13 +163,15 @@ def _over(network: Network | None, settings: Settings) -> Settings:
 
 
 @contextmanager
-def make_plan(sample: Sample, grid: Grid, settings: Settings, network: Network | None) -> Iterator[Plan]:
+def make_plan(
+    sample: ListSample, grid: RepetitionGrid, settings: Settings, network: Network | None
+) -> Iterator[RunPlan]:
     """The plan, whose folder is there until the context ends."""
     with temporary_folder("parascrape-compare-") as folder:
         forwards, backwards = folder / "list.jsonl", folder / "reversed.jsonl"
         write_list(forwards, sample.entries)
         write_list(backwards, reversed(sample.entries))
-        yield Plan(
+        yield RunPlan(
             grid.strategies,
             grid.repeat,
             folder,
@@ -173,7 +183,7 @@ def make_plan(sample: Sample, grid: Grid, settings: Settings, network: Network |
         )
 
 
-def check_records(runs: Sequence[Run]) -> Iterator[Disagreement]:
+def check_records(runs: Sequence[StrategyRun]) -> Iterator[Disagreement]:
     """The strategies with a run whose records are not those of the first good run, each once.
 
     The first strategy too: where its own runs disagree, its scraper depends on more than the page.

@@ -1,6 +1,6 @@
 """One measured run of a command: ``python -m parascrape.comparison.measure PROCESS COMMAND...``.
 
-Prints one JSON object, see `Measured`. It is a process of its own so that the count is whole: on Linux it
+Prints one JSON object, see `Measurement`. It is a process of its own so that the count is whole: on Linux it
 is a subreaper (prctl(2)), so what the command leaves behind becomes its child, and RUSAGE_CHILDREN holds the
 CPU time of the whole tree when the last of them was waited for.
 """
@@ -25,7 +25,7 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-__all__ = ["Measured", "busy_seconds", "cpu_seconds", "main", "measure"]
+__all__ = ["Measurement", "busy_seconds", "cpu_seconds", "main", "measure"]
 
 _LINUX = sys.platform == "linux"
 _SET_SUBREAPER = 36
@@ -35,7 +35,7 @@ _PATIENCE = 5.0
 """Seconds in which what the command left behind may end by itself."""
 
 
-class Measured(NamedTuple):
+class Measurement(NamedTuple):
     """What a run took. None: this system does not tell."""
 
     seconds: float  # wall time of the whole command
@@ -48,7 +48,7 @@ class Measured(NamedTuple):
     errors: str = ""  # the end of what it wrote to standard error
 
 
-def measure(command: Sequence[str], beside: int = 0) -> Measured:
+def measure(command: Sequence[str], beside: int = 0) -> Measurement:
     """What one run of the command took; ``beside`` is a process whose CPU time is not others' load."""
     busy, served = busy_seconds(), _tree_seconds(beside)
     began, start = time.time(), time.perf_counter()
@@ -69,7 +69,7 @@ def measure(command: Sequence[str], beside: int = 0) -> Measured:
     others = None
     if _LINUX and cpu is not None:
         others = max(0.0, busy - cpu - served) / (seconds * (os.cpu_count() or 1))
-    return Measured(seconds, began, status, cpu, memory.peak or None, others, left, tail.text())
+    return Measurement(seconds, began, status, cpu, memory.peak or None, others, left, tail.text())
 
 
 class _Tail(threading.Thread):

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from parascrape.comparison.sample import Sample, sample_entries
+from parascrape.comparison.sample import ListSample, sample_entries
 from parascrape.errors import UsageError
-from parascrape.loopback import Recording, Seconds, Stats, read_recording, record
+from parascrape.loopback import ExchangeTimes, LoadStats, Recording, read_recording, record
 from parascrape.records import Entry
 from parascrape.settings import Settings
 from parascrape.system import printable
 
-__all__ = ["Network", "Recorded", "count_of", "mean_seconds", "open_recording"]
+__all__ = ["Network", "RecordedList", "count_of", "mean_seconds", "open_recording"]
 
 
 class Network(Protocol):
@@ -24,23 +24,23 @@ class Network(Protocol):
     connect_to: str
     ca_file: str
 
-    def stats(self) -> Stats:
+    def stats(self) -> LoadStats:
         """What it did since the last `reset`."""
 
     def reset(self) -> None:
         """Have it count anew."""
 
 
-class Recorded(NamedTuple):
+class RecordedList(NamedTuple):
     """What was drawn from the list, and the mean seconds a page that the sites took at the time."""
 
-    sample: Sample
-    seconds: Seconds
+    sample: ListSample
+    seconds: ExchangeTimes
 
 
 def open_recording(
     entries: Iterable[Entry], most: int, path: Path, settings: Settings, tell: Callable[[str], object]
-) -> Recorded:
+) -> RecordedList:
     """A sample of the entries whose answers the file at ``path`` holds; it is recorded where there is none.
 
     Raises:
@@ -52,7 +52,7 @@ def open_recording(
         known = set(recording.entries) or set(recording)  # another tool's file knows no entries
         sample = sample_entries(entries, most, known)
         tell(f"{count_of(len(sample.entries), 'URL')} answered by the recording {path}; no site is asked.")
-        return Recorded(sample, mean_seconds(recording))
+        return RecordedList(sample, mean_seconds(recording))
     sample = sample_entries(entries, most)
     tell(f"Fetching {count_of(len(sample.entries), 'URL')} once, to record what the sites answer.")
     made = record(sample.entries, path, settings)
@@ -60,7 +60,7 @@ def open_recording(
     tell(printable(f"Recorded {count_of(made.entries, 'page')} in {made.seconds:.1f} s{failed}."))
     if not made.entries:
         raise UsageError(f"no page could be fetched{failed}: there is nothing to compare")
-    return Recorded(sample, mean_seconds(read_recording(path)))
+    return RecordedList(sample, mean_seconds(read_recording(path)))
 
 
 def count_of(number: int, noun: str) -> str:
@@ -80,10 +80,10 @@ def _counts(what: str, codes: Counter[str]) -> str:
     return f"; {codes.total():,} {what}: {each}"
 
 
-def mean_seconds(recording: Recording) -> Seconds:
+def mean_seconds(recording: Recording) -> ExchangeTimes:
     """The seconds of each part, the mean over the pages (a redirect's are its page's); zeros without any."""
     pages = len(recording.entries)
     rows = [exchange.seconds for exchange in recording.exchanges if exchange.entry]
     if not pages or not rows:
-        return Seconds()
-    return Seconds(*(sum(column) / pages for column in zip(*rows, strict=True)))
+        return ExchangeTimes()
+    return ExchangeTimes(*(sum(column) / pages for column in zip(*rows, strict=True)))

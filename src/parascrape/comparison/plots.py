@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from parascrape.comparison.bounds import cpu_share
 from parascrape.comparison.comparison import Comparison
-from parascrape.comparison.statistics import PARTS, Figures, share_out
+from parascrape.comparison.statistics import PARTS, Statistics, share_out
 from parascrape.errors import UsageError
-from parascrape.loopback import Seconds
+from parascrape.loopback import ExchangeTimes
 
 __all__ = ["Plot", "draw_plots", "require_plots"]
 
@@ -82,14 +82,14 @@ def draw_plots(comparison: Comparison) -> list[Plot]:
     return drawn
 
 
-def _by_processes(figures: Sequence[Figures]) -> list[Figures]:
+def _by_processes(figures: Sequence[Statistics]) -> list[Statistics]:
     """Those with the number of threads that most process strategies have: a curve of one variable."""
     counts = [each.strategy.threads for each in figures if each.strategy.processes]
     usual = max(set(counts), key=lambda count: (counts.count(count), count)) if counts else 0
     return [each for each in figures if each.strategy.processes and each.strategy.threads == usual]
 
 
-def _rates(figures: Sequence[Figures], best: Figures) -> Plot:
+def _rates(figures: Sequence[Statistics], best: Statistics) -> Plot:
     names = [each.strategy.name for each in figures]
     rates = [each.rate for each in figures]
     errors = [
@@ -107,7 +107,7 @@ def _rates(figures: Sequence[Figures], best: Figures) -> Plot:
     return _plot("Pages a second", words, draw, len(names))
 
 
-def _speed_up(figures: Sequence[Figures], number: Callable[[Figures], int], what: str) -> Plot:
+def _speed_up(figures: Sequence[Statistics], number: Callable[[Statistics], int], what: str) -> Plot:
     """Speed against the number of threads or processes, and what as many times as fast would be."""
     points = sorted(figures, key=number)
     counts = [number(each) for each in points]
@@ -156,7 +156,7 @@ def _milliseconds(title: str, times: dict[str, float], label: str, colours: list
     return _plot(title, words, draw, len(times))
 
 
-def _shares(figures: Sequence[Figures]) -> Plot:
+def _shares(figures: Sequence[Statistics]) -> Plot:
     """What the threads of each strategy do with their time; parts that nowhere show are left out."""
     names = [each.strategy.name for each in figures]
     shares = [share_out(each) for each in figures]
@@ -180,7 +180,7 @@ def _shares(figures: Sequence[Figures]) -> Plot:
     return _plot("What the threads do", words, draw, len(names) + len(parts) // 2)
 
 
-def _recorded(seconds: Seconds) -> Plot:
+def _recorded(seconds: ExchangeTimes) -> Plot:
     """What the sites took when they were recorded."""
     names = {
         "name": seconds.dns,
@@ -193,7 +193,7 @@ def _recorded(seconds: Seconds) -> Plot:
     return _milliseconds("What the network took, as recorded", times, "ms a page (mean)", [_BAR] * 5)
 
 
-def _busy(figures: Sequence[Figures], cpus: int) -> Plot:
+def _busy(figures: Sequence[Statistics], cpus: int) -> Plot:
     """How full the cores are that each strategy can use."""
     names = [each.strategy.name for each in figures]
     shares = [100 * min(1.0, cpu_share(each, cpus)) for each in figures]
@@ -208,7 +208,7 @@ def _busy(figures: Sequence[Figures], cpus: int) -> Plot:
     return _plot("How busy the processor is", words, draw, len(names))
 
 
-def _memory(figures: Sequence[Figures], best: Figures) -> Plot:
+def _memory(figures: Sequence[Statistics], best: Statistics) -> Plot:
     known = [each for each in figures if each.memory]
     names = [each.strategy.name for each in known]
     sizes = [(each.memory or 0) / 1e6 for each in known]

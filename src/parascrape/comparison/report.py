@@ -14,8 +14,8 @@ from parascrape.comparison.comparison import Comparison, Disagreement
 from parascrape.comparison.differences import describe
 from parascrape.comparison.network import count_of
 from parascrape.comparison.plots import Plot, draw_plots
-from parascrape.comparison.runs import Run
-from parascrape.comparison.statistics import Figures, milliseconds_a_page, share_out
+from parascrape.comparison.runs import StrategyRun
+from parascrape.comparison.statistics import Statistics, milliseconds_a_page, share_out
 from parascrape.comparison.verdict import span, times
 from parascrape.harvesting import STAGES
 from parascrape.settings import VERSION
@@ -97,7 +97,7 @@ def _disagreements(found: Sequence[Disagreement]) -> Iterable[str]:
         yield f"<pre>{escape(chr(10).join(lines))}</pre>"
 
 
-def row_of(figures: Figures, first: Figures) -> list[str]:
+def row_of(figures: Statistics, first: Statistics) -> list[str]:
     """The cells of a strategy, as `COLUMNS` names them."""
     rates, cpu = figures.rates, figures.cpu
     latencies = [figures.percentile(share) for share in (0.5, 0.9, 0.99)]
@@ -139,7 +139,7 @@ def _plots(plots: Sequence[Plot]) -> Iterable[str]:
         yield "</div>"
 
 
-def _split(figures: Sequence[Figures]) -> Iterable[str]:
+def _split(figures: Sequence[Statistics]) -> Iterable[str]:
     """A table of the milliseconds a page of every stage in every strategy."""
     columns = {each.strategy.name: each_ms for each in figures if (each_ms := milliseconds_a_page(each))}
     if not columns:
@@ -211,7 +211,7 @@ def as_data(comparison: Comparison, command: str) -> dict[str, Any]:
     }
 
 
-def _strategy(figures: Figures, comparison: Comparison) -> dict[str, Any]:
+def _strategy(figures: Statistics, comparison: Comparison) -> dict[str, Any]:
     return {
         "name": figures.strategy.name,
         "mode": figures.strategy.mode,
@@ -229,7 +229,7 @@ def _strategy(figures: Figures, comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _run(run: Run) -> dict[str, Any]:
+def _run(run: StrategyRun) -> dict[str, Any]:
     measured = {key: value for key, value in run.measured._asdict().items() if key != "errors"}
     twin = {**run.twin._asdict(), "was_bottleneck": run.twin.was_bottleneck}
     return {**measured, "twin": twin, "starting": run.starting, "pages_per_second": run.rate}

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parascrape import records
-from parascrape.comparison.measure import Measured
+from parascrape.comparison.measure import Measurement
 from parascrape.comparison.network import Network
 from parascrape.comparison.sample import URL_COLUMN, host_of
 from parascrape.comparison.strategies import Strategy
 from parascrape.errors import ParascrapeError
-from parascrape.harvesting import TimeSplit, read_split
-from parascrape.loopback import Stats
+from parascrape.harvesting import Timings, read_split
+from parascrape.loopback import LoadStats
 from parascrape.system import printable
 
-__all__ = ["HostLoad", "Plan", "Result", "Run", "read_result", "run_all", "run_once"]
+__all__ = ["HostLoad", "RunPlan", "Result", "StrategyRun", "read_result", "run_all", "run_once"]
 
 _EXITS = (0, 1)  # all good, some failed: the run did its work
 
@@ -54,16 +54,16 @@ class Result:
         return self.latencies[max(0, math.ceil(share * len(self.latencies)) - 1)]
 
 
-class Run(NamedTuple):
+class StrategyRun(NamedTuple):
     """One run of one strategy, and what the twin did in it; ``fault`` says why it counts for nothing."""
 
     strategy: Strategy
-    measured: Measured
+    measured: Measurement
     result: Result
     output: Path
     fault: str = ""
-    twin: Stats = Stats()
-    split: TimeSplit = TimeSplit()
+    twin: LoadStats = LoadStats()
+    split: Timings = Timings()
 
     @property
     def rate(self) -> float:
@@ -88,7 +88,7 @@ class Run(NamedTuple):
         return self.starting + going * pages / max(1, self.result.pages)
 
 
-class Plan(NamedTuple):
+class RunPlan(NamedTuple):
     """What is to be run: the lists (forwards and backwards), how often, with which options, and where."""
 
     strategies: tuple[Strategy, ...]
@@ -114,9 +114,9 @@ def _split_path(output: Path) -> Path:
     return output.with_suffix(".split.json")
 
 
-def run_all(plan: Plan, tell: Callable[[str], object]) -> list[Run]:
+def run_all(plan: RunPlan, tell: Callable[[str], object]) -> list[StrategyRun]:
     """Every run in the order in which it was made; a strategy that failed once is not run again."""
-    runs: list[Run] = []
+    runs: list[StrategyRun] = []
     failed: set[Strategy] = set()
     for number in range(1, plan.repeat + 1):
         for index, strategy in enumerate(plan.strategies):
@@ -131,7 +131,7 @@ def run_all(plan: Plan, tell: Callable[[str], object]) -> list[Run]:
     return runs
 
 
-def run_once(plan: Plan, strategy: Strategy, output: Path) -> Run:
+def run_once(plan: RunPlan, strategy: Strategy, output: Path) -> StrategyRun:
     """One measured run of a strategy."""
     network = plan.network
     if network:
@@ -140,14 +140,14 @@ def run_once(plan: Plan, strategy: Strategy, output: Path) -> Run:
     with _started([*command, *plan.command(strategy, output)]) as process:
         answer, trouble = process.communicate()
     try:
-        measured = Measured(**json.loads(answer))
+        measured = Measurement(**json.loads(answer))
     except ValueError as error:
         said = printable(trouble.decode(errors="replace").strip().rpartition("\n")[2])
         raise ParascrapeError(f"{strategy.name} could not be measured: {said}") from error
     result = read_result(output) if output.exists() else Result()
-    twin = network.stats() if network else Stats()
+    twin = network.stats() if network else LoadStats()
     fault = _fault(measured, result, plan.pages)
-    return Run(strategy, measured, result, output, fault, twin, read_split(_split_path(output)))
+    return StrategyRun(strategy, measured, result, output, fault, twin, read_split(_split_path(output)))
 
 
 @contextmanager
@@ -164,7 +164,7 @@ def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def _fault(measured: Measured, result: Result, pages: int) -> str:
+def _fault(measured: Measurement, result: Result, pages: int) -> str:
     """Why the run counts for nothing, in one line; empty where it did its work."""
     if measured.status not in _EXITS:
         how = f"was killed by signal {-measured.status}" if measured.status < 0 else "ended with status "
@@ -174,7 +174,7 @@ def _fault(measured: Measured, result: Result, pages: int) -> str:
     return f"gave {result.pages} outcomes for {pages} URLs{_last_words(measured)}"
 
 
-def _last_words(measured: Measured) -> str:
+def _last_words(measured: Measurement) -> str:
     said = printable(measured.errors.strip().rpartition("\n")[2].removeprefix("scrape: "))
     return f": {said}" if said else ""
 

@@ -15,13 +15,13 @@ from parascrape.errors import UsageError
 from parascrape.records import Entry
 from parascrape.web import host_key, prepare, redact
 
-__all__ = ["URL_COLUMN", "Sample", "host_of", "sample_entries", "write_list"]
+__all__ = ["URL_COLUMN", "ListSample", "host_of", "sample_entries", "write_list"]
 
 URL_COLUMN = "parascrape:url"
 """In the lists that are written here: a name that no column of a person's list is likely to have."""
 
 
-class Sample(NamedTuple):
+class ListSample(NamedTuple):
     """What was drawn, in the list's order; of how many URLs, and how many lines beside them have none."""
 
     entries: tuple[Entry, ...]
@@ -39,7 +39,7 @@ def host_of(url: str) -> str:
     return host_key(prepare(url))
 
 
-def sample_entries(entries: Iterable[Entry], most: int, only: Container[str] | None = None) -> Sample:
+def sample_entries(entries: Iterable[Entry], most: int, only: Container[str] | None = None) -> ListSample:
     """At most ``most`` entries (0: all) with a URL, that is in ``only`` where that is given.
 
     Memory grows with the sample, not with the list.
@@ -76,7 +76,7 @@ def sample_entries(entries: Iterable[Entry], most: int, only: Container[str] | N
         none = "the list holds no URL" if not total else "the recording holds none of the list's URLs"
         raise UsageError(f"{none}: there is nothing to compare")
     chosen = sorted(drawn, key=lambda item: -item[1])
-    return Sample(tuple(entry for _, _, entry in chosen), total, invalid)
+    return ListSample(tuple(entry for _, _, entry in chosen), total, invalid)
 
 
 def _hash(url: str) -> int:

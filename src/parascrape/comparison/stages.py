@@ -25,13 +25,13 @@ from parascrape.settings import Settings
 from parascrape.system import printable
 from parascrape.web import Page, prepare
 
-__all__ = ["Stages", "main", "measure_stages", "run_stages"]
+__all__ = ["StageTimes", "main", "measure_stages", "run_stages"]
 
 _MOST_PAGES = 100
 _MOST_SECONDS = 5.0
 
 
-class Stages(NamedTuple):
+class StageTimes(NamedTuple):
     """Seconds a page, the mean over so many ``pages``. All but ``waiting`` are CPU time of one thread.
 
     Receiving is the protocol, TLS and undoing content codings; what a scraper decodes itself is parsing.
@@ -50,18 +50,18 @@ class Stages(NamedTuple):
         return self.receiving + self.decoding + self.parsing + self.writing
 
 
-def run_stages(path: Path, settings: Settings) -> Stages:
+def run_stages(path: Path, settings: Settings) -> StageTimes:
     """The stages of the list's pages, measured in a process of its own; without pages where that failed."""
     command = [sys.executable, "-m", "parascrape.comparison.stages", str(path)]
     data = json.dumps(asdict(settings), default=dict).encode()
     done = subprocess.run(command, input=data, capture_output=True, check=False)  # noqa: S603 (this Python)
     try:
-        return Stages(**json.loads(done.stdout))
+        return StageTimes(**json.loads(done.stdout))
     except (ValueError, TypeError):
-        return Stages()
+        return StageTimes()
 
 
-def measure_stages(entries: Iterable[Entry], settings: Settings) -> Stages:
+def measure_stages(entries: Iterable[Entry], settings: Settings) -> StageTimes:
     """The mean of each stage over the entries, the first not counted where there are others.
 
     Stops after 100 pages or 5 s: enough for a mean, and nobody waits for it.
@@ -78,8 +78,8 @@ def measure_stages(entries: Iterable[Entry], settings: Settings) -> Stages:
     close_connections()
     counted = rows[1:] or rows
     if not counted:
-        return Stages()
-    return Stages(len(counted), *(sum(column) / len(counted) for column in zip(*counted, strict=True)))
+        return StageTimes()
+    return StageTimes(len(counted), *(sum(column) / len(counted) for column in zip(*counted, strict=True)))
 
 
 def _time_page(entry: Entry, settings: Settings, scraper: Any) -> list[float]:

@@ -16,14 +16,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from parascrape.comparison.runs import Run
+from parascrape.comparison.runs import StrategyRun
 from parascrape.comparison.strategies import Strategy
-from parascrape.harvesting import STAGES, TimeSplit
+from parascrape.harvesting import STAGES, Timings
 
 __all__ = [
     "CLEAR",
     "PARTS",
-    "Figures",
+    "Statistics",
     "chance",
     "clearly_faster",
     "milliseconds_a_page",
@@ -36,7 +36,7 @@ PARTS = {name: text for name, text in STAGES.items() if name not in ("queue", "p
 """What takes a thread's time; the other stages are times of a page without one."""
 
 
-def share_out(figures: Figures) -> dict[str, float]:
+def share_out(figures: Statistics) -> dict[str, float]:
     """Shares of all threads' time by `PARTS`, 1 in sum, of the typical run; none where it is not known."""
     split = figures.split
     seconds = {name: getattr(split, name) for name in PARTS}
@@ -44,7 +44,7 @@ def share_out(figures: Figures) -> dict[str, float]:
     return {name: each / whole for name, each in seconds.items()} if whole else {}
 
 
-def milliseconds_a_page(figures: Figures) -> dict[str, float]:
+def milliseconds_a_page(figures: Statistics) -> dict[str, float]:
     """Milliseconds a page of every stage, of the typical run; none where it is not known."""
     split = figures.split
     return {name: 1000 * getattr(split, name) / split.pages for name in STAGES} if split.pages else {}
@@ -55,11 +55,11 @@ CLEAR = 0.03
 _CLEAR_ONCE = 0.2
 
 
-class Figures(NamedTuple):
+class Statistics(NamedTuple):
     """The good runs of one strategy, at least one."""
 
     strategy: Strategy
-    runs: tuple[Run, ...]
+    runs: tuple[StrategyRun, ...]
 
     @property
     def rates(self) -> list[float]:
@@ -82,7 +82,7 @@ class Figures(NamedTuple):
         return self.median(lambda run: run.starting) or 0.0
 
     @property
-    def split(self) -> TimeSplit:
+    def split(self) -> Timings:
         """Where the time went in the typical run, that of the median wall time (of two the quicker)."""
         runs = sorted(self.runs, key=lambda run: run.measured.seconds)
         return runs[(len(runs) - 1) // 2].split
@@ -112,7 +112,7 @@ class Figures(NamedTuple):
         """Failed pages of all runs, by code."""
         return sum((run.result.errors for run in self.runs), Counter[str]())
 
-    def median(self, of: Callable[[Run], float | None]) -> float | None:
+    def median(self, of: Callable[[StrategyRun], float | None]) -> float | None:
         """The median of one figure over the runs that have it; None where none has."""
         known = [value for run in self.runs if (value := of(run)) is not None]
         return statistics.median(known) if known else None
@@ -130,11 +130,11 @@ class Figures(NamedTuple):
         return statistics.median(self.projections(pages))
 
 
-def summarise_runs(strategies: Iterable[Strategy], runs: Sequence[Run]) -> list[Figures]:
+def summarise_runs(strategies: Iterable[Strategy], runs: Sequence[StrategyRun]) -> list[Statistics]:
     """The figures of every strategy that has a good run, in the given order."""
     good = {strategy: tuple(run for run in runs if run.strategy == strategy) for strategy in strategies}
     return [
-        Figures(strategy, mine)
+        Statistics(strategy, mine)
         for strategy, mine in good.items()
         if mine and not any(run.fault for run in mine)
     ]
@@ -156,7 +156,7 @@ def chance(first: int, second: int) -> float:
     return 1 / math.comb(first + second, first)
 
 
-def rank(figures: Sequence[Figures], pages: int) -> tuple[Figures, list[Figures]]:
+def rank(figures: Sequence[Statistics], pages: int) -> tuple[Statistics, list[Statistics]]:
     """What to use for a list of so many pages, and those that tie with the fastest, in order of cost.
 
     Of strategies that tie the cheapest is chosen: fewer processes, then fewer threads.

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from parascrape.comparison.bounds import Bound, Limits, cpu_share, find_bound, measure_bounds
-from parascrape.comparison.stages import Stages
-from parascrape.comparison.statistics import Figures, chance, rank
+from parascrape.comparison.bounds import (
+    ThroughputBound,
+    ThroughputLimits,
+    cpu_share,
+    find_bound,
+    measure_bounds,
+)
+from parascrape.comparison.stages import StageTimes
+from parascrape.comparison.statistics import Statistics, chance, rank
 from parascrape.settings import Mode
 from parascrape.system import printable
 
@@ -23,16 +29,18 @@ _SHORT = 0.5
 class Verdict(NamedTuple):
     """What a comparison comes to. Every text is one sentence or two, and printable."""
 
-    best: Figures
-    tied: tuple[Figures, ...]
-    bound: Bound
+    best: Statistics
+    tied: tuple[Statistics, ...]
+    bound: ThroughputBound
     choice: str
     reason: str
     sureness: str
     doubts: tuple[str, ...]  # why the figures may be off
 
 
-def give_verdict(figures: Sequence[Figures], stages: Stages, limits: Limits, total: int) -> Verdict:
+def give_verdict(
+    figures: Sequence[Statistics], stages: StageTimes, limits: ThroughputLimits, total: int
+) -> Verdict:
     """The verdict for a list of ``total`` URLs. There is at least one strategy with figures."""
     best, tied = rank(figures, total)
     bounds = measure_bounds(tied, figures, stages, limits)
@@ -50,7 +58,7 @@ def give_verdict(figures: Sequence[Figures], stages: Stages, limits: Limits, tot
     )
 
 
-def _choice(best: Figures, tied: Sequence[Figures], total: int) -> str:
+def _choice(best: Statistics, tied: Sequence[Statistics], total: int) -> str:
     """What to use, and how long the whole list will take with it."""
     text = f"Use {best.strategy.name}: {_rate(best.rate)} pages/s"
     if total > best.pages:
@@ -73,7 +81,13 @@ def _rate(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
-def _reason(bound: Bound, best: Figures, figures: Sequence[Figures], stages: Stages, limits: Limits) -> str:
+def _reason(
+    bound: ThroughputBound,
+    best: Statistics,
+    figures: Sequence[Statistics],
+    stages: StageTimes,
+    limits: ThroughputLimits,
+) -> str:
     """What bounds the list, in a sentence with the figures that show it."""
     share = f"{min(bound.share, 1.0):.0%}"
     fastest = max(figures, key=lambda each: each.strategy.fetches)
@@ -95,7 +109,7 @@ def _reason(bound: Bound, best: Figures, figures: Sequence[Figures], stages: Sta
     return f"Waiting for answers: {fetches} in flight waits {share} of the time{gain}.{more}"
 
 
-def _wider(figures: Figures) -> str:
+def _wider(figures: Statistics) -> str:
     """The strategy with four times its threads, and itself, to be compared next."""
     strategy = figures.strategy
     mode: Mode = "process" if strategy.processes else "thread"
@@ -114,7 +128,7 @@ _NAMES = {
 }
 
 
-def _host_reason(bound: Bound, best: Figures, limits: Limits) -> str:
+def _host_reason(bound: ThroughputBound, best: Statistics, limits: ThroughputLimits) -> str:
     host = printable(bound.host.rpartition("://")[2].removesuffix(":443").removesuffix(":80"), 80)
     limit = f"limit of {limits.per_host} at once"
     if bound.name == "manners":
@@ -141,7 +155,11 @@ _KINDS = {
 
 
 def _cpu_reason(
-    bound: Bound, best: Figures, figures: Sequence[Figures], stages: Stages, limits: Limits
+    bound: ThroughputBound,
+    best: Statistics,
+    figures: Sequence[Statistics],
+    stages: StageTimes,
+    limits: ThroughputLimits,
 ) -> str:
     """What the processor does most, how full one core is with threads, and what processes give."""
     work, share = _dearest(stages), f"{min(bound.share, 1.0):.0%}"
@@ -158,13 +176,13 @@ def _cpu_reason(
     return f"{work}: {share} of {where}; more processes did not pay here."
 
 
-def _processes(figures: Figures) -> str:
+def _processes(figures: Statistics) -> str:
     """Who gives the gain: ``2 processes``, or the strategy by its name."""
     count = figures.strategy.processes
     return f"{count} processes" if count > 1 else figures.strategy.name
 
 
-def _dearest(stages: Stages) -> str:
+def _dearest(stages: StageTimes) -> str:
     """The stage with the most CPU time, and its share of it."""
     costs = {name: getattr(stages, name) for name in ("receiving", "decoding", "parsing", "writing")}
     if not stages.cpu:
@@ -173,11 +191,11 @@ def _dearest(stages: Stages) -> str:
     return f"{name.capitalize()} ({costs[name] / stages.cpu:.0%} of {stages.cpu * 1000:,.3g} ms CPU a page)"
 
 
-def _baseline(figures: Sequence[Figures]) -> Figures | None:
+def _baseline(figures: Sequence[Statistics]) -> Statistics | None:
     return next((each for each in figures if each.strategy.mode == "sequential"), None)
 
 
-def _gain(best: Figures, other: Figures | None, name: str) -> str:
+def _gain(best: Statistics, other: Statistics | None, name: str) -> str:
     """``; 2 processes give 1.9 x (1.8-2.0) thread:8``, from the slowest to the fastest pairing."""
     if other is None or other is best:
         return ""
@@ -187,7 +205,7 @@ def _gain(best: Figures, other: Figures | None, name: str) -> str:
     return f"; {name} {give} {times(best.rate / other.rate)}{spread} the pages/s of {other.strategy.name}"
 
 
-def _sureness(best: Figures, tied: Sequence[Figures], figures: Sequence[Figures], total: int) -> str:
+def _sureness(best: Statistics, tied: Sequence[Statistics], figures: Sequence[Statistics], total: int) -> str:
     """How far the choice is above the noise, by the rule of `figures`."""
     count = len(best.runs)
     behind = [each for each in figures if each not in tied]
@@ -204,7 +222,7 @@ def _sureness(best: Figures, tied: Sequence[Figures], figures: Sequence[Figures]
     )
 
 
-def _doubts(figures: Sequence[Figures]) -> list[str]:
+def _doubts(figures: Sequence[Statistics]) -> list[str]:
     """Why the figures may be off: other load, a busy twin, runs that failed much."""
     doubts = []
     busiest = max((run.measured.others or 0.0 for each in figures for run in each.runs), default=0.0)
@@ -228,7 +246,7 @@ def _doubts(figures: Sequence[Figures]) -> list[str]:
     return doubts
 
 
-def _twin_doubt(figures: Figures) -> str:
+def _twin_doubt(figures: Statistics) -> str:
     busy = max(run.twin.busy for run in figures.runs)
     return (
         f"The local server was busy {busy:.0%} of a core with {figures.strategy.name}, which waited for it: "

@@ -4,7 +4,7 @@
     the redirects        --> what they lead to, by `MAX_REDIRECTS` steps: moved, broken, ...
     the frontier's links --> the pages that hold those that are not good
 
-All of it is in tables (`exports.Scratch`), so memory is flat.
+All of it is in tables (`exports.ScratchTables`), so memory is flat.
 """
 
 from __future__ import annotations
@@ -17,14 +17,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parascrape.crawling.intake import MAX_REDIRECTS
-from parascrape.crawling.limits import Plan
+from parascrape.crawling.limits import CrawlLimits
 from parascrape.crawling.link_graph import cell, each_link, key_of, plain
-from parascrape.crawling.store.url_store import Store
+from parascrape.crawling.store.url_store import UrlStore
 from parascrape.files import read_pages
-from parascrape.system import Scratch, whole_file
-from parascrape.web import Identity, domain_of, site_of
+from parascrape.system import ScratchTables, whole_file
+from parascrape.web import CanonicalOptions, domain_of, site_of
 
-__all__ = ["BROKEN", "COLUMNS", "GOOD", "MOVED", "UNCHECKED", "Findings", "Holder", "Target", "judge"]
+__all__ = [
+    "BROKEN",
+    "COLUMNS",
+    "GOOD",
+    "MOVED",
+    "UNCHECKED",
+    "LinkCheck",
+    "LinkingPage",
+    "LinkTarget",
+    "judge",
+]
 
 GOOD, BROKEN, MOVED, UNCHECKED = "good", "broken", "moved", "unchecked"
 
@@ -60,7 +70,7 @@ _FIELDS = "key, code, status, url, coalesce(leads_to, ''), coalesce(reason, '')"
 _OF_INTEREST = "verdict = ? AND (NOT led_to OR EXISTS (SELECT 1 FROM holders h WHERE h.key = targets.key))"
 
 
-class Target(NamedTuple):
+class LinkTarget(NamedTuple):
     """A URL that is linked to, and what became of it. ``leads_to`` is where redirects end."""
 
     key: int
@@ -71,7 +81,7 @@ class Target(NamedTuple):
     reason: str
 
 
-class Holder(NamedTuple):
+class LinkingPage(NamedTuple):
     """A page that holds a link, and the link's text."""
 
     page: str
@@ -91,17 +101,17 @@ def judge(code: str, status: int, *, elsewhere: bool) -> str:
     return _REDIRECT if code == _REDIRECT else BROKEN
 
 
-class Findings:
+class LinkCheck:
     """What was found out about the links of a crawl; ``unseen`` URLs are known and have no outcome.
 
     Raises:
         OutputError: there is no room for the tables.
     """
 
-    def __init__(self, store: Store, plan: Plan, output: Path) -> None:
+    def __init__(self, store: UrlStore, plan: CrawlLimits, output: Path) -> None:
         counts = store.counts()
         self.unseen = counts.pending + sum(counts.refused.values())
-        self._scratch = Scratch(*_SCHEMA)
+        self._scratch = ScratchTables(*_SCHEMA)
         try:
             self._read_outcomes(store, plan, output)
             self._resolve()
@@ -112,7 +122,7 @@ class Findings:
 
     # --- what became of the URLs --------------------------------------------------------------------
 
-    def _read_outcomes(self, store: Store, plan: Plan, output: Path) -> None:
+    def _read_outcomes(self, store: UrlStore, plan: CrawlLimits, output: Path) -> None:
         """One row for each page of the output; the good ones have little in theirs."""
         hosts = frozenset(store.value("hosts") or plan.scope.hosts)
         for page in read_pages(output):
@@ -171,7 +181,7 @@ class Findings:
 
     # --- who links to them --------------------------------------------------------------------------
 
-    def _read_links(self, store: Store, identity: Identity) -> None:
+    def _read_links(self, store: UrlStore, identity: CanonicalOptions) -> None:
         """Keep the links to what is not good."""
 
         @lru_cache(100_000)
@@ -193,17 +203,17 @@ class Findings:
         verdicts = (GOOD, BROKEN, MOVED, UNCHECKED)
         return Counter({one: next(self._scratch.rows(query, (one,)))[0] for one in verdicts})
 
-    def each(self, verdict: str) -> Iterator[Target]:
+    def each(self, verdict: str) -> Iterator[LinkTarget]:
         """The URLs of a verdict, by status, code and URL."""
         query = f"SELECT {_FIELDS} FROM targets WHERE {_OF_INTEREST} ORDER BY status, code, url"  # noqa: S608
-        return (Target(*row) for row in self._scratch.rows(query, (verdict,)))
+        return (LinkTarget(*row) for row in self._scratch.rows(query, (verdict,)))
 
-    def holders(self, target: Target, limit: int = -1) -> Iterator[Holder]:
+    def holders(self, target: LinkTarget, limit: int = -1) -> Iterator[LinkingPage]:
         """The pages that link to a URL, the first ``limit`` of them by their URL."""
         query = "SELECT page, text FROM holders WHERE key = ? ORDER BY page, text LIMIT ?"
-        return (Holder(*row) for row in self._scratch.rows(query, (target.key, limit)))
+        return (LinkingPage(*row) for row in self._scratch.rows(query, (target.key, limit)))
 
-    def holder_count(self, target: Target) -> int:
+    def holder_count(self, target: LinkTarget) -> int:
         """How many links lead to a URL."""
         query = "SELECT count(*) FROM holders WHERE key = ?"
         return int(next(self._scratch.rows(query, (target.key,)))[0])
@@ -228,6 +238,6 @@ class Findings:
         self._scratch.close()
 
 
-def _reach_of(url: str, plan: Plan) -> str:
+def _reach_of(url: str, plan: CrawlLimits) -> str:
     """What the plan's hosts would have of a URL."""
     return domain_of(site_of(url)) if plan.scope.reach == "domain" else site_of(url)

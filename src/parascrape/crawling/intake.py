@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from parascrape.crawling.limits import Plan
+from parascrape.crawling.limits import CrawlLimits
 from parascrape.crawling.links.scope import Scope, hosts_of
 from parascrape.crawling.links.sitemaps import MAX_INDEX_DEPTH
 from parascrape.crawling.links.url_patterns import identity_of
 from parascrape.crawling.store.edges import read_edges
-from parascrape.crawling.store.url_store import NewUrl, Store, url_key
+from parascrape.crawling.store.url_store import NewUrl, UrlStore, url_key
 from parascrape.crawling.traps import Traps
 from parascrape.errors import InvalidUrl
-from parascrape.records import Place
-from parascrape.scrapers import Found, Lead
+from parascrape.records import CrawlInfo
+from parascrape.scrapers import DiscoveredLinks, FollowRequest
 from parascrape.web import domain_of, prepare, site_of
 
-__all__ = ["MAX_REDIRECTS", "Intake"]
+__all__ = ["MAX_REDIRECTS", "Admission"]
 
 MAX_REDIRECTS = 10
 """Redirects in a row that are looked at outside of the crawl: each may lead to a URL of its own."""
@@ -30,10 +30,10 @@ _CHECKED = ("host", "include")
 """Reasons for which links are not followed that are no reason not to look at them."""
 
 
-class Intake:
+class Admission:
     """Adds what is found to the store. ``left_out`` counts links by the reason, ``examples`` has some."""
 
-    def __init__(self, store: Store, plan: Plan, traps: Traps) -> None:
+    def __init__(self, store: UrlStore, plan: CrawlLimits, traps: Traps) -> None:
         self.left_out: Counter[str] = Counter(store.value("left_out") or {})
         self.examples: dict[str, list[str]] = {}
         self._store = store
@@ -51,9 +51,9 @@ class Intake:
     def add_starts(self, urls: Sequence[str], sitemaps: Sequence[str]) -> None:
         """Begin with these pages and these sitemaps. Raises InvalidUrl."""
         for url in urls:
-            self._add(prepare(url), Place(0), kind="start")
+            self._add(prepare(url), CrawlInfo(0), kind="start")
         for url in sitemaps:
-            self._add(prepare(url), Place(0), kind="sitemap")
+            self._add(prepare(url), CrawlInfo(0), kind="sitemap")
 
     def add_sitemaps(self, urls: Iterable[str], site: str) -> None:
         """Add the sitemaps that the robots.txt of a site names, if the crawl goes there for pages."""
@@ -61,11 +61,11 @@ class Intake:
             return
         for url in urls:
             try:
-                self._add(prepare(url), Place(0), kind="sitemap")
+                self._add(prepare(url), CrawlInfo(0), kind="sitemap")
             except InvalidUrl:
                 self._leave_out("invalid", url)
 
-    def take(self, url: str, place: Place, found: Found) -> None:
+    def take(self, url: str, place: CrawlInfo, found: DiscoveredLinks) -> None:
         """Add what was found on the page at ``url``."""
         for reason, count in (found.filtered or {}).items():
             if not (self._plan.checks and reason in _CHECKED):
@@ -87,7 +87,7 @@ class Intake:
         if self._plan.checks and found.edges:
             self._check_links(found, place)
 
-    def _add_links(self, found: Found, place: Place) -> None:
+    def _add_links(self, found: DiscoveredLinks, place: CrawlInfo) -> None:
         depth = 0 if found.listed else place.depth + 1
         if self._plan.depth is not None and depth > self._plan.depth and not self._plan.checks:
             return
@@ -102,14 +102,14 @@ class Intake:
         if len(recent) > _RECENT:
             recent.clear()
 
-    def _check_links(self, found: Found, place: Place) -> None:
+    def _check_links(self, found: DiscoveredLinks, place: CrawlInfo) -> None:
         """Add the links that lead out of the crawl, to be looked at."""
         beneath = place._replace(depth=place.depth + 1)
         for edge in read_edges(found.edges):
             if not edge.in_scope and not edge.is_trap and edge.url not in self._looked_at:
                 self._check(edge.url, beneath, 0)
 
-    def _check(self, url: str, place: Place, redirects: int) -> None:
+    def _check(self, url: str, place: CrawlInfo, redirects: int) -> None:
         """Add a URL that is not followed; so many redirects have led to it."""
         elsewhere = not self._reaches(site_of(url))
         if redirects > MAX_REDIRECTS:
@@ -127,12 +127,12 @@ class Intake:
     def _is_outside(self, url: str) -> bool:
         return bool(self._plan.scope.why_not(url)) or not self._reaches(site_of(url))
 
-    def _redirects(self, found: Found) -> str:
+    def _redirects(self, found: DiscoveredLinks) -> str:
         """The link graph's line for a URL that leads elsewhere."""
         targets = (lead.url for lead in found.leads if lead.kind == "redirect")
         return "\n".join(f"redirect\t{'x' if self._is_outside(url) else '-'}\t{url}\t" for url in targets)
 
-    def _follow(self, lead: Lead, url: str, place: Place) -> None:
+    def _follow(self, lead: FollowRequest, url: str, place: CrawlInfo) -> None:
         """Add a URL of which more is said, by the page at ``url``, than that it is linked to."""
         if lead.kind.startswith("trap:"):
             self._example(lead.kind, lead.url)
@@ -145,7 +145,7 @@ class Intake:
         elif self._plan.depth is None or place.depth < self._plan.depth:
             self._within(lead, url, place, place.depth + 1)
 
-    def _within(self, lead: Lead, url: str, place: Place, depth: int) -> None:
+    def _within(self, lead: FollowRequest, url: str, place: CrawlInfo, depth: int) -> None:
         if reason := self._plan.scope.why_not(lead.url, site_of(lead.url)) or self._out_of_reach(lead.url):
             self._leave_out(reason, lead.url)
             return
@@ -161,7 +161,7 @@ class Intake:
         again = led and lead.url != url and new.key == self._key(url)
         self._batch.append(new._replace(key=self._key(lead.url, "redirected ")) if again else new)
 
-    def _nest(self, url: str, place: Place) -> None:
+    def _nest(self, url: str, place: CrawlInfo) -> None:
         """Add a sitemap that an index names; indexes that name indexes come to an end."""
         if place.depth >= MAX_INDEX_DEPTH:
             self._leave_out("sitemap too deep", url)
@@ -185,12 +185,12 @@ class Intake:
     # --- into the store -----------------------------------------------------------------------------
 
     def _add(
-        self, url: str, place: Place, *, kind: str = "", scraper: str = "", rank: float | None = None
+        self, url: str, place: CrawlInfo, *, kind: str = "", scraper: str = "", rank: float | None = None
     ) -> None:
         """Add a URL at the depth of ``place``, found on the page of its number."""
         self._batch.append(self._new(url, place, kind=kind, scraper=scraper, rank=rank))
 
-    def _new(self, url: str, place: Place, *, kind: str, scraper: str, rank: float | None) -> NewUrl:
+    def _new(self, url: str, place: CrawlInfo, *, kind: str, scraper: str, rank: float | None) -> NewUrl:
         rank = float(place.depth) if rank is None or not self._plan.best_first else rank
         key, site = self._key(url), site_of(url)
         return NewUrl(key, url, site, place.depth, place.number, rank, kind, scraper)

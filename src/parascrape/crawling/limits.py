@@ -9,13 +9,13 @@ from typing import Any
 from parascrape.crawling.links.scope import Scope
 from parascrape.crawling.traps import TRAP_BUDGET
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.web import AS_SENT, Identity, prepare
+from parascrape.web import AS_SENT, CanonicalOptions, prepare
 
-__all__ = ["Plan", "parse_budgets"]
+__all__ = ["CrawlLimits", "parse_budgets"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class CrawlLimits:
     """What of all that is found is fetched; counts are of pages, 0 means any number.
 
     ``depth`` is in links from a start URL or from what a sitemap names; None: any. ``budgets`` are the
@@ -33,7 +33,7 @@ class Plan:
     max_pages: int = 0
     max_per_host: int = 0
     budgets: tuple[tuple[str, int], ...] = ()
-    identity: Identity = AS_SENT
+    identity: CanonicalOptions = AS_SENT
     sitemaps: bool = False
     best_first: bool = False
     trap_budget: int = TRAP_BUDGET

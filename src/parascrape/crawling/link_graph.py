@@ -17,11 +17,11 @@ from xml.sax.saxutils import escape
 
 from parascrape.crawling.links.url_patterns import identity_of
 from parascrape.crawling.store.edges import Edge, read_edges
-from parascrape.crawling.store.url_store import Store, url_key
+from parascrape.crawling.store.url_store import UrlStore, url_key
 from parascrape.errors import UsageError
 from parascrape.files import read_pages
-from parascrape.system import Scratch, check_place, printable, whole_file
-from parascrape.web import Identity, redact
+from parascrape.system import ScratchTables, check_place, printable, whole_file
+from parascrape.web import CanonicalOptions, redact
 
 __all__ = [
     "COLUMNS",
@@ -65,7 +65,7 @@ def check_graph(path: str) -> None:
     check_place("--graph", Path(path))
 
 
-def write_graph(path: Path, store: Store, identity: Identity, output: Path | None = None) -> int:
+def write_graph(path: Path, store: UrlStore, identity: CanonicalOptions, output: Path | None = None) -> int:
     """How many links were written: all that the store knows of, and the pages of the output.
 
     Raises:
@@ -79,12 +79,12 @@ def write_graph(path: Path, store: Store, identity: Identity, output: Path | Non
         return _write_graphml(file, nodes, links)
 
 
-def key_of(url: str, identity: Identity) -> int:
+def key_of(url: str, identity: CanonicalOptions) -> int:
     """What all spellings of a URL have in common (`store.url_key`)."""
     return url_key(identity_of(url, identity))
 
 
-def each_link(store: Store, identity: Identity) -> Iterator[Link]:
+def each_link(store: UrlStore, identity: CanonicalOptions) -> Iterator[Link]:
     """Every link of every page, each of a kind once from one page to another; without user names."""
 
     @lru_cache(_RECENT)
@@ -102,7 +102,7 @@ def each_link(store: Store, identity: Identity) -> Iterator[Link]:
                 yield Link(source, target, edge)
 
 
-def each_node(store: Store, output: Path | None) -> Iterator[Node]:
+def each_node(store: UrlStore, output: Path | None) -> Iterator[Node]:
     """The pages that were fetched: of the output with their status; without one those that are done."""
     if output is None or not output.exists():
         yield from (Node(redact(url)) for _, url in store.each_done())
@@ -143,7 +143,7 @@ _TAIL = "</graph>\n</graphml>\n"
 def _write_graphml(file: IO[str], fetched: Iterable[tuple[int, Node]], links: Iterable[Link]) -> int:
     file.write(_HEAD)
     count = 0
-    with Scratch("CREATE TABLE nodes (key INTEGER PRIMARY KEY)") as scratch:
+    with ScratchTables("CREATE TABLE nodes (key INTEGER PRIMARY KEY)") as scratch:
         nodes = _Nodes(file, scratch)
         for key, node in fetched:
             nodes.write(key, node)
@@ -158,7 +158,7 @@ def _write_graphml(file: IO[str], fetched: Iterable[tuple[int, Node]], links: It
 class _Nodes:
     """The nodes of a file, each written once; the keys of those met lately are in memory too."""
 
-    def __init__(self, file: IO[str], scratch: Scratch) -> None:
+    def __init__(self, file: IO[str], scratch: ScratchTables) -> None:
         self._file = file
         self._scratch = scratch
         self._recent: set[int] = set()

@@ -16,15 +16,15 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from parascrape.crawling.intake import Intake
-from parascrape.crawling.limits import Plan
-from parascrape.crawling.store.url_store import Known, Store
+from parascrape.crawling.intake import Admission
+from parascrape.crawling.limits import CrawlLimits
+from parascrape.crawling.store.url_store import KnownUrl, UrlStore
 from parascrape.crawling.traps import Traps
 from parascrape.files import Outcome
-from parascrape.records import SKIPPED, Entry, Place
-from parascrape.web import Rules, site_of
+from parascrape.records import SKIPPED, CrawlInfo, Entry
+from parascrape.web import RobotsRules, site_of
 
-__all__ = ["MAX_WAIT", "Source"]
+__all__ = ["MAX_WAIT", "CrawlSchedule"]
 
 MAX_WAIT = 60.0
 """Seconds that a site's deeper URLs wait for its pages of lesser depth: one of these may hang."""
@@ -45,7 +45,7 @@ class _Site:
     waits_since: float | None = None
 
 
-class Source:
+class CrawlSchedule:
     """The entries of a crawl; iterate it, and tell it what `landed`. Used by one thread.
 
     ``per_site`` is how many entries of a site are handed out at once. ``had`` counts the pages that earlier
@@ -54,8 +54,8 @@ class Source:
 
     def __init__(
         self,
-        store: Store,
-        plan: Plan,
+        store: UrlStore,
+        plan: CrawlLimits,
         *,
         per_site: int,
         clock: Callable[[], float] = time.monotonic,
@@ -64,7 +64,7 @@ class Source:
         self.by_site: Counter[str] = Counter()
         self.by_budget: Counter[str] = Counter()
         self.traps = Traps(budget=plan.trap_budget, data=store.value("traps"))
-        self.intake = Intake(store, plan, self.traps)
+        self.intake = Admission(store, plan, self.traps)
         self._store = store
         self._plan = plan
         self._per_site = per_site
@@ -127,7 +127,7 @@ class Source:
         if not here.held:
             del self._sites[site]
 
-    def _rows_of(self, site: str, room: int, here: _Site) -> list[Known]:
+    def _rows_of(self, site: str, room: int, here: _Site) -> list[KnownUrl]:
         """The site's next URLs, at most so many; those that are not refused are ready."""
         if self._keeps_order(here):
             rows = [] if here.held else self._store.take(site, 1)
@@ -145,7 +145,7 @@ class Source:
             return False
         return here.waits_since is None or self._clock() - here.waits_since <= MAX_WAIT
 
-    def _admit(self, row: Known, site: str, here: _Site) -> None:
+    def _admit(self, row: KnownUrl, site: str, here: _Site) -> None:
         """Hand the URL out, or refuse it: its budget is spent, or it belongs to a trap."""
         reason = self._objection(row, site)
         if reason:
@@ -163,15 +163,15 @@ class Source:
         if kind == "":
             self.traps.handed_out(row.url, row.depth, found_on=row.found_on_url)
             sampled = self.traps.wants_text(row.url)
-        place = Place(row.number, row.depth, row.found_on_url, kind, row.scraper, sampled)
+        place = CrawlInfo(row.number, row.depth, row.found_on_url, kind, row.scraper, sampled)
         self._ready.append(Entry(row.url, place=place))
 
-    def _kind_of(self, row: Known) -> str:
+    def _kind_of(self, row: KnownUrl) -> str:
         """What the URL is fetched as: pages too deep are only looked at, and only where that is the plan."""
         too_deep = self._plan.depth is not None and row.depth > self._plan.depth
         return "check" if row.kind == "" and too_deep and self._plan.checks else row.kind
 
-    def _objection(self, row: Known, site: str) -> str:
+    def _objection(self, row: KnownUrl, site: str) -> str:
         """Why the URL is not fetched after all; empty where it is."""
         plan = self._plan
         if plan.max_per_host and self.by_site[site] >= plan.max_per_host:
@@ -222,7 +222,7 @@ class Source:
         if outcome.found is not None:
             self.intake.take(entry.url, place, outcome.found)
 
-    def robots(self, origin: str, rules: Rules) -> None:
+    def robots(self, origin: str, rules: RobotsRules) -> None:
         """Take in a robots.txt: it may name sitemaps."""
         if self._plan.sitemaps:
             self.intake.add_sitemaps(rules.sitemaps, site_of(origin + "/"))

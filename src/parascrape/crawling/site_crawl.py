@@ -11,23 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from parascrape.crawling.limits import Plan
-from parascrape.crawling.links.discover import Discover
-from parascrape.crawling.schedule import Source
-from parascrape.crawling.store.url_store import Store
+from parascrape.crawling.limits import CrawlLimits
+from parascrape.crawling.links.discover import LinkDiscovery
+from parascrape.crawling.schedule import CrawlSchedule
+from parascrape.crawling.store.url_store import UrlStore
 from parascrape.crawling.traps import Trap
 from parascrape.errors import UsageError
 from parascrape.files import KeyCounter, drop_pages, entry_key, read_pages
-from parascrape.harvesting import Observer
+from parascrape.harvesting import HarvestHooks
 from parascrape.records import SKIPPED, Entry
 from parascrape.settings import Settings
 
-__all__ = ["SiteCrawl", "Starts", "Summary", "bring_into_agreement", "frontier_path"]
+__all__ = ["SiteCrawl", "StartUrls", "CrawlSummary", "bring_into_agreement", "frontier_path"]
 
 _STEP = 10_000
 
 
-def bring_into_agreement(store: Store, output: Path) -> Counter[str]:
+def bring_into_agreement(store: UrlStore, output: Path) -> Counter[str]:
     """The outcomes that the output keeps, by code, "" for good ones; both are changed where they differ.
 
     Raises:
@@ -57,7 +57,7 @@ def bring_into_agreement(store: Store, output: Path) -> Counter[str]:
     return before
 
 
-def _fetch_again(store: Store, lost: KeyCounter) -> None:
+def _fetch_again(store: UrlStore, lost: KeyCounter) -> None:
     """Have the pages be pending again whose records are lost."""
     numbers: list[int] = []
     for number, url in store.each_done():
@@ -67,14 +67,14 @@ def _fetch_again(store: Store, lost: KeyCounter) -> None:
         store.mark_pending(numbers[start : start + _STEP])
 
 
-class Starts(NamedTuple):
+class StartUrls(NamedTuple):
     """Where a crawl begins: pages, and sitemaps to be read."""
 
     urls: Sequence[str]
     sitemaps: Sequence[str] = ()
 
 
-class Summary(NamedTuple):
+class CrawlSummary(NamedTuple):
     """What a crawl knows at its end."""
 
     known: int
@@ -98,9 +98,9 @@ class SiteCrawl:
 
     def __init__(  # noqa: PLR0913
         self,
-        starts: Starts,
-        plan: Plan,
-        discover: Discover,
+        starts: StartUrls,
+        plan: CrawlLimits,
+        discover: LinkDiscovery,
         settings: Settings,
         *,
         overwrite: bool = False,
@@ -115,8 +115,8 @@ class SiteCrawl:
         self._overwrite = overwrite
         self._again = again
         self._earlier = earlier
-        self._store: Store | None = None
-        self._source: Source | None = None
+        self._store: UrlStore | None = None
+        self._source: CrawlSchedule | None = None
         self._output: Path | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -135,13 +135,13 @@ class SiteCrawl:
             os.truncate(output, 0)  # first: a frontier without the output is nothing
             held = 0
         if not held:
-            Store.remove(path)
+            UrlStore.remove(path)
         elif not path.exists():
             raise UsageError(
                 f"{output}: holds records, and there is no frontier {path.name} to go on with; "
                 "name another --output, or --overwrite"
             )
-        self._store = store = Store.open(path, options=self._options)
+        self._store = store = UrlStore.open(path, options=self._options)
         self._reconsider(store)
         if self._again and held:
             drop_pages(output, lambda page: bool(page.code) and page.code not in SKIPPED)
@@ -149,26 +149,26 @@ class SiteCrawl:
         self._earlier(before)
         self._begin(store, before)
 
-    def _reconsider(self, store: Store) -> None:
+    def _reconsider(self, store: UrlStore) -> None:
         """Look again at what was refused, where the limits are others than in the run before."""
         before, limits = store.value("limits"), self._plan.limits()
         if before != limits:
             store.set_value("limits", limits)
             store.reopen(lambda reason: reason.startswith(("budget: ", "trap: ")))
 
-    def _begin(self, store: Store, before: Counter[str]) -> Source:
-        self._source = source = Source(store, self._plan, per_site=self._per_site)
+    def _begin(self, store: UrlStore, before: Counter[str]) -> CrawlSchedule:
+        self._source = source = CrawlSchedule(store, self._plan, per_site=self._per_site)
         source.had = sum(count for code, count in before.items() if code not in SKIPPED)
         if before and (self._plan.max_per_host or self._plan.budgets):
             source.recount(url for _, url in store.each_done())
         source.start(self._starts.urls, self._starts.sitemaps)
         return source
 
-    def _open_aside(self) -> Source:
+    def _open_aside(self) -> CrawlSchedule:
         """A frontier that nobody goes on with: the records go to a pipe."""
         self._folder = tempfile.TemporaryDirectory(prefix="parascrape-")
         path = Path(self._folder.name) / "frontier"
-        self._store = Store.open(path, options=self._options)
+        self._store = UrlStore.open(path, options=self._options)
         return self._begin(self._store, Counter())
 
     # --- the harvest --------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ class SiteCrawl:
         """What is to be fetched, as it is found."""
         yield from self._source or self._open_aside()
 
-    def watch(self, observer: Observer) -> Observer:
+    def watch(self, observer: HarvestHooks) -> HarvestHooks:
         """The observer of the harvest, which brings back what is found."""
         return replace(
             observer,
@@ -187,7 +187,7 @@ class SiteCrawl:
             discover=self._discover,
         )
 
-    def _open_source(self) -> Source:
+    def _open_source(self) -> CrawlSchedule:
         if self._source is None:
             raise RuntimeError("the crawl has not begun")
         return self._source
@@ -205,7 +205,7 @@ class SiteCrawl:
 
     # --- the end ------------------------------------------------------------------------------------
 
-    def close(self, export: Callable[[Store, Path | None], object] | None = None) -> Summary | None:
+    def close(self, export: Callable[[UrlStore, Path | None], object] | None = None) -> CrawlSummary | None:
         """What the crawl knows; None where it has not begun. The frontier is closed.
 
         Before that, ``export`` is called with it and the output; no other run can go on with it meanwhile.
@@ -222,7 +222,7 @@ class SiteCrawl:
                 export(store, self._output)
             counts = store.counts()
             intake = source.intake
-            return Summary(
+            return CrawlSummary(
                 counts.known,
                 counts.pending,
                 dict(counts.refused),

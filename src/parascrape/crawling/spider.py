@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from parascrape import records
-from parascrape.crawling import Plan, SiteCrawl, Starts
-from parascrape.crawling.links.discover import Discover
+from parascrape.crawling import CrawlLimits, SiteCrawl, StartUrls
+from parascrape.crawling.links.discover import LinkDiscovery
 from parascrape.crawling.links.extractor import LinkRules
 from parascrape.crawling.links.scope import Scope, hosts_of
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.executors import refuse_during_import
-from parascrape.harvesting import Observer, harvest
+from parascrape.harvesting import HarvestHooks, harvest
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
 from parascrape.web import prepare
@@ -31,7 +31,11 @@ def site_settings(settings: Settings, content_types: tuple[str, ...] = HTML) -> 
 
 
 def crawl_site(
-    starts: Iterable[str], settings: Settings | None = None, plan: Plan | None = None, *, links: bool = True
+    starts: Iterable[str],
+    settings: Settings | None = None,
+    plan: CrawlLimits | None = None,
+    *,
+    links: bool = True,
 ) -> Iterator[dict[str, Any]]:
     """The records of these pages and of all they lead to, as they are finished; by default on their hosts.
 
@@ -50,16 +54,16 @@ def crawl_site(
     settings = site_settings(settings or Settings())
     refuse_during_import()
     check_scraper(settings.scraper, settings.mode, settings.select)
-    plan = plan or Plan(scope=Scope(hosts=hosts_of(urls)))
+    plan = plan or CrawlLimits(scope=Scope(hosts=hosts_of(urls)))
     rules = LinkRules(
         scope=plan.scope, identity=plan.identity, user_agent=settings.user_agent, run=secrets.token_hex(4)
     )
-    site_crawl = SiteCrawl(Starts(urls), plan, Discover(rules=rules, links=links), settings)
+    site_crawl = SiteCrawl(StartUrls(urls), plan, LinkDiscovery(rules=rules, links=links), settings)
     return _records(site_crawl, settings)
 
 
 def _records(site_crawl: SiteCrawl, settings: Settings) -> Iterator[dict[str, Any]]:
-    observer = site_crawl.watch(Observer())
+    observer = site_crawl.watch(HarvestHooks())
     try:
         for outcome in harvest(site_crawl.entries(), settings, observer=observer):
             yield from (records.parse(line) for line in outcome.lines.splitlines())

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 from parascrape.crawling.links.near_duplicates import NEAR, distance
 from parascrape.crawling.links.url_patterns import looks_dated, pattern_of
 
-__all__ = ["MAX_PATTERNS", "TRAP_BUDGET", "Groups", "Trap", "Traps"]
+__all__ = ["MAX_PATTERNS", "TRAP_BUDGET", "UrlPatternStats", "Trap", "Traps"]
 
 TRAP_BUDGET = 1000
 """Pages of a suspected pattern that are fetched."""
@@ -89,7 +89,7 @@ class _Group:
         self.missing = 0
 
 
-class Groups:
+class UrlPatternStats:
     """The evidence about patterns, and those that are closed. A call takes 1 to 5 us; not for threads.
 
     ``budget`` is the number of pages that a suspected pattern may have in all, zero for any number. Where
@@ -291,14 +291,14 @@ def _near_twins(likenesses: array[int]) -> int:
 
 
 class Traps:
-    """Both views of what is crawled; its functions are those of `Groups`."""
+    """Both views of what is crawled; its functions are those of `UrlPatternStats`."""
 
     def __init__(self, *, budget: int = TRAP_BUDGET, data: Mapping[str, Any] | None = None) -> None:
         kept = data or {}
-        self._patterns = Groups.restore(kept.get("patterns", {}), budget=budget)
-        self._paths = Groups.restore(kept.get("paths", {}), budget=budget, pattern=_path_of)
+        self._patterns = UrlPatternStats.restore(kept.get("patterns", {}), budget=budget)
+        self._paths = UrlPatternStats.restore(kept.get("paths", {}), budget=budget, pattern=_path_of)
 
-    def _of(self, url: str) -> Iterator[Groups]:
+    def _of(self, url: str) -> Iterator[UrlPatternStats]:
         yield self._patterns
         if "?" in url:
             yield self._paths

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Channel", "LogSender", "pack", "relay_log"]
+__all__ = ["Channel", "LogForwarder", "pack", "relay_log"]
 
 _READ = 1 << 18
 
@@ -113,7 +113,7 @@ def _split(data: bytes | bytearray) -> tuple[list[Any], int]:
     return messages, start
 
 
-class LogSender(logging.Handler):
+class LogForwarder(logging.Handler):
     """Log records sent to the parent, message and traceback already text."""
 
     def __init__(self, send: Callable[[tuple[Any, ...]], None]) -> None:

@@ -14,19 +14,19 @@ from typing import Any
 
 from parascrape.errors import TaskError, WorkerDied
 from parascrape.executors.channel import pack, relay_log
-from parascrape.executors.pool import Staff
+from parascrape.executors.pool import WorkerPool
 from parascrape.executors.task import Failure, describe
-from parascrape.executors.task_queue import Backlog
+from parascrape.executors.task_queue import TaskQueue
 from parascrape.executors.worker_handle import Task, WorkerHandle
-from parascrape.executors.worker_main import NOTE, ChildOptions
+from parascrape.executors.worker_main import NOTE, WorkerOptions
 
-__all__ = ["Pump", "Rest", "capacity"]
+__all__ = ["Dispatcher", "AdaptivePause", "capacity"]
 
 _MOST, _STEP = 0.005, 0.0001
 """Seconds: the longest rest, and by how much it grows."""
 
 
-class Rest:
+class AdaptivePause:
     """How long to rest, found by trying: longer while every worker has enough to do, at once shorter if not.
 
     With pages of 1 ms on two workers it comes to 5 ms, and a page costs the parent half the CPU; tiny
@@ -67,7 +67,7 @@ def capacity(threads: int) -> int:
     return threads + max(4, min(threads, 16), threads // 4)
 
 
-class Pump:
+class Dispatcher:
     """The workers of one executor. `add` and `close` may be called by any thread; the rest is its own.
 
     Workers are started and reaped by this one thread, because Linux ties PR_SET_PDEATHSIG to the
@@ -77,7 +77,7 @@ class Pump:
     def __init__(
         self,
         processes: int,
-        options: ChildOptions,
+        options: WorkerOptions,
         *,
         deadline: float | None,
     ) -> None:
@@ -85,9 +85,9 @@ class Pump:
         self.on_note: Callable[[Future[Any], Any], None] | None = None
         self._options = options
         self._capacity = capacity(options.threads)
-        self._rest = Rest()
-        self._backlog = Backlog()
-        self._staff = Staff(processes, options, self._backlog, deadline=deadline)
+        self._rest = AdaptivePause()
+        self._backlog = TaskQueue()
+        self._staff = WorkerPool(processes, options, self._backlog, deadline=deadline)
         self._workers = self._staff.workers
         self._selector = self._staff.selector
         self._stopped = False

@@ -9,12 +9,12 @@ from typing import Literal
 
 from parascrape.errors import MainGuardError, ParascrapeError, TaskTimeout, WorkerDied
 from parascrape.executors.main_guard import EXIT_MAIN_GUARD, MAIN_GUARD
-from parascrape.executors.task_queue import Backlog
+from parascrape.executors.task_queue import TaskQueue
 from parascrape.executors.worker_handle import Task, WorkerHandle
-from parascrape.executors.worker_main import ChildOptions
+from parascrape.executors.worker_main import WorkerOptions
 from parascrape.system import resident_bytes
 
-__all__ = ["Staff"]
+__all__ = ["WorkerPool"]
 
 _FALSE_STARTS = 3
 """Workers in a row that may end before they are ready; after that the executor is broken."""
@@ -32,7 +32,7 @@ _REAP_SECONDS = 5.0
 """A dismissed worker that has not exited by then is killed."""
 
 
-class Staff:
+class WorkerPool:
     """At most ``processes`` workers that take tasks; those that are being replaced come on top.
 
     Not safe for threads: the pump's own. Workers register with its selector as they start.
@@ -41,8 +41,8 @@ class Staff:
     def __init__(
         self,
         processes: int,
-        options: ChildOptions,
-        backlog: Backlog,
+        options: WorkerOptions,
+        backlog: TaskQueue,
         *,
         deadline: float | None,
     ) -> None:

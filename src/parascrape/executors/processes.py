@@ -25,11 +25,11 @@ from functools import lru_cache
 from typing import Any
 
 from parascrape.errors import TaskError
-from parascrape.executors.dispatcher import Pump
+from parascrape.executors.dispatcher import Dispatcher
 from parascrape.executors.main_guard import refuse_during_import
 from parascrape.executors.task import describe
 from parascrape.executors.worker_handle import Task
-from parascrape.executors.worker_main import ChildOptions
+from parascrape.executors.worker_main import WorkerOptions
 from parascrape.system import available_cpus, worker_limit
 
 __all__ = ["ProcessExecutor"]
@@ -38,7 +38,7 @@ _KNOWN_FUNCTIONS = 64
 """Functions that workers keep; further ones travel with each of their tasks."""
 
 
-_pumps: weakref.WeakSet[Pump] = weakref.WeakSet()
+_pumps: weakref.WeakSet[Dispatcher] = weakref.WeakSet()
 
 
 @lru_cache(1)
@@ -82,7 +82,7 @@ class ProcessExecutor(Executor):
     ) -> None:
         refuse_during_import()
         processes = processes or available_cpus()
-        options = ChildOptions(
+        options = WorkerOptions(
             name="worker",
             threads=threads,
             parent=os.getpid(),
@@ -94,7 +94,7 @@ class ProcessExecutor(Executor):
         )
         self._function_numbers: dict[Callable[..., Any], int] = {}
         self._numbers = itertools.count()
-        self._pump = Pump(processes, options, deadline=deadline)
+        self._pump = Dispatcher(processes, options, deadline=deadline)
         _pumps.add(self._pump)
         _stop_all_at_exit()
 

@@ -21,7 +21,7 @@ Failure = tuple[str, str, str, str]
 """``(message, kind, worker, trace)``: the arguments of a `TaskError`."""
 
 
-class Running(threading.local):
+class RunningTask(threading.local):
     """What an executor's thread knows of the task it runs; every other thread has the defaults."""
 
     number = -1
@@ -30,7 +30,7 @@ class Running(threading.local):
     idle: Callable[[], None] | None = None
 
 
-running = Running()
+running = RunningTask()
 
 
 def tell(value: Any) -> None:

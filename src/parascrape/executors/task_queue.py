@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from parascrape.errors import ParascrapeError
 from parascrape.executors.worker_handle import Task
 
-__all__ = ["Backlog"]
+__all__ = ["TaskQueue"]
 
 
-class Backlog:
+class TaskQueue:
     """The tasks of one executor that wait for a worker, and the count of all that are unfinished.
 
     A suspect is a task under which a worker died or hung: it is run once more, alone.

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from parascrape.executors.channel import Channel, pack
 from parascrape.executors.forkserver import ForkedProcess, forkserver
-from parascrape.executors.worker_main import ChildOptions, run_child
+from parascrape.executors.worker_main import WorkerOptions, run_child
 from parascrape.system import without_interrupts
 
 __all__ = ["Task", "WorkerHandle"]
@@ -45,7 +45,7 @@ class WorkerHandle:
     unfinished; no message has to say so. A task counts as started when its turn has come.
     """
 
-    def __init__(self, options: ChildOptions) -> None:
+    def __init__(self, options: WorkerOptions) -> None:
         ours, theirs = socket.socketpair()
         self.options = options
         self.solo = False  # runs suspects only, one at a time
@@ -131,7 +131,7 @@ class WorkerHandle:
         return f"ended with exit status {status}"
 
 
-def _start(sock: socket.socket, options: ChildOptions) -> BaseProcess | ForkedProcess:
+def _start(sock: socket.socket, options: WorkerOptions) -> BaseProcess | ForkedProcess:
     """The process, forked by the program's fork server where it has one that can, else spawned."""
     server = forkserver()
     if server is not None:

@@ -29,11 +29,11 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from parascrape.errors import TaskError
-from parascrape.executors.channel import Channel, LogSender, pack
+from parascrape.executors.channel import Channel, LogForwarder, pack
 from parascrape.executors.task import Failure, call, describe, idle, running
 from parascrape.system import end_with, free_memory, keep_memory, leave_interrupts, resident_bytes
 
-__all__ = ["MAX_RESULT", "NOTE", "ChildOptions", "run_child"]
+__all__ = ["MAX_RESULT", "NOTE", "WorkerOptions", "run_child"]
 
 MAX_RESULT = 64 << 20
 """Bytes of one pickled result; a larger one fails its task, for it would hold up every other."""
@@ -48,7 +48,7 @@ _WEIGH_SECONDS, _FREE_SECONDS = 0.02, 1.0
 """At most so often it looks at its size (10 us), and tries to make itself smaller."""
 
 
-class ChildOptions(NamedTuple):
+class WorkerOptions(NamedTuple):
     """What a worker process is started with; picklable."""
 
     name: str
@@ -61,7 +61,7 @@ class ChildOptions(NamedTuple):
     initargs: tuple[Any, ...] = ()
 
 
-def run_child(sock: socket.socket, options: ChildOptions) -> None:
+def run_child(sock: socket.socket, options: WorkerOptions) -> None:
     """Serve until the socket closes, then end the process at once, whatever its threads do."""
     leave_interrupts()  # they are the parent's to answer
     if options.parent:
@@ -87,7 +87,7 @@ def _look_up_each_second(sock: socket.socket) -> None:
 class _Worker:
     """The threads of this process, and what they share: the queue, the outbox, the functions."""
 
-    def __init__(self, channel: Channel, options: ChildOptions) -> None:
+    def __init__(self, channel: Channel, options: WorkerOptions) -> None:
         self._channel = channel
         self._options = options
         self._tasks: SimpleQueue[tuple[tuple[int, int, bytes], bool]] = SimpleQueue()
@@ -101,7 +101,7 @@ class _Worker:
     def serve(self) -> None:
         """Hand out what the parent sends until it hangs up."""
         current_process().name = threading.current_thread().name = self._options.name
-        handler = LogSender(self._send)
+        handler = LogForwarder(self._send)
         logging.basicConfig(level=self._options.log_level, handlers=[handler], force=True)
         if self._options.initializer is not None:
             self._options.initializer(*self._options.initargs)

@@ -23,13 +23,13 @@ from requests.utils import select_proxy
 from parascrape.errors import FetchError, TooLarge
 from parascrape.fetch import timing
 from parascrape.fetch.curl_errors import raise_for
-from parascrape.fetch.handles import Handles, refused_address
-from parascrape.fetch.memory_budget import Budget
-from parascrape.fetch.multi import Transfers
+from parascrape.fetch.handles import HandlePool, refused_address
+from parascrape.fetch.memory_budget import MemoryBudget
+from parascrape.fetch.multi import MultiHandle
 from parascrape.fetch.response import join_fields, take_cookies
 from parascrape.web import redact
 
-__all__ = ["CurlAdapter", "Request", "Witness", "leave", "open_session", "witnessed"]
+__all__ = ["CurlAdapter", "CurlRequest", "Witness", "leave", "open_session", "witnessed"]
 
 Witness = Callable[[Callable[[Any], None], Any], None]
 """Sees one transfer: what performs it, and libcurl's handle."""
@@ -50,7 +50,7 @@ _this_thread = threading.local()
 """``adapter``: the one that this thread last sent through, which counts on its coming back."""
 
 
-class Request(requests.PreparedRequest):
+class CurlRequest(requests.PreparedRequest):
     """A request for answers of some types: of one whose Content-Type is not ``wanted`` 64 kB are read."""
 
     wanted: Callable[[str], bool] | None = None
@@ -63,12 +63,12 @@ class CurlAdapter(HTTPAdapter):
     A stand-in for `HTTPAdapter.send`, as the library ``responses`` patches in, is heeded.
     """
 
-    def __init__(self, max_bytes: int, handles: Handles | None = None, *, budget: int = 1 << 30) -> None:
+    def __init__(self, max_bytes: int, handles: HandlePool | None = None, *, budget: int = 1 << 30) -> None:
         super().__init__()
         self._max_bytes = max_bytes
-        self._handles = handles or Handles()
-        self._budget = Budget(budget)
-        self._transfers = Transfers(self._paused)
+        self._handles = handles or HandlePool()
+        self._budget = MemoryBudget(budget)
+        self._transfers = MultiHandle(self._paused)
 
     def send(  # noqa: PLR0913 (the signature is requests')
         self,
@@ -107,12 +107,12 @@ class CurlAdapter(HTTPAdapter):
         self._handles.give_back(handle)
         return answer.response(request)
 
-    def _begin(self, handle: Any, wanted: Callable[[str], bool] | None) -> _Answer:
+    def _begin(self, handle: Any, wanted: Callable[[str], bool] | None) -> _ResponseState:
         """The answer to be; what this thread fetched before is done with."""
         if getattr(_this_thread, "adapter", self) is not self:
             leave()
         _this_thread.adapter = self
-        answer = _Answer(handle, self._max_bytes, self._budget, wanted)
+        answer = _ResponseState(handle, self._max_bytes, self._budget, wanted)
         self._budget.release()
         self._budget.adopt(answer)
         return answer
@@ -126,7 +126,7 @@ class CurlAdapter(HTTPAdapter):
         self._budget.release()
         self._transfers.leave()
 
-    def _perform(self, handle: Any, answer: _Answer) -> None:
+    def _perform(self, handle: Any, answer: _ResponseState) -> None:
         """Send and receive. Raises a FetchError unless enough has come back."""
         witness = _this_thread.__dict__.get("witness", _no_witness)
         try:
@@ -171,11 +171,11 @@ def _verify(handle: Any, verify: bool | str) -> None:
     handle.setopt(pycurl.CAINFO, verify if isinstance(verify, str) else certifi.where())
 
 
-class _Answer:
+class _ResponseState:
     """What comes back for one request: header lines and pieces of the body, within bounds."""
 
     def __init__(
-        self, handle: Any, max_bytes: int, budget: Budget, wanted: Callable[[str], bool] | None = None
+        self, handle: Any, max_bytes: int, budget: MemoryBudget, wanted: Callable[[str], bool] | None = None
     ) -> None:
         self.handle = handle
         self._wanted = wanted
@@ -273,14 +273,14 @@ def open_session(
     """A session whose http and https URLs go through one `CurlAdapter`.
 
     With ``public_only`` it connects to public addresses only; its connections are then its own.
-    ``resolve`` and ``connect_to`` are those of `Handles`; ``budget`` is `CurlAdapter`'s.
+    ``resolve`` and ``connect_to`` are those of `HandlePool`; ``budget`` is `CurlAdapter`'s.
 
     The environment's proxies and netrc are not looked at: slow on every request, and netrc would
     send its passwords to any host in the list.
     """
     session = requests.Session()
     session.trust_env = False
-    handles = Handles(public_only=public_only, resolve=resolve, connect_to=connect_to)
+    handles = HandlePool(public_only=public_only, resolve=resolve, connect_to=connect_to)
     adapter = CurlAdapter(max_bytes, handles, budget=budget)
     session.mount("http://", adapter)
     session.mount("https://", adapter)

@@ -20,18 +20,18 @@ from parascrape.errors import (
     StatusError,
 )
 from parascrape.fetch import timing
-from parascrape.fetch.adapter import Request, leave, open_session
+from parascrape.fetch.adapter import CurlRequest, leave, open_session
 from parascrape.fetch.content_coding import ACCEPT_ENCODING, inflate
 from parascrape.fetch.errors import map_error
-from parascrape.fetch.response import Fields, check_type, drain, is_of_type, read_body, redirect_target
+from parascrape.fetch.response import HeaderFields, check_type, drain, is_of_type, read_body, redirect_target
 from parascrape.records import Meta
 from parascrape.settings import Settings
 from parascrape.web import (
     NOTHING,
     RETRY_STATUSES,
-    Known,
     Page,
-    canonical,
+    Validators,
+    canonical_url,
     condition,
     hash_answer,
     host_key,
@@ -66,7 +66,7 @@ def fetch(url: str, settings: Settings, meta: Meta | None = None) -> Page:
 
 
 def fetch_if_changed(
-    url: str, settings: Settings, meta: Meta, known: Known, found_on: str = ""
+    url: str, settings: Settings, meta: Meta, known: Validators, found_on: str = ""
 ) -> Page | None:
     """The page, as `fetch` gives it; None where it is what is known of this URL.
 
@@ -91,7 +91,7 @@ def close_connections() -> None:
     _session.cache_clear()
 
 
-def _follow(url: str, settings: Settings, meta: Meta, known: Known, wanted_by: str) -> Page | None:
+def _follow(url: str, settings: Settings, meta: Meta, known: Validators, wanted_by: str) -> Page | None:
     """The page at the end of at most ``max_redirects`` hops."""
     ends = time.monotonic() + settings.timeout
     public_only = not (settings.allow_private or is_local(_host(wanted_by)))
@@ -123,7 +123,7 @@ def _follow(url: str, settings: Settings, meta: Meta, known: Known, wanted_by: s
         meta["redirects"] = hop + 1
         meta["final_url"] = redact(target)
         # What comes after a cookie depends on it: a second fetch would not get there.
-        if not settings.follow_redirects and not jar and canonical(target) != canonical(url):
+        if not settings.follow_redirects and not jar and canonical_url(target) != canonical_url(url):
             raise Redirected(f"it leads to {redact(target)}", target)
         if target in seen and not jar:
             raise BadRedirect("the redirects go in a circle")
@@ -156,13 +156,13 @@ def _build_request(
     url: str, settings: Settings, jar: RequestsCookieJar, *, same_origin: bool
 ) -> requests.PreparedRequest:
     """A GET for a URL that `urls.prepare` has made, without the cost of preparing it twice."""
-    request = Request()
+    request = CurlRequest()
     if settings.content_types:
         request.wanted = partial(is_of_type, wanted=settings.content_types)
     request.method = "GET"
     request.url = url
     request.hooks = {"response": []}
-    request.headers = Fields()
+    request.headers = HeaderFields()
     request.headers["User-Agent"] = settings.user_agent
     request.headers["Accept"] = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
     request.headers["Accept-Encoding"] = ACCEPT_ENCODING
@@ -201,10 +201,10 @@ def _send(
     )
 
 
-def _way(settings: Settings, public_only: bool) -> _Way:
+def _way(settings: Settings, public_only: bool) -> _FetchContext:
     """A fetch's way. With ``connect_to`` or a proxy the addresses are not the hosts' own to be checked."""
     proxy = "" if settings.connect_to else settings.proxy
-    return _Way(
+    return _FetchContext(
         settings.max_bytes,
         settings.verify_tls and (settings.ca_file or True),
         proxy,
@@ -214,7 +214,7 @@ def _way(settings: Settings, public_only: bool) -> _Way:
     )
 
 
-class _Way(NamedTuple):
+class _FetchContext(NamedTuple):
     """What tells one session from another."""
 
     max_bytes: int
@@ -229,7 +229,7 @@ _opening = threading.Lock()
 
 
 @lru_cache(maxsize=4)
-def _session(way: _Way) -> requests.Session:
+def _session(way: _FetchContext) -> requests.Session:
     """This process's session for these settings; REQUESTS_CA_BUNDLE names other authorities to trust."""
     where = way.connect_to.split(",") if way.connect_to else ()
     session = open_session(

@@ -11,13 +11,13 @@ import pycurl
 
 from parascrape.web import kind_of, refusal
 
-__all__ = ["Handles", "PublicSockets", "refused_address"]
+__all__ = ["HandlePool", "PublicSockets", "refused_address"]
 
 _BUFFER = 1 << 18
 """Bytes received at once: most bodies in one call back into Python."""
 
 
-class Handles:
+class HandlePool:
     """The handles of one adapter, safe for all threads; connections are the multi handle's.
 
     With ``public_only`` they open no connection to a private address. An address is looked at when its

@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 from typing import Any, Protocol
 
-__all__ = ["Budget", "Holder"]
+__all__ = ["MemoryBudget", "BudgetShare"]
 
 
-class Holder(Protocol):
+class BudgetShare(Protocol):
     """Whoever holds bytes: the answer to one request, on its handle."""
 
     handle: Any
     held: int
 
 
-class Budget:
+class MemoryBudget:
     """Bytes that the bodies of one session may hold together, as they come over the wire.
 
     A body that would go beyond is paused until others are done with. One at a time is let go on all
@@ -26,12 +26,12 @@ class Budget:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._favourite: Holder | None = None
+        self._favourite: BudgetShare | None = None
         self._mine = threading.local()
-        self._paused: list[Holder] = []
+        self._paused: list[BudgetShare] = []
         self.total = 0
 
-    def take(self, holder: Holder, size: int) -> bool:
+    def take(self, holder: BudgetShare, size: int) -> bool:
         """Whether the holder may have so many bytes more; if not it is one of `resumable`, later."""
         with self._lock:
             if self.total + size > self._limit:
@@ -43,7 +43,7 @@ class Budget:
             holder.held += size
             return True
 
-    def resumable(self) -> list[Holder]:
+    def resumable(self) -> list[BudgetShare]:
         """Those that had to wait and may try again."""
         if not self._paused:
             return []
@@ -53,7 +53,7 @@ class Budget:
             found, self._paused = self._paused, []
             return found
 
-    def adopt(self, holder: Holder) -> None:
+    def adopt(self, holder: BudgetShare) -> None:
         """Count the holder's bytes as held by this thread, until it calls `release`."""
         self._mine.holder = holder
 
@@ -63,7 +63,7 @@ class Budget:
         if holder is not None:
             self.give_back(holder)
 
-    def give_back(self, holder: Holder) -> None:
+    def give_back(self, holder: BudgetShare) -> None:
         """The holder's bytes are gone."""
         with self._lock:
             self.total -= holder.held

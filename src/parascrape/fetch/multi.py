@@ -4,7 +4,7 @@
                                     ^                              |
                                     +--- driver thread, while no other thread is at work
 
-Threads that have their answer are let go on one at a time while that keeps the interpreter busy (`_Pace`):
+Threads that have their answer are let go on one at a time while that keeps the interpreter busy (`_Throttle`):
 more would only fight for its lock, and libcurl's calls back into Python, of which each header line is
 one, would queue behind them. Measured on two CPUs against a handle driven by each thread: 1,000 threads
 use half the CPU a page of 8 kB; BeautifulSoup in 8 threads takes half the time, in 2 processes of 8
@@ -24,7 +24,7 @@ from typing import Any
 
 import pycurl
 
-__all__ = ["Transfers"]
+__all__ = ["MultiHandle"]
 
 log = logging.getLogger("parascrape.fetch")
 
@@ -49,7 +49,7 @@ class _Transfer:
         self.ready.acquire()
 
 
-class _Pace:
+class _Throttle:
     """How many threads may be at work: one while the interpreter is busy with it, more while they wait."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class _Pace:
             self.limit = max(self.limit // 2, 1)
 
 
-class Transfers:
+class MultiHandle:
     """Performs handles, each in the thread that asks for it. One thread at a time holds ``_driving``.
 
     ``between`` is called before sockets are waited for, by the thread that drives; what it gives are
@@ -87,7 +87,7 @@ class Transfers:
         self._inbox: deque[_Transfer] = deque()
         self._finished: deque[_Transfer] = deque()
         self._at_work: dict[int, float] = {}  # threads let go on, and when
-        self._pace = _Pace()
+        self._pace = _Throttle()
         self._blocking = False
         self._bell, self._ear = socket.socketpair()
         self._bell.setblocking(False)

@@ -1,4 +1,4 @@
-"""Fetching a host's robots.txt in a worker: whatever happens, it becomes `Rules`."""
+"""Fetching a host's robots.txt in a worker: whatever happens, it becomes `RobotsRules`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from parascrape.errors import ParascrapeError, StatusError
 from parascrape.records import Meta
 from parascrape.settings import Settings
-from parascrape.web import MAX_BODY, Rules, from_answer
+from parascrape.web import MAX_BODY, RobotsRules, from_answer
 
 __all__ = ["MAX_REDIRECTS", "TIMEOUT", "fetch_robots"]
 
@@ -19,7 +19,7 @@ TIMEOUT = 15.0
 """Seconds, if the settings do not give less: all pages of the host wait for this one."""
 
 
-def fetch_robots(origin: str, settings: Settings) -> Rules:
+def fetch_robots(origin: str, settings: Settings) -> RobotsRules:
     """The rules at an origin (``https://example.org:443``, see `urls.host_key`). Never raises an `Exception`.
 
     The user's headers, cookies, proxy and user agent are sent as with every page.

@@ -11,15 +11,15 @@ from .ledger import (
 from .lists import count_entries as count_entries, default_name as default_name, read_lists as read_lists
 from .outcomes import Outcome as Outcome, fail as fail, fail_task as fail_task, order_meta as order_meta
 from .page_diff import KINDS as KINDS, Change as Change
+from .prefetch import read_ahead as read_ahead
 from .previous import FRESH as FRESH, check_previous as check_previous, open_earlier as open_earlier
 from .quarantine import (
-    Pages as Pages,
+    StashedPages as StashedPages,
+    discard as discard,
     folder_of as folder_of,
-    hold as hold,
-    let_go as let_go,
-    path_of as path_of,
+    quarantine_path as quarantine_path,
     read_page as read_page,
+    stash as stash,
 )
-from .read_ahead import read_ahead as read_ahead
-from .retry_list import Lists as Lists, forget_retry as forget_retry
+from .retry_list import RetryFiles as RetryFiles, forget_retry as forget_retry
 from .sink import JsonlSink as JsonlSink

@@ -21,7 +21,7 @@ import orjson
 
 from parascrape import records
 from parascrape.errors import BadRecord, Duplicate, OutputError, UsageError
-from parascrape.files.key_index import Offsets, read_lines_at
+from parascrape.files.key_index import KeyIndex, read_lines_at
 from parascrape.files.ledger import PageLines, read_pages
 from parascrape.files.page_diff import Change, compare
 from parascrape.system import sync_folder
@@ -128,7 +128,7 @@ def _pair(old: Path, new: Path) -> Iterator[tuple[Records | None, Records | None
     """Each page as it was and as it is; None where it is not there."""
     _check(new)
     _check(old)
-    index = Offsets()
+    index = KeyIndex()
     for page in _pages(old):
         index.add(_key(page.record), page.start)
     index.sort()
@@ -168,7 +168,7 @@ def _whole(page: PageLines, file: IO[bytes]) -> Records:
     return [page.record] if page.record["meta"].get("items", 1) in (0, 1) else _read(file, page.start)
 
 
-def _take_match(index: Offsets, file: IO[bytes], record: dict[str, Any]) -> Records | None:
+def _take_match(index: KeyIndex, file: IO[bytes], record: dict[str, Any]) -> Records | None:
     """The records of the page of OLD that this one is compared with; it is taken out of the index."""
     key, chosen, fallback = _key(record), None, None
     for offset in islice(index.find(key), _CANDIDATES):

@@ -23,9 +23,9 @@ from typing import IO, Self
 from parascrape.errors import InvalidUrl
 from parascrape.records import Entry
 from parascrape.settings import Settings
-from parascrape.web import Identity, canonical
+from parascrape.web import CanonicalOptions, canonical_url
 
-__all__ = ["IN_MEMORY", "Seen", "mark_duplicates"]
+__all__ = ["IN_MEMORY", "SeenKeys", "mark_duplicates"]
 
 IN_MEMORY = 100_000
 """Keys that are held in memory: 14 MB."""
@@ -42,7 +42,7 @@ _GROWTH = 8
 log = logging.getLogger("parascrape.files.duplicates")
 
 
-class Seen:
+class SeenKeys:
     """Which keys were added, and with which number: the first one's, from 0 to 2**40 - 2.
 
     Keys are told apart by 128 bits of their hash: among a thousand million keys the odds that any two
@@ -182,13 +182,13 @@ class _Table:
 
 
 def mark_duplicates(entries: Iterable[Entry | None], settings: Settings) -> Iterator[Entry | None]:
-    """The entries; each whose URL (`identity.canonical`) stands before it is told where."""
+    """The entries; each whose URL (`identity.canonical_url`) stands before it is told where."""
     if settings.fetch_duplicates:
         yield from entries
         return
-    identity = Identity(settings.drop_tracking, settings.sort_query)
+    identity = CanonicalOptions(settings.drop_tracking, settings.sort_query)
     lists: dict[str, int] = {}
-    with Seen() as seen:
+    with SeenKeys() as seen:
         for entry in entries:
             if entry is None or entry.problem:
                 yield entry
@@ -200,7 +200,7 @@ def mark_duplicates(entries: Iterable[Entry | None], settings: Settings) -> Iter
 
 
 def _number(source: str, lists: dict[str, int]) -> int:
-    """The list's number; those after the first 254 share one, for `Seen` keeps 40 bits with a key."""
+    """The list's number; those after the first 254 share one, for `SeenKeys` keeps 40 bits with a key."""
     if source not in lists and len(lists) < _MAX_LISTS:
         lists[source] = len(lists)
     return lists.get(source, _MAX_LISTS)
@@ -212,9 +212,9 @@ _LINES = 1 << 32
 _MAX_LISTS = 254
 
 
-def _key(url: str, identity: Identity) -> str:
+def _key(url: str, identity: CanonicalOptions) -> str:
     try:
-        return canonical(url, identity)
+        return canonical_url(url, identity)
     except InvalidUrl:  # the worker will say so
         return url
 

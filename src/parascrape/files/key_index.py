@@ -10,12 +10,12 @@ from typing import IO, Any
 
 from parascrape import records
 
-__all__ = ["Offsets", "read_lines_at"]
+__all__ = ["KeyIndex", "read_lines_at"]
 
 _SHIFT = 64 - 12
 
 
-class Offsets:
+class KeyIndex:
     """A multimap from 64-bit keys to offsets; 16 bytes each, where a dict takes a hundred.
 
     Kept in parts by the keys' first 12 bits, so that no step is long enough to hold up a Ctrl-C. `add` comes

@@ -8,7 +8,7 @@ from parascrape import records
 from parascrape.errors import BadRecord, ParascrapeError, TaskError, TaskTimeout, WorkerDied
 from parascrape.files import quarantine
 from parascrape.records import Entry, ErrorInfo, Meta
-from parascrape.scrapers import Found
+from parascrape.scrapers import DiscoveredLinks
 from parascrape.settings import Settings
 from parascrape.system import escape_surrogates
 from parascrape.web import redact
@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
     status: int = 0  # of the answer; 0 where none came
     times: tuple[float, ...] = ()  # `timesplit.TIMES`
     carried: str = ""  # "unchanged" or "fresh": the lines are those of the previous output
-    found: Found | None = None  # in a crawl, where the page leads
+    found: DiscoveredLinks | None = None  # in a crawl, where the page leads
 
 
 def fail_task(
@@ -39,14 +39,14 @@ def fail_task(
     attempts: int,
     *,
     settings: Settings,
-    pages: quarantine.Pages | None = None,
+    pages: quarantine.StashedPages | None = None,
 ) -> Outcome:
     """The outcome of an entry whose task came to nothing; a page that hung or killed is set aside."""
     extra: ErrorInfo = {}
     if isinstance(error, TaskTimeout | WorkerDied) and error.worker:
         if pages is not None and settings.aside:
-            quarantine.keep_held(quarantine.path_of(settings.aside, entry), pages)
-        extra = quarantine.describe_aside(entry, settings)
+            quarantine.keep(quarantine.quarantine_path(settings.aside, entry), pages)
+        extra = quarantine.describe_quarantined(entry, settings)
     return fail(entry, error, {"attempts": attempts}, extra)
 
 

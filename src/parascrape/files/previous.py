@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from parascrape import records
 from parascrape.errors import BadRecord, InvalidUrl, NotFetched, UsageError
-from parascrape.files.key_index import Offsets, read_lines_at
+from parascrape.files.key_index import KeyIndex, read_lines_at
 from parascrape.files.ledger import read_pages
 from parascrape.files.outcomes import Outcome, fail
 from parascrape.frontier import Visit
@@ -25,9 +25,9 @@ from parascrape.records import RESERVED, Entry, Meta
 from parascrape.scrapers import fingerprint
 from parascrape.settings import Settings
 from parascrape.system import escape_surrogates
-from parascrape.web import NOTHING, Known, prepare, redact
+from parascrape.web import NOTHING, Validators, prepare, redact
 
-__all__ = ["FRESH", "Carried", "Earlier", "Previous", "check_previous", "open_earlier"]
+__all__ = ["FRESH", "ReusedRecords", "Earlier", "Previous", "check_previous", "open_earlier"]
 
 _ITS_OWN = ("encoding", "robots", "hash", "made_by", "item", "items")
 """What stays true of the records of a page that has not changed."""
@@ -37,7 +37,7 @@ _OF_THE_FETCH = ("status", "final_url", "fetched_at", "redirects")
 _META_KEYS = tuple(Meta.__annotations__)
 
 
-class Carried(NamedTuple):
+class ReusedRecords(NamedTuple):
     """Earlier records of a page as they are written again, each with its newline, and how many."""
 
     lines: bytes
@@ -57,7 +57,7 @@ class Previous:
     def __init__(self, path: str, made_by: str, stopped: Callable[[], bool] = lambda: False) -> None:
         check_previous(path)
         self._made_by = made_by
-        self._offsets = Offsets()
+        self._offsets = KeyIndex()
         self.good = 0  # pages with a good record, whoever made it
         try:
             self._file = open(path, "rb")  # noqa: SIM115 (until `close`)
@@ -90,7 +90,7 @@ class Previous:
         """Close the file."""
         self._file.close()
 
-    def known(self, entry: Entry) -> Known:
+    def known(self, entry: Entry) -> Validators:
         """What the next request for the entry's URL can refer to; nothing where there is no record.
 
         Validators are those of the URL that answered, so behind a redirect only the hash is of use.
@@ -105,8 +105,8 @@ class Previous:
         except InvalidUrl:
             direct = False
         if not direct:
-            return Known(hash=digest)
-        return Known(_text(meta, "etag"), _text(meta, "last_modified"), digest)
+            return Validators(hash=digest)
+        return Validators(_text(meta, "etag"), _text(meta, "last_modified"), digest)
 
     def is_fresh(self, entry: Entry, max_age: float, now: datetime) -> bool:
         """Whether the page was fetched at most ``max_age`` seconds ago, and not in the future."""
@@ -119,7 +119,7 @@ class Previous:
             return False
         return 0 <= age <= max_age
 
-    def carry_unchanged(self, entry: Entry, now: Meta) -> Carried | None:
+    def carry_unchanged(self, entry: Entry, now: Meta) -> ReusedRecords | None:
         """The page's records with the meta of the fetch that found it unchanged; None where they are gone."""
         validators = _VALIDATORS if now.get("status") == 304 else ()  # a whole answer has all of its own
 
@@ -129,7 +129,7 @@ class Previous:
 
         return self._carry(entry, renew)
 
-    def carry_fresh(self, entry: Entry) -> Carried | None:
+    def carry_fresh(self, entry: Entry) -> ReusedRecords | None:
         """The page's records as they were fetched then; None where they are gone."""
 
         def renew(before: dict[str, Any]) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class Previous:
 
         return self._carry(entry, renew)
 
-    def _carry(self, entry: Entry, renew: Callable[[dict[str, Any]], dict[str, Any]]) -> Carried | None:
+    def _carry(self, entry: Entry, renew: Callable[[dict[str, Any]], dict[str, Any]]) -> ReusedRecords | None:
         found = self._lines(entry)
         if found is None:
             return None
@@ -146,7 +146,7 @@ class Previous:
             lines = [_encode(entry, record, renew(record["meta"])) for record in found]
         except BadRecord:  # columns that no record can carry: the worker says so
             return None
-        return Carried(b"".join(lines), len(lines))
+        return ReusedRecords(b"".join(lines), len(lines))
 
     def _lines(self, entry: Entry, *, first: bool = False) -> list[dict[str, Any]] | None:
         """The records (or the ``first``) of the page at the entry's URL, as they stand in the file now.
@@ -217,7 +217,7 @@ class Earlier:
             return entry.duplicate
         return FRESH if self._previous.is_fresh(entry, self._max_age, self._clock()) else ""
 
-    def known(self, visit: Visit) -> Known:
+    def known(self, visit: Visit) -> Validators:
         """What the worker is told of the page."""
         return NOTHING if visit.number in self._lost else self._previous.known(visit.entry)
 
@@ -243,7 +243,7 @@ class Earlier:
         self._previous.close()
 
 
-def _outcome(outcome: Outcome, carried: Carried, how: str) -> Outcome:
+def _outcome(outcome: Outcome, carried: ReusedRecords, how: str) -> Outcome:
     return outcome._replace(lines=carried.lines, records=carried.records, carried=how)
 
 

@@ -29,14 +29,14 @@ from parascrape.web import Page, prepare, redact
 __all__ = [
     "MAX_BYTES",
     "MAX_FILES",
-    "Pages",
-    "describe_aside",
+    "StashedPages",
+    "describe_quarantined",
     "folder_of",
-    "hold",
-    "keep_held",
+    "stash",
+    "keep",
     "keep_page",
-    "let_go",
-    "path_of",
+    "discard",
+    "quarantine_path",
     "read_page",
 ]
 
@@ -44,7 +44,7 @@ MAX_FILES = 100
 MAX_BYTES = 200_000_000
 """Of one folder: when it holds so much no further page is kept, and its record says so; also of one page."""
 
-Pages = dict[Path, Page]
+StashedPages = dict[Path, Page]
 """Pages that threads of this process scrape just now, by the file that each would be set aside in."""
 
 log = logging.getLogger("parascrape.harvesting.worker")
@@ -67,7 +67,7 @@ def folder_of(output: str) -> str:
     return f"{output.removesuffix('.jsonl')}.aside"
 
 
-def path_of(folder: str, entry: Entry) -> Path:
+def quarantine_path(folder: str, entry: Entry) -> Path:
     """The file of an entry's page: named by a hash of its URL and its place, so no two entries share it."""
     place = f"{redact(entry.url)}\n{entry.source}\n{entry.line}"
     digest = hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()
@@ -97,7 +97,7 @@ def keep_page(page: Page, path: Path) -> None:
         _remove(part)
 
 
-def hold(path: Path | None, page: Page, pages: Pages | None) -> None:
+def stash(path: Path | None, page: Page, pages: StashedPages | None) -> None:
     """Keep the page while its scraper runs: among ``pages``, or in its file where nobody shares memory."""
     if path is not None and pages is not None:
         pages[path] = page
@@ -105,15 +105,15 @@ def hold(path: Path | None, page: Page, pages: Pages | None) -> None:
         keep_page(page, path)
 
 
-def let_go(path: Path | None, pages: Pages | None) -> None:
-    """Undo `hold`: the scraper has come back. A file that another thread has set aside stays."""
+def discard(path: Path | None, pages: StashedPages | None) -> None:
+    """Undo `stash`: the scraper has come back. A file that another thread has set aside stays."""
     if path is not None and pages is not None:
         pages.pop(path, None)
     elif path is not None:
         _remove(path)
 
 
-def keep_held(path: Path, pages: Pages) -> None:
+def keep(path: Path, pages: StashedPages) -> None:
     """Set aside the page that is among ``pages``; where none is there, a file of an earlier run goes."""
     page = pages.pop(path, None)
     if page is None:
@@ -199,14 +199,14 @@ def _decode(data: bytes) -> Page:
     return Page(url, body, final_url=final_url, status=int(status), headers=headers)
 
 
-def describe_aside(entry: Entry, settings: Settings) -> ErrorInfo:
+def describe_quarantined(entry: Entry, settings: Settings) -> ErrorInfo:
     """What a failure's record says of its page: ``aside``, the file or why there is none, and ``command``.
 
     The command runs the scraper on the file; where there is none, as when the fetch itself hung, it
     fetches the page again. A scraper without a name, or a path that cannot be shown, has no command.
     """
     info: ErrorInfo = {}
-    path = path_of(settings.aside, entry) if settings.aside else None
+    path = quarantine_path(settings.aside, entry) if settings.aside else None
     start = ["scrape", redact(prepare(entry.url)), "--mode", "sequential", "--output", "-"]
     if path is not None and path.is_file():
         info["aside"] = str(path)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Lists", "forget_retry"]
+__all__ = ["RetryFiles", "forget_retry"]
 
 
-class Lists(NamedTuple):
+class RetryFiles(NamedTuple):
     """The three names of an output's list of what is to be run again."""
 
     part: Path
@@ -16,12 +16,12 @@ class Lists(NamedTuple):
     list: Path
 
     @classmethod
-    def of(cls, output: Path) -> Lists:
+    def of(cls, output: Path) -> RetryFiles:
         """Those beside this output."""
         return cls(*(output.with_name(output.name + end) for end in (".retry-part", ".retry-new", ".retry")))
 
 
 def forget_retry(output: Path) -> None:
     """Remove the list of a retry that was ended: an output that starts anew has no use for it."""
-    for path in Lists.of(output):
+    for path in RetryFiles.of(output):
         path.unlink(missing_ok=True)

@@ -1,11 +1,11 @@
 from .frontier import IDLE_POLL as IDLE_POLL, Frontier as Frontier
-from .host import Visit as Visit, blame_of as blame_of, refusal as refusal
+from .host import Visit as Visit, refusal as refusal, wait_reason as wait_reason
 from .host_store import default_path as default_path
-from .peers import Neighbours as Neighbours
+from .peers import Peers as Peers
 from .politeness import (
-    Blame as Blame,
-    Politeness as Politeness,
-    Report as Report,
+    FetchReport as FetchReport,
+    PolitenessPolicy as PolitenessPolicy,
+    WaitReason as WaitReason,
     key_of as key_of,
-    politeness_of as politeness_of,
+    politeness_policy as politeness_policy,
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from parascrape.frontier.politeness import Politeness, Report
+from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.web import MAX_RETRY_AFTER
 
-__all__ = ["DOWN", "NO_ANSWER", "THROTTLED", "Health"]
+__all__ = ["DOWN", "NO_ANSWER", "THROTTLED", "HostHealth"]
 
 NO_ANSWER = frozenset(("connect", "dns", "reset", "timeout"))
 """Codes of fetches that got no answer; enough of them in a row open a host's circuit."""
@@ -32,7 +32,7 @@ _RECENT, _FALLING, _RISING = 0.3, 0.2, 0.01
 _LEAST_ANSWERS, _TIMES, _MORE = 5, 3.0, 0.5
 
 
-class Health:
+class HostHealth:
     """What a host's answers have come to. Times are monotonic seconds, durations seconds.
 
     ``paused_until`` is the server's wish, ``open_until`` the circuit's end, ``down_until`` that of being
@@ -59,7 +59,7 @@ class Health:
         """When the host may be asked again; in the past where it may be now."""
         return max(self.paused_until, self.open_until)
 
-    def note(self, report: Report, taken: float, now: float, limits: Politeness) -> None:
+    def note(self, report: FetchReport, taken: float, now: float, limits: PolitenessPolicy) -> None:
         """Take in what came of a fetch that was handed out at ``taken``.
 
         Fetches that were under way when the host was slowed down or its circuit opened say nothing new.
@@ -79,7 +79,7 @@ class Health:
         if limits.adaptive and report.latency is not None and (answered or report.code == "timeout"):
             self._follow(report.latency, limits)
 
-    def pause(self, seconds: float, now: float, limits: Politeness, *, why: str = "") -> None:
+    def pause(self, seconds: float, now: float, limits: PolitenessPolicy, *, why: str = "") -> None:
         """Leave the host alone for so long; for the rest of the run where that is past ``max_backoff``.
 
         What is negative or no number is no wish; the longest is `MAX_RETRY_AFTER`.
@@ -96,7 +96,7 @@ class Health:
         """Have nothing more fetched from the host before this time."""
         self.why, self.down_until = why, until
 
-    def _slow_down(self, report: Report, taken: float, now: float, limits: Politeness) -> None:
+    def _slow_down(self, report: FetchReport, taken: float, now: float, limits: PolitenessPolicy) -> None:
         if taken <= self.slowed_at:
             return
         self.slowed_at = now
@@ -106,7 +106,7 @@ class Health:
         if self.slowed >= max(1, limits.circuit_after) + limits.circuit_trials:
             self.give_up(f"{self.slowed} times in a row it answered {report.status}", now + DOWN)
 
-    def _fail(self, report: Report, taken: float, now: float, limits: Politeness) -> None:
+    def _fail(self, report: FetchReport, taken: float, now: float, limits: PolitenessPolicy) -> None:
         if taken <= self.tripped_at or not limits.circuit_after:
             return
         self.failures += 1
@@ -124,7 +124,7 @@ class Health:
         self.slowed = 0
         self.slow = self.slow * _EASE if self.slow > _NOTHING else 0.0
 
-    def _follow(self, latency: float, limits: Politeness) -> None:
+    def _follow(self, latency: float, limits: PolitenessPolicy) -> None:
         """Slow down as the latency rises well above the usual one, and come back as it falls."""
         if not 0.0 <= latency <= DOWN:
             return

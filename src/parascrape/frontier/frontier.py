@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from parascrape.frontier.host import Visit
 from parascrape.frontier.host_queues import HostQueues
-from parascrape.frontier.politeness import HostState, Politeness, Report
+from parascrape.frontier.politeness import FetchReport, HostState, PolitenessPolicy
 from parascrape.records import Entry
-from parascrape.web import Rules, host_key
+from parascrape.web import RobotsRules, host_key
 
 __all__ = ["AHEAD", "IDLE_POLL", "MAX_POSTPONED", "Frontier", "Visit"]
 
@@ -57,7 +57,7 @@ class Frontier:
     def __init__(  # noqa: PLR0913 (two of them for tests)
         self,
         entries: Iterable[Entry | None],
-        politeness: Politeness | None = None,
+        politeness: PolitenessPolicy | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
@@ -190,7 +190,7 @@ class Frontier:
         if self._queues is not None:
             self._queues.fetched(visit, self._clock())
 
-    def finished_visit(self, visit: Visit, report: Report | None = None) -> None:
+    def finished_visit(self, visit: Visit, report: FetchReport | None = None) -> None:
         """It is back; the report says how its host is. None: nothing is known, it was cancelled.
 
         A source that had nothing is asked again: in a crawl, what comes back is where it has URLs from.
@@ -213,7 +213,7 @@ class Frontier:
         if self._queues is not None and visit.host is not None:
             self._queues.put_back(visit, seconds, self._clock())
 
-    def robots_known(self, origin: str, rules: Rules | None) -> None:
+    def robots_known(self, origin: str, rules: RobotsRules | None) -> None:
         """The robots.txt of this origin was fetched; None where it could not be: see `Visit.robots`."""
         if self._queues is not None:
             self._queues.robots_known(origin, rules, self._clock())

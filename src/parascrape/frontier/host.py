@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Final
 
 from parascrape.errors import Duplicate, HostDown, NotFetched, RobotsForbidden
-from parascrape.frontier.backoff import Health
-from parascrape.frontier.politeness import Blame, HostState, Politeness, Report
-from parascrape.records import Attempt, Entry
+from parascrape.frontier.backoff import HostHealth
+from parascrape.frontier.politeness import FetchReport, HostState, PolitenessPolicy, WaitReason
+from parascrape.records import Entry, PastAttempt
 
-__all__ = ["Host", "Visit", "blame_of", "refusal"]
+__all__ = ["Host", "Visit", "wait_reason", "refusal"]
 
 _WAITING: Final = 0
 _TAKEN: Final = 1
@@ -41,7 +41,7 @@ class Visit:
         self.number = number
         self.entry = entry
         self.attempts = 0
-        self.earlier: tuple[Attempt, ...] = ()  # those before the last
+        self.earlier: tuple[PastAttempt, ...] = ()  # those before the last
         self.refused_code = self.refused_why = self.robots = ""
         self.host: Host | None = None
         self.next: Visit | None = None  # of the host's queue
@@ -79,7 +79,7 @@ class Host:
         self.last_start = -math.inf
         self.next_start = -math.inf
         self.crawl_delay = 0.0
-        self.health: Health | None = None
+        self.health: HostHealth | None = None
         self.rank = -1  # these three are kept by `Turns`
         self.due_at = self.timer = math.inf
 
@@ -135,7 +135,7 @@ class Host:
 
     # --- permission ---------------------------------------------------------------------------------
 
-    def gap(self, limits: Politeness) -> float:
+    def gap(self, limits: PolitenessPolicy) -> float:
         """Seconds between two starts, now, without the jitter."""
         gap = max(limits.delay, self.crawl_delay)
         health = self.health
@@ -145,7 +145,7 @@ class Host:
         """Whether it was given up: what waits is handed out without a fetch."""
         return self.health is not None and now < self.health.down_until
 
-    def due(self, now: float, limits: Politeness) -> float:
+    def due(self, now: float, limits: PolitenessPolicy) -> float:
         """When its next visit may be handed out; infinity where no time alone brings that."""
         if not self.size:
             return math.inf
@@ -165,7 +165,7 @@ class Host:
             due = max(due, self.later[0][0])
         return due
 
-    def tail(self, limits: Politeness) -> int:
+    def tail(self, limits: PolitenessPolicy) -> int:
         """A rank for how long the visits that wait will take at least: more is longer."""
         latency = self.health.usual if self.health and self.health.answers else _GUESSED_LATENCY
         pace = max(self.gap(limits), latency / (limits.per_host or _NO_LIMIT), 0.001)
@@ -188,7 +188,7 @@ class Host:
         self.next_start = max(self.next_start, until)
         self.push_front(visit)
 
-    def start(self, visit: Visit, at: float, limits: Politeness, jitter: Callable[[], float]) -> None:
+    def start(self, visit: Visit, at: float, limits: PolitenessPolicy, jitter: Callable[[], float]) -> None:
         """Its fetch has started; ``jitter`` gives numbers in [0, 1), this start's share of the jitter."""
         if visit.stage != _TAKEN:
             return
@@ -202,7 +202,9 @@ class Host:
         if gap:
             self.next_start = max(self.next_start, at + gap * (1.0 + limits.jitter * jitter()))
 
-    def end_fetch(self, visit: Visit, now: float, limits: Politeness, jitter: Callable[[], float]) -> None:
+    def end_fetch(
+        self, visit: Visit, now: float, limits: PolitenessPolicy, jitter: Callable[[], float]
+    ) -> None:
         """Its fetch is over, so its slot is free; a start that nobody told of was now at the latest."""
         if visit.stage == _TAKEN:
             self.start(visit, now, limits, jitter)
@@ -210,7 +212,7 @@ class Host:
             visit.stage = _FETCHED
             self.in_flight -= 1
 
-    def finish(self, visit: Visit, report: Report | None, now: float, limits: Politeness) -> None:
+    def finish(self, visit: Visit, report: FetchReport | None, now: float, limits: PolitenessPolicy) -> None:
         """It is back, and the report, if there is one, says how the host is. Its fetch is over."""
         if visit.stage != _FETCHED:
             return
@@ -218,7 +220,7 @@ class Host:
         if report is None:
             return
         if self.health is None:
-            self.health = Health()
+            self.health = HostHealth()
         self.health.note(report, visit.taken, now, limits)
 
     # --- between runs -------------------------------------------------------------------------------
@@ -231,14 +233,14 @@ class Host:
 
     def state(self, now: float, wall: float) -> HostState:
         """What the next run should know, where the wall clock shows ``wall`` now."""
-        health = self.health or Health()
+        health = self.health or HostHealth()
         until = max(health.until, health.down_until)
         started = max(0.0, wall + self.last_start - now)
         return HostState(started, wall + until - now if until > now else 0.0, health.slow, health.trials)
 
-    def restore(self, state: HostState, now: float, wall: float, limits: Politeness) -> None:
+    def restore(self, state: HostState, now: float, wall: float, limits: PolitenessPolicy) -> None:
         """Go on from what an earlier run knew; senseless values count as far as they may."""
-        self.health = health = Health()
+        self.health = health = HostHealth()
         health.slow = min(state.slow, limits.max_backoff) if state.slow > 0.0 else 0.0
         health.trials = min(max(state.trials, 0), limits.circuit_trials)
         left = state.paused_until - wall
@@ -251,7 +253,7 @@ class Host:
 _REFUSALS: dict[str, type[NotFetched]] = {kind.code: kind for kind in (Duplicate, HostDown, RobotsForbidden)}
 
 
-def blame_of(visit: Visit, limits: Politeness | None) -> Blame:
+def wait_reason(visit: Visit, limits: PolitenessPolicy | None) -> WaitReason:
     """What a visit that could not be made before now has waited for, and whose limit that is."""
     host = visit.host
     if host is None or limits is None or visit.attempts:

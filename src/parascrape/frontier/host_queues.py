@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from parascrape.errors import InvalidUrl
 from parascrape.frontier.host import Host, Visit
-from parascrape.frontier.politeness import HostState, Politeness, Report
-from parascrape.frontier.ready_queue import Turns
-from parascrape.frontier.robots_gate import Origin, Origins
-from parascrape.web import Rules, host_key, prepare
+from parascrape.frontier.politeness import FetchReport, HostState, PolitenessPolicy
+from parascrape.frontier.ready_queue import ReadyQueue
+from parascrape.frontier.robots_gate import RobotsGate, RobotsOrigin
+from parascrape.web import RobotsRules, host_key, prepare
 
 __all__ = ["MAX_IDLE", "HostQueues"]
 
@@ -31,7 +31,7 @@ class HostQueues:
     """Who may be visited now, over all hosts. Times are monotonic seconds, ``jitter`` gives [0, 1)."""
 
     def __init__(
-        self, limits: Politeness, jitter: Callable[[], float], key: Callable[[str], str] = host_key
+        self, limits: PolitenessPolicy, jitter: Callable[[], float], key: Callable[[str], str] = host_key
     ) -> None:
         self.held = 0  # visits that wait
         self._limits = limits
@@ -39,8 +39,8 @@ class HostQueues:
         self._key = key
         self._hosts: dict[str, Host] = {}
         self._idle: OrderedDict[str, Host] = OrderedDict()
-        self._turns = Turns()
-        self._origins = Origins()
+        self._turns = ReadyQueue()
+        self._origins = RobotsGate()
         self._free: deque[Visit] = deque()  # of no host: refused, or no URL
         self._known: Mapping[str, HostState] = {}
         self._wall_offset = 0.0  # the wall clock's time, less ours
@@ -93,7 +93,7 @@ class HostQueues:
         self.held = 0
         self._free.clear()
         self._origins.clear()
-        self._turns = Turns()
+        self._turns = ReadyQueue()
         for host in self._hosts.values():
             host.clear()
 
@@ -114,7 +114,7 @@ class HostQueues:
             host.end_fetch(visit, now, self._limits, self._jitter)
             self._place(host, now)
 
-    def finished(self, visit: Visit, report: Report | None, now: float) -> None:
+    def finished(self, visit: Visit, report: FetchReport | None, now: float) -> None:
         """It is back; a robots.txt that nobody told of by then is one that cannot be had."""
         host = visit.host
         if host is None:
@@ -155,7 +155,7 @@ class HostQueues:
         self.finished(visit, None, now)
         self._wait_later(host, visit, seconds, now)
 
-    def robots_known(self, key: str, rules: Rules | None, now: float) -> None:
+    def robots_known(self, key: str, rules: RobotsRules | None, now: float) -> None:
         """The robots.txt of this origin has been fetched; None where it could not be had."""
         if not self._closed:
             self._answer(self._origins[key], rules, now)
@@ -229,7 +229,7 @@ class HostQueues:
         host.hand_out(visit, now)
         return visit
 
-    def _hold(self, origin: Origin, host: Host, visit: Visit, now: float) -> Visit | None:
+    def _hold(self, origin: RobotsOrigin, host: Host, visit: Visit, now: float) -> Visit | None:
         """Have a visit wait for robots.txt; a visit that asks for that, if none does yet."""
         origin.held.append(visit)
         host.held += 1
@@ -253,7 +253,7 @@ class HostQueues:
         host.hand_out(visit, now)
         return visit
 
-    def _answer(self, origin: Origin, rules: Rules | None, now: float) -> None:
+    def _answer(self, origin: RobotsOrigin, rules: RobotsRules | None, now: float) -> None:
         """Take in what is known of robots.txt: ask again later, or let those that wait for it go on."""
         asked = origin.asking
         wait = origin.answer(rules, now, self._limits)

@@ -21,7 +21,7 @@ from parascrape.frontier.politeness import HostState
 from parascrape.system import SharedFile, has_ended, process_mark
 from parascrape.web import MAX_RETRY_AFTER
 
-__all__ = ["BEAT", "KEPT", "MAX_HOSTS", "HostLedger", "default_path"]
+__all__ = ["BEAT", "KEPT", "MAX_HOSTS", "HostStore", "default_path"]
 
 BEAT = 1.0
 """Seconds between two beats of a run."""
@@ -68,7 +68,7 @@ def default_path() -> Path:
     return user_cache_path("parascrape", appauthor=False) / "hosts-1.sqlite3"
 
 
-class HostLedger:
+class HostStore:
     """One run's hand in the ledger, from when it is made until `close`. For one thread; never raises.
 
     ``clock`` is the wall clock, in seconds. A file that cannot be made, read or written is given up with

@@ -9,24 +9,24 @@ from pathlib import Path
 
 from parascrape.frontier import Frontier, Visit
 from parascrape.frontier.host import Host
-from parascrape.frontier.politeness import Politeness
+from parascrape.frontier.politeness import PolitenessPolicy
 
-__all__ = ["Neighbours"]
+__all__ = ["Peers"]
 
 
-class Neighbours:
+class Peers:
     """What a harvest has to do with other runs, through the ledger of hosts at ``path``; none without one."""
 
-    def __init__(self, frontier: Frontier, limits: Politeness | None, path: str) -> None:
+    def __init__(self, frontier: Frontier, limits: PolitenessPolicy | None, path: str) -> None:
         self._ledger = None
-        self._limits = limits or Politeness()
+        self._limits = limits or PolitenessPolicy()
         self._touched: dict[str, Host] = {}  # since the last beat
         if limits is None or not path:
             return
-        from parascrape.frontier.host_store import BEAT, HostLedger  # sqlite3: 5 ms
+        from parascrape.frontier.host_store import BEAT, HostStore  # sqlite3: 5 ms
 
         self._every = BEAT
-        self._ledger = HostLedger(Path(path))
+        self._ledger = HostStore(Path(path))
         self._last = time.monotonic()
         frontier.restore(self._ledger.load(), time.time())
 

@@ -10,11 +10,19 @@ from parascrape.errors import UsageError
 from parascrape.settings import Settings
 from parascrape.web import domain_key, host_key
 
-__all__ = ["Blame", "HostState", "Politeness", "Report", "domain_key", "key_of", "politeness_of"]
+__all__ = [
+    "WaitReason",
+    "HostState",
+    "PolitenessPolicy",
+    "FetchReport",
+    "domain_key",
+    "key_of",
+    "politeness_policy",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Politeness:
+class PolitenessPolicy:
     """What every host may expect. Times are seconds.
 
     A host has at most ``per_host`` fetches at once (0: no limit), and between two starts at least
@@ -62,7 +70,7 @@ class Politeness:
             raise UsageError(f"{name}: {value} is not between {low} and {high}")
 
 
-class Report(NamedTuple):
+class FetchReport(NamedTuple):
     """What came of one fetch, as far as its host is concerned."""
 
     code: str = ""  # the error's code; "" where a page came
@@ -87,11 +95,11 @@ _ROBOTS_RETRY = 2.0
 """Seconds, doubling: a robots.txt that cannot be had is asked for three times within six seconds."""
 
 
-def politeness_of(settings: Settings) -> Politeness | None:
+def politeness_policy(settings: Settings) -> PolitenessPolicy | None:
     """The limits that the settings ask for; None where they lift all of them."""
     if not (settings.per_host or settings.delay or settings.robots):
         return None
-    return Politeness(
+    return PolitenessPolicy(
         per_host=settings.per_host,
         delay=settings.delay,
         max_backoff=settings.max_backoff,
@@ -106,5 +114,5 @@ def key_of(settings: Settings) -> Callable[[str], str]:
     return domain_key if settings.per_domain else host_key
 
 
-Blame = tuple[str, str]
+WaitReason = tuple[str, str]
 """Why a visit was not permitted (limit, delay, crawl_delay, rest, retry), and its host."""

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 from parascrape.frontier.host import Host
 
-__all__ = ["FAIR", "Turns"]
+__all__ = ["FAIR", "ReadyQueue"]
 
 FAIR = 16
 """Every so many turns the host that has been ready for longest has its turn, however short its tail."""
 
 
-class Turns:
+class ReadyQueue:
     """Hosts that wait for their turn, and hosts that wait for a time.
 
     Those that are ready stand in lanes, one for each rank of tail, and take turns there: O(1), whatever

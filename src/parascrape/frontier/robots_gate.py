@@ -6,11 +6,11 @@ import math
 from collections import OrderedDict
 
 from parascrape.frontier.host import Visit
-from parascrape.frontier.politeness import Politeness
+from parascrape.frontier.politeness import PolitenessPolicy
 from parascrape.records import Entry
-from parascrape.web import Rules
+from parascrape.web import RobotsRules
 
-__all__ = ["MAX_ORIGINS", "VALID", "Origin", "Origins"]
+__all__ = ["MAX_ORIGINS", "VALID", "RobotsOrigin", "RobotsGate"]
 
 MAX_ORIGINS = 100_000
 """Origins whose rules are kept; of more, the oldest are asked for again when they come up."""
@@ -22,7 +22,7 @@ _LEAST_VALID = 60.0
 _UNKNOWN_VALID = 600.0  # where the answer never came
 
 
-class Origin:
+class RobotsOrigin:
     """One origin's rules, or the visits that wait for them. Times are monotonic seconds.
 
     ``asking`` is the visit that asks for robots.txt, or will when its time comes; the answer to another
@@ -33,7 +33,7 @@ class Origin:
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self.rules: Rules | None = None
+        self.rules: RobotsRules | None = None
         self.until = -math.inf
         self.asks = 0  # so often in a row without an answer
         self.asking: Visit | None = None
@@ -62,7 +62,7 @@ class Origin:
         self.asking = visit
         return visit
 
-    def answer(self, rules: Rules | None, now: float, limits: Politeness) -> float | None:
+    def answer(self, rules: RobotsRules | None, now: float, limits: PolitenessPolicy) -> float | None:
         """Seconds after which robots.txt is to be asked for again; None where it is known what holds.
 
         None for ``rules`` is an answer that never came.
@@ -82,13 +82,13 @@ class Origin:
         return held
 
 
-class Origins(OrderedDict[str, Origin]):
+class RobotsGate(OrderedDict[str, RobotsOrigin]):
     """The origins by their key, at most about `MAX_ORIGINS`."""
 
-    def __missing__(self, key: str) -> Origin:
+    def __missing__(self, key: str) -> RobotsOrigin:
         if len(self) >= MAX_ORIGINS:
             self._forget_one()
-        origin = self[key] = Origin(key)
+        origin = self[key] = RobotsOrigin(key)
         return origin
 
     def _forget_one(self) -> None:

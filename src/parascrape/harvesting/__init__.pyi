@@ -1,13 +1,13 @@
 from .audit import TOLERANCE as TOLERANCE, Audit as Audit, HostAudit as HostAudit, audit as audit
-from .auto_mode import Observer as Observer
-from .bottleneck import Run as Run, explain_bottleneck as explain_bottleneck
-from .estimate import Bound as Bound, Change as Change, Plan as Plan, plan as plan
+from .auto_mode import HarvestHooks as HarvestHooks
+from .bottleneck import RunProfile as RunProfile, explain_bottleneck as explain_bottleneck
+from .estimate import Change as Change, Estimate as Estimate, TimeBound as TimeBound, plan as plan
 from .harvest import crawl as crawl, harvest as harvest
-from .loop import Loop as Loop, Stop as Stop
+from .loop import HarvestLoop as HarvestLoop, Stop as Stop
 from .open_files import fit_threads as fit_threads
 from .timings import (
     STAGES as STAGES,
-    TimeSplit as TimeSplit,
+    Timings as Timings,
     read_split as read_split,
     write_split as write_split,
 )

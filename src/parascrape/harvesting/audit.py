@@ -26,7 +26,7 @@ from parascrape.errors import InvalidUrl, OutputError, RobotsForbidden, UsageErr
 from parascrape.frontier import key_of
 from parascrape.harvesting.estimate import ask_hosts
 from parascrape.settings import Settings
-from parascrape.web import ALLOW_ALL, Rules, host_key, prepare
+from parascrape.web import ALLOW_ALL, RobotsRules, host_key, prepare
 
 __all__ = ["TOLERANCE", "UNDER_WAY", "Audit", "HostAudit", "audit"]
 
@@ -80,7 +80,7 @@ class Audit:
 
 
 def audit(
-    paths: Sequence[str | Path], settings: Settings, rules_of: Callable[[str], Rules] | None = None
+    paths: Sequence[str | Path], settings: Settings, rules_of: Callable[[str], RobotsRules] | None = None
 ) -> Audit:
     """The audit of these outputs together against the limits of the settings.
 
@@ -101,7 +101,7 @@ def audit(
             found.unreachable = sum(one.unreachable for one in rules.values())
             ordered = table.execute("SELECT * FROM fetch ORDER BY host, start, length DESC")
             for host, fetches in groupby(map(_Fetch._make, ordered), itemgetter(0)):
-                found.hosts.append(_Sweep(settings, rules).run(host, fetches))
+                found.hosts.append(_IntervalSweep(settings, rules).run(host, fetches))
     except sqlite3.Error as error:
         raise OutputError(f"no temporary table for the fetches: {error}") from None
     found.hosts.sort(key=lambda one: (-one.broken, -one.fetches, one.host))
@@ -131,8 +131,8 @@ def _open_table() -> sqlite3.Connection:
 
 
 def _ask(
-    table: sqlite3.Connection, settings: Settings, rules_of: Callable[[str], Rules] | None
-) -> dict[str, Rules]:
+    table: sqlite3.Connection, settings: Settings, rules_of: Callable[[str], RobotsRules] | None
+) -> dict[str, RobotsRules]:
     """The rules of every origin that was fetched from, by its name."""
     if rules_of is None:
         return {}
@@ -227,10 +227,10 @@ def _seconds(value: Any) -> float | None:
 # --- fetches to what was wrong ----------------------------------------------------------------------
 
 
-class _Sweep:
+class _IntervalSweep:
     """The fetches of one host, in the order of their starts."""
 
-    def __init__(self, settings: Settings, rules: dict[str, Rules]) -> None:
+    def __init__(self, settings: Settings, rules: dict[str, RobotsRules]) -> None:
         self._settings = settings
         self._rules = rules
         self._counts: Counter[str] = Counter()

@@ -23,20 +23,20 @@ from typing import TYPE_CHECKING, Any
 from parascrape.errors import UsageError
 from parascrape.executors import ProcessExecutor, capacity, open_executor, why_not_importable
 from parascrape.fetch import fetch_robots
-from parascrape.files import Outcome, Pages
-from parascrape.harvesting.mode_choice import Choice, Machine, Sample, choose
-from parascrape.harvesting.timings import TimeSplit
+from parascrape.files import Outcome, StashedPages
+from parascrape.harvesting.mode_choice import Machine, ModeChoice, ModeSample, choose
+from parascrape.harvesting.timings import Timings
 from parascrape.harvesting.worker import scrape_url
 from parascrape.records import Entry
 from parascrape.scrapers import check_scraper, scraper_for
 from parascrape.settings import Settings
 from parascrape.system import available_cpus, worker_limit
-from parascrape.web import Rules
+from parascrape.web import RobotsRules
 
 if TYPE_CHECKING:
     from parascrape.harvesting.worker import PageHook
 
-__all__ = ["Auto", "Crew", "Observer"]
+__all__ = ["AutoMode", "WorkerGroup", "HarvestHooks"]
 
 log = logging.getLogger("parascrape")
 
@@ -69,7 +69,7 @@ def _ignore(line: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Observer:
+class HarvestHooks:
     """Who runs a harvest: the ``total`` of entries where they know it, what they are told, and the time split
     that is filled for them.
 
@@ -79,9 +79,9 @@ class Observer:
 
     total: Callable[[], int | None] = _unknown
     say: Callable[[str], None] = _ignore
-    split: TimeSplit = field(default_factory=TimeSplit)
+    split: Timings = field(default_factory=Timings)
     landed: Callable[[Entry, Outcome], None] | None = None
-    robots: Callable[[str, Rules], None] | None = None
+    robots: Callable[[str, RobotsRules], None] | None = None
     discover: PageHook | None = None
 
 
@@ -93,7 +93,7 @@ def _with_body_bytes(settings: Settings) -> Settings:
     return replace(settings, body_bytes=most // 4)
 
 
-class Crew:
+class WorkerGroup:
     """The workers of a harvest: their executor, what it is given of each visit, and how many at once.
 
     ``deadline`` is the seconds that a visit may take in all, ``on_note`` the executors'.
@@ -114,7 +114,7 @@ class Crew:
         )
         self.executor.on_note = on_note
         self.settings = settings = _with_body_bytes(settings)
-        self.pages: Pages | None = None if settings.process_count else {}
+        self.pages: StashedPages | None = None if settings.process_count else {}
         self.work: Callable[..., Outcome] = partial(
             scrape_url, settings=settings, pages=self.pages, discover=discover
         )
@@ -133,20 +133,22 @@ class Crew:
         return max(1, min(self.settings.process_count, available_cpus()))
 
 
-class Auto:
+class AutoMode:
     """Decides, in mode auto, whether worker processes take over, starts them, and says when they can.
 
     It looks at what the thread crew does since the look before, the first time after 0.15 s, then less
     and less often.
     """
 
-    def __init__(self, settings: Settings, observer: Observer, start: Callable[[Settings], Crew]) -> None:
+    def __init__(
+        self, settings: Settings, observer: HarvestHooks, start: Callable[[Settings], WorkerGroup]
+    ) -> None:
         self._settings = settings
         self._observer = observer
         self._split = observer.split
         self._start = start
-        self._choice = Choice(0, 0, "what there was to do was too little for processes to pay")
-        self._next: Crew | None = None
+        self._choice = ModeChoice(0, 0, "what there was to do was too little for processes to pay")
+        self._next: WorkerGroup | None = None
         self._warming: list[Future[None]] = []
         self._over = False
         self._every = _FIRST_LOOK
@@ -173,7 +175,7 @@ class Auto:
         if self._split.pages == 1:  # what the first page has loaded, others need not load again
             self._mark()
 
-    def successor(self, left: Callable[[], int | None]) -> Crew | None:
+    def successor(self, left: Callable[[], int | None]) -> WorkerGroup | None:
         """The crew that new visits are to go to from now on; None: as before. Quick: called for each page."""
         if self._over:
             return None
@@ -198,7 +200,7 @@ class Auto:
         machine = Machine(available_cpus(), settings.processes, settings.threads)
         waited = (split.politeness - self._politeness) / (seconds * settings.thread_count)
         busy_threads = settings.thread_count * (1.0 - min(waited, 1.0))
-        sample = Sample(
+        sample = ModeSample(
             pages,
             seconds,
             self._page_cpu(pages, seconds) * pages,
@@ -226,14 +228,14 @@ class Auto:
         usual = sorted(self._cpus)[: -(len(self._cpus) // 8) or None]
         return min(whole, 1.5 * sum(usual) / len(usual) + 0.0003)  # more is not a page's own
 
-    def _begin(self, choice: Choice) -> None:
+    def _begin(self, choice: ModeChoice) -> None:
         """Start worker processes, each with a task that loads what pages need."""
         settings = replace(self._settings, mode="process", processes=choice.processes, threads=choice.threads)
         self._next = self._start(settings)
         submit = self._next.executor.submit
         self._warming = [submit(_warm_up, settings) for _ in range(choice.processes)]
 
-    def _when_ready(self, crew: Crew) -> Crew | None:
+    def _when_ready(self, crew: WorkerGroup) -> WorkerGroup | None:
         """The crew, once all its processes are ready; where one fails, none is used."""
         if not all(future.done() for future in self._warming):
             return None
@@ -250,7 +252,7 @@ class Auto:
 
     def _give_up(self, why: str) -> None:
         self._over = True
-        self._choice = Choice(0, 0, f"processes would pay, but {why}")
+        self._choice = ModeChoice(0, 0, f"processes would pay, but {why}")
 
     def end(self) -> None:
         """Stop what was started in vain, and say why the threads kept the harvest, if they did."""
@@ -258,7 +260,7 @@ class Auto:
             return
         if self._next is not None:
             self._next.executor.stop()
-            self._choice = Choice(0, 0, "the end came before worker processes were ready")
+            self._choice = ModeChoice(0, 0, "the end came before worker processes were ready")
         if self._split.pages:
             self._observer.say(f"Mode: thread, {self._settings.thread_count}: {self._choice.reason}.")
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from parascrape.harvesting.timings import TimeSplit
+from parascrape.harvesting.timings import Timings
 from parascrape.settings import Settings
 from parascrape.system import printable
 
-__all__ = ["Run", "explain_bottleneck"]
+__all__ = ["RunProfile", "explain_bottleneck"]
 
 _LEAST_PAGES, _LEAST_SECONDS = 20, 1.0
 _CPU, _SHARED_CPU, _WRITE = 0.85, 0.5, 0.6
@@ -47,7 +47,7 @@ _MOST_THREADS, _MOST_TIMES = 512, 4
 """As many threads are recommended at most, and so many times those that there were."""
 
 
-class Run(NamedTuple):
+class RunProfile(NamedTuple):
     """A run: how long it took, its settings, the CPUs there are, the bytes that were received, and the
     machine's load average at its end: how many threads, of all programs, wanted a CPU.
     """
@@ -59,7 +59,7 @@ class Run(NamedTuple):
     load: float = 0.0
 
 
-def explain_bottleneck(split: TimeSplit, run: Run) -> str:
+def explain_bottleneck(split: Timings, run: RunProfile) -> str:
     """One sentence; empty where it is not known."""
     if split.pages < _LEAST_PAGES or run.seconds < _LEAST_SECONDS or not split.thread_seconds:
         return ""
@@ -80,7 +80,7 @@ def explain_bottleneck(split: TimeSplit, run: Run) -> str:
     return ""
 
 
-def _is_computing(split: TimeSplit) -> bool:
+def _is_computing(split: Timings) -> bool:
     """Whether the cores are busy; where others on the machine have a share of them, whether pages wait for
     them more than for anything else.
     """
@@ -89,12 +89,12 @@ def _is_computing(split: TimeSplit) -> bool:
     return split.cpu > _SHARED_CPU * split.core_seconds and _at_work(split) > _THREADS * split.thread_seconds
 
 
-def _at_work(split: TimeSplit) -> float:
+def _at_work(split: Timings) -> float:
     """Seconds of pages that were neither on the network nor waiting for a thread."""
     return split.turn + split.inflate + split.scrape
 
 
-def _explain_cpu(split: TimeSplit, run: Run) -> str:
+def _explain_cpu(split: Timings, run: RunProfile) -> str:
     work = "parsing" if split.scrape_cpu > split.cpu / 2 else "computing"
     processes = split.processes
     if run.cpus == 1:
@@ -108,7 +108,7 @@ def _explain_cpu(split: TimeSplit, run: Run) -> str:
     return f"Bound by {work} on all {run.cpus} CPUs."
 
 
-def _explain_host(split: TimeSplit, settings: Settings) -> str:
+def _explain_host(split: Timings, settings: Settings) -> str:
     """The limit for which threads waited most, and whose it is if it is mostly one host's."""
     if not split.blame:
         return ""
@@ -134,14 +134,14 @@ def _explain_host(split: TimeSplit, settings: Settings) -> str:
     return "Bound by the waits before further tries (--retries)."
 
 
-def _explain_network(split: TimeSplit, run: Run) -> str:
+def _explain_network(split: Timings, run: RunProfile) -> str:
     if split.transfer > _TRANSFER * split.network:
         return f"Bound by how fast bodies come: {run.bytes / 1e6 / run.seconds:.1f} MB/s."
     more = _more_threads(split, run)
     return f"Bound by the network's latency{more}." if more else ""
 
 
-def _more_threads(split: TimeSplit, run: Run) -> str:
+def _more_threads(split: Timings, run: RunProfile) -> str:
     """The option for more threads; empty where more would find nothing to do, or no CPU."""
     if split.politeness + split.list_wait > _FEW * split.thread_seconds or split.pages < 4 * split.fetches:
         return ""

@@ -26,15 +26,15 @@ from parascrape.files import mark_duplicates
 from parascrape.frontier import key_of
 from parascrape.records import Entry
 from parascrape.settings import Settings
-from parascrape.web import ALLOW_ALL, Rules, host_key, prepare
+from parascrape.web import ALLOW_ALL, RobotsRules, host_key, prepare
 
-__all__ = ["Bound", "Change", "HostPlan", "Plan", "ask_hosts", "plan"]
+__all__ = ["TimeBound", "Change", "HostEstimate", "Estimate", "ask_hosts", "plan"]
 
 _MOST_ASKED = 64
 """Hosts whose robots.txt is asked for at once."""
 
 
-class HostPlan(NamedTuple):
+class HostEstimate(NamedTuple):
     """What is to be fetched of one host (with ``per_domain``: of one domain), and how long that takes."""
 
     host: str
@@ -51,7 +51,7 @@ class HostPlan(NamedTuple):
         return self.urls - self.forbidden - self.unreachable
 
 
-class Bound(NamedTuple):
+class TimeBound(NamedTuple):
     """The seconds that a harvest takes at least, and who sets that.
 
     ``by`` is "robots" (a host's Crawl-delay), "delay", "per_host", "fetches" (all threads together),
@@ -68,13 +68,13 @@ class Change(NamedTuple):
     """What options would change."""
 
     options: str
-    bound: Bound
+    bound: TimeBound
     fetches: int  # that there would be
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """What a harvest of the list would do. ``hosts`` are counted as the limits are kept: see `HostPlan`."""
+class Estimate:
+    """What a harvest of the list would do. ``hosts`` are counted as the limits are kept: see `HostEstimate`."""
 
     lines: int
     invalid: int
@@ -85,19 +85,19 @@ class Plan:
     hosts: int
     asked: bool  # whether the hosts were asked for robots.txt
     latency: float  # seconds a fetch is assumed to take
-    bound: Bound
-    top: list[HostPlan] = field(default_factory=list)  # those with the most URLs, most first
+    bound: TimeBound
+    top: list[HostEstimate] = field(default_factory=list)  # those with the most URLs, most first
     changes: list[Change] = field(default_factory=list)
 
 
 def plan(
     entries: Iterable[Entry | None],
     settings: Settings,
-    rules_of: Callable[[str], Rules] | None,
+    rules_of: Callable[[str], RobotsRules] | None,
     *,
     latency: float = 0.0,
     top: int = 10,
-) -> Plan:
+) -> Estimate:
     """The plan of harvesting these entries with these settings.
 
     ``rules_of`` fetches the rules of an origin; it is called in threads. None: hosts are not asked, and
@@ -127,7 +127,7 @@ class _Survey:
         self.lines = self.invalid = self.duplicates = 0
         self.urls: Counter[str] = Counter()
         self.forbidden: Counter[str] = Counter()
-        self.rules: dict[str, Rules] = {}
+        self.rules: dict[str, RobotsRules] = {}
 
 
 def _count(entries: Iterable[Entry | None], kept: IO[bytes] | None) -> _Survey:
@@ -174,7 +174,7 @@ def _judge(survey: _Survey, kept: IO[bytes]) -> None:
 # --- how long it takes ------------------------------------------------------------------------------
 
 
-class _Pace(NamedTuple):
+class _HostPace(NamedTuple):
     """What the bound follows from."""
 
     delay: float  # seconds
@@ -188,14 +188,14 @@ class _Pace(NamedTuple):
         return min(self.per_host or self.fetches, self.fetches)
 
 
-def _sum_up(survey: _Survey, settings: Settings, asked: bool, latency: float, top: int) -> Plan:
-    pace = _Pace(settings.delay, settings.per_host, settings.fetches, latency)
+def _sum_up(survey: _Survey, settings: Settings, asked: bool, latency: float, top: int) -> Estimate:
+    pace = _HostPace(settings.delay, settings.per_host, settings.fetches, latency)
     hosts = partial(_hosts, _group(survey, settings))
     bound = _bound(hosts(pace), pace)
     unreachable = sum(survey.urls[origin] for origin, rules in survey.rules.items() if rules.unreachable)
     found = survey.urls.total()
     forbidden = survey.forbidden.total()
-    return Plan(
+    return Estimate(
         lines=survey.lines,
         invalid=survey.invalid,
         duplicates=survey.duplicates,
@@ -211,13 +211,13 @@ def _sum_up(survey: _Survey, settings: Settings, asked: bool, latency: float, to
     )
 
 
-def _group(survey: _Survey, settings: Settings) -> list[HostPlan]:
+def _group(survey: _Survey, settings: Settings) -> list[HostEstimate]:
     """The hosts (or domains) with the delay that their robots.txt asks for."""
-    key, groups = key_of(settings), dict[str, HostPlan]()
+    key, groups = key_of(settings), dict[str, HostEstimate]()
     for origin, urls in survey.urls.items():
         rules = survey.rules.get(origin, ALLOW_ALL)
         name = key(f"{origin}/")
-        before = groups.get(name, HostPlan(name, 0))
+        before = groups.get(name, HostEstimate(name, 0))
         groups[name] = before._replace(
             urls=before.urls + urls,
             forbidden=before.forbidden + survey.forbidden[origin],
@@ -227,36 +227,38 @@ def _group(survey: _Survey, settings: Settings) -> list[HostPlan]:
     return list(groups.values())
 
 
-def _hosts(groups: list[HostPlan], pace: _Pace, *, heed: bool = True) -> Iterator[HostPlan]:
+def _hosts(groups: list[HostEstimate], pace: _HostPace, *, heed: bool = True) -> Iterator[HostEstimate]:
     """The hosts with how long each takes; without ``heed`` as if there were no robots.txt."""
     for host in groups:
         if not heed:
-            host = HostPlan(host.host, host.urls)
+            host = HostEstimate(host.host, host.urls)
         by = "robots" if host.delay > pace.delay else "settings" if pace.delay else ""
         host = host._replace(delay=max(host.delay, pace.delay), delay_by=by)
         yield host._replace(seconds=_seconds(host, pace))
 
 
-def _seconds(host: HostPlan, pace: _Pace) -> float:
+def _seconds(host: HostEstimate, pace: _HostPace) -> float:
     if not host.fetches:
         return 0.0
     by_delay = (host.fetches - 1) * host.delay + pace.latency
     return max(by_delay, math.ceil(host.fetches / pace.slots) * pace.latency)
 
 
-def _bound(hosts: Iterable[HostPlan], pace: _Pace) -> Bound:
+def _bound(hosts: Iterable[HostEstimate], pace: _HostPace) -> TimeBound:
     """The time of the host that takes longest, or of all fetches together where that is more."""
-    longest, fetches = HostPlan("", 0), 0
+    longest, fetches = HostEstimate("", 0), 0
     for host in hosts:
         fetches += host.fetches
         longest = max(longest, host, key=lambda one: one.seconds)
     together = math.ceil(fetches / pace.fetches) * pace.latency
     if together > longest.seconds:
-        return Bound(together, "fetches")
-    return Bound(longest.seconds, _reason(longest, pace), longest.host) if longest.seconds else Bound()
+        return TimeBound(together, "fetches")
+    return (
+        TimeBound(longest.seconds, _reason(longest, pace), longest.host) if longest.seconds else TimeBound()
+    )
 
 
-def _reason(host: HostPlan, pace: _Pace) -> str:
+def _reason(host: HostEstimate, pace: _HostPace) -> str:
     if host.seconds > (host.fetches - 1) * host.delay + pace.latency:
         return "per_host" if pace.slots == pace.per_host else "fetches"
     if host.fetches == 1 or not host.delay:
@@ -265,7 +267,7 @@ def _reason(host: HostPlan, pace: _Pace) -> str:
 
 
 def _changes(
-    hosts: Callable[..., Iterator[HostPlan]], pace: _Pace, bound: Bound, settings: Settings
+    hosts: Callable[..., Iterator[HostEstimate]], pace: _HostPace, bound: TimeBound, settings: Settings
 ) -> Iterator[Change]:
     """What would make it shorter, or fetch more: the options that bind, one at a time."""
     more = "--mode thread" if settings.mode == "sequential" else f"--threads {2 * settings.thread_count}"
@@ -285,7 +287,9 @@ def _changes(
         yield Change("--ignore-robots", other, free)
 
 
-def ask_hosts(origins: Iterable[str], rules_of: Callable[[str], Rules], *, threads: int) -> dict[str, Rules]:
+def ask_hosts(
+    origins: Iterable[str], rules_of: Callable[[str], RobotsRules], *, threads: int
+) -> dict[str, RobotsRules]:
     """The rules of each origin (see `urls.host_key`), of at most ``threads`` hosts at once.
 
     ``rules_of`` is called in threads of this process, once an origin. Rules that are alike are one
@@ -295,8 +299,8 @@ def ask_hosts(origins: Iterable[str], rules_of: Callable[[str], Rules], *, threa
         TaskError: ``rules_of`` raised.
     """
     executor = ThreadExecutor(threads, name="robots")
-    waiting: deque[tuple[str, Future[Rules]]] = deque()
-    found: dict[str, Rules] = {}
+    waiting: deque[tuple[str, Future[RobotsRules]]] = deque()
+    found: dict[str, RobotsRules] = {}
     try:
         for origin in origins:
             waiting.append((origin, executor.submit(rules_of, origin)))
@@ -314,6 +318,6 @@ def ask_hosts(origins: Iterable[str], rules_of: Callable[[str], Rules], *, threa
 _AHEAD = 8  # for each thread so many are submitted: one slow host holds up no thread for long
 
 
-def _take(waiting: deque[tuple[str, Future[Rules]]], found: dict[str, Rules]) -> None:
+def _take(waiting: deque[tuple[str, Future[RobotsRules]]], found: dict[str, RobotsRules]) -> None:
     origin, future = waiting.popleft()
     found[origin] = future.result()

@@ -13,8 +13,8 @@ from parascrape import records
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.executors import refuse_during_import
 from parascrape.files import Outcome, check_previous, mark_duplicates
-from parascrape.harvesting.auto_mode import Observer
-from parascrape.harvesting.loop import GRACE, Loop, Stop
+from parascrape.harvesting.auto_mode import HarvestHooks
+from parascrape.harvesting.loop import GRACE, HarvestLoop, Stop
 from parascrape.records import Entry
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
@@ -43,7 +43,7 @@ def crawl(urls: Iterable[str | Entry], settings: Settings | None = None) -> Iter
     check_scraper(settings.scraper, settings.mode, settings.select)
     check_previous(settings.previous)
     entries = map(_to_entry, itertools.count(1), urls)
-    observer = Observer(total=partial(len, urls)) if isinstance(urls, Sized) else None
+    observer = HarvestHooks(total=partial(len, urls)) if isinstance(urls, Sized) else None
     outcomes = harvest(mark_duplicates(entries, settings), settings, observer=observer)
     return (records.parse(line) for outcome in outcomes for line in outcome.lines.splitlines())
 
@@ -58,14 +58,14 @@ def harvest(
     *,
     stop: Stop | None = None,
     idle: Callable[[], None] = _do_nothing,
-    observer: Observer | None = None,
+    observer: HarvestHooks | None = None,
 ) -> Generator[Outcome]:
     """The final outcome of every entry, encoded; what `crawl` and the command are made of.
 
     ``entries`` may yield None for "nothing just now"; ``idle`` is called before each wait for workers.
     A harvest that ``stop`` ends gives no outcome for entries that had none yet.
     """
-    run = Loop(entries, settings, stop or Stop(), idle, observer or Observer())
+    run = HarvestLoop(entries, settings, stop or Stop(), idle, observer or HarvestHooks())
     try:
         yield from run.outcomes()
     except BaseException:

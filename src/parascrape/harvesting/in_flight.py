@@ -13,9 +13,9 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from parascrape.frontier import Politeness, Visit, blame_of
-from parascrape.harvesting.auto_mode import Crew
-from parascrape.harvesting.timings import TimeSplit
+from parascrape.frontier import PolitenessPolicy, Visit, wait_reason
+from parascrape.harvesting.auto_mode import WorkerGroup
+from parascrape.harvesting.timings import Timings
 from parascrape.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ class InFlight:
         self,
         settings: Settings,
         deadline: float,
-        limits: Politeness | None,
-        split: TimeSplit,
+        limits: PolitenessPolicy | None,
+        split: Timings,
         discover: PageHook | None = None,
     ) -> None:
         self.finished: SimpleQueue[News] = SimpleQueue()
@@ -48,15 +48,15 @@ class InFlight:
         self._split = split
         self._discover = discover
         self._blocked = 0.0  # seconds of threads that waited for the visit that comes next
-        self._before: Crew | None = None
+        self._before: WorkerGroup | None = None
         self._last: set[Future[Any]] = set()  # what the crew before still has
         self._began_cpu = time.process_time()
         self.crew = self.open_crew(settings)
         self._enter()
 
-    def open_crew(self, settings: Settings) -> Crew:
+    def open_crew(self, settings: Settings) -> WorkerGroup:
         """A crew that reports here; for `hand_over`."""
-        return Crew(settings, self._deadline, lambda *note: self.finished.put(note), self._discover)
+        return WorkerGroup(settings, self._deadline, lambda *note: self.finished.put(note), self._discover)
 
     def _enter(self) -> None:
         settings = self.crew.settings
@@ -79,7 +79,7 @@ class InFlight:
     def submit(self, visit: Visit, *, watched: bool) -> None:
         """Hand the visit out; ``watched``: its executor tells when its fetch starts and ends."""
         if self._blocked:
-            self._split.accuse(blame_of(visit, self._limits), self._blocked)
+            self._split.accuse(wait_reason(visit, self._limits), self._blocked)
             self._blocked = 0.0
         visit.attempts += 1
         crew = self.crew
@@ -115,7 +115,7 @@ class InFlight:
         """The visit of a future that is not done; None where it was handed over."""
         return self._visits.get(future)
 
-    def land(self, future: Future[Any]) -> tuple[Visit, Crew] | None:
+    def land(self, future: Future[Any]) -> tuple[Visit, WorkerGroup] | None:
         """The visit of a future that is done, and who has made it; None where it was handed over."""
         visit = self._visits.pop(future, None)
         if visit is None:
@@ -125,7 +125,7 @@ class InFlight:
             return visit, self._before
         return visit, self.crew
 
-    def hand_over(self, crew: Crew) -> None:
+    def hand_over(self, crew: WorkerGroup) -> None:
         """New visits are this crew's from now on, and those that no thread of the crew before has begun."""
         before, self._before, self.crew = self.crew, self.crew, crew
         again = [(future, visit) for future, visit in self._visits.items() if future.cancel()]
@@ -139,7 +139,7 @@ class InFlight:
         self._enter()
 
     @property
-    def _crews(self) -> list[Crew]:
+    def _crews(self) -> list[WorkerGroup]:
         return [self.crew] if self._before is None else [self._before, self.crew]
 
     def shutdown(self, *, cancel: bool = False) -> None:

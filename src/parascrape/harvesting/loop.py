@@ -18,14 +18,14 @@ from typing import Any
 
 from parascrape.errors import InvalidUrl, TaskError
 from parascrape.files import FRESH, Outcome, fail, fail_task, open_earlier
-from parascrape.frontier import Frontier, Neighbours, Report, Visit, key_of, politeness_of, refusal
-from parascrape.harvesting.auto_mode import Auto, Crew, Observer
+from parascrape.frontier import FetchReport, Frontier, Peers, Visit, key_of, politeness_policy, refusal
+from parascrape.harvesting.auto_mode import AutoMode, HarvestHooks, WorkerGroup
 from parascrape.harvesting.in_flight import InFlight
 from parascrape.records import Entry, note_attempt, with_earlier
 from parascrape.settings import Settings
 from parascrape.web import backoff, redact
 
-__all__ = ["GRACE", "Loop", "Stop"]
+__all__ = ["GRACE", "HarvestLoop", "Stop"]
 
 GRACE = 5.0
 """Seconds that pages in flight have when a harvest is asked to end."""
@@ -64,7 +64,7 @@ def _find_duplicate(entry: Entry, _: int) -> str:
     return entry.duplicate
 
 
-class Loop:
+class HarvestLoop:
     """The state of one harvest: the frontier, the crew of workers, and what is in flight between them."""
 
     def __init__(
@@ -73,19 +73,19 @@ class Loop:
         settings: Settings,
         stop: Stop,
         idle: Callable[[], None],
-        observer: Observer,
+        observer: HarvestHooks,
     ) -> None:
         self._earlier = open_earlier(settings, lambda: bool(stop.asked), observer.say)
-        limits = politeness_of(settings)
+        limits = politeness_policy(settings)
         deadline = settings.timeout + _SCRAPE_GRACE
         self._in_flight = flight = InFlight(settings, deadline, limits, observer.split, observer.discover)
         self._settings = flight.crew.settings
         self._observer = observer
-        self._auto = Auto(settings, observer, flight.open_crew) if settings.mode == "auto" else None
+        self._auto = AutoMode(settings, observer, flight.open_crew) if settings.mode == "auto" else None
         seen = _find_duplicate if self._earlier is None else self._earlier.why_skip
         flight.known_of = None if self._earlier is None else self._earlier.known
         self._frontier = Frontier(self._until_fault(entries), limits, key=key_of(settings), seen=seen)
-        self._neighbours = Neighbours(self._frontier, limits, settings.hosts_file)
+        self._neighbours = Peers(self._frontier, limits, settings.hosts_file)
         self._fault: Exception | None = None  # what the list itself has raised
         self._stop = stop
         self._idle = idle
@@ -246,7 +246,7 @@ class Loop:
         watched = not visit.robots and self._frontier.is_waited_for(visit, slot=self._scraping > _LONG_SCRAPE)
         self._in_flight.submit(visit, watched=watched)
 
-    def _count(self, outcome: Outcome, crew: Crew) -> None:
+    def _count(self, outcome: Outcome, crew: WorkerGroup) -> None:
         """Add the outcome's times to the split, and let the choice of a mode learn from them."""
         fetch, scrape = outcome.fetch_seconds, outcome.scrape_seconds
         split, now = self._observer.split, time.monotonic()
@@ -254,16 +254,16 @@ class Loop:
         if self._auto is not None:
             self._auto.note(outcome)
 
-    def _judge(self, visit: Visit, future: Future[Outcome], crew: Crew) -> Outcome | None:
+    def _judge(self, visit: Visit, future: Future[Outcome], crew: WorkerGroup) -> Outcome | None:
         """The visit's final outcome, or None where it is to be made again."""
         try:
             outcome = future.result()
         except TaskError as error:
-            self._frontier.finished_visit(visit, Report("task_error"))
+            self._frontier.finished_visit(visit, FetchReport("task_error"))
             return fail_task(visit.entry, error, visit.attempts, settings=crew.settings, pages=crew.pages)
         self._count(outcome, crew)
         self._scraping += 0.1 * (outcome.scrape_seconds - self._scraping)
-        report = Report(outcome.code, outcome.status, outcome.retry_after, outcome.fetch_seconds)
+        report = FetchReport(outcome.code, outcome.status, outcome.retry_after, outcome.fetch_seconds)
         self._frontier.finished_visit(visit, report)
         if outcome.carried and self._earlier is not None:
             carried = self._earlier.carry_unchanged(visit, outcome)

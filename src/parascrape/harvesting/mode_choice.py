@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-__all__ = ["Choice", "Machine", "Sample", "choose"]
+__all__ = ["ModeChoice", "Machine", "ModeSample", "choose"]
 
 _BUSY = 0.6
 """Share of one core below which threads wait for the network, not for each other."""
@@ -41,7 +41,7 @@ class Machine(NamedTuple):
     threads: int = 0
 
 
-class Sample(NamedTuple):
+class ModeSample(NamedTuple):
     """What was seen of a harvest in threads, from one look to the next. Times are seconds."""
 
     pages: int  # finished, at least 1
@@ -54,7 +54,7 @@ class Sample(NamedTuple):
     known: bool = True  # whether somebody has counted them
 
 
-class Choice(NamedTuple):
+class ModeChoice(NamedTuple):
     """What to do: 0 ``processes`` is to go on in threads. ``reason`` has no full stop."""
 
     processes: int
@@ -62,7 +62,7 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(seen: Sample, machine: Machine) -> Choice:
+def choose(seen: ModeSample, machine: Machine) -> ModeChoice:
     """Whether processes would finish what is left clearly sooner, and how many, and why."""
     if machine.cpus < 2:
         return _stay("there is one CPU")
@@ -80,14 +80,14 @@ def choose(seen: Sample, machine: Machine) -> Choice:
     start /= min(1.0, busy)  # where the threads do not get the whole of one CPU, neither will these
     change = start + max(0.0, seen.left - start * now_rate) / rate
     if stay - change >= max(_GAIN * stay, _LEAST_GAIN):
-        return Choice(processes, threads, _describe(seen, busy))
+        return ModeChoice(processes, threads, _describe(seen, busy))
     if rate * (1.0 - _GAIN) <= now_rate:
         return _stay("processes would not be faster")
     return _stay("what was left was too little for processes to pay")
 
 
-def _stay(reason: str) -> Choice:
-    return Choice(0, 0, reason)
+def _stay(reason: str) -> ModeChoice:
+    return ModeChoice(0, 0, reason)
 
 
 def _threads_for(fetches: float) -> int:
@@ -95,7 +95,7 @@ def _threads_for(fetches: float) -> int:
     return min(_MOST_THREADS, max(_LEAST_THREADS, math.ceil(1.5 * fetches)))
 
 
-def _describe(seen: Sample, busy: float) -> str:
+def _describe(seen: ModeSample, busy: float) -> str:
     """What filled the CPU, and how much is to come."""
     scrape_cpu = min(seen.scrape_cpu, seen.cpu)
     what, cpu = ("parsing", scrape_cpu) if scrape_cpu > seen.cpu / 2 else ("computing", seen.cpu)

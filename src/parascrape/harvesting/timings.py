@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.errors import OutputError
-from parascrape.frontier import Blame
+from parascrape.frontier import WaitReason
 
-__all__ = ["STAGES", "TIMES", "TimeSplit", "as_data", "from_data", "read_split", "write_split"]
+__all__ = ["STAGES", "TIMES", "Timings", "as_data", "from_data", "read_split", "write_split"]
 
 
 TIMES = ("queue", "connect", "first_byte", "transfer", "inflate", "scrape_cpu", "cpu", "ended")
@@ -29,7 +29,7 @@ _MOST_BLAMED = 1000
 
 
 @dataclass(slots=True)
-class TimeSplit:
+class Timings:
     """Seconds, summed over a run: of pages, but for those of threads and of CPUs at the end."""
 
     pages: int = 0
@@ -50,7 +50,7 @@ class TimeSplit:
     list_wait: float = 0.0  # of threads that waited for the list to give more
     thread_seconds: float = 0.0  # of all threads, whatever they did
     core_seconds: float = 0.0  # of the CPU cores that the threads can use at once
-    blame: dict[Blame, float] = field(default_factory=dict)
+    blame: dict[WaitReason, float] = field(default_factory=dict)
     processes: int = 0  # those that there are, or were at the end; 0: threads of this process
     threads: int = 0  # in each
     _since: float = 0.0
@@ -91,7 +91,7 @@ class TimeSplit:
         """Threads over all processes, of those at the end."""
         return max(1, self.processes) * self.threads
 
-    def accuse(self, blame: Blame, seconds: float) -> None:
+    def accuse(self, blame: WaitReason, seconds: float) -> None:
         """So many seconds of threads went by until this host's visit was permitted."""
         self.blame[blame] = self.blame.get(blame, 0.0) + seconds
         if len(self.blame) > _MOST_BLAMED:
@@ -131,24 +131,22 @@ STAGES = {
 }
 """The parts of a page's time in the order in which they come, and what people call them."""
 
-_STORED = [
-    each.name for each in dataclasses.fields(TimeSplit) if each.name[0] != "_" and each.name != "blame"
-]
+_STORED = [each.name for each in dataclasses.fields(Timings) if each.name[0] != "_" and each.name != "blame"]
 
 
-def as_data(split: TimeSplit) -> dict[str, Any]:
+def as_data(split: Timings) -> dict[str, Any]:
     """The split as plain data: seconds and counts by name, ``blame`` as rows of kind, host and seconds."""
     blame = [[kind, host, seconds] for (kind, host), seconds in split.blame.items()]
     return {**{name: getattr(split, name) for name in _STORED}, "blame": blame}
 
 
-def from_data(data: dict[str, Any]) -> TimeSplit:
+def from_data(data: dict[str, Any]) -> Timings:
     """The split that `as_data` has told of. Raises KeyError, TypeError, ValueError."""
     blame = {(str(kind), str(host)): float(seconds) for kind, host, seconds in data["blame"]}
-    return TimeSplit(**{name: data[name] for name in _STORED}, blame=blame)
+    return Timings(**{name: data[name] for name in _STORED}, blame=blame)
 
 
-def write_split(path: str | Path, split: TimeSplit) -> None:
+def write_split(path: str | Path, split: Timings) -> None:
     """Write the split as a file of one JSON object. Raises OutputError."""
     try:
         Path(path).write_text(json.dumps(as_data(split)))
@@ -156,9 +154,9 @@ def write_split(path: str | Path, split: TimeSplit) -> None:
         raise OutputError(f"{path}: {error.strerror}", error.errno or 0) from None
 
 
-def read_split(path: Path) -> TimeSplit:
+def read_split(path: Path) -> Timings:
     """The split in a file; an empty one where the run was ended before it wrote it."""
     try:
         return from_data(json.loads(path.read_bytes()))
     except (OSError, KeyError, TypeError, ValueError):
-        return TimeSplit()
+        return Timings()

@@ -22,11 +22,11 @@ from parascrape.errors import (
 )
 from parascrape.executors import alone, tell, when_idle
 from parascrape.fetch import begin, take
-from parascrape.files import Outcome, Pages, fail, hold, let_go, order_meta, path_of
+from parascrape.files import Outcome, StashedPages, discard, fail, order_meta, quarantine_path, stash
 from parascrape.records import Entry, Meta
-from parascrape.scrapers import Found, Lead, fingerprint, scrape
+from parascrape.scrapers import DiscoveredLinks, FollowRequest, fingerprint, scrape
 from parascrape.settings import Settings
-from parascrape.web import NOTHING, Known, Page, prepare, redact
+from parascrape.web import NOTHING, Page, Validators, prepare, redact
 
 __all__ = ["PageHook", "scrape_page", "scrape_url"]
 
@@ -39,7 +39,9 @@ log = logging.getLogger("parascrape.harvesting.worker")
 class PageHook(Protocol):
     """What a crawl does with each page in the worker, before the page is scraped."""
 
-    def __call__(self, page: Page, entry: Entry, meta: Meta) -> tuple[Found, Mapping[str, Any] | None]:
+    def __call__(
+        self, page: Page, entry: Entry, meta: Meta
+    ) -> tuple[DiscoveredLinks, Mapping[str, Any] | None]:
         """Return what the page links to, and a record that replaces scraping, or None."""
 
     def take_back(self) -> None:
@@ -54,7 +56,7 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
     known: tuple[str, str, str] = NOTHING,
     *,
     settings: Settings,
-    pages: Pages | None = None,
+    pages: StashedPages | None = None,
     discover: PageHook | None = None,
 ) -> Outcome:
     """The outcome of one attempt at an entry. Never raises an `Exception`: failures are outcomes too.
@@ -81,17 +83,17 @@ def _attempt(  # noqa: PLR0913
     submitted: float,
     known: tuple[str, str, str],
     settings: Settings,
-    pages: Pages | None,
+    pages: StashedPages | None,
     discover: PageHook | None,
 ) -> Outcome:
     """The outcome, as `scrape_url` gives it."""
     meta: Meta = {"fetched_at": _now(), "attempts": attempt}
     kept_at = _place_aside(entry, settings, pages)
-    let_go(kept_at, pages)  # of an earlier run
+    discard(kept_at, pages)  # of an earlier run
     begin()
     began = fetched = time.perf_counter()
     fetched_cpu = 0.0
-    found: Found | None = None
+    found: DiscoveredLinks | None = None
     instead: Mapping[str, Any] | None = None
     try:
         if watched:
@@ -102,7 +104,7 @@ def _attempt(  # noqa: PLR0913
         if watched:
             tell(None)
         if page is not None:
-            hold(kept_at, page, pages)
+            stash(kept_at, page, pages)
             if discover is not None:  # before the scraper, which may change the parsed page
                 found, instead = discover(page, entry, meta)
         lines, leads = _lines_of(page, entry, settings, meta, began=began, instead=instead)
@@ -114,7 +116,7 @@ def _attempt(  # noqa: PLR0913
     else:
         outcome = Outcome(b"".join(lines), len(lines), "", carried="unchanged" if page is None else "")
         log.debug("%s: %d records", redact(entry.url), len(lines))
-    let_go(kept_at, pages)
+    discard(kept_at, pages)
     ended = time.perf_counter()
     waited = fetched - began if fetched > began else ended - began
     return outcome._replace(
@@ -138,11 +140,11 @@ def _failure(entry: Entry, error: ParascrapeError, meta: Meta, began: float) -> 
     outcome = fail(entry, error, meta)
     log.info("%s failed: %s: %s", redact(entry.url), outcome.code, error)
     if isinstance(error, Redirected):
-        return outcome._replace(found=Found(leads=(Lead(error.target, "redirect"),)))
+        return outcome._replace(found=DiscoveredLinks(leads=(FollowRequest(error.target, "redirect"),)))
     return outcome
 
 
-def _add_leads(found: Found | None, leads: tuple[Lead, ...]) -> Found:
+def _add_leads(found: DiscoveredLinks | None, leads: tuple[FollowRequest, ...]) -> DiscoveredLinks:
     """What is found, with what the scraper says. Raises BadRecord where nothing is to be found."""
     if found is None:
         raise BadRecord("follow() is for `scrape crawl`: a list's pages lead nowhere")
@@ -157,7 +159,7 @@ def _lines_of(  # noqa: PLR0913
     *,
     began: float,
     instead: Mapping[str, Any] | None,
-) -> tuple[list[bytes], tuple[Lead, ...]]:
+) -> tuple[list[bytes], tuple[FollowRequest, ...]]:
     """The lines of a page's records, and what its scraper says is to be fetched; of one that has not changed,
     the line that says how it was found so. ``instead`` is the record of a page that is not scraped.
     """
@@ -189,14 +191,14 @@ def scrape_page(page: Page, settings: Settings) -> Outcome:
     return Outcome(b"".join(lines), len(lines), "")
 
 
-def _place_aside(entry: Entry, settings: Settings, pages: Pages | None) -> Path | None:
+def _place_aside(entry: Entry, settings: Settings, pages: StashedPages | None) -> Path | None:
     """Where the page is kept if its scraper does not come back; None where nobody would look for it.
 
     In a worker process that is for pages that are tried a second time, alone: few enough to be written
     to a file each.
     """
     wanted = settings.aside and (pages is not None or alone())
-    return path_of(settings.aside, entry) if wanted else None
+    return quarantine_path(settings.aside, entry) if wanted else None
 
 
 def _fetch(entry: Entry, settings: Settings, meta: Meta, known: tuple[str, str, str]) -> Page | None:
@@ -210,7 +212,7 @@ def _fetch(entry: Entry, settings: Settings, meta: Meta, known: tuple[str, str, 
         settings = replace(settings, content_types=_NO_TYPES if kind == "check" else ())
     try:
         found_on = entry.place.found_on if entry.place is not None else ""
-        page = fetch_if_changed(prepare(entry.url), settings, meta, Known._make(known), found_on)
+        page = fetch_if_changed(prepare(entry.url), settings, meta, Validators._make(known), found_on)
     except (OtherType, TooLarge):
         if kind != "check":
             raise

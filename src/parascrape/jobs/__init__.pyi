@@ -6,15 +6,15 @@ from .history_page import (
     explain as explain,
     make_page as make_page,
 )
-from .hooks import Children as Children, start_command as start_command
+from .hooks import ChildProcesses as ChildProcesses, start_command as start_command
 from .jobfile import Command as Command, JobFile as JobFile, read_jobs as read_jobs
-from .metrics import Sample as Sample, run_samples as run_samples, scheduler_samples as scheduler_samples
+from .metrics import Metric as Metric, run_samples as run_samples, scheduler_samples as scheduler_samples
 from .metrics_port import serve_metrics as serve_metrics
 from .paths import write_whole as write_whole
-from .run import Tools as Tools, run_job as run_job
-from .scheduler import Running as Running, Scheduler as Scheduler
+from .run import RunTools as RunTools, run_job as run_job
+from .scheduler import RunningJob as RunningJob, Scheduler as Scheduler
 from .schema import Job as Job, OptionKind as OptionKind
-from .summary import Summary as Summary
+from .summary import RunSummary as RunSummary
 from .systemd import (
     crontab_lines as crontab_lines,
     service as service,

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from parascrape.errors import UsageError
 from parascrape.files import Change, write_changes
-from parascrape.jobs.summary import Changes, Summary
+from parascrape.jobs.summary import ChangeTotals, RunSummary
 from parascrape.system import parse_share, percent, printable
 
 __all__ = ["FEWEST_RUNS", "Guards", "find_changes", "is_rewritten"]
@@ -62,7 +62,7 @@ class Guards:
             raise UsageError(printable("; ".join(faults), 2000))
         return cls(**values)
 
-    def judge(self, summary: Summary, recent: Sequence[Summary]) -> list[str]:
+    def judge(self, summary: RunSummary, recent: Sequence[RunSummary]) -> list[str]:
         """One sentence for each guard that the run breaches, with the figures; none: all is well.
 
         ``recent`` are earlier runs of the job; only those that were good, or of which some failed, count.
@@ -76,7 +76,7 @@ class Guards:
         )
         return [sentence for found in breaches for sentence in found]
 
-    def _judge_failed(self, summary: Summary) -> Iterator[str]:
+    def _judge_failed(self, summary: RunSummary) -> Iterator[str]:
         if self.max_failed is not None and summary.failures > self.max_failed * summary.inputs:
             share = percent(Fraction(summary.failures, summary.inputs)) if summary.inputs else "100%"
             yield (
@@ -84,11 +84,11 @@ class Guards:
                 f"at most {percent(self.max_failed)} may."
             )
 
-    def _judge_records(self, summary: Summary) -> Iterator[str]:
+    def _judge_records(self, summary: RunSummary) -> Iterator[str]:
         if self.min_records is not None and summary.records < self.min_records:
             yield f"min_records: {summary.records:,} records, there must be at least {self.min_records:,}."
 
-    def _judge_usual(self, summary: Summary, recent: Sequence[Summary]) -> Iterator[str]:
+    def _judge_usual(self, summary: RunSummary, recent: Sequence[RunSummary]) -> Iterator[str]:
         counts = [run.records for run in recent if run.outcome in ("good", "some_failed")]
         if self.usual is None or len(counts) < FEWEST_RUNS:
             return
@@ -100,7 +100,7 @@ class Guards:
                 f"at least {percent(self.usual)} must be there."
             )
 
-    def _judge_empty(self, summary: Summary) -> Iterator[str]:
+    def _judge_empty(self, summary: RunSummary) -> Iterator[str]:
         if self.max_empty is None or not summary.records:
             return
         one = self.max_empty
@@ -119,7 +119,7 @@ class Guards:
         if len(broken) > _SHOWN:
             yield f"max_empty: and so are {len(broken) - _SHOWN:,} other fields."
 
-    def _judge_changed(self, summary: Summary) -> Iterator[str]:
+    def _judge_changed(self, summary: RunSummary) -> Iterator[str]:
         changes = summary.changes
         compared = max(summary.good - changes.added - changes.back, changes.rewritten)
         if self.max_changed is not None and changes.rewritten > self.max_changed * compared:
@@ -153,7 +153,7 @@ def _read_empty(value: Any) -> Fraction | dict[str, Fraction]:
 _READ: dict[str, Callable[[Any], Any]] = {"min_records": _read_count, "max_empty": _read_empty}
 
 
-def find_changes(old: Path, new: Path, feed: Path, *, fields: int) -> Changes:
+def find_changes(old: Path, new: Path, feed: Path, *, fields: int) -> ChangeTotals:
     """The number of changes of each kind, which are written to the feed; records have so many fields.
 
     Raises:
@@ -167,7 +167,7 @@ def find_changes(old: Path, new: Path, feed: Path, *, fields: int) -> Changes:
         rewritten += is_rewritten(change, fields)
 
     counts = write_changes(old, new, feed, note=note)
-    return Changes(
+    return ChangeTotals(
         added=counts.added,
         changed=counts.changed,
         removed=counts.removed,

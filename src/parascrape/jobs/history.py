@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parascrape.jobs.summary import FINISHED, Summary
+from parascrape.jobs.summary import FINISHED, RunSummary
 from parascrape.system import Database, is_alive, process_mark
 
-__all__ = ["History", "Output", "history_path", "place_of"]
+__all__ = ["History", "OutputFile", "history_path", "place_of"]
 
 
-class Output(NamedTuple):
+class OutputFile(NamedTuple):
     """A file that a run wrote, as it was when it was written."""
 
     path: Path  # absolute, its folder without symbolic links
@@ -67,7 +67,7 @@ class History:
         row = (job, now, str(output), version, process_mark(), None)
         return self._database.write(lambda database: _insert(database, row), 0)
 
-    def finish(self, run: int, summary: Summary, files: Iterable[str | Path] = ()) -> None:
+    def finish(self, run: int, summary: RunSummary, files: Iterable[str | Path] = ()) -> None:
         """Keep the summary of a run that has ended, and what it wrote.
 
         ``files`` are those beside ``summary.output`` that go when it goes: its change feed. Of a run that
@@ -82,7 +82,7 @@ class History:
 
         self._database.write(work, None)
 
-    def recent(self, job: str, n: int) -> list[Summary]:
+    def recent(self, job: str, n: int) -> list[RunSummary]:
         """The last ``n`` runs of the job, newest first; of all jobs for ``""``.
 
         A run without a summary is ``running`` where it is its job's last and its process lives, else
@@ -99,14 +99,14 @@ class History:
         query = "SELECT job FROM runs GROUP BY job ORDER BY max(run)"
         return [job for (job,) in self._select(query)]
 
-    def outputs(self, job: str) -> list[Output]:
+    def outputs(self, job: str) -> list[OutputFile]:
         """The files that the job's runs wrote, newest run first; some may be gone or changed since."""
         query = (
             "SELECT path, run, began, summary, size, modified FROM files JOIN runs USING (run) "
             "WHERE job = ? ORDER BY run DESC, path"
         )
         return [
-            Output(Path(path), run, _time(began), _outcome(summary), size, modified)
+            OutputFile(Path(path), run, _time(began), _outcome(summary), size, modified)
             for path, run, began, summary, size, modified in self._select(query, job)
         ]
 
@@ -135,7 +135,7 @@ def _insert(database: sqlite3.Connection, row: _Row) -> int:
     return database.execute(insert, row).lastrowid or 0
 
 
-def _keep(database: sqlite3.Connection, run: int, summary: Summary) -> int:
+def _keep(database: sqlite3.Connection, run: int, summary: RunSummary) -> int:
     """The number under which the summary is kept: a new one where the history was lost meanwhile."""
     update = "UPDATE runs SET summary = ?, output = ? WHERE run = ? AND job = ? AND summary IS NULL"
     text = summary.to_json()
@@ -155,15 +155,15 @@ def _file_rows(paths: Iterable[Path], run: int) -> Iterable[tuple[str, int, int,
             yield os.fspath(path), run, status.st_size, status.st_mtime_ns
 
 
-def _summary(*row: *tuple[int, str, str, str, str, str, str | None, int]) -> Summary:
+def _summary(*row: *tuple[int, str, str, str, str, str, str | None, int]) -> RunSummary:
     run, job, began, output, version, process, text, is_last = row
     if text is not None:
         try:
-            return replace(Summary.from_json(text), run=run, job=job)
+            return replace(RunSummary.from_json(text), run=run, job=job)
         except (ValueError, TypeError):  # written by nobody of ours: the row's own columns remain
-            return Summary(job, _time(began), run=run, version=version, outcome="crashed", output=output)
+            return RunSummary(job, _time(began), run=run, version=version, outcome="crashed", output=output)
     outcome = "running" if is_last and is_alive(process) else "interrupted"
-    return Summary(job, _time(began), run=run, version=version, outcome=outcome, output=output)
+    return RunSummary(job, _time(began), run=run, version=version, outcome=outcome, output=output)
 
 
 def _time(text: str) -> datetime:
@@ -175,6 +175,6 @@ def _time(text: str) -> datetime:
 
 def _outcome(text: str | None) -> str:
     try:
-        return Summary.from_json(text or "").outcome
+        return RunSummary.from_json(text or "").outcome
     except (ValueError, TypeError):
         return "crashed"

@@ -7,7 +7,7 @@ from datetime import UTC, tzinfo
 from html import escape
 from typing import NamedTuple
 
-from parascrape.jobs.summary import Changes, Summary
+from parascrape.jobs.summary import ChangeTotals, RunSummary
 from parascrape.settings import VERSION
 from parascrape.system import printable
 
@@ -15,7 +15,7 @@ __all__ = [
     "COLOURS",
     "COLUMNS",
     "LEGEND",
-    "Measure",
+    "ChartMeasure",
     "cells_of",
     "draw_bars",
     "explain",
@@ -30,7 +30,7 @@ LEGEND = "changes: + added or back, ~ changed, - removed or gone, ! failed that 
 _SHOWN = 3  # codes and hosts named
 
 
-def cells_of(run: Summary, zone: tzinfo | None = None) -> list[str]:
+def cells_of(run: RunSummary, zone: tzinfo | None = None) -> list[str]:
     """The cells, as `COLUMNS` names them; the time is of the zone, or of this machine's."""
     when = f"{run.began.astimezone(zone):%Y-%m-%d %H:%M}"
     outcome = run.outcome.replace("_", " ")
@@ -50,7 +50,7 @@ def _took(seconds: float) -> str:
     return f"{minutes}:{rest:02}" if minutes else f"{seconds:.1f} s"
 
 
-def _changes(changes: Changes) -> str:
+def _changes(changes: ChangeTotals) -> str:
     signs = {
         "+": changes.added + changes.back,
         "~": changes.changed,
@@ -60,7 +60,7 @@ def _changes(changes: Changes) -> str:
     return " ".join(f"{sign}{count:,}" for sign, count in signs.items() if count)
 
 
-def explain(runs: Sequence[Summary]) -> list[str]:
+def explain(runs: Sequence[RunSummary]) -> list[str]:
     """What went wrong in the last of these runs (newest first) that ended: codes and hosts, in a sentence
     each; none where nothing did.
     """
@@ -95,11 +95,11 @@ _LEFT, _TOP, _BOTTOM = 4, 22, 4
 _UNKNOWN = 3  # units that a bar has whose run has no figure
 
 
-class Measure(NamedTuple):
+class ChartMeasure(NamedTuple):
     """What is drawn of each run: a title, the value, and how it is written."""
 
     title: str
-    value: Callable[[Summary], float]
+    value: Callable[[RunSummary], float]
     written: Callable[[float], str]
 
 
@@ -107,17 +107,17 @@ def _whole(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def measures() -> tuple[Measure, ...]:
+def measures() -> tuple[ChartMeasure, ...]:
     """The plots of a job, in their order."""
     return (
-        Measure("Records", lambda run: run.records, _whole),
-        Measure("Failures", lambda run: run.failures, _whole),
-        Measure("Pages a second", lambda run: run.pages_per_second, lambda value: f"{value:,.1f}"),
-        Measure("Seconds", lambda run: run.seconds, lambda value: f"{value:,.1f}"),
+        ChartMeasure("Records", lambda run: run.records, _whole),
+        ChartMeasure("Failures", lambda run: run.failures, _whole),
+        ChartMeasure("Pages a second", lambda run: run.pages_per_second, lambda value: f"{value:,.1f}"),
+        ChartMeasure("Seconds", lambda run: run.seconds, lambda value: f"{value:,.1f}"),
     )
 
 
-def draw_bars(runs: Sequence[Summary], measure: Measure) -> str:
+def draw_bars(runs: Sequence[RunSummary], measure: ChartMeasure) -> str:
     """The SVG, oldest run at the left; each bar tells its run, figure and outcome when it is pointed at."""
     values = [measure.value(run) if run.ended else None for run in runs]
     known = [value for value in values if value is not None]
@@ -136,7 +136,7 @@ def draw_bars(runs: Sequence[Summary], measure: Measure) -> str:
 
 
 def _bars(
-    runs: Sequence[Summary], values: Sequence[float | None], measure: Measure, greatest: float
+    runs: Sequence[RunSummary], values: Sequence[float | None], measure: ChartMeasure, greatest: float
 ) -> Iterable[str]:
     step = (_WIDTH - 2 * _LEFT) / max(len(runs), 12)  # few runs are no walls
     room = _HEIGHT - _TOP - _BOTTOM
@@ -172,7 +172,7 @@ footer { margin-top: 2rem; color: #555; font-size: .875rem; }
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def make_page(title: str, jobs: Mapping[str, Sequence[Summary]]) -> str:
+def make_page(title: str, jobs: Mapping[str, Sequence[RunSummary]]) -> str:
     """The page of these jobs' runs, each newest first; times are UTC."""
     head = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -202,7 +202,7 @@ def _key(outcomes: Iterable[str]) -> Iterable[str]:
         yield f'<ul class="key">{"".join(items)}</ul>'
 
 
-def _job(job: str, runs: Sequence[Summary]) -> Iterable[str]:
+def _job(job: str, runs: Sequence[RunSummary]) -> Iterable[str]:
     yield f"<h2>{_text(job)}: the last {len(runs)} run{'s' * (len(runs) != 1)}</h2>"
     yield '<div class="plots">'
     oldest_first = runs[::-1]

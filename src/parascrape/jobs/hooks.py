@@ -12,17 +12,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from parascrape.jobs.run_state import Finished
+from parascrape.jobs.run_state import RunState
 from parascrape.jobs.schema import Job
-from parascrape.system import SignalTaker, end_with
+from parascrape.system import SignalCapture, end_with
 
-__all__ = ["Children", "run_hooks", "start_command"]
+__all__ = ["ChildProcesses", "run_hooks", "start_command"]
 
 
 def start_command(arguments: Sequence[str], folder: Path, *, death_signal: int) -> subprocess.Popen[bytes]:
     """``scrape ARGUMENTS...``, started in a folder, with nothing on standard input.
 
-    It is in a process group of its own: a Ctrl-C reaches it through `Children`, not twice. Linux sends
+    It is in a process group of its own: a Ctrl-C reaches it through `ChildProcesses`, not twice. Linux sends
     it ``death_signal`` when this process ends, however that does.
     """
     command = [sys.executable, "-m", "parascrape", *arguments]
@@ -36,7 +36,7 @@ def start_command(arguments: Sequence[str], folder: Path, *, death_signal: int) 
     )
 
 
-class Children(SignalTaker):
+class ChildProcesses(SignalCapture):
     """Runs commands one after the other; SIGINT and SIGTERM, handled while this is entered, reach the one
     that runs. ``numbers`` are those that came.
     """
@@ -65,7 +65,7 @@ class Children(SignalTaker):
                 self._child.send_signal(number)
 
 
-def run_hooks(job: Job, events: Sequence[str], finished: Finished, folder: Path) -> Iterator[str]:
+def run_hooks(job: Job, events: Sequence[str], finished: RunState, folder: Path) -> Iterator[str]:
     """What went wrong with the hooks of these events, a line each. No shell takes part.
 
     They run in ``folder``, one after the other; ``PARASCRAPE_EVENT`` and ``PARASCRAPE_JOB`` are set. One

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from parascrape.errors import UsageError
 from parascrape.jobs.guards import Guards
-from parascrape.jobs.paths import Places, folder_of
-from parascrape.jobs.retention import Policy
+from parascrape.jobs.paths import JobPaths, folder_of
+from parascrape.jobs.retention import RetentionPolicy
 from parascrape.jobs.schema import HOOKS, KEYS, Job, OptionKind, check_name
 from parascrape.jobs.timing import Timing, make_timing
 
@@ -40,9 +40,9 @@ class JobFile(NamedTuple):
     path: Path
     jobs: dict[str, Job]
 
-    def places(self, job: Job) -> Places:
+    def places(self, job: Job) -> JobPaths:
         """The files of a job."""
-        return Places(self.path.parent, job.name, job.output, job.zone)
+        return JobPaths(self.path.parent, job.name, job.output, job.zone)
 
     def select(self, names: Sequence[str]) -> list[Job]:
         """The jobs of these names, all without names. Raises UsageError for one that is none."""
@@ -60,14 +60,14 @@ def read_jobs(path: Path, command: Command) -> JobFile:
         raise UsageError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from None
-    reader = _Reader(command)
+    reader = _JobFileReader(command)
     jobs = reader.read(data)
     if reader.mistakes:
         raise UsageError("\n".join(f"{path.name}: {mistake}" for mistake in dict.fromkeys(reader.mistakes)))
     return JobFile(path.absolute(), jobs)
 
 
-class _Reader:
+class _JobFileReader:
     """What has been read of a file so far, and the mistakes in it."""
 
     def __init__(self, command: Command) -> None:
@@ -106,7 +106,7 @@ class _Reader:
                 self._add(f"{place}.{key}", "is missing")
         timing = self._try(place, lambda: _timing(merged)) if len(self.mistakes) == before else None
         self._try(f"{place}.guards", lambda: Guards.from_table(_table_of(values, "guards")))
-        self._try(f"{place}.retention", lambda: Policy.from_table(_table_of(values, "retention")))
+        self._try(f"{place}.retention", lambda: RetentionPolicy.from_table(_table_of(values, "retention")))
         if len(self.mistakes) == before:
             arguments = (*options, "--", *values["lists"])
             self._try(place, lambda: self._command.check(arguments))

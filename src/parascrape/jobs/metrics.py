@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from parascrape.jobs.paths import write_whole
-from parascrape.jobs.summary import Summary
+from parascrape.jobs.summary import RunSummary
 
-__all__ = ["Sample", "render", "run_samples", "scheduler_samples", "write_metrics"]
+__all__ = ["Metric", "render", "run_samples", "scheduler_samples", "write_metrics"]
 
 _HELP = {
     "parascrape_run_end_timestamp_seconds": "When the last run of the job ended, Unix time.",
@@ -32,7 +32,7 @@ _HELP = {
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
-class Sample(NamedTuple):
+class Metric(NamedTuple):
     """One value of a metric."""
 
     name: str
@@ -40,7 +40,7 @@ class Sample(NamedTuple):
     value: float
 
 
-def run_samples(summary: Summary, latest: Path) -> Iterator[Sample]:
+def run_samples(summary: RunSummary, latest: Path) -> Iterator[Metric]:
     """The samples of a job's last run; ``latest`` is the link to its last accepted output."""
     job = {"job": summary.job}
     ended = summary.ended.timestamp() if summary.ended else 0.0
@@ -54,7 +54,7 @@ def run_samples(summary: Summary, latest: Path) -> Iterator[Sample]:
         "run_bytes": summary.bytes,
         "run_pages_per_second": summary.pages_per_second,
     }
-    yield from (Sample(f"parascrape_{name}", job, float(value)) for name, value in plain.items())
+    yield from (Metric(f"parascrape_{name}", job, float(value)) for name, value in plain.items())
     inputs = {"good": summary.good, "unchanged": summary.unchanged, "failed": summary.failures}
     inputs["skipped"] = sum(summary.skipped.values())
     yield from _by("run_inputs", "outcome", inputs, job)
@@ -62,23 +62,23 @@ def run_samples(summary: Summary, latest: Path) -> Iterator[Sample]:
     kinds = ("added", "changed", "removed", "gone", "failed", "back")
     yield from _by("run_changes", "kind", {kind: getattr(summary.changes, kind) for kind in kinds}, job)
     if latest.exists():
-        yield Sample("parascrape_accepted_timestamp_seconds", job, latest.stat().st_mtime)
+        yield Metric("parascrape_accepted_timestamp_seconds", job, latest.stat().st_mtime)
 
 
-def _by(name: str, label: str, counts: Mapping[str, int], job: Mapping[str, str]) -> Iterator[Sample]:
+def _by(name: str, label: str, counts: Mapping[str, int], job: Mapping[str, str]) -> Iterator[Metric]:
     for key, count in counts.items():
-        yield Sample(f"parascrape_{name}", {**job, label: key}, float(count))
+        yield Metric(f"parascrape_{name}", {**job, label: key}, float(count))
 
 
-def scheduler_samples(next_starts: Mapping[str, datetime], running: Iterable[str]) -> Iterator[Sample]:
+def scheduler_samples(next_starts: Mapping[str, datetime], running: Iterable[str]) -> Iterator[Metric]:
     """The samples that only the scheduler knows."""
     now = set(running)
     for job, at in next_starts.items():
-        yield Sample("parascrape_job_running", {"job": job}, float(job in now))
-        yield Sample("parascrape_job_next_timestamp_seconds", {"job": job}, at.timestamp())
+        yield Metric("parascrape_job_running", {"job": job}, float(job in now))
+        yield Metric("parascrape_job_next_timestamp_seconds", {"job": job}, at.timestamp())
 
 
-def render(samples: Iterable[Sample]) -> str:
+def render(samples: Iterable[Metric]) -> str:
     """The samples as text, those of one metric together under its help."""
     given = list(samples)
     lines: list[str] = []
@@ -89,12 +89,12 @@ def render(samples: Iterable[Sample]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _line(sample: Sample) -> str:
+def _line(sample: Metric) -> str:
     labels = ",".join(f'{name}="{value.translate(_ESCAPES)}"' for name, value in sample.labels.items())
     return f"{sample.name}{{{labels}}} {sample.value:.15g}"
 
 
-def write_metrics(path: Path, summary: Summary, latest: Path) -> None:
+def write_metrics(path: Path, summary: RunSummary, latest: Path) -> None:
     """Replace the job's metrics file in one step. Raises OSError."""
     write_whole(path, render(run_samples(summary, latest)).encode())
     path.chmod(0o644)  # the collector runs as somebody else

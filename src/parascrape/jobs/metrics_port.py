@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from parascrape.errors import UsageError
-from parascrape.jobs.metrics import Sample, render
+from parascrape.jobs.metrics import Metric, render
 
 __all__ = ["serve_metrics"]
 
 
 @contextmanager
-def serve_metrics(address: str, port: int, samples: Callable[[], Iterable[Sample]]) -> Iterator[int]:
+def serve_metrics(address: str, port: int, samples: Callable[[], Iterable[Metric]]) -> Iterator[int]:
     """The port at which ``/metrics`` is served until the end; for port 0 a free one.
 
     Raises:

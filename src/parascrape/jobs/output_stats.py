@@ -15,7 +15,7 @@ from parascrape.records import RESERVED, SKIPPED
 from parascrape.system import printable
 from parascrape.web import host_key, prepare
 
-__all__ = ["MAX_FIELDS", "TOP_HOSTS", "Facts", "summarise_output"]
+__all__ = ["MAX_FIELDS", "TOP_HOSTS", "OutputStats", "summarise_output"]
 
 MAX_FIELDS = 1_000
 """Names of fields that are looked at, the first ones; a scraper may make up a name for each page."""
@@ -27,7 +27,7 @@ _MAX_HOSTS = 20_000  # that are counted at once: beyond, those with fewest failu
 _MAX_LINE = 1 << 26  # bytes, as in an audit
 
 
-class Facts(NamedTuple):
+class OutputStats(NamedTuple):
     """Values of `Summary`, under its names: ``Summary(job, began, **facts._asdict())``."""
 
     inputs: int
@@ -41,7 +41,7 @@ class Facts(NamedTuple):
     empty: dict[str, float]
 
 
-def summarise_output(path: str | Path) -> Facts:
+def summarise_output(path: str | Path) -> OutputStats:
     """What the records of an output say; gzipped ones too. Memory does not grow with it.
 
     A value is empty that is null, blank, an empty list or object, or not there at all. Lines that are
@@ -117,10 +117,10 @@ class _Counting:
             if name not in RESERVED and (name in filled or len(filled) < MAX_FIELDS):
                 filled[name] = filled.get(name, 0) + (not _is_empty(value))
 
-    def facts(self) -> Facts:
+    def facts(self) -> OutputStats:
         """All that was counted."""
         failed = {code: count for code, count in self._codes.items() if code not in SKIPPED}
-        return Facts(
+        return OutputStats(
             inputs=self._inputs,
             good=self._inputs - self._codes.total(),
             unchanged=self._unchanged,

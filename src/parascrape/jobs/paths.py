@@ -27,7 +27,7 @@ from parascrape.errors import UsageError
 from parascrape.jobs.timing import zone_of
 from parascrape.system import sync_folder
 
-__all__ = ["PLACEHOLDERS", "Places", "beside", "check_pattern", "fill_pattern", "folder_of", "write_whole"]
+__all__ = ["PLACEHOLDERS", "JobPaths", "beside", "check_pattern", "fill_pattern", "folder_of", "write_whole"]
 
 PLACEHOLDERS = {
     "date": "%Y-%m-%d",
@@ -74,7 +74,7 @@ def folder_of(pattern: str, job: str) -> str:
     return os.path.dirname(fixed)
 
 
-class Places(NamedTuple):
+class JobPaths(NamedTuple):
     """The files of one job, below ``root``, the job file's folder, where the pattern is relative."""
 
     root: Path

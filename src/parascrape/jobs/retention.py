@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from parascrape.errors import UsageError
-from parascrape.jobs.history import Output, place_of
+from parascrape.jobs.history import OutputFile, place_of
 from parascrape.system import parse_duration, parse_size, printable
 
-__all__ = ["CHANGED", "Policy", "fault_of", "packed_path", "part_path", "write_packed"]
+__all__ = ["CHANGED", "RetentionPolicy", "fault_of", "packed_path", "part_path", "write_packed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RetentionPolicy:
     """What stays of a job's outputs; None: that does not matter.
 
     The last ``keep`` runs (as many rejected ones besides), none older than ``max_age``, and at most
@@ -75,7 +75,7 @@ _CHUNK = 1 << 20  # bytes compressed at once
 _LEVEL = 6
 
 
-def fault_of(output: Output) -> str | None:
+def fault_of(output: OutputFile) -> str | None:
     """Why the file may not be touched; empty where it may, None where there is no file."""
     try:
         status = os.lstat(output.path)
@@ -99,7 +99,7 @@ def part_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.gz.part")
 
 
-def write_packed(output: Output, part: Path) -> os.stat_result:
+def write_packed(output: OutputFile, part: Path) -> os.stat_result:
     """What the compressed file is like, which is on the disk under the name ``part``. Raises OSError."""
     with open(output.path, "rb") as source, open(part, "wb") as raw:
         with gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=raw, mtime=0) as target:

@@ -25,16 +25,16 @@ from parascrape.jobs.hooks import run_hooks
 from parascrape.jobs.jobfile import JobFile
 from parascrape.jobs.metrics import write_metrics
 from parascrape.jobs.output_stats import summarise_output
-from parascrape.jobs.paths import Places, beside
-from parascrape.jobs.retention import Policy
-from parascrape.jobs.run_state import Finished
+from parascrape.jobs.paths import JobPaths, beside
+from parascrape.jobs.retention import RetentionPolicy
+from parascrape.jobs.run_state import RunState
 from parascrape.jobs.schema import Job
-from parascrape.jobs.summary import Summary
+from parascrape.jobs.summary import RunSummary
 from parascrape.jobs.sweep import sweep
 from parascrape.settings import VERSION
 from parascrape.system import OutputLock, sync_folder
 
-__all__ = ["EXIT_REJECTED", "Tools", "run_job"]
+__all__ = ["EXIT_REJECTED", "RunTools", "run_job"]
 
 EXIT_REJECTED, _EXIT_LOST, _EXIT_BUSY = 3, 70, 75
 _COMPLETE = (0, 1)  # every input has its outcome
@@ -44,7 +44,7 @@ _RECENT = 10
 """Earlier runs that the guards are shown."""
 
 
-class Tools(NamedTuple):
+class RunTools(NamedTuple):
     """What a run works with: ``harvest`` runs the command with these arguments in a folder and gives its
     exit status, ``tell`` takes one line for people.
     """
@@ -55,7 +55,7 @@ class Tools(NamedTuple):
     tell: Callable[[str], object] = lambda line: None
 
 
-def run_job(file: JobFile, job: Job, tools: Tools) -> int:
+def run_job(file: JobFile, job: Job, tools: RunTools) -> int:
     """The exit status of a run: 0 good, 1 some URLs failed, 3 the guards rejected it, others as `scrape`'s.
 
     Raises:
@@ -77,7 +77,7 @@ def run_job(file: JobFile, job: Job, tools: Tools) -> int:
 class _Lock:
     """The lock on a job, until it is closed."""
 
-    def __init__(self, job: Job, places: Places) -> None:
+    def __init__(self, job: Job, places: JobPaths) -> None:
         try:
             self._lock = OutputLock(places.lockable)
         except OutputBusy as error:
@@ -92,7 +92,7 @@ class _Lock:
 class _JobRun:
     """A run of a job that is locked."""
 
-    def __init__(self, file: JobFile, job: Job, tools: Tools) -> None:
+    def __init__(self, file: JobFile, job: Job, tools: RunTools) -> None:
         self._file = file
         self._job = job
         self._tools = tools
@@ -101,7 +101,7 @@ class _JobRun:
     def finish_earlier(self) -> None:
         """Publish what a run has judged that was killed then; what it was only writing goes."""
         self._places.clear()
-        finished = Finished.read(self._places.finished)
+        finished = RunState.read(self._places.finished)
         if finished is None:
             return
         places = [self._places.unfinished(finished.summary.began), Path(finished.summary.output)]
@@ -120,7 +120,7 @@ class _JobRun:
         status = self._tools.harvest(self._arguments(path), self._file.path.parent)
         end = self._tools.clock()
         seconds = max((end - start).total_seconds(), 1e-3)
-        summary = Summary(self._job.name, began, end, run, VERSION, seconds=seconds, exit_status=status)
+        summary = RunSummary(self._job.name, began, end, run, VERSION, seconds=seconds, exit_status=status)
         if status not in _COMPLETE:
             return self._fail(replace(summary, output=str(path)), status)
         facts = summarise_output(path)
@@ -161,7 +161,7 @@ class _JobRun:
             return [*ours, f"--previous={latest}", *self._job.arguments]
         return [*ours, *(one for one in self._job.arguments if not one.startswith("--max-age="))]
 
-    def _fail(self, summary: Summary, status: int) -> int:
+    def _fail(self, summary: RunSummary, status: int) -> int:
         """The exit status of a harvest that did not come to its end."""
         code = status if status in _KNOWN else _EXIT_LOST
         if status not in _KNOWN:
@@ -171,10 +171,10 @@ class _JobRun:
         summary = replace(summary, outcome="interrupted" if stopped else "crashed", exit_status=code)
         self._tools.history.finish(summary.run, summary)
         if not stopped:
-            self._tell_others(Finished(summary), ["on_failure"])
+            self._tell_others(RunState(summary), ["on_failure"])
         return code
 
-    def _judge(self, summary: Summary, path: Path) -> Finished:
+    def _judge(self, summary: RunSummary, path: Path) -> RunState:
         """The run with what changed and what the guards say; its change feed is written, without its name."""
         latest = self._places.latest
         if latest.exists():
@@ -187,9 +187,9 @@ class _JobRun:
         if breaches:
             rejected = str(beside(Path(summary.output), ".rejected"))
             summary = replace(summary, outcome="rejected", exit_status=EXIT_REJECTED, output=rejected)
-        return Finished(summary, tuple(breaches))
+        return RunState(summary, tuple(breaches))
 
-    def _publish(self, finished: Finished) -> int:
+    def _publish(self, finished: RunState) -> int:
         """The exit status, when all that follows a harvest is done. Every step may have been done before."""
         summary, places = finished.summary, self._places
         output = Path(summary.output)
@@ -217,7 +217,7 @@ class _JobRun:
         places.finished.unlink(missing_ok=True)
         return summary.exit_status or 0
 
-    def _tell_others(self, finished: Finished, events: Sequence[str]) -> None:
+    def _tell_others(self, finished: RunState, events: Sequence[str]) -> None:
         """Metrics and hooks; what goes wrong there is said, and is no fault of the run."""
         job, root = self._job, self._file.path.parent
         if job.metrics:
@@ -229,7 +229,7 @@ class _JobRun:
             self._say(fault)
 
     def _sweep(self, output: Path) -> None:
-        policy = Policy.from_table(self._job.retention)
+        policy = RetentionPolicy.from_table(self._job.retention)
         try:
             swept = sweep(
                 self._tools.history,

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from parascrape.jobs.paths import beside, write_whole
-from parascrape.jobs.summary import Summary
+from parascrape.jobs.summary import RunSummary
 
-__all__ = ["Finished"]
+__all__ = ["RunState"]
 
 
-class Finished(NamedTuple):
+class RunState(NamedTuple):
     """The summary of a run, and the guards that it breaches, in words."""
 
-    summary: Summary
+    summary: RunSummary
     breaches: tuple[str, ...] = ()
 
     @property
@@ -38,7 +38,7 @@ class Finished(NamedTuple):
         return ["on_success", "on_change"] if any(counts) else ["on_success"]
 
     def as_dict(self) -> dict[str, Any]:
-        """What hooks are told: the fields of `Summary`, ``breaches`` and the change feed's path."""
+        """What hooks are told: the fields of `RunSummary`, ``breaches`` and the change feed's path."""
         feed = str(self.feed) if self.summary.output and self.feed.exists() else ""
         return {**self.summary.as_dict(), "breaches": list(self.breaches), "change_feed": feed}
 
@@ -52,6 +52,6 @@ class Finished(NamedTuple):
         try:
             text = path.read_text(encoding="utf-8")
             breaches = json.loads(text)["breaches"]
-            return cls(Summary.from_json(text), tuple(map(str, breaches)))
+            return cls(RunSummary.from_json(text), tuple(map(str, breaches)))
         except (OSError, ValueError, KeyError, TypeError):
             return None

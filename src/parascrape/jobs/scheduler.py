@@ -15,14 +15,14 @@ from parascrape.errors import UsageError
 from parascrape.jobs.schema import Job
 from parascrape.jobs.timing import Timing
 
-__all__ = ["Running", "Scheduler"]
+__all__ = ["RunningJob", "Scheduler"]
 
 _SET_BACK = timedelta(hours=3)
 _LONGEST_WAIT = 30.0
 """Seconds: after so long the clock is looked at, for it may have been set, or the machine have slept."""
 
 
-class Running(Protocol):
+class RunningJob(Protocol):
     """A run of a job that was started."""
 
     def poll(self) -> int | None:
@@ -38,10 +38,10 @@ class Scheduler:
     """The jobs that have a timing, when each is due next (UTC), and the runs that go on."""
 
     def __init__(
-        self, start: Callable[[str], Running], tell: Callable[[str], object] = lambda line: None
+        self, start: Callable[[str], RunningJob], tell: Callable[[str], object] = lambda line: None
     ) -> None:
         self.next_starts: dict[str, datetime] = {}
-        self.running: dict[str, Running] = {}
+        self.running: dict[str, RunningJob] = {}
         self.last_status: dict[str, int] = {}
         self._timings: dict[str, Timing] = {}
         self._start = start

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Self
 
-__all__ = ["FINISHED", "OUTCOMES", "Changes", "Summary"]
+__all__ = ["FINISHED", "OUTCOMES", "ChangeTotals", "RunSummary"]
 
 FINISHED = frozenset(("good", "some_failed", "rejected"))
 """Outcomes of runs that came to the end of their list."""
@@ -19,7 +19,7 @@ OUTCOMES = FINISHED | {"interrupted", "crashed", "running"}
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class ChangeTotals:
     """How many pages differ from the run before, each counted once; ``rewritten`` are those of ``changed``
     of which at least half of the fields have changed.
     """
@@ -34,7 +34,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class RunSummary:
     """A run. Counts are of inputs (lines of the list), but for ``records`` and ``bytes``.
 
     ``inputs`` = ``good`` + all ``failed`` + all ``skipped``; ``unchanged`` are some of the good ones.
@@ -57,7 +57,7 @@ class Summary:
     seconds: float = 0.0
     pages_per_second: float = 0.0
     bytes: int = 0  # received
-    changes: Changes = Changes()
+    changes: ChangeTotals = ChangeTotals()
     empty: Mapping[str, float] = field(default_factory=dict)  # by field: share of records without a value
     output: str = ""
     size: int = 0  # bytes of the output
@@ -126,9 +126,9 @@ def _mapping(read: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
     return read_all
 
 
-def _changes(value: Any) -> Changes:
+def _changes(value: Any) -> ChangeTotals:
     counts = _mapping(_whole)(value)
-    return Changes(**{one.name: counts.get(one.name, 0) for one in fields(Changes)})
+    return ChangeTotals(**{one.name: counts.get(one.name, 0) for one in fields(ChangeTotals)})
 
 
 _READ: dict[str, Callable[[Any], Any]] = {

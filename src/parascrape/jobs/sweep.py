@@ -12,17 +12,17 @@ from itertools import groupby
 from pathlib import Path
 
 from parascrape.errors import OutputBusy, UsageError
-from parascrape.jobs.history import History, Output
-from parascrape.jobs.retention import CHANGED, Policy, fault_of, packed_path, part_path, write_packed
+from parascrape.jobs.history import History, OutputFile
+from parascrape.jobs.retention import CHANGED, RetentionPolicy, fault_of, packed_path, part_path, write_packed
 from parascrape.system import OutputLock, printable, sync_folder
 
-__all__ = ["Swept", "sweep"]
+__all__ = ["SweepResult", "sweep"]
 
-log = logging.getLogger("parascrape.retention")
+log = logging.getLogger("parascrape.jobs.sweep")
 
 
 @dataclass(slots=True)
-class Swept:
+class SweepResult:
     """What a sweep did. ``kept`` says of each file why it stayed though it should have gone."""
 
     deleted: list[Path] = field(default_factory=list)
@@ -34,31 +34,31 @@ class Swept:
 def sweep(  # noqa: PLR0913
     history: History,
     job: str,
-    policy: Policy,
+    policy: RetentionPolicy,
     now: datetime,
     *,
     folder: Path | None = None,
     protect: Collection[Path] = (),
-) -> Swept:
+) -> SweepResult:
     """What was deleted and compressed of the job's outputs, for the policy to hold at ``now``.
 
     Nothing outside ``folder`` (the fixed part of the output's pattern) is touched, nor the last good
     run's output, what a link ``latest*`` beside or above an output points at, ``protect``, or a file that
     somebody writes. A file that cannot be removed or compressed stays, with a warning.
     """
-    return _Sweep(history, policy, folder).run(job, now, protect)
+    return _RetentionSweep(history, policy, folder).run(job, now, protect)
 
 
-class _Sweep:
+class _RetentionSweep:
     """One sweep."""
 
-    def __init__(self, history: History, policy: Policy, folder: Path | None) -> None:
+    def __init__(self, history: History, policy: RetentionPolicy, folder: Path | None) -> None:
         self._history = history
         self._policy = policy
         self._folder = folder and folder.resolve()
-        self._done = Swept()
+        self._done = SweepResult()
 
-    def run(self, job: str, now: datetime, protect: Collection[Path]) -> Swept:
+    def run(self, job: str, now: datetime, protect: Collection[Path]) -> SweepResult:
         """What was done."""
         outputs = [output for output in self._history.outputs(job) if self._is_inside(output.path)]
         stays = {path.resolve() for path in protect} | _link_targets(outputs, self._folder)
@@ -79,7 +79,7 @@ class _Sweep:
     def _is_inside(self, path: Path) -> bool:
         return self._folder is None or path.is_relative_to(self._folder)
 
-    def _is_ours(self, output: Output) -> bool:
+    def _is_ours(self, output: OutputFile) -> bool:
         """Whether the file is there, and still what the job wrote; else it is forgotten."""
         fault = fault_of(output)
         if fault == CHANGED:
@@ -96,7 +96,7 @@ class _Sweep:
         folder = self._folder or path.parent
         return folder.is_dir() and any(folder.iterdir())
 
-    def _complete(self, outputs: list[Output], stays: Collection[Path]) -> list[Output]:
+    def _complete(self, outputs: list[OutputFile], stays: Collection[Path]) -> list[OutputFile]:
         """The outputs without those that were compressed by a sweep that was killed before they went."""
         there = {output.path for output in outputs}
         twice = [
@@ -106,13 +106,13 @@ class _Sweep:
             self._remove(output)
         return [output for output in outputs if output not in twice]
 
-    def _delete(self, run: list[Output]) -> None:
+    def _delete(self, run: list[OutputFile]) -> None:
         for output in run:
             if self._remove(output):
                 self._done.deleted.append(output.path)
                 self._done.freed += output.size
 
-    def _remove(self, output: Output) -> bool:
+    def _remove(self, output: OutputFile) -> bool:
         """Whether the file is gone."""
         path = output.path
         with self._locked(output) as ours:
@@ -133,7 +133,7 @@ class _Sweep:
         self._history.forget(path)
 
     @contextmanager
-    def _locked(self, output: Output) -> Iterator[bool]:
+    def _locked(self, output: OutputFile) -> Iterator[bool]:
         """Whether the file is ours, to be changed now; what goes wrong meanwhile is why it stays."""
         try:
             lock = OutputLock(output.path)
@@ -163,7 +163,7 @@ class _Sweep:
                 return
             folder = folder.parent
 
-    def _compress(self, runs: list[list[Output]], free: Collection[int]) -> list[list[Output]]:
+    def _compress(self, runs: list[list[OutputFile]], free: Collection[int]) -> list[list[OutputFile]]:
         """The runs' files as they are then."""
         after = self._policy.compress_after
         if after is None:
@@ -173,7 +173,7 @@ class _Sweep:
             *([self._pack(one) for one in run] if run[0].run in free else run for run in runs[after:]),
         ]
 
-    def _pack(self, output: Output) -> Output:
+    def _pack(self, output: OutputFile) -> OutputFile:
         """The compressed file; the output itself where it could not be compressed."""
         packed = packed_path(output.path)
         if output.path.suffix == packed.suffix:
@@ -194,7 +194,7 @@ class _Sweep:
         self._done.freed += output.size - made.size
         return made
 
-    def _write_packed(self, output: Output, packed: Path) -> Output:
+    def _write_packed(self, output: OutputFile, packed: Path) -> OutputFile:
         """The compressed file, which has its name on the disk, beside the output. Raises OSError."""
         part = part_path(output.path)
         try:
@@ -210,7 +210,7 @@ class _Sweep:
         sync_folder(packed.parent)
         return output._replace(path=packed, size=status.st_size, modified=status.st_mtime_ns)
 
-    def _shrink(self, runs: list[list[Output]], free: Collection[int]) -> None:
+    def _shrink(self, runs: list[list[OutputFile]], free: Collection[int]) -> None:
         """Delete the oldest runs until the rest fits."""
         if self._policy.max_size is None:
             return
@@ -221,7 +221,7 @@ class _Sweep:
                 self._delete(run)
 
 
-def _expired(runs: list[list[Output]], policy: Policy, now: datetime) -> set[int]:
+def _expired(runs: list[list[OutputFile]], policy: RetentionPolicy, now: datetime) -> set[int]:
     """The numbers of the runs that count or age send away; rejected ones are counted apart, or a week of
     them would take the place of all that was good.
     """
@@ -237,13 +237,13 @@ def _expired(runs: list[list[Output]], policy: Policy, now: datetime) -> set[int
     return old
 
 
-def _last_good(runs: list[list[Output]]) -> set[Path]:
+def _last_good(runs: list[list[OutputFile]]) -> set[Path]:
     """The files of the last run whose output took the place of the one before."""
     good = [run for run in runs if run[0].outcome in ("good", "some_failed")]
     return {output.path for output in (good[0] if good else ())}
 
 
-def _link_targets(outputs: list[Output], folder: Path | None) -> set[Path]:
+def _link_targets(outputs: list[OutputFile], folder: Path | None) -> set[Path]:
     """What the links named ``latest`` point at, beside the outputs and in the folders above."""
     places = {place for output in outputs for place in (output.path.parent, output.path.parent.parent)}
     if folder is not None:

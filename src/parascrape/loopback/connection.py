@@ -6,10 +6,10 @@ import asyncio
 import socket
 import struct
 
-from parascrape.loopback.replay.answers import Answer, Answers
-from parascrape.loopback.replay.load import Meter
+from parascrape.loopback.replay.answers import ReplayAnswer, ReplayAnswers
+from parascrape.loopback.replay.load import ServerLoad
 
-__all__ = ["MAX_HEAD", "Connection"]
+__all__ = ["MAX_HEAD", "HttpConnection"]
 
 MAX_HEAD = 262_144
 """Bytes of a request's head; with more the connection ends."""
@@ -21,10 +21,12 @@ _TLS = 0x16  # of a ClientHello: the recorded host spoke plainly where TLS was e
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing resets
 
 
-class Connection(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """One client's connection; one request after the other, each answered in one write where it may be."""
 
-    def __init__(self, scheme: str, answers: Answers, meter: Meter, connections: set[Connection]) -> None:
+    def __init__(
+        self, scheme: str, answers: ReplayAnswers, meter: ServerLoad, connections: set[HttpConnection]
+    ) -> None:
         self._scheme = scheme
         self._answers = answers
         self._meter = meter
@@ -81,12 +83,12 @@ class Connection(asyncio.Protocol):
             due = self._loop.time() + wait
             self._timer = self._loop.call_at(due, self._begin, answer, due)
 
-    def _begin(self, answer: Answer, due: float) -> None:
+    def _begin(self, answer: ReplayAnswer, due: float) -> None:
         """Send an answer whose time has come."""
         self._meter.answered(max(0.0, self._loop.time() - due))
         self._send(answer, 0, due)
 
-    def _send(self, answer: Answer, at: int, due: float) -> None:
+    def _send(self, answer: ReplayAnswer, at: int, due: float) -> None:
         """Write the answer, or the piece that begins ``at`` and was ``due``, and put off the next."""
         end = at + answer.step if answer.pause else len(answer.data)
         if answer.data:
@@ -97,7 +99,7 @@ class Connection(asyncio.Protocol):
         else:
             self._finish(answer)
 
-    def _finish(self, answer: Answer) -> None:
+    def _finish(self, answer: ReplayAnswer) -> None:
         """Go on, or end the connection, or leave the client waiting."""
         self._timer = None
         if answer.then == "keep":

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.errors import UsageError
-from parascrape.loopback.replay.load import Stats
+from parascrape.loopback.replay.load import LoadStats
 from parascrape.system import temporary_folder
 
-__all__ = ["Twin", "serve_twin"]
+__all__ = ["ReplayServer", "serve_twin"]
 
 _START_SECONDS = 60.0  # reading a recording of a gigabyte takes a quarter of that
 _ANSWER_SECONDS = 10.0
@@ -30,7 +30,7 @@ _START = (
 )
 
 
-class Twin:
+class ReplayServer:
     """A running twin: give `Settings` its ``connect_to`` and ``ca_file``. ``pid`` is its process's."""
 
     def __init__(self, process: subprocess.Popen[bytes], ca_file: Path) -> None:
@@ -43,9 +43,9 @@ class Twin:
         self.connect_to: str = said["connect_to"]
         self.ca_file = str(ca_file) if said["tls"] else ""
 
-    def stats(self) -> Stats:
+    def stats(self) -> LoadStats:
         """What it did since it started or since `reset`. Raises UsageError where it has ended."""
-        return Stats(**self._ask("stats"))
+        return LoadStats(**self._ask("stats"))
 
     def reset(self) -> None:
         """Have it count anew."""
@@ -77,7 +77,7 @@ class Twin:
 @contextmanager
 def serve_twin(
     recording_path: str | Path, *, time_scale: float = 1.0, latency: float | None = None
-) -> Iterator[Twin]:
+) -> Iterator[ReplayServer]:
     """A server on 127.0.0.1 that answers as the recorded hosts did, in a process of its own.
 
     Every time is multiplied by ``time_scale`` (0: no waiting); ``latency`` seconds, not multiplied, take
@@ -99,7 +99,7 @@ def serve_twin(
             stdout=subprocess.PIPE,
         )
         try:
-            yield Twin(process, ca_file)
+            yield ReplayServer(process, ca_file)
         finally:
             _end(process)
 

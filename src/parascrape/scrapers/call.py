@@ -8,7 +8,7 @@ from typing import Any
 
 from parascrape.errors import BadRecord, ScrapeError, TaskError
 from parascrape.executors import describe
-from parascrape.scrapers.follow import Lead, resolve_follows, scraper_of
+from parascrape.scrapers.following import FollowRequest, resolve_follows, scraper_of
 from parascrape.scrapers.registry import scraper_for
 from parascrape.settings import Settings
 from parascrape.web import Page
@@ -21,7 +21,7 @@ MAX_RECORDS = 100_000
 
 def scrape(
     page: Page, settings: Settings, scraper: str = ""
-) -> tuple[list[Mapping[str, Any]], tuple[Lead, ...]]:
+) -> tuple[list[Mapping[str, Any]], tuple[FollowRequest, ...]]:
     """The dicts that the scraper (the settings', or the one of this name) gives for the page, and its leads.
 
     Raises:
@@ -42,7 +42,9 @@ def _scraper(scraper: str | Callable[..., Any], select: tuple[str, ...]) -> Call
     return scraper_for(Settings(scraper=scraper, select=select))
 
 
-def _collect(scraper: Callable[[Page], Any], page: Page) -> tuple[list[Mapping[str, Any]], tuple[Lead, ...]]:
+def _collect(
+    scraper: Callable[[Page], Any], page: Page
+) -> tuple[list[Mapping[str, Any]], tuple[FollowRequest, ...]]:
     """The scraper's dict, or all dicts and leads of its iterable. Raises BadRecord for anything else."""
     found, leads = resolve_follows(scraper(page), page)
     if isinstance(found, Mapping):

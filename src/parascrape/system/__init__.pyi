@@ -28,9 +28,9 @@ from .quantities import (
 from .shared_file import SharedFile as SharedFile
 from .signals import (
     INTERRUPTS as INTERRUPTS,
-    SignalTaker as SignalTaker,
+    SignalCapture as SignalCapture,
     leave_interrupts as leave_interrupts,
     without_interrupts as without_interrupts,
 )
-from .sqlite import Database as Database, Scratch as Scratch
+from .sqlite import Database as Database, ScratchTables as ScratchTables
 from .text import escape_surrogates as escape_surrogates, printable as printable

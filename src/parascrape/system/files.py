@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from parascrape.errors import OutputError, UsageError
-from parascrape.system.signals import SignalTaker
+from parascrape.system.signals import SignalCapture
 from parascrape.system.text import printable
 
 __all__ = ["check_place", "sync_folder", "temporary_folder", "whole_file"]
@@ -41,7 +41,7 @@ def _signals_later() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    held = SignalTaker()
+    held = SignalCapture()
     try:
         with held:
             yield

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
-__all__ = ["INTERRUPTS", "SignalTaker", "leave_interrupts", "without_interrupts"]
+__all__ = ["INTERRUPTS", "SignalCapture", "leave_interrupts", "without_interrupts"]
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 """What asks a program to end; a terminal or a supervisor sends it to all processes of the group."""
 
 
-class SignalTaker:
+class SignalCapture:
     """Has SIGINT and SIGTERM, in the main thread, while it is entered; ``numbers`` are those that came."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from parascrape.errors import OutputBusy, OutputError, UsageError
 from parascrape.system.locks import OutputLock
 from parascrape.system.shared_file import transaction
 
-__all__ = ["APPLICATION", "MIGRATIONS", "Database", "Scratch"]
+__all__ = ["APPLICATION", "MIGRATIONS", "Database", "ScratchTables"]
 
 APPLICATION = 0x70617261
 """SQLite's ``application_id`` of a history: "para". Other databases are not ours to write."""
@@ -51,7 +51,7 @@ _UNWRITABLE = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY))
 
 T = TypeVar("T")
 
-log = logging.getLogger("parascrape.history")
+log = logging.getLogger("parascrape.system.sqlite")
 
 
 class _Foreign(sqlite3.DatabaseError):
@@ -201,7 +201,7 @@ def _free_name(path: Path) -> Path:
 _CACHE_KB = 16_000
 
 
-class Scratch:
+class ScratchTables:
     """Tables that are gone when it is closed: in memory while they are small, then in a file of SQLite's.
 
     Raises:

@@ -4,7 +4,11 @@ from .addresses import (
     literal_kind as literal_kind,
     refusal as refusal,
 )
-from .canonical import AS_SENT as AS_SENT, Identity as Identity, canonical as canonical
+from .canonical import (
+    AS_SENT as AS_SENT,
+    CanonicalOptions as CanonicalOptions,
+    canonical_url as canonical_url,
+)
 from .domains import domain_key as domain_key, domain_of as domain_of, site_of as site_of
 from .encoding import guess as guess, python_codec as python_codec, without_mark as without_mark
 from .html import (
@@ -24,12 +28,17 @@ from .retry import (
     backoff as backoff,
     parse_retry_after as parse_retry_after,
 )
-from .robots import ALLOW_ALL as ALLOW_ALL, MAX_BODY as MAX_BODY, Rules as Rules, from_answer as from_answer
+from .robots import (
+    ALLOW_ALL as ALLOW_ALL,
+    MAX_BODY as MAX_BODY,
+    RobotsRules as RobotsRules,
+    from_answer as from_answer,
+)
 from .text import collapse as collapse, find_encoding as find_encoding
 from .urls import MAX_URL as MAX_URL, host_key as host_key, prepare as prepare, redact as redact
 from .validators import (
     NOTHING as NOTHING,
-    Known as Known,
+    Validators as Validators,
     condition as condition,
     hash_answer as hash_answer,
     validators_of as validators_of,

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from parascrape.web.urls import prepare
 
-__all__ = ["AS_SENT", "Identity", "canonical"]
+__all__ = ["AS_SENT", "CanonicalOptions", "canonical_url"]
 
 
-class Identity(NamedTuple):
+class CanonicalOptions(NamedTuple):
     """What besides the spelling makes no difference between two URLs, where the user says so.
 
     ``drop_tracking``: parameters of the query that only tell where a reader came from (utm_*, gclid,
@@ -22,7 +22,7 @@ class Identity(NamedTuple):
     sort_query: bool = False
 
 
-AS_SENT = Identity()
+AS_SENT = CanonicalOptions()
 """Nothing but the spelling."""
 
 _TRACKING = re.compile(
@@ -36,7 +36,7 @@ _UNRESERVED = re.compile(r"%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE
 _EMPTY_PASSWORD = re.compile(r"(https?://[^/?@:]*):@")
 
 
-def canonical(url: str, identity: Identity = AS_SENT) -> str:
+def canonical_url(url: str, identity: CanonicalOptions = AS_SENT) -> str:
     """The text that all spellings of a URL have in common; it can be fetched, but is for comparing.
 
     What is sent for the URL (`urls.prepare`: WHATWG's host, port, path and percent-encode sets, no
@@ -74,7 +74,7 @@ def _fold_escapes(url: str) -> str:
     return url
 
 
-def _with_query(path: str, query: str, identity: Identity) -> str:
+def _with_query(path: str, query: str, identity: CanonicalOptions) -> str:
     """The URL; with its last parameter the question mark goes too."""
     if not query or identity == AS_SENT:
         return f"{path}?{query}"

@@ -1,4 +1,4 @@
-"""robots.txt (RFC 9309): an answer becomes `Rules` that say what may be fetched, and how fast. Pure."""
+"""robots.txt (RFC 9309): an answer becomes `RobotsRules` that say what may be fetched, and how fast. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from parascrape.web.retry import MAX_RETRY_AFTER, parse_retry_after
 if TYPE_CHECKING:
     from protego import Protego
 
-__all__ = ["ALLOW_ALL", "MAX_BODY", "MAX_DELAY", "Rules", "from_answer", "parse", "product_token"]
+__all__ = ["ALLOW_ALL", "MAX_BODY", "MAX_DELAY", "RobotsRules", "from_answer", "parse", "product_token"]
 
 MAX_BODY = 500 * 1024
 """Bytes of a robots.txt that are looked at (RFC 9309 §2.5 wants no less)."""
@@ -48,7 +48,7 @@ _MAX_AGE = re.compile(r"(?ai:max-age) *= *\"?([0-9]{1,9})")
 _NEVER = re.compile(r"(?ai:\bno-(?:store|cache)\b)")
 
 
-class Rules(NamedTuple):
+class RobotsRules(NamedTuple):
     """What one host's robots.txt asks of us: small, picklable, and for most hosts one shared object.
 
     ``delay`` is the seconds between two fetches, 0 to MAX_DELAY; ``expires`` the seconds until
@@ -82,21 +82,21 @@ class Rules(NamedTuple):
         return _rules, tuple(self)
 
 
-ALLOW_ALL = Rules()
+ALLOW_ALL = RobotsRules()
 
 
-def _rules(*fields: Any) -> Rules:
+def _rules(*fields: Any) -> RobotsRules:
     """Rules of these fields. Those that are alike are one object: many hosts run the same few programs."""
-    rules = Rules(*fields)
+    rules = RobotsRules(*fields)
     return ALLOW_ALL if rules == ALLOW_ALL else _share(rules)
 
 
 @lru_cache(maxsize=1024)
-def _share(rules: Rules) -> Rules:
+def _share(rules: RobotsRules) -> RobotsRules:
     return rules
 
 
-def parse(body: bytes, user_agent: str) -> Rules:
+def parse(body: bytes, user_agent: str) -> RobotsRules:
     """The rules in a robots.txt for a crawler with this User-Agent header (see `product_token`).
 
     UTF-8, with or without a byte order mark; what is none is replaced. Never raises: lines that say
@@ -118,7 +118,7 @@ def parse(body: bytes, user_agent: str) -> Rules:
 
 def from_answer(
     status: int, headers: Mapping[str, str], body: bytes | None, error_code: str, user_agent: str
-) -> Rules:
+) -> RobotsRules:
     """The rules that follow from how the fetch of robots.txt went, redirects followed (§2.3.1).
 
     2xx: what it says. 4xx: all is allowed (§2.3.1.3), and so it is after a redirect that leads nowhere

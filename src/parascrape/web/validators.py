@@ -15,7 +15,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
-__all__ = ["NOTHING", "Known", "condition", "hash_answer", "validators_of"]
+__all__ = ["NOTHING", "Validators", "condition", "hash_answer", "validators_of"]
 
 MAX_TAG = 512
 """Characters of the longest entity tag that is kept; the usual ones have 20 to 70."""
@@ -30,7 +30,7 @@ _DATE = re.compile(r"[A-Za-z0-9 ,:+-]{20,40}")
 _CONDITIONAL = frozenset(("if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "range"))
 
 
-class Known(NamedTuple):
+class Validators(NamedTuple):
     """What is known of a page from an earlier answer: its validators as they were sent, and its hash."""
 
     etag: str = ""
@@ -38,7 +38,7 @@ class Known(NamedTuple):
     hash: str = ""
 
 
-NOTHING = Known()
+NOTHING = Validators()
 
 
 def validators_of(headers: Mapping[str, str], now: datetime | None = None) -> dict[str, str]:
@@ -78,7 +78,7 @@ def _parse_date(text: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def condition(known: Known, chosen: Mapping[str, str]) -> dict[str, str]:
+def condition(known: Validators, chosen: Mapping[str, str]) -> dict[str, str]:
     """The headers that make a GET conditional on the validators, which are checked again; none without any.
 
     If-None-Match is compared weakly by the server, and goes before If-Modified-Since (RFC 9110 §13.1.3).

@@ -11,17 +11,17 @@ from parascrape.crawling.links.extractor import LinkRules, canonical_of, find_li
 from parascrape.crawling.links.near_duplicates import exact_hash, says_missing, simhash
 from parascrape.crawling.links.sitemaps import is_sitemap, read_sitemap
 from parascrape.errors import NotSitemap, TooComplex
-from parascrape.records import Entry, Meta, Place
-from parascrape.scrapers import NOTHING_FOUND, Found, Lead
+from parascrape.records import CrawlInfo, Entry, Meta
+from parascrape.scrapers import NO_LINKS, DiscoveredLinks, FollowRequest
 from parascrape.web import Page, site_of, visible_text
 
-__all__ = ["Discover"]
+__all__ = ["LinkDiscovery"]
 
 _NOT_THERE = ("skipped_old", "out_of_scope", "repeated", "invalid", "cut")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Discover:
+class LinkDiscovery:
     """Called with a page, gives what it leads to by the rules, and of a sitemap its record.
 
     Without ``links`` only sitemaps lead on, and what the scraper says. What sitemaps and feeds date before
@@ -33,13 +33,15 @@ class Discover:
     since: datetime | None = None
     max_bytes: int = 50_000_000
 
-    def __call__(self, page: Page, entry: Entry, meta: Meta) -> tuple[Found, Mapping[str, Any] | None]:
+    def __call__(
+        self, page: Page, entry: Entry, meta: Meta
+    ) -> tuple[DiscoveredLinks, Mapping[str, Any] | None]:
         """What the page leads to; its meta gets ``canonical``. The second is the record of a sitemap, and of
         what is only looked at.
         """
-        place = entry.place or Place(0)
+        place = entry.place or CrawlInfo(0)
         if place.kind == "check":
-            return NOTHING_FOUND, {}
+            return NO_LINKS, {}
         if place.kind and is_sitemap(page):
             return self._read_sitemap(page)
         if place.kind == "sitemap":
@@ -47,7 +49,7 @@ class Discover:
         canonical = canonical_of(page)
         if canonical and page.is_html:
             meta["canonical"] = canonical
-        found = find_links(page, self.rules, place.depth, canonical) if self.links else NOTHING_FOUND
+        found = find_links(page, self.rules, place.depth, canonical) if self.links else NO_LINKS
         return (_with_text(found, page) if place.sampled and page.is_html else found), None
 
     def fixed(self) -> dict[str, Any]:
@@ -62,7 +64,7 @@ class Discover:
         """Nothing; what the last page of this thread leads to has reached nobody."""
         take_back(self.rules)
 
-    def _read_sitemap(self, page: Page) -> tuple[Found, Mapping[str, Any]]:
+    def _read_sitemap(self, page: Page) -> tuple[DiscoveredLinks, Mapping[str, Any]]:
         site = site_of(page.final_url)
         scope = self.rules.scope
         read = read_sitemap(
@@ -76,12 +78,12 @@ class Discover:
         if read.sitemaps:
             fields["sitemaps"] = len(read.sitemaps)
         fields |= {**counts, "truncated": True} if read.truncated else counts
-        leads = tuple(Lead(url, "sitemap") for url in read.sitemaps)
+        leads = tuple(FollowRequest(url, "sitemap") for url in read.sitemaps)
         filtered = {f"sitemap: {name}": count for name, count in counts.items()}
-        return Found("\n".join(read.links), leads, listed=True, filtered=filtered or None), fields
+        return DiscoveredLinks("\n".join(read.links), leads, listed=True, filtered=filtered or None), fields
 
 
-def _with_text(found: Found, page: Page) -> Found:
+def _with_text(found: DiscoveredLinks, page: Page) -> DiscoveredLinks:
     """What is found, with what tells how alike pages read."""
     try:
         body = page.lexbor.body

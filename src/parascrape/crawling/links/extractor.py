@@ -16,12 +16,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from parascrape.crawling.links.elements import canonical_of
-from parascrape.crawling.links.filter import MAX_LINKS, Sorting
-from parascrape.crawling.links.resolver import Targets
+from parascrape.crawling.links.filter import MAX_LINKS, LinkFilter
+from parascrape.crawling.links.resolver import LinkResolver
 from parascrape.crawling.links.rules import LinkRules, check_selector, priority_of, ranks_of
 from parascrape.crawling.links.sources import elements, in_headers, occurrences
 from parascrape.errors import InvalidUrl, ScrapeError, TooComplex, UsageError
-from parascrape.scrapers import NOTHING_FOUND, Found, Lead
+from parascrape.scrapers import NO_LINKS, DiscoveredLinks, FollowRequest
 from parascrape.web import Page, prepare
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ __all__ = [
     "MAX_LINKS",
     "MAX_SENT",
     "LinkRules",
-    "Sent",
+    "SentLinks",
     "canonical_of",
     "check_selector",
     "find_links",
@@ -45,7 +45,7 @@ MAX_SENT = 200_000
 _Sender = tuple[int, int]  # a page's key and depth
 
 
-class Sent:
+class SentLinks:
     """The links of one crawl that have been sent, each with the page that sent it. For all threads."""
 
     def __init__(self) -> None:
@@ -89,8 +89,8 @@ class _Memory:
     """What a process remembers of one crawl: what links lead to, and which have been sent."""
 
     def __init__(self, rules: LinkRules):
-        self.targets = Targets(rules.scope, rules.identity)
-        self.sent = Sent()
+        self.targets = LinkResolver(rules.scope, rules.identity)
+        self.sent = SentLinks()
         self.priority = priority_of(rules)
 
 
@@ -112,7 +112,7 @@ def take_back(rules: LinkRules) -> None:
     _memory_of(rules).sent.take_back()
 
 
-def find_links(page: Page, rules: LinkRules, depth: int = 0, canonical: str | None = None) -> Found:
+def find_links(page: Page, rules: LinkRules, depth: int = 0, canonical: str | None = None) -> DiscoveredLinks:
     """What the page leads to: each URL once, in the order of the document, not the page itself.
 
     Without edges and ranks, links are left out that this process has sent for another page, at this
@@ -128,11 +128,11 @@ def find_links(page: Page, rules: LinkRules, depth: int = 0, canonical: str | No
     try:
         own = prepare(page.final_url)
     except InvalidUrl:
-        return NOTHING_FOUND
+        return NO_LINKS
     memory = _memory_of(rules)
     nodes = elements(page, rules)
     base = _base_of(page, own, nodes, rules)
-    sorting = Sorting(rules, memory.targets, page, own, base)
+    sorting = LinkFilter(rules, memory.targets, page, own, base)
     if not rules.follow:
         for one in in_headers(page, own):
             sorting.add(one)
@@ -153,7 +153,9 @@ def _base_of(page: Page, own: str, nodes: list[LexborNode], rules: LinkRules) ->
         return own
 
 
-def _found(sorting: Sorting, memory: _Memory, leads: list[Lead], page: Page, depth: int) -> Found:
+def _found(
+    sorting: LinkFilter, memory: _Memory, leads: list[FollowRequest], page: Page, depth: int
+) -> DiscoveredLinks:
     """All that was sorted, without what has been sent before."""
     followed, trapped = sorting.followed, sorting.trapped
     ranks: tuple[float, ...] = ()
@@ -164,7 +166,7 @@ def _found(sorting: Sorting, memory: _Memory, leads: list[Lead], page: Page, dep
         followed = {key: url for key, url in followed.items() if key in new}
         trapped = {key: lead for key, lead in trapped.items() if key in new}
     leads += trapped.values()
-    return Found(
+    return DiscoveredLinks(
         links="\n".join(followed.values()),
         leads=tuple(leads),
         ranks=ranks,

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from parascrape.web import MAX_URL
 
-__all__ = ["ENTRIES", "Entry", "read_date", "read_entries"]
+__all__ = ["ENTRIES", "FeedEntry", "read_date", "read_entries"]
 
 ENTRIES = {
     "urlset": ("url", "sitemap"),
@@ -28,7 +28,7 @@ ENTRIES = {
 """The elements that are entries, by the kind of the document; some sites mix those of the first two."""
 
 
-class Entry(NamedTuple):
+class FeedEntry(NamedTuple):
     """One entry: the addresses it gives, as they stand there, what they are relative to, and its date."""
 
     links: tuple[str, ...]
@@ -66,7 +66,7 @@ _UNFINISHED = re.compile(
 )  # a token that the next piece ends
 
 
-def read_entries(pieces: Iterable[str], kind: str, take: Callable[[Entry], None]) -> bool:
+def read_entries(pieces: Iterable[str], kind: str, take: Callable[[FeedEntry], None]) -> bool:
     """Whether the document is whole; ``take`` is called with each of its entries, in their order.
 
     ``pieces`` begin with the root element's start tag: a document type is not for this function, so there are
@@ -75,7 +75,7 @@ def read_entries(pieces: Iterable[str], kind: str, take: Callable[[Entry], None]
     """
     from lxml import etree
 
-    reader = _Reader(kind, take)
+    reader = _FeedReader(kind, take)
     parser = etree.XMLParser(
         target=reader,
         encoding="utf-8",
@@ -173,10 +173,10 @@ def _name(tag: str) -> tuple[str, str]:
     return namespace.removeprefix("{"), name.rpartition(":")[2].lower()
 
 
-class _Reader:
+class _FeedReader:
     """What lxml's parser tells of elements, made entries."""
 
-    def __init__(self, kind: str, take: Callable[[Entry], None]):
+    def __init__(self, kind: str, take: Callable[[FeedEntry], None]):
         self.closed = False
         self._names = ENTRIES[kind]
         self._is_atom = kind == "atom"
@@ -264,7 +264,7 @@ class _Reader:
         link = found.get("loc") or found.get("link") or found.get("guid")
         links = self._links or ([link] if link else [])
         date = next((found[name] for name in _DATES if name in found), "")
-        self._take(Entry(tuple(links), self._link_bases, date, self._entry[1]))
+        self._take(FeedEntry(tuple(links), self._link_bases, date, self._entry[1]))
         self._entry_at = 0
         self._forget()
 

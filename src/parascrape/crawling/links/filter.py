@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 from parascrape.crawling.links.elements import anchor_text
-from parascrape.crawling.links.resolver import Target, Targets
+from parascrape.crawling.links.resolver import LinkResolver, ResolvedLink
 from parascrape.crawling.links.rules import LinkRules
 from parascrape.crawling.links.sources import Occurrence
 from parascrape.errors import InvalidUrl
-from parascrape.scrapers import Lead
+from parascrape.scrapers import FollowRequest
 from parascrape.web import Page, prepare, site_of
 
-__all__ = ["MAX_CHARACTERS", "MAX_LINKS", "MAX_TRAPS", "Sorting"]
+__all__ = ["MAX_CHARACTERS", "MAX_LINKS", "MAX_TRAPS", "LinkFilter"]
 
 MAX_LINKS = 20_000
 """Links of one page that are followed, and lines of the graph; the rest is counted as ``too_many``."""
@@ -24,13 +24,13 @@ MAX_TRAPS = 20
 """URLs of one page that look like traps and are told to the parent; all are counted."""
 
 
-class Sorting:
+class LinkFilter:
     """What the links of one page come to, added one by one."""
 
-    def __init__(self, rules: LinkRules, targets: Targets, page: Page, own: str, base: str):
+    def __init__(self, rules: LinkRules, targets: LinkResolver, page: Page, own: str, base: str):
         self.rules = rules
         self.followed: dict[int, str] = {}
-        self.trapped: dict[int, Lead] = {}
+        self.trapped: dict[int, FollowRequest] = {}
         self.edges: list[str] = []
         self._out: dict[int, str] = {}  # the reason for each that is left out
         self._held: set[int] = set()  # what a link that asks not to be followed leads to
@@ -67,7 +67,7 @@ class Sorting:
         elif target.key not in self.followed:
             self._follow(target)
 
-    def canonical(self, url: str) -> list[Lead]:
+    def canonical(self, url: str) -> list[FollowRequest]:
         """What the page's canonical URL leads to: nothing where that is its own, or not to be fetched."""
         target = self._targets.look_at(url, self._site)
         if target.key in self._own:
@@ -79,7 +79,7 @@ class Sorting:
         elif target.trap:
             self._trap(target)
         else:
-            return [Lead(url, "canonical")]
+            return [FollowRequest(url, "canonical")]
         return []
 
     def filtered(self) -> dict[str, int]:
@@ -89,20 +89,20 @@ class Sorting:
         counts["edges_too_many"] = self._undrawn
         return dict(+counts)
 
-    def _follow(self, target: Target) -> None:
+    def _follow(self, target: ResolvedLink) -> None:
         self._characters += len(target.url) + 1
         if len(self.followed) < MAX_LINKS and self._characters <= MAX_CHARACTERS:
             self.followed[target.key] = target.url
         else:
             self._out[target.key] = "too_many"
 
-    def _trap(self, target: Target) -> None:
+    def _trap(self, target: ResolvedLink) -> None:
         name = f"trap:{target.trap}"
         self._out[target.key] = name
         if len(self.trapped) < MAX_TRAPS:
-            self.trapped.setdefault(target.key, Lead(target.url, name))
+            self.trapped.setdefault(target.key, FollowRequest(target.url, name))
 
-    def _draw(self, one: Occurrence, target: Target) -> None:
+    def _draw(self, one: Occurrence, target: ResolvedLink) -> None:
         """The graph's line of a link, for the first of its kind to this URL."""
         kind, _, nofollow, node = one
         if (kind, target.url) in self._drawn:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from parascrape.crawling.links.scope import Scope
 from parascrape.crawling.links.url_patterns import identity_of, trap_of
 from parascrape.errors import InvalidUrl
-from parascrape.web import Identity, absolute, prepare, site_of
+from parascrape.web import CanonicalOptions, absolute, prepare, site_of
 
-__all__ = ["MAX_KNOWN", "Base", "Target", "Targets"]
+__all__ = ["MAX_KNOWN", "BaseUrl", "ResolvedLink", "LinkResolver"]
 
 MAX_KNOWN = 50_000
 """Links, with the places where they begin, and as many URLs, that are remembered; then all of the one or the
@@ -33,7 +33,7 @@ _BY_THE_FILE = tuple("?" + _SPACE)
 """How links begin that the last segment of the base has a say in, or that must be looked at first."""
 
 
-class Target(NamedTuple):
+class ResolvedLink(NamedTuple):
     """What a link leads to."""
 
     url: str  # fit to send, without its fragment
@@ -42,19 +42,19 @@ class Target(NamedTuple):
     trap: str  # see `shapes.trap_of`
 
 
-class Base:
+class BaseUrl:
     """What the relative links of one document begin with, and what was found out for links like its own."""
 
     __slots__ = ("_beside", "_directories", "_encoding", "_rooted", "_site", "_targets", "_url")
 
-    def __init__(self, targets: Targets, url: str, site: str, encoding: str):
+    def __init__(self, targets: LinkResolver, url: str, site: str, encoding: str):
         self._targets, self._url, self._site, self._encoding = targets, url, site, encoding
         directory = url[: url.partition("?")[0].rfind("/") + 1]
         self._directories = _directories(directory)
         self._beside = targets.remembered(directory, site, encoding)
         self._rooted = targets.remembered(url[: url.index("/", 8)], site, encoding)
 
-    def lead(self, href: str) -> Target | None:
+    def lead(self, href: str) -> ResolvedLink | None:
         """What this link, without its fragment, leads to; None where that is no http(s) URL."""
         if href.startswith(_BY_THE_FILE) or not href:
             return self._work_out(href)
@@ -68,7 +68,7 @@ class Base:
                 known[href] = target
             return target
 
-    def _work_out(self, href: str) -> Target | None:
+    def _work_out(self, href: str) -> ResolvedLink | None:
         url = self._resolve(href)
         return None if url is None else self._targets.look_at(url, self._site)
 
@@ -84,24 +84,24 @@ class Base:
         return _resolve(self._url, href, self._encoding)
 
 
-class Targets:
+class LinkResolver:
     """What links lead to in one crawl, and whether that is in scope. For all threads of a process."""
 
-    def __init__(self, scope: Scope, identity: Identity):
+    def __init__(self, scope: Scope, identity: CanonicalOptions):
         self._scope, self._identity = scope, identity
-        self._known: dict[tuple[str, str, str], dict[str, Target | None]] = {}
+        self._known: dict[tuple[str, str, str], dict[str, ResolvedLink | None]] = {}
         self._count = 0
-        self._seen: dict[tuple[str, str], Target] = {}
+        self._seen: dict[tuple[str, str], ResolvedLink] = {}
 
-    def base(self, url: str, page_url: str, encoding: str = "utf-8") -> Base:
+    def base(self, url: str, page_url: str, encoding: str = "utf-8") -> BaseUrl:
         """The base of a document: its base URL, where it was found, and the encoding of its queries."""
-        return Base(self, url.partition("#")[0], site_of(page_url), encoding)
+        return BaseUrl(self, url.partition("#")[0], site_of(page_url), encoding)
 
-    def look_at(self, url: str, page_site: str) -> Target:
+    def look_at(self, url: str, page_site: str) -> ResolvedLink:
         """All there is to know of a prepared URL that a page of this site links to. 0.2 us, 7 us at first."""
         target = self._seen.get((url, page_site))
         if target is None:
-            target = Target(url, self.key(url), self._scope.why_not(url, page_site), trap_of(url))
+            target = ResolvedLink(url, self.key(url), self._scope.why_not(url, page_site), trap_of(url))
             if len(url) <= _MAX_TARGET:
                 if len(self._seen) >= MAX_KNOWN:
                     self._seen = {}
@@ -112,7 +112,7 @@ class Targets:
         """64 bits that all spellings of a prepared URL have in common, for this process only."""
         return hash(identity_of(url, self._identity))
 
-    def remembered(self, start: str, site: str, encoding: str) -> dict[str, Target | None]:
+    def remembered(self, start: str, site: str, encoding: str) -> dict[str, ResolvedLink | None]:
         """What is known of links that begin there, for pages of that site."""
         known = self._known.get((start, site, encoding))
         if known is None:

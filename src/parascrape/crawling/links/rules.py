@@ -13,7 +13,7 @@ from parascrape.errors import ScrapeError, TaskError, UsageError
 from parascrape.executors import describe
 from parascrape.scrapers import load, parse_selection
 from parascrape.system import printable
-from parascrape.web import AS_SENT, Identity, Page
+from parascrape.web import AS_SENT, CanonicalOptions, Page
 
 __all__ = ["LinkRules", "Priority", "check_selector", "priority_of", "ranks_of"]
 
@@ -38,7 +38,7 @@ class LinkRules:
     scope: Scope = field(default_factory=Scope)
     follow: tuple[str, ...] = ()
     nofollow: bool = True
-    identity: Identity = AS_SENT
+    identity: CanonicalOptions = AS_SENT
     edges: bool = False
     priority: str | Priority = ""
     frames: bool = True

@@ -19,8 +19,8 @@ from itertools import chain
 from typing import NamedTuple
 from urllib.parse import urljoin
 
-from parascrape.crawling.links.feeds import Entry, read_date, read_entries
-from parascrape.crawling.links.xml_stream import GZIP, PIECE, Characters, lines_of, pieces_of
+from parascrape.crawling.links.feeds import FeedEntry, read_date, read_entries
+from parascrape.crawling.links.xml_stream import GZIP, PIECE, XmlCharacters, lines_of, pieces_of
 from parascrape.errors import InvalidUrl
 from parascrape.web import Page, absolute, host_key, prepare
 
@@ -85,7 +85,7 @@ def is_sitemap(page: Page) -> bool:
         return True
     if start.lstrip()[:1] == "<" or not (packed or page.content_type in ("text/plain", "")):
         return False
-    return _is_list(Characters(page, MAX_BYTES))
+    return _is_list(XmlCharacters(page, MAX_BYTES))
 
 
 def read_sitemap(
@@ -102,7 +102,7 @@ def read_sitemap(
     index's. At most ``max_bytes`` are read, counted after gzip is undone; nothing raises, however broken.
     50,000 URLs (9 MB) take 0.8 s of CPU, and 8 MB of memory beside the body.
     """
-    characters = Characters(page, max_bytes)
+    characters = XmlCharacters(page, max_bytes)
     pieces = iter(characters)
     head = _head(pieces)
     gathered = _Gathered(page.final_url, since, in_scope)
@@ -112,7 +112,7 @@ def read_sitemap(
         return gathered.as_sitemap(kind, truncated=not whole)
     if head.lstrip()[:1] != "<":
         for line in lines_of(chain([head], pieces)):
-            gathered.add(Entry((line,), (), "", ""))
+            gathered.add(FeedEntry((line,), (), "", ""))
     kind = "text" if gathered.entries > gathered.invalid else ""
     return gathered.as_sitemap(kind, truncated=characters.truncated)
 
@@ -130,7 +130,7 @@ class _Gathered:
         self.entries = self.invalid = 0
         self._old = self._outside = self._repeated = 0
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: FeedEntry) -> None:
         """Nothing: takes note of an entry."""
         self.entries += 1
         if self.entries > MAX_ENTRIES:
@@ -141,7 +141,7 @@ class _Gathered:
         for url in found:
             self._add(url, entry)
 
-    def _add(self, url: str, entry: Entry) -> None:
+    def _add(self, url: str, entry: FeedEntry) -> None:
         of_index = entry.name == "sitemap"
         kept = self._sitemaps if of_index else self._links
         date = read_date(entry.date) if entry.date else None

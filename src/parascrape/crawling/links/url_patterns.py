@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 
-from parascrape.web import Identity, canonical, redact
+from parascrape.web import CanonicalOptions, canonical_url, redact
 
 __all__ = [
     "MAX_LENGTH",
@@ -135,12 +135,12 @@ def without_session(url: str) -> str:
     return url
 
 
-def identity_of(url: str, identity: Identity) -> str:
+def identity_of(url: str, identity: CanonicalOptions) -> str:
     """What all spellings of a URL have in common in a crawl, session ids and user names apart.
 
     Records show no user names, so these tell no two URLs apart. Raises InvalidUrl.
     """
-    return without_session(canonical(redact(url), identity))
+    return without_session(canonical_url(redact(url), identity))
 
 
 def _names_session(parameter: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from parascrape.web import MAX_URL, Page, find_encoding, guess, python_codec
 
-__all__ = ["GZIP", "PIECE", "Characters", "lines_of", "pieces_of"]
+__all__ = ["GZIP", "PIECE", "XmlCharacters", "lines_of", "pieces_of"]
 
 PIECE = 1 << 16
 """Bytes that are decoded at once."""
@@ -27,7 +27,7 @@ _MAX_MEMBERS = 1000
 _LINE_ENDS = re.compile(r"[\r\n]+")
 
 
-class Characters:
+class XmlCharacters:
     """The characters of a body, in pieces, with gzip undone; ``truncated`` is right after the last."""
 
     def __init__(self, page: Page, max_bytes: int):

@@ -18,7 +18,7 @@ from typing import Any, NoReturn, Self
 from parascrape.errors import OutputError, UsageError
 from parascrape.system import printable, sync_folder
 
-__all__ = ["APPLICATION", "VERSION", "Database", "Names"]
+__all__ = ["APPLICATION", "VERSION", "CrawlDatabase", "Names"]
 
 APPLICATION = 0x70617266
 """SQLite's ``application_id`` of a frontier: "parf"."""
@@ -56,7 +56,7 @@ _FULL = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR))
 _DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 
 
-class Database:
+class CrawlDatabase:
     """One connection to a frontier's file, made where there is none; no other process may use it meanwhile.
 
     Raises:
@@ -221,7 +221,7 @@ class Database:
 class Names:
     """Texts and their small integers in one of the tables; all are in memory too."""
 
-    def __init__(self, database: Database, table: str, first: int = 1) -> None:
+    def __init__(self, database: CrawlDatabase, table: str, first: int = 1) -> None:
         self._database = database
         self._table = table
         self._first = first

@@ -6,9 +6,9 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from parascrape.crawling.store.database import Database
+from parascrape.crawling.store.database import CrawlDatabase
 
-__all__ = ["Edge", "Edges", "read_edges"]
+__all__ = ["Edge", "LinkTable", "read_edges"]
 
 _LEVEL = 1  # zlib's: links of one page resemble each other, 8 to 1, and more effort saves a tenth
 _BATCH = 50  # rows that are held at a time: a page's links are 8 MB at the most
@@ -55,10 +55,10 @@ def read_edges(lines: str) -> Iterator[Edge]:
             yield Edge(*parts)
 
 
-class Edges:
+class LinkTable:
     """The links of pages by the pages' numbers; a page that is fetched again replaces its own."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: CrawlDatabase) -> None:
         self._database = database
         database.rows(_TABLE)
 

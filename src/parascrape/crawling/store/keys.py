@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import NamedTuple
 
-from parascrape.crawling.store.database import Database
+from parascrape.crawling.store.database import CrawlDatabase
 
-__all__ = ["Keys", "NewUrl", "url_key"]
+__all__ = ["UrlKeys", "NewUrl", "url_key"]
 
 _RECENT = 100_000  # keys in each of two generations: 20 MB, 35 MB where every rank is another
 _WAITING = 96_000  # keys that go into the table together: 15 MB at the most
@@ -55,10 +55,10 @@ def url_key(identity: str) -> int:
     return int.from_bytes(digest, "little", signed=True)
 
 
-class Keys:
+class UrlKeys:
     """The number of every known URL, by its key, and of those met lately the best depth and rank."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: CrawlDatabase) -> None:
         self._database = database
         found = database.rows("SELECT value FROM facts WHERE name = '.keyed'")
         keyed = int(found[0][0]) if found else 0

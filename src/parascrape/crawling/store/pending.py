@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from parascrape.crawling.store.database import Database, Names
+from parascrape.crawling.store.database import CrawlDatabase, Names
 
-__all__ = ["Known", "Pending"]
+__all__ = ["KnownUrl", "PendingQueue"]
 
 _BATCH = 1000  # rows that are held at a time
 _START = (-math.inf, 0)
@@ -22,7 +22,7 @@ _SAME_RANK = f"{_ROW} AND u.rank = ? AND u.number >= ? AND u.rank <= ? ORDER BY 
 _NEXT_RANKS = f"{_ROW} AND u.rank > ? AND u.rank <= ? ORDER BY u.rank, u.number LIMIT ?"
 
 
-class Known(NamedTuple):
+class KnownUrl(NamedTuple):
     """A URL that was taken; ``found_on_url`` and ``scraper`` are empty where there is none."""
 
     number: int
@@ -33,13 +33,13 @@ class Known(NamedTuple):
     scraper: str
 
 
-class Pending:
+class PendingQueue:
     """The pending URLs, by site; what is taken of them is known to memory alone.
 
     ``counts`` is how many of each site can be taken, none that are 0; it changes with the store.
     """
 
-    def __init__(self, database: Database, sites: Names, scrapers: Names) -> None:
+    def __init__(self, database: CrawlDatabase, sites: Names, scrapers: Names) -> None:
         self._database = database
         self._sites = sites
         self._scrapers = scrapers
@@ -83,7 +83,7 @@ class Pending:
         if (rank, number) < self._passed.get(site, _START):
             self._passed[site] = (rank, number)
 
-    def take(self, site: str, limit: int, max_depth: int | None, max_rank: float) -> list[Known]:
+    def take(self, site: str, limit: int, max_depth: int | None, max_rank: float) -> list[KnownUrl]:
         """The next URLs of a site, at most ``limit``, none with a higher rank; they are taken now.
 
         Those deeper than ``max_depth`` are looked at again by every take.
@@ -93,7 +93,7 @@ class Pending:
             return []
         place = self._passed.get(host, _START)
         stay = None  # the first place that has something left
-        found: list[Known] = []
+        found: list[KnownUrl] = []
         while wanted := limit - len(found):
             rows = self._rows(host, place, max_rank, wanted)
             for rank, number, depth, scraper, url, kind, found_on in rows:
@@ -103,7 +103,7 @@ class Pending:
                     stay = stay or (rank, number)
                     continue
                 self._taken[number] = (host, rank)
-                found.append(Known(number, url, depth, found_on, kind, self._scrapers.name(scraper)))
+                found.append(KnownUrl(number, url, depth, found_on, kind, self._scrapers.name(scraper)))
             if rows:
                 place = _after(rows[-1])
             if len(rows) < wanted:

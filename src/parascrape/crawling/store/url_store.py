@@ -23,14 +23,24 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from parascrape.crawling.store.database import Database, Names
-from parascrape.crawling.store.edges import Edges
-from parascrape.crawling.store.keys import Keys, NewUrl, url_key
-from parascrape.crawling.store.pending import Known, Pending
+from parascrape.crawling.store.database import CrawlDatabase, Names
+from parascrape.crawling.store.edges import LinkTable
+from parascrape.crawling.store.keys import NewUrl, UrlKeys, url_key
+from parascrape.crawling.store.pending import KnownUrl, PendingQueue
 from parascrape.errors import UsageError
 from parascrape.system import printable
 
-__all__ = ["DONE", "FIRST_REASON", "PENDING", "Counts", "Known", "NewUrl", "States", "Store", "url_key"]
+__all__ = [
+    "DONE",
+    "FIRST_REASON",
+    "PENDING",
+    "UrlCounts",
+    "KnownUrl",
+    "NewUrl",
+    "UrlStates",
+    "UrlStore",
+    "url_key",
+]
 
 PENDING, DONE, FIRST_REASON = 0, 1, 2
 """The states; from 2 on it is the reason for which a URL is refused."""
@@ -40,10 +50,10 @@ _MOVE = "UPDATE urls SET state = ? WHERE number = ?"
 _EACH = "SELECT number, url FROM urls NOT INDEXED WHERE number > ? AND +state = ? ORDER BY number LIMIT ?"
 
 
-class States:
+class UrlStates:
     """The states of URLs. ``counts`` is how many have each of them, once `flush` has written those set."""
 
-    def __init__(self, database: Database, pending: Pending, counts: Mapping[int, int]) -> None:
+    def __init__(self, database: CrawlDatabase, pending: PendingQueue, counts: Mapping[int, int]) -> None:
         self.counts = Counter(counts)
         self._database = database
         self._pending = pending
@@ -125,7 +135,7 @@ _NAME = "UPDATE urls SET scraper = ? WHERE number = ? AND scraper = 0"
 _BETTER = "UPDATE urls SET depth = ?, rank = ?, found_on = ? WHERE number = ?"
 
 
-class Counts(NamedTuple):
+class UrlCounts(NamedTuple):
     """How many URLs are known, and how they stand; those taken are among the pending."""
 
     known: int
@@ -134,7 +144,7 @@ class Counts(NamedTuple):
     refused: dict[str, int]
 
 
-class Store:
+class UrlStore:
     """The frontier of one crawl, for one thread; a context manager. URLs that have one key are one URL.
 
     They are numbered from 1 in the order in which they were added.
@@ -143,17 +153,17 @@ class Store:
         OutputError: from every method, where the disk is full or failed; nothing is done after it.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: CrawlDatabase) -> None:
         self._database = database
-        self._keys = Keys(database)
+        self._keys = UrlKeys(database)
         self._sites = Names(database, "sites")
         self._scrapers = Names(database, "scrapers")
         self._reasons = Names(database, "reasons", FIRST_REASON)
-        self._edges = Edges(database)
-        self._pending = Pending(database, self._sites, self._scrapers)
+        self._edges = LinkTable(database)
+        self._pending = PendingQueue(database, self._sites, self._scrapers)
         ((self._last,),) = database.rows("SELECT coalesce(max(number), 0) FROM urls")
         counts = {int(state): count for state, count in (self.value(".states") or {}).items()}
-        self._states = States(database, self._pending, counts)
+        self._states = UrlStates(database, self._pending, counts)
         self._by_depth: bool = self.value(".by_depth") is not False  # whether all ranks are depths
 
     @classmethod
@@ -167,7 +177,7 @@ class Store:
             OutputError: the disk is full or failed.
         """
         wanted = json.loads(json.dumps(options))
-        database = Database(path)
+        database = CrawlDatabase(path)
         try:
             store = cls(database)
             store._agree(wanted)
@@ -277,7 +287,7 @@ class Store:
         """How many URLs of each site can be taken, sites without any left out; it changes with the store."""
         return self._pending.counts
 
-    def take(self, site: str, limit: int, *, max_depth: int | None = None) -> list[Known]:
+    def take(self, site: str, limit: int, *, max_depth: int | None = None) -> list[KnownUrl]:
         """The next pending URLs of a site, by rank and number, at most ``limit``; they are taken now.
 
         Those deeper than ``max_depth`` stay. Where ranks are not depths, they are looked over each time.
@@ -315,14 +325,14 @@ class Store:
         """How many of the URLs were not done; they are now, whatever they were."""
         return self._states.mark(numbers, DONE)
 
-    def counts(self) -> Counts:
+    def counts(self) -> UrlCounts:
         """How many URLs are known, and how they stand."""
         self._states.flush()
         counts = self._states.counts
         refused = {
             self._reasons.name(state): count for state, count in counts.items() if state > DONE and count
         }
-        return Counts(counts.total(), counts[PENDING], counts[DONE], refused)
+        return UrlCounts(counts.total(), counts[PENDING], counts[DONE], refused)
 
     def each_done(self) -> Iterator[tuple[int, str]]:
         """Number and URL of all that are done, by number; they may be given other states meanwhile."""

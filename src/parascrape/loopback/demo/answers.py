@@ -10,7 +10,7 @@ from typing import NamedTuple
 from parascrape.loopback.demo.route import Route
 from parascrape.loopback.demo.site import routes
 
-__all__ = ["Answer", "Answers", "refusal"]
+__all__ = ["DemoAnswer", "DemoAnswers", "refusal"]
 
 _NOT_FOUND = "<!DOCTYPE html><title>404 Not Found</title><h1>Not Found</h1><p>There is no such page.</p>\n"
 _LATER = (
@@ -18,7 +18,7 @@ _LATER = (
 )
 
 
-class Answer(NamedTuple):
+class DemoAnswer(NamedTuple):
     """A response: ``head`` lacks the Date, the Connection field and the blank line that ends it."""
 
     head: bytes
@@ -28,20 +28,20 @@ class Answer(NamedTuple):
     cut: bool = False  # the head promises more than the body holds: close after it
 
 
-def refusal(status: int) -> Answer:
+def refusal(status: int) -> DemoAnswer:
     """The answer to a request that is none of this server's."""
-    return Answer(_head(status, "text/html; charset=utf-8", 0, {"Allow": "GET, HEAD"}), b"")
+    return DemoAnswer(_head(status, "text/html; charset=utf-8", 0, {"Allow": "GET, HEAD"}), b"")
 
 
-class Answers:
+class DemoAnswers:
     """The answers of all hosts; ``bases`` are the hosts' own URLs, which redirects need."""
 
     def __init__(self, bases: list[str]) -> None:
         self._bases = bases
-        self._kept: dict[tuple[int, str, bool], Answer] = {}
+        self._kept: dict[tuple[int, str, bool], DemoAnswer] = {}
         self._asked: dict[tuple[int, str], int] = {}
 
-    def find(self, host: int, target: str, compress: bool) -> Answer:
+    def find(self, host: int, target: str, compress: bool) -> DemoAnswer:
         """The answer of a host to a request target (path and query); 404 where it has no such page."""
         kept = self._kept.get((host, target, compress))
         if kept is not None:
@@ -59,14 +59,14 @@ class Answers:
             return self._make(route, compress)
         return self.keep(route, compress)
 
-    def keep(self, route: Route, compress: bool) -> Answer:
+    def keep(self, route: Route, compress: bool) -> DemoAnswer:
         """The route's own answer, made now so that the next request finds it ready."""
         answer = self._make(route, compress)
         if not route.first:
             self._kept[route.host, route.path, compress] = answer
         return answer
 
-    def _make(self, route: Route, compress: bool) -> Answer:
+    def _make(self, route: Route, compress: bool) -> DemoAnswer:
         body = route.body()
         fields: dict[str, str] = {}
         if route.fault == "garbled":
@@ -82,7 +82,7 @@ class Answers:
             fields["Retry-After"] = "1"
         head = _head(route.status, route.content_type, len(body), fields)
         cut = route.fault == "cut"
-        return Answer(head, body[: len(body) // 2] if cut else body, route.delay, route.drip, cut)
+        return DemoAnswer(head, body[: len(body) // 2] if cut else body, route.delay, route.drip, cut)
 
     def _location(self, here: int, host: int, path: str) -> str:
         """A path within the host, a whole URL to another."""

@@ -17,8 +17,8 @@ import threading
 from functools import partial
 from typing import Any
 
-from parascrape.loopback.demo.answers import Answers
-from parascrape.loopback.demo.server_connection import Connection
+from parascrape.loopback.demo.answers import DemoAnswers
+from parascrape.loopback.demo.server_connection import DemoConnection
 from parascrape.loopback.demo.site import HOSTS, listing, routes
 
 __all__ = ["BACKLOG", "listen", "main", "serve"]
@@ -43,9 +43,11 @@ async def serve(sockets: list[socket.socket]) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.set_exception_handler(_complain)
     bases = ["http://{}:{}".format(*sock.getsockname()) for sock in sockets]
-    answers, connections = Answers(bases), set[Connection]()
+    answers, connections = DemoAnswers(bases), set[DemoConnection]()
     for host, sock in enumerate(sockets):
-        await loop.create_server(partial(Connection, host, answers, connections), sock=sock, backlog=BACKLOG)
+        await loop.create_server(
+            partial(DemoConnection, host, answers, connections), sock=sock, backlog=BACKLOG
+        )
     if sys.platform != "win32":  # there the system ends the process by itself
         loop.add_signal_handler(signal.SIGTERM, stop.set)
     threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
@@ -59,7 +61,7 @@ async def serve(sockets: list[socket.socket]) -> None:
     await asyncio.sleep(0)
 
 
-async def _warm(answers: Answers) -> None:
+async def _warm(answers: DemoAnswers) -> None:
     """Make every answer between requests, so that a client seldom waits for one to be made (2 ms)."""
     for key in listing():
         answers.keep(routes()[key], True)

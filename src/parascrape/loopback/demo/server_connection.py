@@ -7,9 +7,9 @@ import time
 from email.utils import formatdate
 from typing import NamedTuple
 
-from parascrape.loopback.demo.answers import Answer, Answers, refusal
+from parascrape.loopback.demo.answers import DemoAnswer, DemoAnswers, refusal
 
-__all__ = ["MAX_HEAD", "Connection", "Request", "parse_request"]
+__all__ = ["MAX_HEAD", "DemoConnection", "DemoRequest", "parse_request"]
 
 MAX_HEAD = 32_768
 """Bytes of a request's head; a longer one is refused."""
@@ -17,7 +17,7 @@ MAX_HEAD = 32_768
 _PIECES = 8
 
 
-class Request(NamedTuple):
+class DemoRequest(NamedTuple):
     """What of a request makes a difference here."""
 
     method: str
@@ -26,7 +26,7 @@ class Request(NamedTuple):
     close: bool
 
 
-def parse_request(head: bytes) -> Request:
+def parse_request(head: bytes) -> DemoRequest:
     """The request of a head without its blank line.
 
     Raises:
@@ -44,7 +44,7 @@ def parse_request(head: bytes) -> Request:
         raise ValueError("no Host")  # RFC 9112 §3.2
     connection = fields.get("connection", "").lower()
     close = "close" in connection or (version == "HTTP/1.0" and "keep-alive" not in connection)
-    return Request(method, _origin_form(target), _accepts_gzip(fields), close)
+    return DemoRequest(method, _origin_form(target), _accepts_gzip(fields), close)
 
 
 def _fields(lines: list[str]) -> dict[str, str]:
@@ -76,14 +76,14 @@ def _accepts_gzip(fields: dict[str, str]) -> bool:
     return False
 
 
-class Connection(asyncio.Protocol):
+class DemoConnection(asyncio.Protocol):
     """One client's connection to one host; requests are answered in the order in which they come.
 
     Nothing is read while an answer is still to be written, so a client can make it hold no more
     than one head and one answer. asyncio sets TCP_NODELAY itself.
     """
 
-    def __init__(self, host: int, answers: Answers, open_connections: set[Connection]) -> None:
+    def __init__(self, host: int, answers: DemoAnswers, open_connections: set[DemoConnection]) -> None:
         self._host = host
         self._answers = answers
         self._open = open_connections
@@ -154,14 +154,14 @@ class Connection(asyncio.Protocol):
             self._send(request, answer)
 
     def _refuse(self, status: int) -> None:
-        self._send(Request("GET", "", False, True), refusal(status))
+        self._send(DemoRequest("GET", "", False, True), refusal(status))
         self._buffer = b""
 
     def _wait(self) -> None:
         self._busy = True
         self._transport.pause_reading()
 
-    def _send(self, request: Request, answer: Answer) -> None:
+    def _send(self, request: DemoRequest, answer: DemoAnswer) -> None:
         close = request.close or answer.cut
         head = b"%bDate: %b\r\nConnection: %b\r\n\r\n" % (
             answer.head,

@@ -11,7 +11,7 @@ from parascrape.loopback.replay.exchange import Ending, Exchange, closes
 from parascrape.loopback.replay.recording import Recording
 from parascrape.web import host_key
 
-__all__ = ["Answer", "Answers", "Asked", "parse_request"]
+__all__ = ["ReplayAnswer", "ReplayAnswers", "Asked", "parse_request"]
 
 Then = Literal["keep", "close", "reset", "silent"]
 
@@ -23,7 +23,7 @@ _THEN: dict[Ending, Then] = {"whole": "keep", "reset": "reset", "silent": "silen
 """What follows the bytes; after any other ending the connection is closed."""
 
 
-class Answer(NamedTuple):
+class ReplayAnswer(NamedTuple):
     """Bytes, and times in seconds: ``wait`` before the first byte, ``set_up`` more on a new connection, and
     ``pause`` between pieces of ``step`` bytes.
     """
@@ -47,7 +47,7 @@ class Asked(NamedTuple):
 
 
 _MISSING = b"Not in the recording.\n"
-_UNKNOWN = Answer(
+_UNKNOWN = ReplayAnswer(
     b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
     b"X-Parascrape-Twin: not in the recording\r\n\r\n%b" % (len(_MISSING), _MISSING),
     known=False,
@@ -55,7 +55,9 @@ _UNKNOWN = Answer(
 _NO_ROBOTS = _UNKNOWN._replace(known=True)
 """For robots.txt, which other tools' recordings lack: all is allowed (RFC 9309 §2.3.1.3)."""
 
-_REFUSED = Answer(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", then="close")
+_REFUSED = ReplayAnswer(
+    b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", then="close"
+)
 
 
 def parse_request(head: bytes) -> Asked:
@@ -77,7 +79,7 @@ def parse_request(head: bytes) -> Asked:
     return Asked(target, host, tuple(sorted(cookies)), authorised)
 
 
-class Answers:
+class ReplayAnswers:
     """What a recording answers, with its times multiplied by ``time_scale``.
 
     ``latency``, in seconds and not scaled, takes the place of every time to the first byte. What was
@@ -90,11 +92,11 @@ class Answers:
         self._scale = time_scale
         self._latency = latency
         self._set_up = _connecting(recording.exchanges)
-        self._table: dict[str, list[tuple[Exchange, Answer]]] = {}
+        self._table: dict[str, list[tuple[Exchange, ReplayAnswer]]] = {}
         for exchange in recording.exchanges:
             self._table.setdefault(exchange.url, []).append((exchange, self._answer(exchange)))
 
-    def find(self, scheme: str, head: bytes) -> Answer:
+    def find(self, scheme: str, head: bytes) -> ReplayAnswer:
         """The answer to the request with this head."""
         try:
             asked = parse_request(head)
@@ -105,7 +107,7 @@ class Answers:
             return _NO_ROBOTS if asked.target == "/robots.txt" else _UNKNOWN
         return found[0][1] if len(found) == 1 else _choose(found, asked)
 
-    def _answer(self, exchange: Exchange) -> Answer:
+    def _answer(self, exchange: Exchange) -> ReplayAnswer:
         seconds = exchange.seconds
         data = _data(exchange)
         wait = seconds.first_byte * self._scale if self._latency is None else self._latency
@@ -113,7 +115,9 @@ class Answers:
         then = _THEN.get(exchange.ending, "close")
         if then == "keep" and exchange.reply and closes(exchange.head):
             then = "close"
-        return Answer(data, wait, self._set_up.get(_host(exchange), 0.0) * self._scale, step, pause, then)
+        return ReplayAnswer(
+            data, wait, self._set_up.get(_host(exchange), 0.0) * self._scale, step, pause, then
+        )
 
 
 def _data(exchange: Exchange) -> bytes:
@@ -123,10 +127,10 @@ def _data(exchange: Exchange) -> bytes:
     return exchange.before + exchange.reply
 
 
-def _choose(found: list[tuple[Exchange, Answer]], asked: Asked) -> Answer:
+def _choose(found: list[tuple[Exchange, ReplayAnswer]], asked: Asked) -> ReplayAnswer:
     """The answer to the request that is most like this one; of equals the first."""
 
-    def likeness(pair: tuple[Exchange, Answer]) -> tuple[bool, bool]:
+    def likeness(pair: tuple[Exchange, ReplayAnswer]) -> tuple[bool, bool]:
         return pair[0].cookies == asked.cookies, pair[0].authorised == asked.authorised
 
     return max(found, key=likeness)[1]

@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-__all__ = ["ENDINGS", "Ending", "Exchange", "Seconds", "closes", "fields_of", "needs_close", "split_lines"]
+__all__ = [
+    "ENDINGS",
+    "Ending",
+    "Exchange",
+    "ExchangeTimes",
+    "closes",
+    "fields_of",
+    "needs_close",
+    "split_lines",
+]
 
 Ending = Literal["whole", "closed", "reset", "silent", "left", "refused", "dns", "tls"]
 ENDINGS: tuple[Ending, ...] = ("whole", "closed", "reset", "silent", "left", "refused", "dns", "tls")
@@ -18,7 +27,7 @@ refused, no address for the name, no TLS."""
 _FINAL = re.compile(rb"HTTP/[0-9.]+ +[2-9][0-9][0-9](?![0-9])")
 
 
-class Seconds(NamedTuple):
+class ExchangeTimes(NamedTuple):
     """How long each part took. ``first_byte`` is counted from when the request was sent.
 
     All but ``total`` are durations; ``dns``, ``connect`` and ``tls`` are 0 on a connection that was kept.
@@ -32,7 +41,7 @@ class Seconds(NamedTuple):
     total: float = 0.0
 
 
-_NONE = Seconds()
+_NONE = ExchangeTimes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +61,7 @@ class Exchange:
     ending: Ending = "whole"
     error: str = ""
     message: str = ""
-    seconds: Seconds = _NONE
+    seconds: ExchangeTimes = _NONE
     new_connection: bool = True
     cookies: tuple[str, ...] = ()
     authorised: bool = False

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["BUSY", "Meter", "Stats"]
+__all__ = ["BUSY", "ServerLoad", "LoadStats"]
 
 BUSY = 0.8
 """Share of one core from which on the twin counts as saturated: it has one thread."""
@@ -14,7 +14,7 @@ BUSY = 0.8
 _WINDOW = 0.25  # seconds over which the share is taken
 
 
-class Stats(NamedTuple):
+class LoadStats(NamedTuple):
     """What the twin did since it started, or since `Twin.reset`.
 
     ``active`` are the seconds in which requests came, ``busy`` the share of a core that it used in them,
@@ -50,8 +50,8 @@ class Stats(NamedTuple):
         )
 
 
-class Meter:
-    """Counts for `Stats`. Clocks give seconds: ``wall`` monotonic, ``cpu`` of this process."""
+class ServerLoad:
+    """Counts for `LoadStats`. Clocks give seconds: ``wall`` monotonic, ``cpu`` of this process."""
 
     def __init__(
         self, wall: Callable[[], float] = time.monotonic, cpu: Callable[[], float] = time.process_time
@@ -105,11 +105,11 @@ class Meter:
                 self._saturated += passed
         self._looked, self._cpu_looked, self._in_window = now, cpu, 0
 
-    def stats(self) -> Stats:
+    def stats(self) -> LoadStats:
         """The figures so far."""
         if self._in_window:
             self._close_window(self._wall())
-        return Stats(
+        return LoadStats(
             self._requests,
             self._unknown,
             self._connections,

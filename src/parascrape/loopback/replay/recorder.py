@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 from parascrape.errors import FetchError, InvalidUrl, OutputError, StatusError, UsageError
 from parascrape.executors import open_executor
 from parascrape.fetch import fetch_robots
-from parascrape.frontier import Frontier, Politeness, Report, Visit, key_of, politeness_of
+from parascrape.frontier import FetchReport, Frontier, PolitenessPolicy, Visit, key_of, politeness_policy
 from parascrape.loopback.replay.exchange import Exchange
 from parascrape.loopback.replay.warc import ExchangeWriter, load_library
 from parascrape.records import Entry
 from parascrape.settings import Settings
-from parascrape.web import Rules, host_key, prepare, redact
+from parascrape.web import RobotsRules, host_key, prepare, redact
 
-__all__ = ["Recorded", "record"]
+__all__ = ["RecordingResult", "record"]
 
 _GRACE = 5.0
 """Seconds that a fetch may take beyond its time-out before its thread is given up."""
@@ -32,7 +32,7 @@ _NOT_LISTED = -1  # as the line of an entry that is no line of the list
 
 
 @dataclass(slots=True)
-class Recorded:
+class RecordingResult:
     """What a recording holds: ``failed`` are the codes of the errors that fetches ended with.
 
     ``entries`` are URLs of the list that were fetched, ``skipped`` those that were not, with the reason:
@@ -49,7 +49,7 @@ class Recorded:
     skipped: Counter[str] = field(default_factory=Counter)
 
 
-def record(entries: Iterable[Entry], path: str | Path, settings: Settings) -> Recorded:
+def record(entries: Iterable[Entry], path: str | Path, settings: Settings) -> RecordingResult:
     """The count of a recording made at ``path``, which takes the place of what is there when it is whole.
 
     The settings' limits of hosts and robots.txt are kept to, failures are not tried again, and the
@@ -68,7 +68,7 @@ def record(entries: Iterable[Entry], path: str | Path, settings: Settings) -> Re
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(part, "wb") as file:
-                recorded = _record(entries, Recorded(path), settings, file)
+                recorded = _record(entries, RecordingResult(path), settings, file)
             os.replace(part, path)
         finally:
             with suppress(FileNotFoundError):
@@ -78,7 +78,9 @@ def record(entries: Iterable[Entry], path: str | Path, settings: Settings) -> Re
     return recorded
 
 
-def _record(entries: Iterable[Entry], recorded: Recorded, settings: Settings, file: Any) -> Recorded:
+def _record(
+    entries: Iterable[Entry], recorded: RecordingResult, settings: Settings, file: Any
+) -> RecordingResult:
     writer = ExchangeWriter(
         file,
         {
@@ -104,14 +106,14 @@ class _Fetched(NamedTuple):
     """What one task gives: the exchanges, what the host is judged by, and the rules of a robots.txt."""
 
     exchanges: list[Exchange]
-    report: Report | None  # None of a robots.txt: it says nothing of the pages
-    rules: Rules | None = None
+    report: FetchReport | None  # None of a robots.txt: it says nothing of the pages
+    rules: RobotsRules | None = None
 
 
 class _Run:
     """One recording under way: fetches in flight, and those who may come next."""
 
-    def __init__(self, entries: Iterable[Entry], recorded: Recorded, settings: Settings) -> None:
+    def __init__(self, entries: Iterable[Entry], recorded: RecordingResult, settings: Settings) -> None:
         self._settings = settings
         self._recorded = recorded
         self._executor = open_executor(0, settings.thread_count, deadline=settings.timeout + _GRACE)
@@ -178,7 +180,7 @@ class _Run:
         """The exchanges of a fetch that is finished; none where its thread was given up."""
         visit = self._visits.pop(future)
         error = future.exception()
-        fetched = _Fetched([], Report("timeout")) if error is not None else future.result()
+        fetched = _Fetched([], FetchReport("timeout")) if error is not None else future.result()
         if visit.robots and fetched.rules is not None:
             self._frontier.robots_known(visit.robots, fetched.rules)
         elif fetched.report is not None and visit.entry.line != _NOT_LISTED:
@@ -189,18 +191,18 @@ class _Run:
         return fetched.exchanges
 
 
-def _limits(settings: Settings) -> Politeness | None:
+def _limits(settings: Settings) -> PolitenessPolicy | None:
     """The run's limits, but that each URL is asked for, and once, whatever came of the host's others."""
-    limits = politeness_of(settings)
+    limits = politeness_policy(settings)
     return None if limits is None else replace(limits, circuit_after=0, robots_asks=1)
 
 
 def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
     """One page of the list, in a thread."""
     from parascrape.fetch import fetch, leave, witnessed
-    from parascrape.loopback.replay.witness import TransferWitness
+    from parascrape.loopback.replay.witness import TransferRecorder
 
-    witness = TransferWitness()
+    witness = TransferRecorder()
     meta: Any = {}
     began = time.monotonic()
     failure: FetchError | None = None
@@ -214,7 +216,7 @@ def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
         leave()
     wish = failure.retry_after if isinstance(failure, StatusError) else None
     code = failure.code if failure is not None else ""
-    report = Report(code, meta.get("status", 0), wish, time.monotonic() - began)
+    report = FetchReport(code, meta.get("status", 0), wish, time.monotonic() - began)
     listed = url if entry.line != _NOT_LISTED else ""
     return _Fetched(_numbered(witness.seen, listed, failure), report)
 
@@ -222,9 +224,9 @@ def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
 def _fetch_rules(origin: str, settings: Settings) -> _Fetched:
     """One robots.txt, in a thread."""
     from parascrape.fetch import leave, witnessed
-    from parascrape.loopback.replay.witness import TransferWitness
+    from parascrape.loopback.replay.witness import TransferRecorder
 
-    witness = TransferWitness()
+    witness = TransferRecorder()
     try:
         with witnessed(witness):
             rules = fetch_robots(origin, settings)

@@ -1,7 +1,7 @@
 """The twin's server: one process on 127.0.0.1, until its standard input ends.
 
 It is started with a JSON object on the command line: the recording's path, the file for its authority's
-certificate, and what `Answers` is given. It prints a line of JSON with what its clients need, or with a
+certificate, and what `ReplayAnswers` is given. It prints a line of JSON with what its clients need, or with a
 ``fault``, and one more for each line that it reads: ``stats`` or ``reset``.
 """
 
@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.errors import UsageError
-from parascrape.loopback.connection import Connection
-from parascrape.loopback.replay.answers import Answers
+from parascrape.loopback.connection import HttpConnection
+from parascrape.loopback.replay.answers import ReplayAnswers
 from parascrape.loopback.replay.certificates import Authority
-from parascrape.loopback.replay.load import Meter
+from parascrape.loopback.replay.load import ServerLoad
 from parascrape.loopback.replay.recording import Recording, read_recording
 from parascrape.loopback.replay.routes import Ports, host_of, make_connect_to, origins_of, tls_faults
 
@@ -43,7 +43,7 @@ def main() -> None:
     except UsageError as error:
         _say({"fault": str(error)})
         return
-    answers = Answers(recording, time_scale=given["time_scale"], latency=given["latency"])
+    answers = ReplayAnswers(recording, time_scale=given["time_scale"], latency=given["latency"])
     _allow_connections()
     _run(_serve(recording, answers, authority))
 
@@ -79,13 +79,13 @@ def _run(serving: Any) -> None:
             runner.run(serving)
 
 
-async def _serve(recording: Recording, answers: Answers, authority: Authority | None) -> None:
+async def _serve(recording: Recording, answers: ReplayAnswers, authority: Authority | None) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.set_exception_handler(_complain)
-    meter, connections = Meter(), set[Connection]()
+    meter, connections = ServerLoad(), set[HttpConnection]()
 
     async def listen(scheme: str, context: ssl.SSLContext | None = None) -> int:
-        made = partial(Connection, scheme, answers, meter, connections)
+        made = partial(HttpConnection, scheme, answers, meter, connections)
         server = await loop.create_server(made, "127.0.0.1", 0, backlog=BACKLOG, ssl=context)
         return int(server.sockets[0].getsockname()[1])
 
@@ -103,7 +103,7 @@ async def _serve(recording: Recording, answers: Answers, authority: Authority | 
     closed.close()
 
 
-def _obey(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, meter: Meter) -> None:
+def _obey(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, meter: ServerLoad) -> None:
     """Do what each line of standard input says; its end is the end."""
     for line in sys.stdin:
         loop.call_soon_threadsafe(_answer, line.strip(), meter)
@@ -111,7 +111,7 @@ def _obey(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, meter: Meter) ->
         loop.call_soon_threadsafe(stop.set)
 
 
-def _answer(question: str, meter: Meter) -> None:
+def _answer(question: str, meter: ServerLoad) -> None:
     if question == "reset":
         meter.reset()
     _say(meter.stats()._asdict())

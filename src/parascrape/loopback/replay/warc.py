@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any, BinaryIO
 
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.loopback.replay.exchange import Ending, Exchange, Seconds
+from parascrape.loopback.replay.exchange import Ending, Exchange, ExchangeTimes
 from parascrape.settings import VERSION
 from parascrape.web import prepare, redact
 
@@ -73,7 +73,9 @@ def to_metadata(exchange: Exchange) -> dict[str, Any]:
 def from_metadata(data: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of an `Exchange` that `to_metadata` has written. Raises ValueError, TypeError, KeyError."""
     error = data["error"] or {}
-    seconds = Seconds(*(min(max(float(data["seconds"][name]), 0.0), 86_400.0) for name in Seconds._fields))
+    seconds = ExchangeTimes(
+        *(min(max(float(data["seconds"][name]), 0.0), 86_400.0) for name in ExchangeTimes._fields)
+    )
     return {
         "entry": str(data["entry"]),
         "hop": int(data["hop"]),

@@ -11,9 +11,9 @@ import pycurl
 
 from parascrape.errors import ConnectError, DnsError, FetchError, ProxyFailed, TlsError
 from parascrape.fetch import raise_for, refused_address
-from parascrape.loopback.replay.exchange import Ending, Exchange, Seconds, split_lines
+from parascrape.loopback.replay.exchange import Ending, Exchange, ExchangeTimes, split_lines
 
-__all__ = ["PLACEHOLDER", "Request", "TransferWitness", "redact_reply", "redact_request"]
+__all__ = ["PLACEHOLDER", "RecordedRequest", "TransferRecorder", "redact_reply", "redact_request"]
 
 PLACEHOLDER = "(not recorded)"
 
@@ -34,7 +34,7 @@ _OPEN |= {
 _SECRET = frozenset(("set-cookie", "set-cookie2"))
 
 
-class Request(NamedTuple):
+class RecordedRequest(NamedTuple):
     """A request's head without secrets, and what of them makes a difference to the answer."""
 
     head: bytes = b""
@@ -42,7 +42,7 @@ class Request(NamedTuple):
     authorised: bool = False
 
 
-def redact_request(head: bytes) -> Request:
+def redact_request(head: bytes) -> RecordedRequest:
     """The request without the values of cookies, passwords, and all fields that are not known.
 
     >>> redact_request(b"GET / HTTP/1.1\\r\\nCookie: a=secret\\r\\n\\r\\n").head
@@ -61,7 +61,7 @@ def redact_request(head: bytes) -> Request:
         elif colon and known not in _OPEN:
             value = f" {PLACEHOLDER}"
         kept.append(name + colon + value)
-    return Request("\r\n".join(kept).encode("latin-1"), tuple(sorted(cookies)), authorised)
+    return RecordedRequest("\r\n".join(kept).encode("latin-1"), tuple(sorted(cookies)), authorised)
 
 
 def redact_reply(lines: list[bytes]) -> list[bytes]:
@@ -99,7 +99,7 @@ _ENDINGS: dict[int, Ending] = {18: "closed", 28: "silent", 52: "closed", 55: "cl
 """libcurl's error numbers where they alone say how it ended."""
 
 
-class TransferWitness:
+class TransferRecorder:
     """Given to `curl.witnessed`; ``seen`` holds the exchanges in their order.
 
     libcurl's debug messages carry the head that is sent and all that comes, before chunks are undone.
@@ -178,7 +178,7 @@ def _ending(handle: Any, failure: Sequence[Any], answered: bool) -> Ending:
         return _ENDINGS.get(number, "refused" if error.code == "address" else "left")
 
 
-def _seconds(handle: Any) -> Seconds:
+def _seconds(handle: Any) -> ExchangeTimes:
     """The times of a transfer that has ended; where no byte came, ``first_byte`` is how long we waited."""
     looked_up = handle.getinfo(pycurl.NAMELOOKUP_TIME)
     connected = handle.getinfo(pycurl.CONNECT_TIME)
@@ -187,7 +187,7 @@ def _seconds(handle: Any) -> Seconds:
     first = handle.getinfo(pycurl.STARTTRANSFER_TIME)
     total = handle.getinfo(pycurl.TOTAL_TIME)
     began = first or total
-    return Seconds(
+    return ExchangeTimes(
         dns=looked_up,
         connect=max(0.0, connected - looked_up),
         tls=max(0.0, secured - connected),

@@ -29,10 +29,10 @@ from parascrape.web import Page, absolute, redact
 
 __all__ = [
     "MAX_FOLLOWS",
-    "NOTHING_FOUND",
+    "NO_LINKS",
     "Follow",
-    "Found",
-    "Lead",
+    "DiscoveredLinks",
+    "FollowRequest",
     "follow",
     "lead_of",
     "reference_of",
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 
-class Lead(NamedTuple):
+class FollowRequest(NamedTuple):
     """A URL of which more is to be said than that the page links to it.
 
     ``kind`` is ``follow`` (the scraper says so), ``redirect`` (the URL asked for leads there), ``canonical``
@@ -56,11 +56,11 @@ class Lead(NamedTuple):
     rank: float = 0.0
 
 
-class Found(NamedTuple):
+class DiscoveredLinks(NamedTuple):
     """What a page leads to. All URLs are fit to send (`urls.prepare`), without fragments."""
 
     links: str = ""  # to be followed, each once, a newline between them
-    leads: tuple[Lead, ...] = ()
+    leads: tuple[FollowRequest, ...] = ()
     ranks: tuple[float, ...] = ()  # one for each link where the user gives ranks; else none
     edges: str = ""  # for the graph: a line "KIND\tFLAGS\tURL\tTEXT" for each link; else nothing
     likeness: int = 0  # `likeness.simhash` of the text where that was asked for
@@ -70,7 +70,7 @@ class Found(NamedTuple):
     filtered: Mapping[str, int] | None = None  # links that are left out, counted by the reason
 
 
-NOTHING_FOUND = Found()
+NO_LINKS = DiscoveredLinks()
 
 
 MAX_FOLLOWS = 20_000
@@ -139,7 +139,7 @@ def scraper_of(reference: str) -> Callable[[Page], Any]:
     return load_scraper(reference)
 
 
-def resolve_follows(found: Any, page: Page) -> tuple[Any, dict[Lead, None]]:
+def resolve_follows(found: Any, page: Page) -> tuple[Any, dict[FollowRequest, None]]:
     """What a scraper gave without its `Follow`s, and these as leads, each once, in their order.
 
     All but the follows passes through as it is, and is for the caller to check. The leads of an iterable are
@@ -151,11 +151,11 @@ def resolve_follows(found: Any, page: Page) -> tuple[Any, dict[Lead, None]]:
         return [], {lead_of(found, page): None}
     if isinstance(found, Mapping | str | bytes) or not isinstance(found, Iterable):
         return found, {}
-    leads: dict[Lead, None] = {}
+    leads: dict[FollowRequest, None] = {}
     return _others(found, page, leads), leads
 
 
-def _others(found: Iterable[Any], page: Page, leads: dict[Lead, None]) -> Iterator[Any]:
+def _others(found: Iterable[Any], page: Page, leads: dict[FollowRequest, None]) -> Iterator[Any]:
     """The items that are no follows; those that are become leads."""
     follows = 0
     for item in found:
@@ -168,7 +168,7 @@ def _others(found: Iterable[Any], page: Page, leads: dict[Lead, None]) -> Iterat
         leads[lead_of(item, page)] = None
 
 
-def lead_of(item: Follow, page: Page) -> Lead:
+def lead_of(item: Follow, page: Page) -> FollowRequest:
     """The lead that a `Follow` from this page is, its URL absolute and fit to send, as a link's would be.
 
     Raises:
@@ -178,7 +178,7 @@ def lead_of(item: Follow, page: Page) -> Lead:
     if url is None:
         shown = printable(redact(item.url) if isinstance(item.url, str) else repr(item.url), 200)
         raise BadRecord(f"the scraper follows {shown!r}, which is no http or https URL")
-    return Lead(url.partition("#")[0], scraper=item.scraper)
+    return FollowRequest(url.partition("#")[0], scraper=item.scraper)
 
 
 def _base(url: str, page: Page) -> str:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from parascrape.cli.logging import Display, logging_to, open_log
 from parascrape.cli.profile import machine_load, observe, profile_table, timed, write_profile
-from parascrape.cli.report import Progress, Tally, make_progress, summarise
+from parascrape.cli.report import Progress, RunTotals, make_progress, summarise
 from parascrape.errors import OutputError, UsageError
 from parascrape.executors import refuse_during_import
 from parascrape.files import (
@@ -32,17 +32,17 @@ from parascrape.files import (
     read_ahead,
     read_lists,
 )
-from parascrape.frontier import politeness_of
-from parascrape.harvesting import Observer, Run, Stop, explain_bottleneck, fit_threads, harvest
+from parascrape.frontier import politeness_policy
+from parascrape.harvesting import HarvestHooks, RunProfile, Stop, explain_bottleneck, fit_threads, harvest
 from parascrape.records import Entry
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
-from parascrape.system import SignalTaker, available_cpus, keep_memory, printable
+from parascrape.system import SignalCapture, available_cpus, keep_memory, printable
 
 __all__ = [
     "Display",
     "Signals",
-    "Target",
+    "RunOutput",
     "left_to_do",
     "run_demo",
     "run_entries",
@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 
-class Signals(SignalTaker):
+class Signals(SignalCapture):
     """SIGINT and SIGTERM, handled while this is entered; ``numbers`` are those that came.
 
     As long as the output is being read, which takes half a minute for some millions of records, the first
@@ -74,7 +74,7 @@ class Signals(SignalTaker):
 _EXIT_FAILED, _EXIT_LOST, _EXIT_IO, _EXIT_PIPE = 1, 70, 74, 141
 
 
-class Target(NamedTuple):
+class RunOutput(NamedTuple):
     """Where the records go, and what becomes of those that are there.
 
     While the output is locked, ``prepare`` is called with its path before it is read, ``finish`` with the
@@ -91,7 +91,7 @@ class Target(NamedTuple):
     nothing: str = "The list holds no URLs."
     own_site: bool = False
     ahead: Callable[[bool], object] | None = None
-    watch: Callable[[Observer], Observer] = lambda observer: observer
+    watch: Callable[[HarvestHooks], HarvestHooks] = lambda observer: observer
 
     def make_ready(self, path: Path) -> None:
         """Prepare the locked output. Where there is none, what a retry of an earlier one has left goes."""
@@ -105,7 +105,7 @@ def run_lists(  # noqa: PLR0913
     sources: Sequence[str],
     settings: Settings,
     display: Display,
-    target: Target,
+    target: RunOutput,
     *,
     url_column: str,
     limit: int = 0,
@@ -116,7 +116,7 @@ def run_lists(  # noqa: PLR0913
     if not target.output:
         target = target._replace(output=f"output/{default_name(sources)}.jsonl")
     _refuse_overwriting(sources, target.output)
-    tally = Tally()
+    tally = RunTotals()
     if settings.mode == "auto" or (not display.quiet and sys.stderr.isatty()):
         _count_meanwhile(tally, sources, url_column, limit)
     if limit:
@@ -132,10 +132,12 @@ def run_demo(settings: Settings, display: Display, *, output: str, limit: int) -
     _check_limit(limit)
     with running_site() as site:
         urls = site[:limit] if limit else site
-        tally = Tally()
+        tally = RunTotals()
         tally.total = len(urls)
         entries = (Entry(url, line) for line, url in enumerate(urls, 1))
-        status = run_entries(entries, settings, display, Target(output, overwrite=True, own_site=True), tally)
+        status = run_entries(
+            entries, settings, display, RunOutput(output, overwrite=True, own_site=True), tally
+        )
     if limit or settings.scraper or settings.select or status != _EXIT_FAILED:
         return status
     counted = {"ok": tally.entries - tally.failed, **tally.failures}
@@ -162,7 +164,7 @@ def _is_stream(source: str) -> bool:
     return source == "-" or (os.path.exists(source) and not os.path.isfile(source))
 
 
-def _count_meanwhile(tally: Tally, sources: Sequence[str], url_column: str, limit: int) -> None:
+def _count_meanwhile(tally: RunTotals, sources: Sequence[str], url_column: str, limit: int) -> None:
     """Let a thread find the total; the harvest does not wait for it."""
 
     def count() -> None:
@@ -174,7 +176,7 @@ def _count_meanwhile(tally: Tally, sources: Sequence[str], url_column: str, limi
 
 
 def run_entries(
-    entries: Iterable[Entry | None], settings: Settings, display: Display, target: Target, tally: Tally
+    entries: Iterable[Entry | None], settings: Settings, display: Display, target: RunOutput, tally: RunTotals
 ) -> int:
     """The exit status of harvesting these into the output. Whatever ends it, the output holds whole lines."""
     refuse_during_import()
@@ -229,14 +231,14 @@ def _hosts_file(settings: Settings) -> str:
     """Where runs on this machine tell each other of hosts; nowhere where hosts are not told apart, or where
     it is not the hosts that answer.
     """
-    if politeness_of(settings) is None or settings.connect_to:
+    if politeness_policy(settings) is None or settings.connect_to:
         return ""
     from parascrape.frontier import default_path
 
     return settings.hosts_file or str(default_path())
 
 
-def _say_lost(tally: Tally) -> None:
+def _say_lost(tally: RunTotals) -> None:
     """Tell it loudly, with --quiet too."""
     sys.stderr.write(
         f"scrape: THE COUNT DOES NOT ADD UP: the list gave {tally.read:,} entries, "
@@ -244,7 +246,7 @@ def _say_lost(tally: Tally) -> None:
     )
 
 
-def left_to_do(entries: Iterable[Entry | None], ledger: Ledger, tally: Tally) -> Iterator[Entry | None]:
+def left_to_do(entries: Iterable[Entry | None], ledger: Ledger, tally: RunTotals) -> Iterator[Entry | None]:
     """The entries that have no outcome yet; the others are counted. Now and then None, to look up."""
     passed = 0
     for entry in entries:
@@ -262,7 +264,7 @@ def left_to_do(entries: Iterable[Entry | None], ledger: Ledger, tally: Tally) ->
             yield None  # so that a Ctrl-C is heard
 
 
-def _write(outcomes: Iterable[Outcome], sink: JsonlSink, tally: Tally, progress: Progress) -> int:
+def _write(outcomes: Iterable[Outcome], sink: JsonlSink, tally: RunTotals, progress: Progress) -> int:
     """Write every outcome to the disk; 0, or the exit status where that fails."""
     try:
         for outcome in outcomes:
@@ -282,7 +284,7 @@ def _write(outcomes: Iterable[Outcome], sink: JsonlSink, tally: Tally, progress:
 
 
 def _say_start(
-    progress: Progress, settings: Settings, display: Display, target: Target, sink: JsonlSink
+    progress: Progress, settings: Settings, display: Display, target: RunOutput, sink: JsonlSink
 ) -> None:
     if display.quiet:
         return
@@ -296,12 +298,12 @@ def _say_start(
         progress.say(target.start.format(output=printable(sink.destination), held=held))
 
 
-def _say_end(tally: Tally, settings: Settings, display: Display, target: Target, status: int) -> None:
+def _say_end(tally: RunTotals, settings: Settings, display: Display, target: RunOutput, status: int) -> None:
     if status > 128:
         sys.stderr.write("Stopped before the end. The same command again goes on from here.\n")
     elif not tally.done and status != _EXIT_LOST:
         sys.stderr.write(f"{target.nothing}\n")
-    run = Run(tally.seconds, settings, available_cpus(), tally.bytes, machine_load())
+    run = RunProfile(tally.seconds, settings, available_cpus(), tally.bytes, machine_load())
     sys.stderr.write(summarise(tally, threads=settings.fetches, output=target.output) + "\n")
     if display.profile:
         sys.stderr.write(profile_table(tally.split) + "\n")
