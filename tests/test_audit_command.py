@@ -52,7 +52,7 @@ def test_a_harvest_that_ignored_robots_txt_is_found_out(
 ) -> None:
     """By asking for it now; the answer is in JSON too."""
     assert (
-        harvest_run(
+        run(
             ["list.txt", "--ignore-robots", "--select", "t=title", "--quiet", "--output", "out.jsonl"]
         )
         == 0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given, strategies as st
 
 from parascrape.errors import InvalidUrl
-from parascrape.web import canonical_url as identity
+from parascrape.web import canonical as identity
 from parascrape.web.canonical import AS_SENT, CanonicalOptions, canonical_url
 from parascrape.web.urls import MAX_URL, prepare
 

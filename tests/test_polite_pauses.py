@@ -127,7 +127,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         limits = politeness_policy(settings)
         return limits and replace(limits, circuit_delay=0.05, robots_retry=0.05)
 
-    monkeypatch.setattr(loop, "politeness_of", quick)
+    monkeypatch.setattr(loop, "politeness_policy", quick)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -80,7 +80,7 @@ def command(scraper: str, *select: str) -> list[str]:
 
 def replay(capfdbinary: Any, scraper: str, *select: str) -> tuple[int, list[dict[str, Any]]]:
     """The exit status and the records of a replay in this process."""
-    status = harvest_run(command(scraper, *select))
+    status = run(command(scraper, *select))
     return status, [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
 
 
@@ -109,7 +109,7 @@ def test_the_records_are_those_of_the_harvest(
 
 def test_what_a_scraper_prints_is_no_record(capfd: pytest.CaptureFixture[str]) -> None:
     """It goes to standard error."""
-    assert harvest_run(command("mine.py:looking")) == 0
+    assert run(command("mine.py:looking")) == 0
     out, errors = capfd.readouterr()
     assert len(out.splitlines()) == 1
     assert "seen by the scraper" in errors

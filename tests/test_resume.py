@@ -207,7 +207,7 @@ def test_a_count_that_does_not_add_up_is_loud(
     site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """With --quiet too: a harvest that loses its last outcome, which ours must not."""
-    from parascrape.cli import run as session
+    from parascrape.cli import harvest_run as session
 
     def lossy(*arguments: Any, **options: Any) -> Any:
         yield from list(harvest(*arguments, **options))[:-1]

@@ -269,7 +269,7 @@ def test_the_record_belongs_to_the_line_of_now(site: ChangingSite) -> None:
     Path("new.csv").write_text(f"url,name\n{site('/b')},two\n{site('/a')},one\n")
     run([str(one) for one in ("old.csv", "-q", "-o", OLD, *BASE)])
     for output, more in ((NEW, ()), (Path("fresh.jsonl"), ("--max-age", "1d"))):
-        harvest_run(
+        run(
             [
                 str(one)
                 for one in ("new.csv", "-q", "-o", output, "--ordered", "--previous", OLD, *BASE, *more)

@@ -48,7 +48,7 @@ def main(folder: str, *options: str) -> None:
         urls = {label: url.format(port=port) for label, url in LIST.items()}
         (Path(folder) / "list.txt").write_text("\n".join(urls.values()))
         output = Path(folder) / "out.jsonl"
-        harvest_run(
+        run(
             [f"{folder}/list.txt", "-o", str(output), "-q", "--timeout", "20", "--retries", "0", *options]
         )
         codes = {record["url"]: record.get("error", {}).get("code", "") for record in read_records(output)}

@@ -137,7 +137,7 @@ def test_the_command_tries_a_bad_certificate_once(
     expired = authority.issue_cert("127.0.0.1", not_after=YESTERDAY)
     with TlsSite(expired) as bad, TlsSite(authority.issue_cert("127.0.0.1")) as good:
         output = str(tmp_path / "out.jsonl")
-        harvest_run(
+        run(
             [bad("/ok"), good("/ok"), "-o", output, "--ordered", "-q", "--retries", "2", *insecure, *RUDE]
         )
         records = read_records(output)

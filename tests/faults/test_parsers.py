@@ -18,7 +18,8 @@ from parascrape.files import ledger
 from parascrape.scrapers import metadata
 from parascrape.scrapers.head import language_tag
 from parascrape.scrapers.select import parse_selection
-from parascrape.web import text, urls
+from parascrape.system.text import printable
+from parascrape.web import urls
 from parascrape.web.html import absolute, base_url, essence, is_html, parse_lexbor
 from parascrape.web.markup import MAX_REOPENED, refuse_bomb, reopened
 from parascrape.web.retry import parse_retry_after
@@ -83,7 +84,7 @@ def test_any_selection_is_read_or_refused_in_one_line(written: str) -> None:
     else:
         parse_lexbor("<p>x").css(selection.selector)
         return
-    assert text.printable(refusal, 9999) == refusal
+    assert printable(refusal, 9999) == refusal
 
 
 @anyhow

@@ -49,7 +49,7 @@ class SeenKeys:
     are taken for one are 1 in 10**20. A file that cannot be made or used (disk full, no directory) is
     given up with one warning, and from then on keys stay in memory. Not for several threads.
 
-    >>> with Seen() as seen:
+    >>> with SeenKeys() as seen:
     ...     seen.add("http://h/a", 1), seen.add("http://h/b", 2), seen.add("http://h/a", 3)
     (None, None, 1)
     """

@@ -140,5 +140,5 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "datetime | None": lambda value: None if value is None else datetime.fromisoformat(_text(value)),
     "Mapping[str, int]": _mapping(_whole),
     "Mapping[str, float]": _mapping(_number),
-    "Changes": _changes,
+    "ChangeTotals": _changes,
 }
