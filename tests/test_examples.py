@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import command
+from tests.helpers import command
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"

@@ -22,7 +22,7 @@ MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-SCRIPTS = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("*.py")])
+SCRIPTS = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
 
 LAYERS = [
     "errors",

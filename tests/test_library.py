@@ -14,8 +14,9 @@ import pytest
 
 from parascrape import Page, Settings, crawl
 from parascrape.errors import UsageError
-from tests import command, shop
-from tests.site import Site
+from tests.helpers import command
+from tests.sites import shop
+from tests.sites.site import Site
 
 GUARDED = """
 import sys
@@ -116,7 +117,7 @@ def nested() -> Callable[[Page], Any]:
         ("thread", shop.later, "async"),
         ("sequential", shop.nothing_fits, "cannot be called with one argument"),
         ("thread", "artikle", "did you mean 'article'"),
-        ("process", "tests.shop:produkt", "did you mean 'product'"),
+        ("process", "tests.sites.shop:produkt", "did you mean 'product'"),
         ("thread", 7, "int, not a function"),
     ],
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.site import Site
+from tests.sites.site import Site
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""More routes for `tests.site`: answers that no honest server gives. Importing this module adds them."""
+"""More routes for `tests.sites.site`: answers that no honest server gives. Importing this module adds them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gzip
 from collections.abc import Iterable
 from functools import cache
 
-from tests.site import HTML, ROUTES, Site, Visitor, drip
+from tests.sites.site import HTML, ROUTES, Site, Visitor, drip
 
 __all__ = ["PAGES", "STATUS_LINES", "apart"]
 

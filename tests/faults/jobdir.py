@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 
 from tests.benchmarks.catalogue import PEERS
 from tests.benchmarks.environments import python_of
-from tests.command import ENVIRONMENT, children, until
 from tests.faults.test_limits import limited
-from tests.site import Site
+from tests.helpers.command import ENVIRONMENT, children, until
+from tests.sites.site import Site
 
 __all__ = ["Result", "main"]
 

@@ -12,8 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.command import read_records
-from tests.site import Site
+from tests.helpers.command import read_records
+from tests.sites.site import Site
 
 PUBLIC = "93.184.216.34"
 HOSTS = f"""\
@@ -48,9 +48,7 @@ def main(folder: str, *options: str) -> None:
         urls = {label: url.format(port=port) for label, url in LIST.items()}
         (Path(folder) / "list.txt").write_text("\n".join(urls.values()))
         output = Path(folder) / "out.jsonl"
-        run(
-            [f"{folder}/list.txt", "-o", str(output), "-q", "--timeout", "20", "--retries", "0", *options]
-        )
+        run([f"{folder}/list.txt", "-o", str(output), "-q", "--timeout", "20", "--retries", "0", *options])
         codes = {record["url"]: record.get("error", {}).get("code", "") for record in read_records(output)}
         sys.stdout.write(
             json.dumps(

@@ -19,8 +19,8 @@ from parascrape.fetch.client import close_connections, fetch
 from parascrape.harvesting.worker import scrape_url
 from parascrape.records import Entry, Meta
 from parascrape.settings import Settings
-from tests.command import SECONDS, environment
-from tests.site import HTML, Site
+from tests.helpers.command import SECONDS, environment
+from tests.sites.site import HTML, Site
 
 SETTINGS = Settings(timeout=20)
 ALLOWING = Settings(timeout=20, allow_private=True)

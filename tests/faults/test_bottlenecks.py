@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import UNLIMITED, environment, finish, start_scrape
-from tests.site import Site
+from tests.helpers.command import UNLIMITED, environment, finish, start_scrape
+from tests.sites.site import Site
 
 pytestmark = pytest.mark.slow
 

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from parascrape.errors import TlsError
 from parascrape.fetch.client import close_connections, fetch
 from parascrape.settings import Settings
-from tests.command import RUDE, read_records
-from tests.site import HTML, Site
+from tests.helpers.command import RUDE, read_records
+from tests.sites.site import HTML, Site
 
 SETTINGS = Settings(timeout=20)
 INSECURE = Settings(timeout=20, verify_tls=False)
@@ -137,9 +137,7 @@ def test_the_command_tries_a_bad_certificate_once(
     expired = authority.issue_cert("127.0.0.1", not_after=YESTERDAY)
     with TlsSite(expired) as bad, TlsSite(authority.issue_cert("127.0.0.1")) as good:
         output = str(tmp_path / "out.jsonl")
-        run(
-            [bad("/ok"), good("/ok"), "-o", output, "--ordered", "-q", "--retries", "2", *insecure, *RUDE]
-        )
+        run([bad("/ok"), good("/ok"), "-o", output, "--ordered", "-q", "--retries", "2", *insecure, *RUDE])
         records = read_records(output)
         assert bad.connections == 1
     assert [record.get("error", {}).get("code", "") for record in records] == codes

@@ -18,9 +18,9 @@ import pytest
 from parascrape.crawling.site_crawl import SiteCrawl, frontier_path
 from parascrape.crawling.store import database
 from parascrape.executors.dispatcher import capacity
-from tests.command import children, finish, lives, read_records, start_scrape, until
-from tests.crawl_site import OPTIONS, CrawlSite, by_path, crawl, to, tree
-from tests.killing import survives
+from tests.helpers.command import children, finish, lives, read_records, start_scrape, until
+from tests.helpers.killing import survives
+from tests.sites.crawl_site import OPTIONS, CrawlSite, by_path, crawl, to, tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and /proc as Linux has them")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from parascrape.crawling.store import database
-from tests.command import finish, read_records, start_scrape, until
-from tests.crawl_site import Answer, CrawlSite, crawl, number_of, page
+from tests.helpers.command import finish, read_records, start_scrape, until
+from tests.sites.crawl_site import Answer, CrawlSite, crawl, number_of, page
 
 pytestmark = pytest.mark.slow
 

@@ -14,13 +14,13 @@ from parascrape.harvesting.harvest import crawl
 from parascrape.scrapers import select
 from parascrape.scrapers.registry import BUILTIN
 from parascrape.web.markup import MAX_REOPENED, reopened
-from tests.command import read_records, start_scrape
 from tests.faults.hostile_documents import LARGE, SMALL, XML, large
 from tests.faults.hostile_site import PAGES, apart
 from tests.faults.test_hostile_servers import code
 from tests.faults.test_limits import limited
-from tests.harvests import entries, make
-from tests.site import Site
+from tests.helpers.command import read_records, start_scrape
+from tests.helpers.harvests import entries, make
+from tests.sites.site import Site
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a limit of memory as Linux has it")
 

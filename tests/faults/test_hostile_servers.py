@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import finish, read_records, start_scrape
 from tests.faults.hostile_site import STATUS_LINES, apart
 from tests.faults.test_limits import limited
-from tests.site import Site
+from tests.helpers.command import finish, read_records, start_scrape
+from tests.sites.site import Site
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a limit of memory as Linux has it")
 

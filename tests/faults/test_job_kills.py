@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import children, finish, lives, read_records, start_scrape, until
-from tests.jobs import PAGES, outputs, unfinished, write_harvest
-from tests.site import Site
+from tests.helpers.command import children, finish, lives, read_records, start_scrape, until
+from tests.helpers.jobs import PAGES, outputs, unfinished, write_harvest
+from tests.sites.site import Site
 
 pytestmark = [
     pytest.mark.slow,

@@ -13,8 +13,8 @@ import pytest
 
 from parascrape.executors.dispatcher import capacity
 from parascrape.records import encode
-from tests.command import RUDE, UNLIMITED, children, finish, lives, read_records, start_scrape, until
-from tests.site import Site
+from tests.helpers.command import RUDE, UNLIMITED, children, finish, lives, read_records, start_scrape, until
+from tests.sites.site import Site
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and /proc as Linux has them")
 
@@ -68,7 +68,7 @@ def options(mode: str) -> list[object]:
     """The options of every run."""
     processes, threads = MODES[mode]
     workers = ("--mode", mode, "--processes", processes, "--threads", threads)
-    return [*workers, "--retries", 0, "--scraper", "tests.shop:product"]
+    return [*workers, "--retries", 0, "--scraper", "tests.sites.shop:product"]
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from parascrape.files.sink import MIN_FREE, SYNC_RECORDS
-from tests.command import finish, read_records, start, start_scrape, until
-from tests.site import Site
+from tests.helpers.command import finish, read_records, start, start_scrape, until
+from tests.sites.site import Site
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and mounts as Linux has them")
 
@@ -59,7 +59,7 @@ def write_list(folder: Path, site: Site, paths: list[str]) -> Counter[str]:
 
 def command(folder: Path, output: Path, mode: str, *more: object) -> list[object]:
     """The arguments of a harvest of that list."""
-    options = ("--mode", mode, "-p", 2, "-t", 4, "--retries", 0, "--scraper", "tests.shop:product")
+    options = ("--mode", mode, "-p", 2, "-t", 4, "--retries", 0, "--scraper", "tests.sites.shop:product")
     return [folder / "list.txt", "-o", output, *options, *more]
 
 

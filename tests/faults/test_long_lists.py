@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parascrape.frontier.politeness import PolitenessPolicy
-from tests.frontiers import cost
+from tests.helpers.frontiers import cost
 
 
 @pytest.mark.slow

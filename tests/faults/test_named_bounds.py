@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.command import start_scrape
-from tests.site import Site
+from tests.helpers.command import start_scrape
+from tests.sites.site import Site
 
 pytest.importorskip("warcio")
 pytestmark = pytest.mark.slow

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import environment, finish, read_records, start_scrape
 from tests.faults.hostile_site import PAGES
-from tests.site import Site
+from tests.helpers.command import environment, finish, read_records, start_scrape
+from tests.sites.site import Site
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="terminals as Linux has them")
 

@@ -15,10 +15,10 @@ import pytest
 
 from parascrape import crawl
 from parascrape.harvesting import loop
-from tests import scrapers
-from tests.command import finish, read_records, start_scrape
-from tests.harvests import make
-from tests.site import Site
+from tests.helpers import scrapers
+from tests.helpers.command import finish, read_records, start_scrape
+from tests.helpers.harvests import make
+from tests.sites.site import Site
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and /proc as Linux has them")
 
@@ -111,7 +111,7 @@ def write_list(folder: Path, site: Site, deed: str) -> list[str]:
 
 def command(folder: Path, mode: str, *more: object) -> list[object]:
     """The arguments of a harvest of that list."""
-    scraper = ("--scraper", "tests.scrapers:rude")
+    scraper = ("--scraper", "tests.helpers.scrapers:rude")
     return [
         folder / "list.txt",
         "-o",

@@ -1,0 +1,275 @@
+"""``scrape retry OUTPUT``: failures are replaced, all else stays, and a kill at any step loses nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parascrape.cli import run
+from parascrape.cli.again import RetryFiles, list_failures, prepare_output, take_out
+from parascrape.errors import ParascrapeError
+from parascrape.records import encode
+from tests.helpers.command import RUDE, UNLIMITED, read_records
+from tests.sites.site import Site
+
+OPTIONS = (
+    *UNLIMITED,
+    "--mode",
+    "sequential",
+    "--scraper",
+    "tests.sites.shop:product",
+    "--quiet",
+    "--retries",
+    "0",
+)
+OUTPUT = Path("out.jsonl")
+LISTS = RetryFiles.of(OUTPUT)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory of each test."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def retry(*arguments: str) -> int:
+    """The exit status of a quick retry of OUTPUT."""
+    return run(["retry", str(OUTPUT), *OPTIONS, *arguments])
+
+
+def line(url: str, code: str = "", columns: dict[str, Any] | None = None, **meta: Any) -> bytes:
+    """A record of an earlier run."""
+    body: dict[str, Any] = {"error": {"code": code, "message": "earlier"}} if code else {"title": "earlier"}
+    return encode({"url": url, **body, **({"input": columns} if columns else {}), "meta": meta})
+
+
+def write_output(site: Site) -> list[bytes]:
+    """An output with failures of every kind between good lines; its good lines."""
+    url = site.url
+    good = [
+        line(f"{url}/page/1", line=1),
+        line(f"{url}/items", item=1, items=2, line=3) + line(f"{url}/items", item=2, items=2, line=3),
+        line(f"{url}/page/4", columns={"id": "本"}, line=6),
+    ]
+    failed = [
+        line(f"{url}/page/2", "timeout", line=2, source="a.csv"),
+        line(f"{url}/page/4", "timeout", {"id": "本"}, line=5),  # equal to one that is good
+        line(f"{url}/status/404", "reset", line=7),
+        line(f"{url}/page/4", "status", {"id": "本"}, line=8),
+        line("no URL", "invalid_url", line=9),
+    ]
+    order = (good[0], failed[0], good[1], failed[1], good[2], *failed[2:])
+    OUTPUT.write_bytes(b"".join(order))
+    return good
+
+
+def state(site: Site) -> Counter[tuple[str, str, str]]:
+    """The multiset of outcomes: path, error's code, column."""
+    firsts = [one for one in read_records(OUTPUT) if one["meta"].get("item", 1) == 1]
+    return Counter(
+        (
+            one["url"].removeprefix(site.url),
+            one.get("error", {}).get("code", ""),
+            one.get("input", {}).get("id", ""),
+        )
+        for one in firsts
+    )
+
+
+DONE = Counter(
+    {
+        ("/page/1", "", ""): 1,
+        ("/items", "", ""): 1,
+        ("/page/2", "", ""): 1,
+        ("/page/4", "", "本"): 3,
+        ("/status/404", "status", ""): 1,
+        ("no URL", "invalid_url", ""): 1,
+    }
+)
+"""The outcomes after a retry of everything."""
+FETCHED = ["/page/2", "/page/4", "/page/4", "/status/404"]
+
+
+def assert_done(site: Site, good: list[bytes]) -> None:
+    """Every outcome once, good lines as they were, nothing left beside the output."""
+    assert state(site) == DONE
+    assert OUTPUT.read_bytes().startswith(b"".join(good))
+    assert os.listdir() == [OUTPUT.name]
+
+
+# --- what is run again ------------------------------------------------------------------------------
+
+
+def test_failures_are_replaced_and_the_rest_stays(site: Site) -> None:
+    """Each failed line is fetched once, also one that is equal to a good one; the records say where from."""
+    good = write_output(site)
+    assert retry() == 1
+    assert_done(site, good)
+    assert Counter(target for target, _ in site.log) == Counter(FETCHED)
+    metas = {one["url"]: one["meta"] for one in read_records(OUTPUT)}
+    assert (metas[site("/page/2")]["line"], metas[site("/page/2")]["source"]) == (2, "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("codes", "fetched"),
+    [
+        ("timeout", ["/page/2", "/page/4"]),
+        ("status", ["/page/4"]),
+        (" reset , status,", ["/status/404", "/page/4"]),
+        ("invalid_url", []),
+        ("dns", []),
+    ],
+)
+def test_only_these_codes_are_run_again(codes: str, fetched: list[str], site: Site) -> None:
+    """The other failures stay as they are, and the status says that there are some."""
+    write_output(site)
+    before = sum(state(site).values())
+    assert retry("--only", codes) == 1
+    assert Counter(target for target, _ in site.log) == Counter(fetched)
+    assert sum(state(site).values()) == before
+    assert os.listdir() == [OUTPUT.name]
+
+
+def test_an_output_that_is_all_good_in_the_end_is_status_0(site: Site) -> None:
+    """And a second retry finds nothing to do and changes nothing."""
+    OUTPUT.write_bytes(line(site("/page/1"), "timeout") + line(site("/page/2"), "timeout") + line("x"))
+    assert retry("--only", "timeout") == 0
+    data = OUTPUT.read_bytes()
+    assert retry() == 0
+    assert (len(site.log), OUTPUT.read_bytes()) == (2, data)
+    assert os.listdir() == [OUTPUT.name]
+
+
+def test_a_retry_with_nothing_to_do_says_so(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    """In the words of the command."""
+    OUTPUT.write_bytes(line(site("/page/1")))
+    assert run(["retry", str(OUTPUT)]) == 0
+    assert "Nothing is to be run again." in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["none.jsonl"], "none.jsonl: no such output"),
+        (["-"], "-: no such output"),
+        (["."], ".: no such output"),
+        (["diary"], "diary: line 1 is no record"),
+        (["out.jsonl", "--only", "timout"], "--only timout: no such code; there are .*timeout"),
+    ],
+)
+def test_wrong_usage_is_one_line(
+    arguments: list[str], reason: str, site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Status 2, and nothing has been changed or left."""
+    write_output(site)
+    Path("diary").write_text("dear diary\n")
+    before = {name: Path(name).read_bytes() for name in os.listdir()}
+    assert run(["retry", *arguments]) == 2
+    errors = capfd.readouterr().err
+    assert errors.count("\n") == 1
+    assert re.search(reason, errors)
+    assert {name: Path(name).read_bytes() for name in os.listdir()} == before
+
+
+def test_every_code_of_ours_can_be_named(site: Site) -> None:
+    """As the tree of errors has them."""
+    OUTPUT.write_bytes(line(site("/page/1")))
+    codes = {kind.code for kind in ParascrapeError.__subclasses__()}
+    assert retry("--only", ",".join(codes)) == 0
+
+
+# --- kills ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_a_kill_between_two_steps_loses_nothing(steps: int, site: Site) -> None:
+    """The files as each step leaves them: the next retry goes on, and fetches what it would have fetched."""
+    good = write_output(site)
+    LISTS.part.write_bytes(b'{"url":"half a li')
+    if steps > 1:
+        list_failures(OUTPUT, ())
+    if steps > 2:
+        take_out(OUTPUT)
+    if steps > 3:
+        os.replace(LISTS.new, LISTS.list)
+    assert retry() == 1
+    assert_done(site, good)
+    assert Counter(target for target, _ in site.log) == Counter(FETCHED)
+
+
+def test_a_kill_while_fetching_loses_nothing(site: Site) -> None:
+    """What was fetched again is not fetched once more: the new lines cut at many places."""
+    good = write_output(site)
+    prepare_output(OUTPUT, ())
+    base, listed = OUTPUT.read_bytes(), LISTS.list.read_bytes()
+    assert retry() == 1
+    whole = OUTPUT.read_bytes()
+    for cut in range(len(base), len(whole) + 1, 23):
+        OUTPUT.write_bytes(whole[:cut])
+        LISTS.list.write_bytes(listed)
+        missing = sum(DONE.values()) - sum(state_of_cut(site).values())
+        before = len(site.log)
+        assert retry() == 1
+        assert_done(site, good)
+        assert len(site.log) - before == missing
+
+
+def state_of_cut(site: Site) -> Counter[tuple[str, str, str]]:
+    """The outcomes in the whole lines."""
+    data = OUTPUT.read_bytes()
+    OUTPUT.write_bytes(data[: data.rfind(b"\n") + 1])
+    found = state(site)
+    OUTPUT.write_bytes(data)
+    return found
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4])
+def test_an_ordinary_run_may_come_between(steps: int, site: Site) -> None:
+    """It has the same list and goes on from the output as it stands; the retry then has less to do."""
+    good = write_output(site)
+    urls = [one["url"] for one in read_records(OUTPUT) if "input" not in one]
+    urls.remove(site("/items"))  # it has two records
+    Path("list.txt").write_text("\n".join(urls))
+    list_failures(OUTPUT, ())
+    if steps > 2:
+        take_out(OUTPUT)
+    if steps > 3:
+        os.replace(LISTS.new, LISTS.list)
+    assert run(["list.txt", "-o", str(OUTPUT), *OPTIONS, *RUDE]) == 1
+    Path("list.txt").unlink()
+    assert retry() == 1
+    assert_done(site, good)
+
+
+def test_a_new_failure_is_no_business_of_an_old_list(site: Site) -> None:
+    """A list that was being made takes out its own lines only: others have nobody to fetch them again."""
+    OUTPUT.write_bytes(line(site("/page/1"), "timeout"))
+    list_failures(OUTPUT, ())
+    OUTPUT.write_bytes(line(site("/page/1"), "timeout") + line(site("/page/2"), "timeout"))
+    assert retry() == 1
+    assert state(site) == Counter([("/page/1", "", ""), ("/page/2", "timeout", "")])
+    assert retry() == 0
+    assert state(site) == Counter([("/page/1", "", ""), ("/page/2", "", "")])
+
+
+def test_overwriting_forgets_the_list(site: Site) -> None:
+    """An output that starts anew has nothing to be run again."""
+    write_output(site)
+    prepare_output(OUTPUT, ())
+    Path("list.txt").write_text(site("/page/9"))
+    assert run(["list.txt", "-o", str(OUTPUT), *OPTIONS, "--overwrite"]) == 0
+    assert retry() == 0
+    assert state(site) == Counter([("/page/9", "", "")])

@@ -1,0 +1,85 @@
+"""Splits that a run has written, and how often a run goes through its sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from parascrape.comparison.bounds import ThroughputLimits
+from parascrape.comparison.comparison import count_laps
+from parascrape.comparison.sample import ListSample
+from parascrape.comparison.stages import StageTimes
+from parascrape.comparison.statistics import PARTS, milliseconds_a_page, share_out
+from parascrape.errors import OutputError
+from parascrape.harvesting.timings import STAGES, Timings, from_data, read_split, write_split
+from parascrape.records import Entry
+from tests.helpers.comparisons import make_figures
+
+LIGHT = StageTimes(50, waiting=0.001, receiving=0.001, parsing=0.001)
+SLOW = StageTimes(50, waiting=0.2, receiving=0.001)
+
+
+def sample_of(pages: int, total: int, hosts: int = 50) -> ListSample:
+    """A sample of a list of so many URLs."""
+    return ListSample(tuple(Entry(f"http://h{n % hosts}.example/{n}") for n in range(pages)), total, 0)
+
+
+def test_a_split_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    """With what hosts were waited for."""
+    split = Timings(pages=7, first_byte=1.5, write=0.25, threads=8)
+    split.accuse(("limit", "example.com"), 3.0)
+    write_split(tmp_path / "split", split)
+    assert read_split(tmp_path / "split") == split
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"blame": []}'])
+def test_a_split_that_was_not_written_is_empty(text: str | None, tmp_path: Path) -> None:
+    """The run was ended before: the rest of the comparison goes on."""
+    if text is not None:
+        (tmp_path / "split").write_text(text)
+    assert read_split(tmp_path / "split") == Timings()
+
+
+def test_a_split_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    """As any output is."""
+    with pytest.raises(OutputError, match="No such file"):
+        write_split(tmp_path / "nowhere" / "split", Timings())
+
+
+def test_wrong_data_is_refused() -> None:
+    """A name that is missing."""
+    with pytest.raises(KeyError):
+        from_data({"blame": [], "pages": 1})
+
+
+def test_every_part_of_the_split_is_shown() -> None:
+    """As a share of the threads, or in milliseconds a page."""
+    figures = make_figures("thread:8", 10.0, latency=0.1, cpu=2.0, write=1.0)
+    assert set(share_out(figures)) == set(PARTS) < set(STAGES)
+    shown = milliseconds_a_page(figures)
+    assert list(shown) == list(STAGES)
+    assert (shown["first_byte"], shown["write"]) == (pytest.approx(100), pytest.approx(10))
+
+
+@pytest.mark.parametrize(
+    ("sample", "stages", "limits", "laps"),
+    [
+        (sample_of(200, 100_000), LIGHT, ThroughputLimits(2), 8),  # 0.2 s at the quickest
+        (sample_of(200, 700), LIGHT, ThroughputLimits(2), 3),  # no more pages than the list has
+        (
+            sample_of(200, 200),
+            LIGHT,
+            ThroughputLimits(2),
+            1,
+        ),  # the whole list: starting is part of the answer
+        (sample_of(200, 100_000), SLOW, ThroughputLimits(2), 1),  # 40 s one after the other
+        (sample_of(200, 100_000, hosts=1), LIGHT, ThroughputLimits(2, delay=0.1), 1),  # 20 s for its one host
+        (sample_of(200, 100_000), StageTimes(), ThroughputLimits(2), 1),  # nobody knows
+    ],
+)
+def test_a_run_lasts_long_enough_and_no_longer(
+    sample: ListSample, stages: StageTimes, limits: ThroughputLimits, laps: int
+) -> None:
+    """So that starting does not decide what is quickest for a long list."""
+    assert count_laps(sample, stages, limits) == laps

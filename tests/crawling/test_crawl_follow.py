@@ -1,0 +1,124 @@
+"""A user's own spider: scrapers that say what is fetched next, and by which function it is scraped."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from parascrape.cli import run
+from parascrape.crawling.store import database
+from tests.helpers.command import finish, read_records, start_scrape, until
+from tests.sites.crawl_site import Answer, CrawlSite, by_path, crawl, page, to
+
+SPIDER = """
+from parascrape import follow
+
+def listing(page):
+    for link in page.css("li a"):
+        href = link.attributes["href"]
+        yield follow(href, detail if "item" in href else listing)
+    yield {"kind": "listing"}
+
+def detail(page):
+    return {"kind": "detail", "title": page.css_first("title").text()}
+"""
+LISTS, ITEMS = 8, 5
+
+
+@pytest.fixture(autouse=True)
+def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_SYNCHRONOUS", "OFF")
+
+
+@pytest.fixture
+def spider(tmp_path: Path) -> str:
+    """A scraper's file."""
+    (tmp_path / "shop.py").write_text(SPIDER)
+    return f"{tmp_path}/shop.py:listing"
+
+
+def shop(path: str) -> Answer | None:
+    """Listings that lead to the next and to items, of which every list's first has moved."""
+    kind, _, number = path.strip("/").partition("/")
+    if kind == "list":
+        at = int(number)
+        items = [f"/item/{at}-{item}" for item in range(ITEMS)]
+        return page(*([f"/list/{at + 1}"] if at + 1 < LISTS else []), *items)
+    if kind == "item":
+        return to(f"/moved/{number}") if number.endswith("-0") else page("/not-followed", title=number)
+    return page("/not-followed", title=number) if kind == "moved" else None
+
+
+OPTIONS = ("--per-host", "0", "--ignore-robots", "--retries", "0", "--quiet", "--follow", "none")
+
+
+@pytest.mark.parametrize("mode", ["sequential", "thread", "process", "auto"])
+def test_a_listing_leads_to_its_details(mode: str, spider: str, tmp_path: Path) -> None:
+    """Each page once, by the function that was named, behind a redirect too."""
+    output = tmp_path / "out.jsonl"
+    with CrawlSite(shop) as site:
+        status, records = crawl(
+            output, [site("/list/0")], *OPTIONS, "--scraper", spider, mode=mode, rude=False
+        )
+        assert (status, set(site.asked.values())) == (0, {1})
+        assert_complete(site, output)
+    assert max(one["meta"]["depth"] for one in records) == LISTS
+
+
+def assert_complete(site: CrawlSite, output: Path) -> None:
+    """Every listing and every item has the record of its function."""
+    found = by_path(site, read_records(output))
+    assert "/not-followed" not in found
+    kinds = {path: one.get("kind", one.get("error", {}).get("code")) for path, one in found.items()}
+    expected = {f"/list/{at}": "listing" for at in range(LISTS)}
+    for at in range(LISTS):
+        expected |= {f"/item/{at}-{item}": "detail" for item in range(1, ITEMS)}
+        expected |= {f"/item/{at}-0": "redirected", f"/moved/{at}-0": "detail"}
+    assert kinds == expected
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX has them")
+def test_a_killed_spider_goes_on_with_its_functions(spider: str, tmp_path: Path) -> None:
+    """What was known but not fetched is scraped by the function that was named then."""
+    output = tmp_path / "out.jsonl"
+    with CrawlSite(shop) as site:
+        arguments = ["crawl", site("/list/0"), "-o", output, "--scraper", spider, "-m", "thread", *OPTIONS]
+        process = start_scrape(*arguments)
+        assert until(lambda: len(site.log) > 20, 20)
+        process.kill()
+        finish(process)
+        assert run([str(one) for one in arguments]) == 0
+        assert_complete(site, output)
+
+
+def test_a_list_has_nobody_to_follow(spider: str, tmp_path: Path) -> None:
+    """Its page fails, and says for which command follow() is."""
+    with CrawlSite(shop) as site:
+        (tmp_path / "list.txt").write_text(site("/list/0"))
+        output = tmp_path / "out.jsonl"
+        options = ("--scraper", spider, "-m", "sequential", "-q", "--ignore-robots", "--per-host", "0")
+        assert run([str(tmp_path / "list.txt"), "-o", str(output), *options]) == 1
+        (record,) = read_records(output)
+    assert record["error"]["code"] == "bad_record"
+    assert "scrape crawl" in record["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("scraper", "code"),
+    [
+        ("def f(page):\n    yield follow('mailto:x@h')", "bad_record"),
+        ("def f(page):\n    yield follow('/x', lambda page: {})", "scrape"),
+        ("def f(page):\n    yield follow('/list/1')\n    raise ValueError('late')", "scrape"),
+    ],
+)
+def test_a_follow_that_cannot_be_is_the_pages_failure(scraper: str, code: str, tmp_path: Path) -> None:
+    """Nothing else is harmed, and the links that the page has are still followed."""
+    (tmp_path / "bad.py").write_text(f"from parascrape import follow\n{scraper}\n")
+    options = ("--per-host", 0, "--ignore-robots", "-q", "--scraper", f"{tmp_path}/bad.py:f")
+    with CrawlSite({"/": page("/a"), "/a": page()}) as site:
+        _, records = crawl(tmp_path / "out.jsonl", [site("/")], *options, mode="sequential", rude=False)
+        found = by_path(site, records)
+    assert set(found) == {"/", "/a"}
+    assert found["/"]["error"]["code"].startswith(code)

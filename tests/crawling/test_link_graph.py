@@ -1,0 +1,246 @@
+"""The link graph of a crawl: whole, atomic, safe to open, and the same whatever happened on the way."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from parascrape.cli import run
+from parascrape.crawling.limits import CrawlLimits
+from parascrape.crawling.link_graph import COLUMNS, cell, plain, write_graph
+from parascrape.crawling.links.scope import Scope
+from parascrape.crawling.store.edges import read_edges
+from parascrape.crawling.store.url_store import NewUrl, UrlStore, url_key
+from parascrape.errors import OutputError
+from parascrape.system.files import whole_file
+from parascrape.web.canonical import AS_SENT
+from tests.helpers.command import finish, start_scrape, until
+from tests.sites.crawl_site import Answer, CrawlSite, crawl, page, to, tree
+
+_NS = "{http://graphml.graphdrawing.org/xmlns}"
+_PAGES = {
+    "/": page("/a", "/a#part", "/old", "http://o.example/x", "/gone", title="Start"),
+    "/a": Answer(
+        b'<link rel="canonical" href="/"><a href="/b" rel="nofollow">no</a><a href="/">=1+1</a>'
+        b'<a href="/q?a=1&amp;b=%22%3C">a\x01 "quoted", &lt;tag&gt;</a>'
+    ),
+    "/old": to("/b"),
+    "/b": page(title="B"),
+    "/q?a=1&b=%22%3C": page(title="Q"),
+}
+
+
+@pytest.fixture
+def site() -> Iterator[CrawlSite]:
+    """Six links' worth of oddities."""
+    with CrawlSite(_PAGES) as served:
+        yield served
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def edges_of(path: Path, site: str) -> Counter[tuple[str, ...]]:
+    """Source, target, kind, nofollow and in_scope of each link, this site's URLs by their path."""
+    return Counter(tuple(value.removeprefix(site) for value in row.values())[:5] for row in rows(path))
+
+
+@pytest.mark.parametrize("mode", ["thread", "process"])
+def test_the_csv_has_every_link_once_and_no_cell_is_a_formula(
+    site: CrawlSite, tmp_path: Path, mode: str
+) -> None:
+    """Redirects and canonical links too, links that are not followed, and those that lead elsewhere."""
+    graph = tmp_path / "new" / "links.csv"
+    status, _ = crawl(tmp_path / "o.jsonl", [site.url + "/"], "--graph", graph, mode=mode)
+    assert status == 1  # /gone
+    assert graph.read_bytes().startswith(",".join(COLUMNS).encode() + b"\r\n")
+    assert edges_of(graph, site.url) == Counter(
+        [
+            ("/", "/a", "a", "false", "true"),
+            ("/", "/old", "a", "false", "true"),
+            ("/", "http://o.example/x", "a", "false", "false"),
+            ("/", "/gone", "a", "false", "true"),
+            ("/a", "/", "canonical", "false", "true"),
+            ("/a", "/b", "a", "true", "true"),
+            ("/a", "/", "a", "false", "true"),
+            ("/a", "/q?a=1&b=%22%3C", "a", "false", "true"),
+            ("/old", "/b", "redirect", "false", "true"),
+        ]
+    )
+    texts = {row["text"] for row in rows(graph)}
+    assert {"'=1+1", 'a\ufffd "quoted", <tag>'} <= texts
+    assert os.listdir(graph.parent) == ["links.csv"]
+
+
+def test_graphml_is_xml_with_each_page_once(site: CrawlSite, tmp_path: Path) -> None:
+    """Nodes have the URL and what became of it, edges what the CSV has."""
+    graph = tmp_path / "links.graphml"
+    crawl(tmp_path / "o.jsonl", [site.url + "/"], "--graph", graph)
+    root = ElementTree.parse(graph).getroot()
+    nodes = {}
+    for node in root.iter(f"{_NS}node"):
+        assert node.get("id") not in nodes
+        nodes[node.get("id")] = {data.get("key"): data.text for data in node}
+    by_url = {str(data["url"]).removeprefix(site.url): data for data in nodes.values()}
+    assert set(by_url) == {"/", "/a", "/old", "/b", "/gone", "/q?a=1&b=%22%3C", "http://o.example/x"}
+    assert (by_url["/gone"]["status"], by_url["/gone"]["code"]) == ("404", "status")
+    assert "status" not in by_url["http://o.example/x"]
+    edges = list(root.iter(f"{_NS}edge"))
+    assert len(edges) == 9
+    assert all(edge.get(end) in nodes for edge in edges for end in ("source", "target"))
+    keys = {key.get("id") for key in root.iter(f"{_NS}key")}
+    assert {data.get("key") for data in root.iter(f"{_NS}data")} <= keys
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("links.txt", "write a name that ends in .csv or .graphml"),
+        ("", "ends in"),
+        ("folder.csv", "Is a directory"),
+        ("file/links.csv", "File exists|Not a directory"),
+        ("o.csv", "is the output as well"),
+    ],
+)
+def test_a_graph_that_cannot_be_written_is_refused_before_the_first_fetch(
+    site: CrawlSite, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, reason: str
+) -> None:
+    """Exit status 2 and one line; nothing is fetched, and there is no output."""
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "file").touch()
+    graph = f"{tmp_path}/{name}" if name else ".csvx"
+    output = tmp_path / "o.csv"
+    assert run(["crawl", site.url, "-o", str(output), "--graph", graph]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("scrape: --graph ")
+    assert message.count("\n") == 1
+    assert any(one in message for one in reason.split("|"))
+    assert not site.seen
+    assert not output.exists()
+
+
+def test_a_crawl_cannot_get_its_graph_half_way(
+    site: CrawlSite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pages that were had without it would be missing from it: --overwrite starts anew."""
+    output = tmp_path / "o.jsonl"
+    crawl(output, [site.url + "/"], "--max-pages", "1")
+    assert crawl(output, [site.url + "/"], "--graph", tmp_path / "links.csv")[0] == 2
+    assert "has link graph false, not true: --overwrite starts anew" in capsys.readouterr().err
+
+
+def test_a_graph_of_what_is_known_so_far_is_written_at_a_limit(site: CrawlSite, tmp_path: Path) -> None:
+    """--max-pages is an end like any other; going on, the graph is written anew."""
+    output, graph = tmp_path / "o.jsonl", tmp_path / "links.csv"
+    crawl(output, [site.url + "/"], "--graph", graph, "--max-pages", "1")
+    assert {row["source"] for row in rows(graph)} == {site.url + "/"}
+    crawl(output, [site.url + "/"], "--graph", graph)
+    assert len(rows(graph)) == 9
+
+
+def test_records_to_a_pipe_leave_a_graph_all_the_same(site: CrawlSite, tmp_path: Path) -> None:
+    """Where nobody can go on with the crawl, its frontier is elsewhere."""
+    graph = tmp_path / "links.graphml"
+    options = ("--graph", graph, "--per-host", "0", "--quiet", "--mode", "thread")
+    finish(start_scrape("crawl", site.url + "/", "-o", "-", *options))
+    root = ElementTree.parse(graph).getroot()
+    assert len(list(root.iter(f"{_NS}edge"))) == 9
+
+
+def make_store(path: Path, texts: list[str]) -> UrlStore:
+    """A store of one page that is done, with links that have these texts."""
+    store = UrlStore.open(path, options=CrawlLimits(scope=Scope()).fixed())
+    store.add([NewUrl(url_key("http://h/"), "http://h/", "h", 0, 0, 0.0)])
+    store.done(store.take("h", 1)[0].number)
+    links = (f"a\t-\thttp://h/{number}\t{text}" for number, text in enumerate(texts))
+    store.set_edges(1, "\n".join(links))
+    return store
+
+
+NASTY = [
+    "\x00\x0b\ud800\uffff",
+    "</graphml>",
+    "]]>",
+    "&amp;",
+    "\u2028",
+    "@SUM(A1)",
+    "\x85",
+    "'\"",
+    "\U0001f600",
+]
+
+
+@pytest.mark.parametrize("ending", ["csv", "graphml"])
+def test_no_text_breaks_the_file(tmp_path: Path, ending: str) -> None:
+    """What XML has no place for is U+FFFD; all else is as it was."""
+    path = tmp_path / f"links.{ending}"
+    with make_store(tmp_path / "f", NASTY) as store:
+        assert write_graph(path, store, AS_SENT) == len(NASTY)
+    if ending == "csv":
+        found = [row["text"] for row in rows(path)]
+    else:
+        root = ElementTree.parse(path).getroot()
+        found = [data.text or "" for data in root.iter(f"{_NS}data") if data.get("key") == "text"]
+    assert found == [cell(plain(text)) if ending == "csv" else plain(text) for text in NASTY]
+
+
+def test_a_page_that_is_fetched_again_replaces_its_links(tmp_path: Path) -> None:
+    """And one that has none any more takes them out."""
+    with make_store(tmp_path / "f", ["one", "two"]) as store:
+        store.set_edges(1, "a\tn\thttp://h/2\tthree")
+        assert [list(read_edges(lines)) for _, lines in store.each_edges()] == [
+            [("a", "n", "http://h/2", "three")]
+        ]
+        store.set_edges(1, "")
+        assert list(store.each_edges()) == []
+
+
+def write_half(path: Path) -> None:
+    """Begin a file and run out of room."""
+    with whole_file(path) as file:
+        file.write("half")
+        raise OSError(28, "No space left on device")
+
+
+def test_what_was_there_stays_until_all_is_written(tmp_path: Path) -> None:
+    """A fault on the way leaves the file of the last time, and nothing beside it."""
+    path = tmp_path / "links.csv"
+    path.write_text("before")
+    with pytest.raises(OutputError, match="cannot write"):
+        write_half(path)
+    assert path.read_text() == "before"
+    assert os.listdir(tmp_path) == ["links.csv"]
+
+
+@pytest.mark.slow
+def test_three_kills_and_an_interrupt_leave_the_graph_of_an_undisturbed_crawl(tmp_path: Path) -> None:
+    """`kill -9` three times, then Ctrl-C, which writes what is known so far, then to the end."""
+    whole, killed = tmp_path / "whole.csv", tmp_path / "killed.csv"
+    with CrawlSite(tree(200)) as site:
+        crawl(tmp_path / "whole.jsonl", [site.url + "/0"], "--graph", whole)
+        output = tmp_path / "killed.jsonl"
+        options = ("--graph", killed, "--per-host", "0", "--mode", "thread", "--threads", "2", "--quiet")
+        arguments = ("crawl", site.url + "/0", "-o", output, *options)
+        for number, kind in enumerate([signal.SIGKILL] * 3 + [signal.SIGINT], 1):
+            path = f"/{35 * number}"
+            gate = site.gates[path] = threading.Event()
+            process = start_scrape(*arguments)
+            assert until(lambda path=path: site.asked[path] > 1, 20)
+            process.send_signal(kind)
+            gate.set()
+            finish(process)
+            assert killed.exists() == (kind == signal.SIGINT)
+        finish(start_scrape(*arguments))
+        assert edges_of(killed, site.url) == edges_of(whole, site.url)
+        assert len(rows(whole)) > 200

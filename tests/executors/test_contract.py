@@ -1,0 +1,310 @@
+"""One contract for every executor, and what only processes or only threads can show."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, as_completed, wait
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from parascrape.errors import TaskError, TaskTimeout, WorkerDied
+from parascrape.executors import ProcessExecutor, ThreadExecutor, dispatcher, task
+from parascrape.executors.open import open_executor
+from tests.helpers import tasks
+from tests.helpers.command import until
+
+LIMIT = 60
+MODES = {"sequential": (0, 1), "thread": (0, 4), "process": (2, 2)}
+
+
+@pytest.fixture(scope="module", params=MODES)
+def executor(request: pytest.FixtureRequest) -> Iterator[ProcessExecutor | ThreadExecutor]:
+    """One executor of each mode, shared by the tests that do it no harm."""
+    with open_executor(*MODES[request.param], deadline=LIMIT) as opened:
+        yield opened
+
+
+@pytest.fixture(params=MODES)
+def fresh(request: pytest.FixtureRequest) -> Iterator[ProcessExecutor | ThreadExecutor]:
+    """An executor of its own for a test that shuts it down."""
+    opened = open_executor(*MODES[request.param], deadline=LIMIT)
+    yield opened
+    opened.stop()
+
+
+def test_every_task_gives_its_own_result(executor: ProcessExecutor | ThreadExecutor) -> None:
+    """More tasks than any queue between here and the workers holds come back, each its own."""
+    futures = [executor.submit(tasks.square, number) for number in range(2000)]
+    assert [future.result(LIMIT) for future in futures] == [number * number for number in range(2000)]
+
+
+def test_map_keeps_order_and_as_completed_gives_all(executor: ProcessExecutor | ThreadExecutor) -> None:
+    """The tools of concurrent.futures work with it."""
+    assert list(executor.map(tasks.square, range(50), timeout=LIMIT)) == [n * n for n in range(50)]
+    futures = [executor.submit(tasks.square, number=number) for number in range(50)]
+    assert {done.result() for done in as_completed(futures, LIMIT)} == {n * n for n in range(50)}
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "message"),
+    [
+        (tasks.fail_unloadable, "Unloadable", "one"),
+        (tasks.leave, "SystemExit", "3"),
+        (tasks.interrupt, "KeyboardInterrupt", ""),
+    ],
+)
+def test_a_failing_task_fails_alone(
+    executor: ProcessExecutor | ThreadExecutor, function: object, kind: str, message: str
+) -> None:
+    """Its future says what was raised; the tasks around it are not touched."""
+    around = [executor.submit(tasks.square, number) for number in range(20)]
+    failing = executor.submit(function)  # type: ignore[arg-type]
+    around += [executor.submit(tasks.square, number) for number in range(20)]
+    error = failing.exception(LIMIT)
+    assert isinstance(error, TaskError)
+    assert (error.kind, str(error)) == (kind, message)
+    assert [future.result(LIMIT) for future in around] == [n * n for n in range(20)] * 2
+
+
+def test_the_stack_trace_names_the_worker_and_the_line(executor: ProcessExecutor | ThreadExecutor) -> None:
+    """The trace begins with the worker's name and holds only the task's own frames."""
+    error = executor.submit(tasks.fail_with, "no such shop").exception(LIMIT)
+    assert isinstance(error, TaskError)
+    lines = error.trace.splitlines()
+    assert lines[0] == f"Worker {error.worker}:"
+    assert lines[-1] == "ValueError: no such shop"
+    assert [line.split(", in ")[1] for line in lines if line.startswith("  File")] == ["fail_with"]
+
+
+def test_threads_carry_their_workers_name(executor: ProcessExecutor | ThreadExecutor) -> None:
+    """A task can name its worker in its own log lines."""
+    name = executor.submit(tasks.worker_name).result(LIMIT)
+    assert name.startswith("worker-" if isinstance(executor, ProcessExecutor) else "thread-")
+
+
+def test_a_task_tells_while_it_goes_on(
+    executor: ProcessExecutor | ThreadExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note comes with the task's future, which is not done yet."""
+    notes: SimpleQueue[Any] = SimpleQueue()
+    monkeypatch.setattr(executor, "on_note", lambda future, value: notes.put((future, value, future.done())))
+    telling = executor.submit(tasks.tell_and_wait, {"status": 200}, str(tmp_path / "go"))
+    assert notes.get(timeout=LIMIT) == (telling, {"status": 200}, False)
+    (tmp_path / "go").touch()
+    assert telling.result(LIMIT) is True
+
+
+def test_notes_come_in_order_before_the_result(
+    executor: ProcessExecutor | ThreadExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where many tasks tell at the same time."""
+    told: dict[Any, list[int]] = {}
+    monkeypatch.setattr(executor, "on_note", lambda future, value: told.setdefault(future, []).append(value))
+    futures = [executor.submit(tasks.tell_each, 50) for _ in range(20)]
+    assert [(future.result(LIMIT), told[future]) for future in futures] == [(50, list(range(50)))] * 20
+
+
+@pytest.mark.parametrize("listener", [None, int])
+@pytest.mark.parametrize("kind", [int, tasks.UnloadableValue])
+def test_a_note_that_nobody_takes_harms_nobody(
+    executor: ProcessExecutor | ThreadExecutor, listener: Any, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a listener, with one that raises (int takes no future), and where the value cannot be read."""
+    monkeypatch.setattr(executor, "on_note", listener)
+    assert executor.submit(tasks.tell_made, kind).result(LIMIT) == "told"
+
+
+def test_outside_a_task_there_is_nobody_to_tell() -> None:
+    """It does nothing, and nothing is alone."""
+    task.tell("hello")
+    assert not task.alone()
+
+
+def test_a_task_is_alone_only_after_a_death(
+    executor: ProcessExecutor | ThreadExecutor, tmp_path: Path
+) -> None:
+    """A suspect has its process for itself and knows it; other tasks are never told so."""
+    if isinstance(executor, ProcessExecutor):
+        assert executor.submit(tasks.die_once_alone, str(tmp_path / "flag")).result(LIMIT) is True
+    assert not any(executor.submit(tasks.am_alone).result(LIMIT) for _ in range(20))
+
+
+def test_no_task_is_taken_after_shutdown(fresh: ProcessExecutor | ThreadExecutor) -> None:
+    """What was submitted before is finished; submitting raises RuntimeError."""
+    futures = [fresh.submit(tasks.square, number) for number in range(100)]
+    fresh.shutdown()
+    assert all(future.done() for future in futures)
+    assert sum(future.result() for future in futures) == sum(n * n for n in range(100))
+    with pytest.raises(RuntimeError):
+        fresh.submit(tasks.square, 1)
+
+
+def test_shutdown_can_cancel_what_is_queued(fresh: ProcessExecutor | ThreadExecutor, tmp_path: Path) -> None:
+    """Tasks that no worker has begun are cancelled; those that run come to their end."""
+    running = fresh.submit(tasks.wait_for, str(tmp_path / "go"))
+    ends = time.monotonic() + LIMIT
+    while not running.running() and time.monotonic() < ends:
+        time.sleep(0.001)
+    queued = [fresh.submit(tasks.wait_for, str(tmp_path / "go")) for _ in range(100)]
+    fresh.shutdown(wait=False, cancel_futures=True)
+    (tmp_path / "go").touch()
+    assert running.result(LIMIT) is True
+    wait(queued, LIMIT)
+    assert sum(future.cancelled() for future in queued) >= 80
+
+
+def test_a_cancelled_future_never_runs(fresh: ProcessExecutor | ThreadExecutor, tmp_path: Path) -> None:
+    """Cancelling a queued task works, and the tasks behind it still run."""
+    blockers = [fresh.submit(tasks.wait_for, str(tmp_path / "go")) for _ in range(12)]
+    late = fresh.submit(tasks.square, 3)
+    last = fresh.submit(tasks.square, 4)
+    assert late.cancel()
+    (tmp_path / "go").touch()
+    assert last.result(LIMIT) == 16
+    assert all(future.result(LIMIT) for future in blockers)
+    with pytest.raises(CancelledError):
+        late.result(LIMIT)
+
+
+@pytest.mark.parametrize(("processes", "threads", "together"), [(0, 4, 4), (2, 1, 2), (2, 3, 6)])
+def test_so_many_tasks_run_at_the_same_time(
+    processes: int, threads: int, together: int, tmp_path: Path
+) -> None:
+    """Processes times threads tasks meet; none of them could alone."""
+    with open_executor(processes, threads, deadline=LIMIT) as opened:
+        futures = [opened.submit(tasks.meet, str(tmp_path), n, together) for n in range(together)]
+        assert all(future.result(LIMIT) for future in futures)
+
+
+def test_sequential_runs_one_task_after_the_other() -> None:
+    """One thread, however many tasks there are."""
+    with open_executor(0, 1) as opened:
+        assert len({opened.submit(tasks.worker_name).result(LIMIT) for _ in range(20)}) == 1
+
+
+def test_a_hanging_task_in_a_thread_is_given_up(tmp_path: Path) -> None:
+    """Its future fails with the line it hangs at, the tasks behind it run, the executor ends."""
+    opened = ThreadExecutor(1, deadline=0.2)
+    hanging = opened.submit(tasks.wait_for, str(tmp_path / "never"), 4.0)
+    following = opened.submit(tasks.square, 5)
+    error = hanging.exception(LIMIT)
+    assert isinstance(error, TaskTimeout)
+    assert "in wait_for" in error.trace
+    assert following.result(LIMIT) == 25
+    assert opened.given_up == 1
+    opened.shutdown()
+
+
+def test_a_hanging_task_in_a_process_is_killed_and_its_neighbours_run() -> None:
+    """The worker is replaced; the hanging task is tried once more alone, then fails; nobody else does."""
+    with ProcessExecutor(1, 2, deadline=0.5) as opened:
+        around = [opened.submit(tasks.square, number) for number in range(10)]
+        hanging = opened.submit(tasks.spin)
+        around += [opened.submit(tasks.square, number) for number in range(10)]
+        error = hanging.exception(LIMIT)
+        assert isinstance(error, TaskTimeout)
+        assert [future.result(LIMIT) for future in around] == [n * n for n in range(10)] * 2
+
+
+def test_a_task_that_kills_its_process_fails_alone() -> None:
+    """Tasks that were in the same process at the time are run again without blame."""
+    with ProcessExecutor(2, 4, deadline=LIMIT) as opened:
+        around = [opened.submit(tasks.square, number) for number in range(40)]
+        deadly = opened.submit(tasks.die)
+        around += [opened.submit(tasks.square, number) for number in range(40)]
+        error = deadly.exception(LIMIT)
+        assert isinstance(error, WorkerDied)
+        assert "exit status 9" in str(error)
+        assert [future.result(LIMIT) for future in around] == [n * n for n in range(40)] * 2
+
+
+def test_a_task_whose_worker_was_killed_once_succeeds(tmp_path: Path) -> None:
+    """One death is not the task's fault: an out-of-memory kill may hit anybody."""
+    with ProcessExecutor(1, 1, deadline=LIMIT) as opened:
+        assert opened.submit(tasks.die_once, str(tmp_path / "flag")).result(LIMIT) == "survived"
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "kind"),
+    [
+        (tasks.return_lock, (), "TypeError"),
+        (tasks.return_unloadable, (), "ValueError"),
+        (tasks.big, ((64 << 20) + 1,), "ValueError"),
+    ],
+)
+def test_a_value_that_cannot_cross_fails_its_task_only(
+    executor: ProcessExecutor | ThreadExecutor, function: object, args: tuple[object, ...], kind: str
+) -> None:
+    """Not picklable, not unpicklable, or too large: the future says so."""
+    if isinstance(executor, ThreadExecutor):
+        pytest.skip("threads pass values as they are")
+    error = executor.submit(function, *args).exception(LIMIT)  # type: ignore[arg-type]
+    assert isinstance(error, TaskError)
+    assert error.kind == kind
+    assert executor.submit(tasks.square, 2).result(LIMIT) == 4
+
+
+def test_what_does_not_pickle_fails_its_future_at_once(executor: ProcessExecutor | ThreadExecutor) -> None:
+    """A nested function cannot be a task of another process."""
+    if isinstance(executor, ThreadExecutor):
+        pytest.skip("threads pass functions as they are")
+    future = executor.submit(lambda: 1)
+    assert isinstance(future.exception(0), TaskError)
+
+
+def test_more_functions_than_workers_keep_still_run() -> None:
+    """Functions beyond the bound travel with their tasks."""
+    from functools import partial
+
+    with ProcessExecutor(1, 1, deadline=LIMIT) as opened:
+        futures = [opened.submit(partial(tasks.square, number)) for number in range(100)]
+        assert [future.result(LIMIT) for future in futures] == [n * n for n in range(100)]
+
+
+def test_a_large_value_crosses_whole(executor: ProcessExecutor | ThreadExecutor) -> None:
+    """Values larger than any socket's buffer arrive, in both directions."""
+    assert len(executor.submit(tasks.big, 9_000_000).result(LIMIT)) == 9_000_000
+    assert executor.submit(len, b"y" * 9_000_000).result(LIMIT) == 9_000_000
+
+
+def test_no_more_processes_than_tasks() -> None:
+    """One task starts one worker, whatever the limit."""
+    with ProcessExecutor(8, 1, deadline=LIMIT) as opened:
+        assert {opened.submit(tasks.process_id).result(LIMIT) for _ in range(3)} != {os.getpid()}
+        assert len(opened._pump._workers) == 1
+
+
+def test_workers_log_into_the_parents_log(
+    executor: ProcessExecutor | ThreadExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker's log line arrives with the worker's name."""
+    name = executor.submit(tasks.worker_name).result(LIMIT)
+    executor.submit(tasks.say, "price missing").result(LIMIT)
+    ends = time.monotonic() + 10
+    while not caplog.records and time.monotonic() < ends:
+        executor.submit(tasks.square, 1).result(LIMIT)
+    record = caplog.records[0]
+    assert (record.getMessage(), record.levelno) == ("price missing", logging.WARNING)
+    assert str(record.threadName).split(".")[0].split("-")[0] == name.split("-")[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+def test_stopping_during_a_rest_ends_the_workers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody rings while the pump rests; what they wanted is looked at afterwards, not at the next result."""
+    monkeypatch.setattr(dispatcher, "_MOST", float(LIMIT))
+    monkeypatch.setattr(dispatcher, "_STEP", float(LIMIT))
+    executor = ProcessExecutor(1)
+    futures = [executor.submit(tasks.wait_for, "/never", LIMIT) for _ in range(4)]
+    assert until(lambda: executor._pump._rest)
+    began = time.monotonic()
+    executor.shutdown(wait=False, cancel_futures=True)
+    executor.stop()
+    assert time.monotonic() - began < LIMIT / 4
+    assert all(future.done() for future in futures)

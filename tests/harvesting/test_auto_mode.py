@@ -1,0 +1,327 @@
+"""Mode auto: it changes to processes in mid-run, loses nothing by it, and never where that is not safe."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parascrape import Page, crawl
+from parascrape.executors import main_guard
+from parascrape.files.outcomes import Outcome
+from parascrape.frontier import frontier
+from parascrape.harvesting import auto_mode
+from parascrape.harvesting.auto_mode import HarvestHooks
+from parascrape.harvesting.harvest import Stop, harvest
+from parascrape.harvesting.mode_choice import Machine, ModeChoice, ModeSample
+from parascrape.records import parse
+from tests.helpers.command import UNLIMITED, finish, read_records, start, start_scrape
+from tests.helpers.harvests import assert_all_ended, entries, make, ours
+from tests.sites.shop import moody
+from tests.sites.site import Site
+
+PAGES = 150
+CHANGE = ModeChoice(2, 3, "a test wants it")
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with Site() as running:
+        yield running
+
+
+def scrape_process(page: Page) -> dict[str, Any]:
+    """The page's title, and in which process it was scraped."""
+    title = page.css_first("title")
+    return {"title": title.text() if title else None, "process": multiprocessing.current_process().name}
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> list[ModeSample]:
+    """The samples of its looks; the first one, which comes after a few pages, has processes started."""
+    seen: list[ModeSample] = []
+
+    def choose(sample: ModeSample, _: Machine) -> ModeChoice:
+        seen.append(sample)
+        return CHANGE
+
+    monkeypatch.setattr(auto_mode, "choose", choose)
+    monkeypatch.setattr(auto_mode, "_FIRST_LOOK", 0.0)
+    monkeypatch.setattr(auto_mode, "_LEAST_PAGES", 2)
+    monkeypatch.setattr(auto_mode, "why_not_importable", lambda: "")
+    return seen
+
+
+class Changing:
+    """A list that goes on until worker processes have taken over, and for ``more`` pages beyond that."""
+
+    def __init__(self, site: Site, path: str, more: int = PAGES) -> None:
+        self.said: list[str] = []
+        self.observer = HarvestHooks(say=self.said.append)
+        self.given: list[str] = []
+        self._site, self._path, self._more = site, path, more
+
+    def __iter__(self) -> Iterator[Any]:
+        left = self._more
+        for entry in entries(self._site, [self._path.format(n) for n in range(100_000)]):
+            left -= bool(self.said)
+            if not left:
+                return
+            self.given.append(entry.url)
+            yield entry
+
+
+def settings(**more: Any) -> Any:
+    """Settings of mode auto."""
+    return make("auto", **{"processes": 0, "scraper": scrape_process, **more})
+
+
+def records_of(outcomes: Iterator[Outcome]) -> list[dict[str, Any]]:
+    """All records of all outcomes."""
+    return [parse(line) for outcome in outcomes for line in outcome.lines.splitlines()]
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_it_changes_in_mid_run_and_loses_nothing(site: Site, eager: list[ModeSample], ordered: bool) -> None:
+    """Each page is fetched once and has its one record; threads have the first, processes the rest."""
+    before = ours()
+    listed = Changing(site, f"/page/{{}}?{ordered}")
+    records = records_of(harvest(listed, settings(ordered=ordered), observer=listed.observer))
+    assert Counter(record["url"] for record in records) == Counter(listed.given)
+    fetched = Counter(path for path, _ in site.log if path.endswith(f"?{ordered}"))
+    assert fetched == Counter(url.removeprefix(site.url) for url in listed.given)
+    names = [record["process"].split("-")[0] for record in records]
+    assert set(names) == {"MainProcess", "worker"}
+    assert {record["meta"]["attempts"] for record in records} == {1}
+    if ordered:
+        assert [record["url"] for record in records] == listed.given
+    assert listed.said == ["Mode: process, 2 x 3: a test wants it."]
+    split = listed.observer.split
+    assert (split.pages, split.processes, split.threads) == (len(records), 2, 3)
+    assert len(eager) == 1
+    assert_all_ended(before, 5)
+
+
+def test_limits_hold_across_the_change(
+    site: Site, eager: list[ModeSample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host has no more fetches at once while one crew ends and the next begins."""
+    monkeypatch.setattr(frontier, "AHEAD", 20)  # the list ends soon after the change
+    listed = Changing(site, "/slow?seconds=0.01&n={}", 60)
+    records = records_of(harvest(listed, settings(per_host=2), observer=listed.observer))
+    assert len(records) == len(listed.given)
+    assert listed.observer.split.politeness > 0
+    assert {record["process"].split("-")[0] for record in records} == {"MainProcess", "worker"}
+
+
+def test_what_a_bad_scraper_does_is_its_own_pages_matter(site: Site, eager: list[ModeSample]) -> None:
+    """One that kills its process after the change fails that page only."""
+    listed = Changing(site, "/ok?n={}", 40)
+
+    def with_deeds() -> Iterator[Any]:
+        for entry in listed:
+            yield entry
+            if listed.said and not deeds:
+                deeds.append(site("/ok?do=die"))
+                yield entry._replace(url=deeds[0])
+
+    deeds: list[str] = []
+    chosen = settings(scraper=moody, fetch_duplicates=True)
+    records = records_of(harvest(with_deeds(), chosen, observer=listed.observer))
+    failed = {record["url"]: record["error"]["code"] for record in records if "error" in record}
+    assert failed == {site("/ok?do=die"): "worker_died"}
+    assert len(records) == len(listed.given) + 1
+
+
+def end_while_warming(changed: Changing, stop: Stop) -> bool:
+    return bool(multiprocessing.active_children())
+
+
+def end_after_the_change(changed: Changing, stop: Stop) -> bool:
+    return bool(changed.said)
+
+
+@pytest.mark.parametrize("due", [end_while_warming, end_after_the_change])
+@pytest.mark.parametrize("times", [1, 2])
+def test_it_can_be_ended_at_any_moment(
+    site: Site, eager: list[ModeSample], due: Callable[[Changing, Stop], bool], times: int
+) -> None:
+    """While processes start, and when they have begun: what was asked for once has its record."""
+    before, stop = ours(), Stop()
+    mark = f"{due.__name__}{times}"
+    listed = Changing(site, f"/page/{{}}?{mark}", 100_000)
+    found = []
+    for outcome in harvest(listed, settings(), stop=stop, observer=listed.observer):
+        found.append(parse(outcome.lines)["url"])
+        if not stop.asked and due(listed, stop):
+            for _ in range(times):
+                stop.ask()
+    assert stop.asked == times
+    fetched = {site(path) for path, _ in site.log if path.endswith(mark)}
+    assert len(found) == len(set(found))
+    assert set(found) <= fetched if times == 2 else set(found) == fetched
+    assert_all_ended(before, 5)
+
+
+def test_leaving_the_loop_ends_all(site: Site, eager: list[ModeSample]) -> None:
+    """Threads, processes, and those that were just being started."""
+    before = ours()
+    urls = (site(f"/page/{n}") for n in itertools.count())
+    for _ in crawl(urls, settings()):
+        if multiprocessing.active_children():
+            break
+    assert_all_ended(before, 5)
+
+
+def break_warm_up(*_: Any) -> None:
+    raise LookupError("no such parser")
+
+
+def test_processes_that_cannot_begin_leave_all_to_the_threads(
+    site: Site, eager: list[ModeSample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was handed to them yet, so nothing is lost, tried again or blamed."""
+    monkeypatch.setattr(auto_mode, "_warm_up", break_warm_up)
+    said: list[str] = []
+    seen: list[str] = []
+
+    def listed() -> Iterator[Any]:
+        for entry in entries(site, [f"/page/{n}?broken" for n in range(100_000)]):
+            if seen and not multiprocessing.active_children():  # they came, and are gone
+                return
+            seen.extend(["started"] if multiprocessing.active_children() else [])
+            yield entry
+
+    records = records_of(harvest(listed(), settings(), observer=HarvestHooks(say=said.append)))
+    assert {record["process"] for record in records} == {"MainProcess"}
+    assert said == [
+        "Mode: thread, 4: processes would pay, but worker processes do not start: no such parser."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scraper", "reason"),
+    [
+        (lambda page: {"title": page.url}, "scraper: a lambda cannot go to worker processes"),
+        ([].append, "the scraper is an object, whose state would not be shared"),
+        (Changing, "the scraper is an object, whose state would not be shared"),
+    ],
+)
+def test_a_scraper_that_cannot_go_keeps_the_threads(
+    site: Site, eager: list[ModeSample], scraper: Any, reason: str
+) -> None:
+    """It is no error: no process was asked for."""
+    said: list[str] = []
+    listed = entries(site, [f"/page/{n}" for n in range(30)])
+    list(harvest(listed, settings(scraper=scraper), observer=HarvestHooks(say=said.append)))
+    assert said[0].startswith(f"Mode: thread, 4: processes would pay, but {reason}")
+    assert not multiprocessing.active_children()
+
+
+def test_a_fixed_mode_is_never_changed(site: Site, eager: list[ModeSample]) -> None:
+    """Nothing is looked at, nothing is said."""
+    said: list[str] = []
+    list(harvest(entries(site, ["/page/1"] * 50), make("thread"), observer=HarvestHooks(say=said.append)))
+    assert (said, eager) == ([], [])
+
+
+def test_a_list_of_five_stays_in_threads(site: Site) -> None:
+    """It is over before processes could begin."""
+    said: list[str] = []
+    list(harvest(entries(site, ["/page/1"] * 5), settings(), observer=HarvestHooks(say=said.append)))
+    assert said == ["Mode: thread, 4: what there was to do was too little for processes to pay."]
+
+
+# --- scripts ----------------------------------------------------------------------------------------
+
+SCRIPT = """
+import sys, multiprocessing
+from parascrape import Settings, crawl
+from parascrape.harvesting import changing
+from parascrape.harvesting.choosing import Choice
+from tests.harvesting.test_auto_mode import scrape_process
+changing.choose = lambda *_: Choice(2, 2, "wanted")
+changing._FIRST_LOOK = 0.0
+changing._LEAST_PAGES = 2
+print("imported", file=open(sys.argv[2], "a"))
+names = set()
+def urls():
+    for n in range(5000):
+        if n < int(sys.argv[3]) or (multiprocessing.active_children() and len(names) < 3):
+            yield f"{sys.argv[1]}/page/{n}"
+def main():
+    for record in crawl(urls(), Settings(per_host=0, robots=False, scraper=scrape_process, threads=2)):
+        names.add(record["process"])
+        print(record["title"])
+    print("started" if len(names) == 3 else "not started")
+"""
+
+
+@pytest.mark.parametrize(
+    ("start_it", "line"),
+    [
+        ("if __name__ == '__main__':\n    main()", "started"),
+        ('if "__main__" == __name__:\n    sys.exit(main())', "started"),
+        ("main()", "not started"),
+        ("if __name__ != 'x':\n    main()", "not started"),
+        ("if __name__ == '__main__':\n    pass\nelse:\n    pass\nmain()", "not started"),
+        ("if __name__ == '__main__':\n    pass\nelse:\n    sys.exit()\nmain()", "not started"),
+        ("import threading\nit = threading.Thread(target=main)\nit.start()\nit.join()", "not started"),
+    ],
+)
+def test_a_script_is_only_imported_where_a_guard_stands(
+    site: Site, tmp_path: Path, start_it: str, line: str
+) -> None:
+    """Without one its other statements would run again in each process; nothing is lost, no error comes."""
+    script, imports = tmp_path / "harvest.py", tmp_path / "imports"
+    script.write_text(textwrap.dedent(SCRIPT) + start_it + "\n")
+    status, out, errors = finish(start(script, site.url, imports, 1000 if line == "started" else 100))
+    *titles, last = out.splitlines()
+    assert (status, errors, last) == (0, "", line)
+    assert len(titles) >= 100
+    assert Counter(titles) == Counter(f"Bread {n} — a loaf" for n in range(len(titles)))
+    assert imports.read_text().count("imported") == (1 if line == "not started" else 3)
+
+
+@pytest.mark.parametrize(("way", "line"), [("-c", "started"), ("-", "not started")])
+def test_a_script_that_is_no_file(site: Site, tmp_path: Path, way: str, line: str) -> None:
+    """Of -c there is nothing to import, and workers begin without it; of one that came by stdin there is."""
+    code = SCRIPT + "\nmain()\n"
+    arguments = ("-c", code) if way == "-c" else ("-",)
+    process = start(*arguments, site.url, tmp_path / "imports", 500, stdin=-1)
+    status, out, errors = finish(process, code.encode())
+    assert (status, errors, out.splitlines()[-1]) == (0, "", line)
+
+
+def test_a_daemon_process_has_no_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is not asked to."""
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)  # type: ignore[attr-defined]
+    assert "daemon" in main_guard.why_not_importable()
+
+
+# --- the command ------------------------------------------------------------------------------------
+
+
+def test_the_command_says_which_mode_and_why(site: Site, tmp_path: Path) -> None:
+    """One line, not with --quiet, and none where a mode was given."""
+    urls = [site(f"/page/{n}") for n in range(5)]
+    for options, expected in (([], 1), (["--quiet"], 0), (["--mode", "thread"], 0)):
+        output = tmp_path / f"{len(options)}{expected}.jsonl"
+        process = start_scrape(*urls, *UNLIMITED, "-s", "page", "-o", output, *options)
+        status, _, errors = finish(process)
+        assert (status, errors.count("Mode: thread, 32: ")) == (0, expected)
+        assert len(read_records(output)) == 5
+
+
+def test_profile_prints_the_table(site: Site, tmp_path: Path) -> None:
+    """After the summary."""
+    process = start_scrape(site("/ok"), *UNLIMITED, "-s", "page", "-o", tmp_path / "a.jsonl", "--profile")
+    status, _, errors = finish(process)
+    assert status == 0
+    assert "decode, parse, scrape" in errors.partition("Records: ")[2]

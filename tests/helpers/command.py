@@ -1,0 +1,87 @@
+"""Running the command and scripts as people do: in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+SECONDS = 30
+"""No command of the tests takes longer."""
+
+UNLIMITED = ("--per-host", "0", "--ignore-robots")
+RUDE = (*UNLIMITED, "--fetch-duplicates")
+"""Options of a harvest without manners: every line is fetched, in the list's order, at full speed."""
+
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)]),
+    "PYTHONWARNINGS": "",
+}
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a command of this test: its cache folder is the test's own."""
+    own = {"XDG_CACHE_HOME": os.environ["XDG_CACHE_HOME"]} if "XDG_CACHE_HOME" in os.environ else {}
+    return {**ENVIRONMENT, **own, **more}
+
+
+def start(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
+    """A started ``python ARGUMENTS...`` with pipes, in a session of its own."""
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.Popen(command, **{"env": environment(), "start_new_session": True, **pipes, **options})
+
+
+def finish(process: subprocess.Popen[bytes], data: bytes | None = None) -> tuple[int, str, str]:
+    """Its exit status, stdout and stderr; killed if it takes too long."""
+    with process:
+        try:
+            out, errors = process.communicate(data, timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return process.returncode, (out or b"").decode(), (errors or b"").decode()
+
+
+def start_scrape(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
+    """A started ``scrape ARGUMENTS...``."""
+    return start("-m", "parascrape", *arguments, **options)
+
+
+def read_records(path: Path | str) -> list[dict[str, Any]]:
+    """The records of an output, every line of which must be whole."""
+    data = Path(path).read_bytes()
+    assert data.endswith(b"\n") or not data
+    return [json.loads(line) for line in data.splitlines()]
+
+
+def until(condition: Any, seconds: float = 10.0) -> bool:
+    """Whether the condition has come true in time."""
+    ends = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def children(pid: int) -> set[int]:
+    """The processes below a process, at any depth (Linux)."""
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found |= {child} | children(child)
+    return found
+
+
+def lives(pid: int) -> bool:
+    """Whether the process runs; one that only waits to be reaped does not (Linux)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,0 +1,88 @@
+"""Sweeps that are killed: ``python -m tests.helpers.killed_sweeps FOLDER`` prints in how many places one was.
+
+A process is forked for each file operation of a sweep, and kills itself just before it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from parascrape.jobs.history import History
+from parascrape.jobs.retention import RetentionPolicy
+from parascrape.jobs.sweep import sweep
+from parascrape.system import sqlite
+from tests.helpers.histories import Clock, run_job
+from tests.helpers.killing import survives
+
+__all__ = ["main"]
+
+_POLICY = RetentionPolicy(keep=4, compress_after=2)
+
+
+def main(folder: Path) -> int:
+    """In how many places sweeps were killed. Raises AssertionError where one has done harm."""
+    logging.disable()
+    sqlite._SYNCHRONOUS = "OFF"  # what a killed process has written is there all the same
+    os.fsync = lambda _: None
+    work, saved = folder / "work", folder / "saved"
+    clock = build(work)
+    shutil.copytree(work, saved)
+    contents = {path.parent.name: path.read_bytes() for path in work.glob("output/*/run.jsonl")}
+    run(work, clock)
+    wanted = sorted(describe(work))
+    killed = 0
+    while True:
+        shutil.rmtree(work)
+        shutil.copytree(saved, work)
+        if survives(partial(run, work, clock), killed + 1):
+            return killed
+        killed += 1
+        for day in sorted(contents)[-4:]:
+            assert held(work / "output" / day / "run.jsonl") == contents[day], (killed, day)
+        run(work, clock)
+        assert sorted(describe(work)) == wanted, killed
+
+
+def build(work: Path) -> Clock:
+    """Six outputs of one a day; the clock stands after them."""
+    clock = Clock()
+    for _ in range(6):
+        run_job(history(work), work / "output" / f"{clock.now:%Y-%m-%d}" / "run.jsonl", clock, lines=100)
+        clock.forward(days=1)
+    return clock
+
+
+def history(work: Path) -> History:
+    """Beside the outputs."""
+    return History(work / "harvest.history.sqlite3")
+
+
+def run(work: Path, clock: Clock) -> None:
+    """Sweep."""
+    sweep(history(work), "news", _POLICY, clock.now, folder=work / "output")
+
+
+def held(path: Path) -> bytes:
+    """The output's lines, from whichever of its files is there; of two, both are whole."""
+    packed = path.with_name(path.name + ".gz")
+    found = [gzip.decompress(packed.read_bytes())] if packed.exists() else []
+    found += [path.read_bytes()] if path.exists() else []
+    assert len({*found}) == 1, path
+    return found[0]
+
+
+def describe(work: Path) -> Iterator[str]:
+    """What lies there, and what the history knows of."""
+    yield from (str(path.relative_to(work)) for path in (work / "output").rglob("*"))
+    yield from (f"known: {one.path.relative_to(work.resolve())}" for one in history(work).outputs("news"))
+
+
+if __name__ == "__main__":
+    print(main(Path(sys.argv[1])))

@@ -1,0 +1,244 @@
+"""Guards: what a table of them means, and which runs breach them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from parascrape.errors import UsageError
+from parascrape.jobs.guards import FEWEST_RUNS, Guards
+from parascrape.jobs.summary import ChangeTotals, RunSummary
+from parascrape.system.quantities import parse_duration, parse_share, parse_size, percent
+from tests.helpers.histories import summary
+
+# --- tables -----------------------------------------------------------------------------------------
+
+
+def test_a_table_becomes_guards() -> None:
+    """Shares as percentages or numbers; an empty table guards nothing."""
+    table = {"max_failed": "5%", "min_records": 100, "usual": 0.5, "max_empty": {"title": "10 %"}}
+    assert Guards.from_table(table) == Guards(
+        max_failed=Fraction(1, 20),
+        min_records=100,
+        usual=Fraction(1, 2),
+        max_empty={"title": Fraction(1, 10)},
+    )
+    assert Guards.from_table({"max_empty": 0, "max_changed": 1}) == Guards(
+        max_empty=Fraction(0), max_changed=Fraction(1)
+    )
+    assert Guards.from_table({}) == Guards()
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"max_fail": "5%"}, r"max_fail: no such guard; did you mean max_failed\?"),
+        ({"\x1b[2J": 1}, r"\\x1b\[2J: no such guard$"),
+        ({"max_failed": "5"}, "max_failed: '5' is no share"),
+        ({"max_failed": 5}, "max_failed: 5 is no share"),
+        ({"max_failed": "101%"}, "max_failed: '101%' is no share"),
+        ({"max_failed": -0.1}, "max_failed: -0.1 is no share"),
+        ({"max_failed": True}, "max_failed: True is no share"),
+        ({"max_failed": float("nan")}, "max_failed: nan is no share"),
+        ({"max_failed": float("inf")}, "max_failed: inf is no share"),
+        ({"max_failed": 10**400}, "max_failed: 10.* is no share"),
+        ({"max_failed": None}, "max_failed: None is no share"),
+        ({"usual": "half"}, "usual: 'half' is no share"),
+        ({"min_records": "100"}, "min_records: '100' is no whole number"),
+        ({"min_records": -1}, "min_records: -1 is no whole number"),
+        ({"min_records": True}, "min_records: True is no whole number"),
+        ({"max_empty": {"title": "x"}}, "max_empty: title: 'x' is no share"),
+        ({"max_empty": {}}, "max_empty: no field is named"),
+        ({"max_changed": ["5%"]}, r"max_changed: \['5%'\] is no share"),
+        ({"usual": "x", "spam": 1}, "usual: 'x' is no share.*; spam: no such guard$"),
+    ],
+)
+def test_mistakes_are_named(table: dict[str, Any], message: str) -> None:
+    """All of a table at once, each by its key."""
+    with pytest.raises(UsageError, match=message):
+        Guards.from_table(table)
+
+
+# --- judging ----------------------------------------------------------------------------------------
+
+USUAL = [summary(records=count) for count in (90, 100, 110)]
+
+
+@pytest.mark.parametrize(
+    ("table", "values", "sentence"),
+    [
+        ({"max_failed": "5%"}, {"inputs": 1000, "failed": {"timeout": 30, "dns": 20}}, ""),
+        (
+            {"max_failed": "5%"},
+            {"inputs": 1000, "failed": {"timeout": 31, "dns": 20}},
+            "max_failed: 51 of 1,000 inputs failed (5.1%), at most 5% may.",
+        ),
+        ({"max_failed": "29%"}, {"inputs": 100, "failed": {"dns": 29}}, ""),  # 0.29 * 100 < 29 in floats
+        ({"max_failed": 0}, {"inputs": 0}, ""),
+        (
+            {"max_failed": 0},
+            {"inputs": 100_000, "failed": {"dns": 1}},
+            "max_failed: 1 of 100,000 inputs failed (<0.1%), at most 0% may.",
+        ),
+        ({"max_failed": 0}, {"inputs": 9, "skipped": {"duplicate": 9}}, ""),
+        ({"min_records": 100}, {"records": 100}, ""),
+        (
+            {"min_records": 1000},
+            {"records": 999},
+            "min_records: 999 records, there must be at least 1,000.",
+        ),
+        ({"usual": "50%"}, {"records": 50}, ""),
+        (
+            {"usual": "50%"},
+            {"records": 49},
+            "usual: 49 records are 49% of the usual 100 (the median of 3 runs), at least 50% must be there.",
+        ),
+        ({"max_empty": "10%"}, {"records": 10, "empty": {"title": 0.1, "text": 0.0}}, ""),
+        (
+            {"max_empty": "10%"},
+            {"records": 10, "empty": {"title": 0.2, "text": 0.1}},
+            "max_empty: title is empty in 2 of 10 records (20%), at most 10% may be.",
+        ),
+        ({"max_empty": {"title": "10%"}}, {"records": 10, "empty": {"title": 0.0, "text": 1.0}}, ""),
+        (
+            {"max_empty": {"titel": "10%"}},
+            {"records": 10, "empty": {"title": 0.0}},
+            "max_empty: titel is empty in 10 of 10 records (100%), at most 10% may be.",
+        ),
+        ({"max_empty": {"title": 0}}, {"records": 0}, ""),
+        (
+            {"max_empty": 0},
+            {"records": 3, "empty": {"\x1b[2J": 1 / 3}},
+            "max_empty: \\x1b[2J is empty in 1 of 3 records (33.3%), at most 0% may be.",
+        ),
+        ({"max_changed": "50%"}, {"good": 10, "changes": ChangeTotals(changed=9, rewritten=5)}, ""),
+        (
+            {"max_changed": "50%"},
+            {"good": 12, "changes": ChangeTotals(added=1, back=1, changed=9, rewritten=6)},
+            "max_changed: in 6 of 10 pages (60%) at least half of the fields changed, in at most 50% they "
+            "may: was the site redesigned?",
+        ),
+        ({"max_changed": 0}, {"good": 4, "changes": ChangeTotals(added=4)}, ""),
+    ],
+)
+def test_a_breach_is_one_sentence_with_its_figures(
+    table: dict[str, Any], values: dict[str, Any], sentence: str
+) -> None:
+    """What just meets its limit is none."""
+    assert Guards.from_table(table).judge(summary(**values), USUAL) == [sentence] * bool(sentence)
+
+
+@pytest.mark.parametrize("few", range(FEWEST_RUNS))
+def test_what_is_usual_is_not_known_at_first(few: int) -> None:
+    """Three runs must have been good; those that were rejected or killed tell nothing, however many."""
+    others = [summary(records=9, outcome=outcome) for outcome in ("rejected", "interrupted", "crashed")]
+    recent = [*USUAL[:few], *others * 5]
+    assert Guards.from_table({"usual": "50%"}).judge(summary(records=0), recent) == []
+
+
+def test_what_is_usual_is_not_moved_by_rejected_runs() -> None:
+    """Else a site that stays broken would become what is usual."""
+    recent = [*(summary(records=1, outcome="rejected") for _ in range(30)), *USUAL]
+    assert len(Guards.from_table({"usual": "50%"}).judge(summary(records=1), recent)) == 1
+
+
+def test_every_breach_is_told() -> None:
+    """Of each guard, in one order; of many fields those that are emptiest, and how many more."""
+    guards = Guards.from_table(
+        {"max_failed": 0, "min_records": 50, "usual": "50%", "max_empty": 0, "max_changed": 0}
+    )
+    empty = {f"field {number}": number / 10 for number in range(1, 10)}
+    failed, changes = {"dns": 1}, ChangeTotals(changed=1, rewritten=1)
+    run = summary(inputs=11, good=10, records=10, failed=failed, changes=changes, empty=empty)
+    sentences = guards.judge(run, USUAL)
+    names = [sentence.partition(":")[0] for sentence in sentences]
+    assert names == ["max_failed", "min_records", "usual", *["max_empty"] * 6, "max_changed"]
+    assert sentences[3].startswith("max_empty: field 9 is empty in 9 of 10")
+    assert sentences[8] == "max_empty: and so are 4 other fields."
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
+    st.integers(0, 10_000).map(lambda number: number / 100),
+)
+def test_a_share_is_judged_exactly(failed: int, good: int, limit: float) -> None:
+    """With integers: failed of all inputs is more than the limit's hundredths of a percent."""
+    run = summary(inputs=failed + good, good=good, failed={"dns": failed})
+    breached = Guards.from_table({"max_failed": f"{limit:.2f}%"}).judge(run, [])
+    assert bool(breached) == (failed * 10_000 > round(limit * 100) * (failed + good))
+
+
+@given(st.integers(1, 10**6).flatmap(lambda records: st.tuples(st.integers(0, records), st.just(records))))
+def test_shares_of_empty_values_lose_nothing_as_floats(counts: tuple[int, int]) -> None:
+    """A share of exactly the limit meets it, one value more breaches it."""
+    empty, records = counts
+    run = summary(records=records, empty={"title": empty / records})
+    assert Guards(max_empty=Fraction(empty, records)).judge(run, []) == []
+    assert bool(Guards(max_empty=Fraction(empty, records + 1)).judge(run, [])) == (empty > 0)
+
+
+@given(st.builds(RunSummary, job=st.just("a"), began=st.just(USUAL[0].began), records=st.integers(0, 10**9)))
+def test_without_guards_every_run_is_well(run: RunSummary) -> None:
+    """Whatever it is like."""
+    assert Guards().judge(run, USUAL) == []
+
+
+# --- amounts ----------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 10_000))
+def test_a_share_reads_the_same_in_percent_and_as_a_number(hundredths: int) -> None:
+    """Exactly."""
+    assert parse_share(f"{hundredths / 100:.2f}%") == parse_share(hundredths / 10_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90d", 7_776_000), ("12h", 43_200), ("2w", 1_209_600), ("1.5m", 90), (" 3 s ", 3)]
+)
+def test_lengths_of_time_have_a_unit(text: str, seconds: int) -> None:
+    """From seconds to weeks."""
+    assert parse_duration(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["90", "d", "0s", "-1d", "1y", "99999999w", "", 90, None, "1d2h", "１d"])
+def test_what_is_no_length_of_time_is_refused(text: object) -> None:
+    """Also one of more than a century, and none."""
+    with pytest.raises(ValueError, match="is no length of time"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("2GB", 2 * 10**9),
+        ("500 MB", 5 * 10**8),
+        ("1.5TB", 15 * 10**11),
+        ("1GiB", 1 << 30),
+        ("1KiB", 1024),
+        ("10kB", 10_000),
+        ("1KB", 1000),
+        ("7B", 7),
+    ],
+)
+def test_sizes_have_a_unit(text: str, size: int) -> None:
+    """By thousands, or by 1,024 where it says so."""
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["2", "2G", "GB", "-1GB", "1iB", "2gb", 5, None, "1e9B", ""])
+def test_what_is_no_size_is_refused(text: object) -> None:
+    """A bare number too: of what?"""
+    with pytest.raises(ValueError, match="is no size"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0, "0%"), (1, "100%"), (0.0004, "<0.1%"), (0.9996, ">99.9%"), (0.055, "5.5%")]
+)
+def test_a_share_that_is_not_all_or_nothing_is_not_shown_as_such(share: float, text: str) -> None:
+    """To one decimal."""
+    assert percent(share) == text

@@ -1,0 +1,183 @@
+"""Job files: what they make of options, and every kind of mistake in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from parascrape.errors import UsageError
+from parascrape.jobs import read_jobs
+from tests.helpers.jobs import COMMAND, NEWS, make_jobs, write_jobs
+
+
+def test_options_have_the_names_of_the_command(tmp_path: Path) -> None:
+    """Underscores for hyphens; switches, numbers, lists and tables become arguments before the lists."""
+    more = """
+per_host = 2
+delay = 0.5
+ignore_robots = true
+per_domain = false
+select = { title = "h1" }
+header = ["A: b"]
+cookie = { id = "7" }
+"""
+    job = make_jobs(tmp_path, NEWS, more).jobs["news"]
+    assert set(job.arguments[:-2]) == {
+        "--per-host=2",
+        "--delay=0.5",
+        "--ignore-robots",
+        "--select=title=h1",
+        "--header=A: b",
+        "--cookie=id=7",
+    }
+    assert job.arguments[-2:] == ("--", "urls.txt")
+
+
+def test_every_option_of_the_command_can_be_named() -> None:
+    """But for those that a run sets itself."""
+    assert {
+        "mode",
+        "max_age",
+        "insecure",
+        "user_agent",
+        "ignore_tracking",
+        "ordered",
+    } <= COMMAND.options.keys()
+    assert COMMAND.options.keys().isdisjoint(
+        {"output", "previous", "overwrite", "quiet", "version", "connect_to"}
+    )
+
+
+def test_a_jobs_own_keys_come_before_the_defaults(tmp_path: Path) -> None:
+    """Tables are merged key by key; a job's interval ousts the defaults' schedule."""
+    defaults = """
+[defaults]
+schedule = "0 6 * * *"
+per_host = 9
+retention.keep = 3
+guards.min_records = 1
+"""
+    job = make_jobs(tmp_path, defaults, NEWS, 'every = "4h"', "per_host = 1", "guards.max_failed = 0.5").jobs[
+        "news"
+    ]
+    assert job.timing is not None
+    assert (job.timing.cron, job.timing.every) == ("", 14_400.0)
+    assert "--per-host=1" in job.arguments
+    assert job.guards == {"min_records": 1, "max_failed": 0.5}
+    assert job.retention == {"keep": 3}
+
+
+def test_hooks_are_argument_lists(tmp_path: Path) -> None:
+    """A text is split as a shell would split it."""
+    job = make_jobs(tmp_path, NEWS, "on_failure = \"mail -s 'a b' me\"", 'on_change = ["x", "y z"]').jobs[
+        "news"
+    ]
+    assert job.hooks == {"on_failure": ("mail", "-s", "a b", "me"), "on_change": ("x", "y z")}
+
+
+MISTAKES = [
+    ("per_hots = 2", "jobs.news.per_hots: no such key; did you mean per_host?"),
+    ("per-host = 2", "jobs.news.per-host: no such key; did you mean per_host?"),
+    ('per_host = "2"', "jobs.news.per_host: write a whole number, not '2'"),
+    ("per_host = true", "jobs.news.per_host: write a whole number, not True"),
+    ("per_host = -1", "jobs.news: per_host: -1 is not between"),
+    ("delay = []", "jobs.news.delay: write a number"),
+    ("insecure = 1", "jobs.news.insecure: write true or false, not 1"),
+    ('select = "h1"', "jobs.news.select: write a list of texts"),
+    ('header = ["nonsense"]', "jobs.news: --header 'nonsense': write NAME: VALUE"),
+    ('mode = "fibres"', "jobs.news: Invalid value"),
+    ('schedule = "0 6 * *"', "schedule: '0 6 * *' has not the five fields"),
+    ('schedule = "61 6 * * *"', "bad minute"),
+    ('schedule = "0 0 31 2 *"', "schedule: '0 0 31 2 *'"),
+    ('schedule = "* * * * *"\nevery = "1h"', "schedule and every exclude each other"),
+    ('every = "soon"', "'soon' is no length of time"),
+    ('every = "0.1s"', "every: '0.1s' is not between 1s and 366d"),
+    ('timezone = "Europe/Berlyn"', "timezone: 'Europe/Berlyn' is none"),
+    ('timezone = "../passwd"', "timezone: '../passwd' is none"),
+    ('every = "1m"\njitter = "2m"', "jitter: 2m is longer than from one run to the next"),
+    ("guards.max_failled = 1", "jobs.news.guards: max_failled: no such guard; did you mean max_failed?"),
+    ("guards = 5", "jobs.news.guards: write a table, not 5"),
+    ("retention.keep = 0", "jobs.news.retention: keep: 0 is no whole number from 1"),
+    ('on_failure = "mail \'"', "jobs.news.on_failure: "),
+    ("on_failure = []", "jobs.news.on_failure: write a list of texts"),
+    ('hook_timeout = "2h"', "jobs.news.hook_timeout: '2h' is not between 0s and 1h"),
+    ("only_changed = 1", "jobs.news.only_changed: write true or false"),
+    ('[jobs."a b"]\nlists = ["x"]\noutput = "{date}.jsonl"', "jobs.a b: a job's name has letters"),
+    ("[jobs.empty]\nlists = ['x']", "jobs.empty.output: is missing"),
+    ('[jobs.more]\nlists = []\noutput = "m/{time}.jsonl"', "jobs.more.lists: write a list of texts"),
+    (
+        '[jobs.more]\nlists = ["x"]\noutput = "m/{tiem}.jsonl"',
+        "jobs.more.output: {tiem} is none of {job}, {date}",
+    ),
+    ('[jobs.more]\nlists = ["x"]\noutput = "m/{date!r}.jsonl"', "jobs.more.output: {date} is none of"),
+    ('[jobs.more]\nlists = ["x"]\noutput = "m.jsonl"', "gives every run the same name"),
+    ('[jobs.more]\nlists = ["x"]\noutput = "m/{date}.csv"', "does not end in .jsonl"),
+    ('[jobs.more]\nlists = ["x"]\noutput = "m/{date"', "jobs.more.output: 'm/{date'"),
+    (
+        '[jobs.more]\nlists = ["x"]\noutput = "output/news/{time}.jsonl"',
+        "jobs.more.output: is that of news too; put {job} into it",
+    ),
+    ("[default]\nper_host = 1", "default: no such key; did you mean defaults?"),
+    ("[defaults]\nper_hots = 1", "defaults.per_hots: no such key; did you mean per_host?"),
+    ("[defaults]\nper_host = 'x'", "defaults.per_host: write a whole number"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), MISTAKES, ids=[message for _, message in MISTAKES])
+def test_a_mistake_is_named_with_its_job_and_key(tmp_path: Path, text: str, message: str) -> None:
+    """Whatever is wrong, the message says where, and what would be right."""
+    path = write_jobs(tmp_path, NEWS, text)
+    with pytest.raises(UsageError) as caught:
+        read_jobs(path, COMMAND)
+    assert "harvest.toml: " in str(caught.value)
+    assert message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    """One line each, one of the defaults only once."""
+    texts = ("[defaults]\ndelya = 1", NEWS, "per_hots = 2\ninsecure = 3", "[jobs.b]\ntimeout = 'x'")
+    with pytest.raises(UsageError) as caught:
+        make_jobs(tmp_path, *texts)
+    places = [line.split(": ")[1] for line in str(caught.value).splitlines()]
+    assert places == [
+        "defaults.delya",
+        "jobs.news.per_hots",
+        "jobs.news.insecure",
+        "jobs.b.timeout",
+        "jobs.b.lists",
+        "jobs.b.output",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"jobs = nothing\n", "at line 1"),
+        (b"\xff", "utf-8"),
+        (b"", "jobs: there is none"),
+        (b"jobs = 3", "jobs: write a table"),
+    ],
+)
+def test_what_is_no_job_file_is_said(tmp_path: Path, data: bytes, message: str) -> None:
+    """Broken TOML with its line, other encodings, and a file without jobs."""
+    path = tmp_path / "harvest.toml"
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match=message):
+        read_jobs(path, COMMAND)
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """With its name."""
+    with pytest.raises(UsageError, match=r"nothing\.toml: No such file"):
+        read_jobs(tmp_path / "nothing.toml", COMMAND)
+
+
+def test_jobs_are_selected_by_name(tmp_path: Path) -> None:
+    """All without names, each once; a wrong name is an error with the nearest right one."""
+    file = make_jobs(tmp_path, NEWS, '[jobs.shop]\nlists = ["x"]\noutput = "s/{time}.jsonl"')
+    assert [job.name for job in file.select([])] == ["news", "shop"]
+    assert [job.name for job in file.select(["shop", "shop"])] == ["shop"]
+    with pytest.raises(UsageError, match="no job 'shpo'; did you mean shop"):
+        file.select(["shpo"])

@@ -1,0 +1,140 @@
+"""What the records of an output tell of its run."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from parascrape.errors import UsageError
+from parascrape.jobs import output_stats as module
+from parascrape.jobs.output_stats import summarise_output
+from parascrape.jobs.summary import RunSummary
+from parascrape.records import encode
+from tests.helpers.histories import NOON
+
+
+def good(number: int = 1, item: int = 0, items: int = 1, **fields: Any) -> bytes:
+    """A record."""
+    meta: dict[str, Any] = {"bytes": 100} | ({"item": item, "items": items} if item else {})
+    return encode({"url": f"http://a.example/{number}", **fields, "meta": meta})
+
+
+def bad(code: str, url: str = "http://b.example/") -> bytes:
+    """A failure's."""
+    return encode({"url": url, "error": {"code": code, "message": "x"}, "meta": {}})
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """Where the records are."""
+    return tmp_path / "out.jsonl"
+
+
+def test_pages_are_counted_by_outcome(output: Path) -> None:
+    """Pages, not lines; what was skipped is no failure, and no host's fault."""
+    lines = [good(), good(2, 1, 2), good(2, 2, 2), bad("timeout"), bad("dns", "https://c.example:8/x")]
+    lines += [bad("timeout", "http://B.example/y"), bad("duplicate"), bad("invalid_url", "no URL")]
+    output.write_bytes(b"".join(lines))
+    facts = summarise_output(output)
+    assert (facts.inputs, facts.good, facts.records, facts.bytes) == (7, 2, 3, 200)
+    assert facts.failed == {"timeout": 2, "dns": 1, "invalid_url": 1}
+    assert facts.skipped == {"duplicate": 1}
+    assert facts.failing_hosts == {"http://b.example:80": 2, "https://c.example:8": 1}
+    made = RunSummary("news", NOON, **facts._asdict())
+    assert made.inputs == made.good + made.failures + sum(made.skipped.values())
+
+
+def test_pages_carried_forward_are_counted(output: Path) -> None:
+    """Once each, by what their first record says."""
+    meta = {"unchanged": True}
+    records = [{"url": "http://a.example/", "meta": {**meta, "item": n, "items": 2}} for n in (1, 2)]
+    output.write_bytes(b"".join(map(encode, records)) + good())
+    facts = summarise_output(output)
+    assert (facts.unchanged, facts.good, facts.records) == (1, 2, 3)
+
+
+@pytest.mark.parametrize("value", [None, "", " \n\t", [], {}, "\u00a0"])
+def test_values_without_content_are_empty(output: Path, value: Any) -> None:
+    """As is one that is not there; columns of the list are no fields."""
+    output.write_bytes(good(title=value) + good(title="x", input={"a": ""}) + good() + good(title="y"))
+    assert summarise_output(output).empty == {"title": 0.5}
+
+
+@pytest.mark.parametrize("value", [0, False, "x", [None], {"a": None}, 0.0])
+def test_values_with_content_are_not(output: Path, value: Any) -> None:
+    """Zero and no are answers."""
+    output.write_bytes(good(title=value))
+    assert summarise_output(output).empty == {"title": 0.0}
+
+
+def test_a_page_that_gave_no_record_has_no_empty_fields(output: Path) -> None:
+    """The line stands for the page, and is no record of its own."""
+    output.write_bytes(encode({"url": "http://a.example/", "meta": {"items": 0}}) + good(title="x"))
+    facts = summarise_output(output)
+    assert (facts.good, facts.records, facts.empty) == (2, 1, {"title": 0.0})
+
+
+def test_lines_that_are_no_records_are_passed_over(output: Path) -> None:
+    """A torn tail, and what else is there."""
+    output.write_bytes(good(title="x") + b'[]\n{"url": 1, "meta": {}}\n\n{"url": "a"}\n' + good()[:20])
+    assert summarise_output(output).inputs == 1
+
+
+def test_a_gzipped_output_tells_the_same(output: Path) -> None:
+    """It is known by its first bytes, whatever its name."""
+    output.write_bytes(good(title="x") + bad("dns"))
+    plain = summarise_output(output)
+    output.write_bytes(gzip.compress(output.read_bytes()))
+    assert summarise_output(output) == plain
+
+
+@pytest.mark.parametrize("content", [None, gzip.compress(good() * 99, mtime=0)[:-9], b"\x1f\x8bno gzip"])
+def test_a_file_that_cannot_be_read_is_an_error(output: Path, content: bytes | None) -> None:
+    """One that is not there, or whose compression is damaged."""
+    if content is not None:
+        output.write_bytes(content)
+    with pytest.raises(UsageError, match=r"out\.jsonl"):
+        summarise_output(output)
+
+
+def test_an_empty_output_has_no_shares(output: Path) -> None:
+    """Nothing is divided by no records."""
+    output.write_bytes(b"")
+    assert summarise_output(output) == (0, 0, 0, 0, {}, {}, {}, 0, {})
+
+
+def test_counting_is_bounded(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fields and codes beyond a thousand, and the hosts with fewest failures, are not told apart."""
+    monkeypatch.setattr(module, "MAX_FIELDS", 5)
+    monkeypatch.setattr(module, "_MAX_HOSTS", 30)
+    lines = [bad("dns", f"http://h{number}.example/") for number in range(100)]
+    lines += [bad("dns", "http://worst.example/")] * 50 + [bad(f"code {number}") for number in range(9)]
+    output.write_bytes(b"".join(lines) + good(**{f"f{number}": 1 for number in range(9)}))
+    facts = summarise_output(output)
+    assert len(facts.empty) == 5
+    assert facts.failed == {"dns": 150, **{f"code {number}": 1 for number in range(4)}, "error": 5}
+    assert next(iter(facts.failing_hosts)) == "http://worst.example:80"
+    assert len(facts.failing_hosts) <= module.TOP_HOSTS
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abc"), st.sampled_from([None, "", 0, "x"]), max_size=3)),
+    st.lists(st.sampled_from(["dns", "timeout", "duplicate", "robots"])),
+)
+def test_the_counts_add_up(output: Path, records: list[dict[str, Any]], codes: list[str]) -> None:
+    """Whatever the output holds; a share is that of the records without a value."""
+    output.write_bytes(b"".join([*(good(**fields) for fields in records), *map(bad, codes)]))
+    facts = summarise_output(output)
+    assert (
+        facts.inputs
+        == len(records) + len(codes)
+        == facts.good + sum({**facts.failed}.values()) + sum(facts.skipped.values())
+    )
+    for name, share in facts.empty.items():
+        lacking = sum(fields.get(name) in (None, "") for fields in records)
+        assert round(share * len(records)) == lacking

@@ -1,0 +1,364 @@
+"""Retention: which outputs go, which are compressed, and all that is never touched."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from parascrape.errors import UsageError
+from parascrape.jobs.history import History
+from parascrape.jobs.retention import RetentionPolicy
+from parascrape.jobs.sweep import SweepResult, sweep
+from parascrape.system.locks import OutputLock
+from tests.helpers.histories import Clock, run_job
+
+DAY = timedelta(days=1)
+
+
+class Outputs:
+    """A job's outputs, one a day, in ``output/DATE/run.jsonl``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "output"
+        self.clock = Clock()
+        self.history = History(folder / "harvest.history.sqlite3", clock=self.clock)
+
+    def add(self, count: int = 1, **values: Any) -> list[Path]:
+        """The outputs of so many more days, oldest first, each with a change feed."""
+        paths = []
+        for _ in range(count):
+            path = self.folder / f"{self.clock.now:%Y-%m-%d}" / "run.jsonl"
+            feed = path.with_name("run.changes.jsonl")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            feed.write_bytes(b"{}\n")
+            run_job(self.history, path, self.clock, files=[feed], **values)
+            self.clock.forward(days=1)
+            paths.append(path)
+        return paths
+
+    def sweep(self, **rules: Any) -> SweepResult:
+        """What a sweep does now."""
+        return sweep(self.history, "news", RetentionPolicy(**rules), self.clock.now, folder=self.folder)
+
+    def there(self) -> list[str]:
+        """The days whose output is there, oldest first; packed ones with their suffix."""
+        found = sorted(self.folder.glob("*/run.jsonl*"))
+        return [path.parent.name[-2:] + path.name.removeprefix("run.jsonl") for path in found]
+
+
+@pytest.fixture(autouse=True)
+def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parascrape.system.sqlite._SYNCHRONOUS", "OFF")
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Outputs:
+    """None yet."""
+    return Outputs(tmp_path)
+
+
+# --- what goes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rules", "left"),
+    [
+        ({}, "01 02 03 04 05 06"),
+        ({"keep": 9}, "01 02 03 04 05 06"),
+        ({"keep": 2}, "05 06"),
+        ({"keep": 1}, "06"),
+        ({"max_age": 2.5 * DAY}, "05 06"),
+        ({"max_age": 0.5 * DAY}, "06"),  # the last good one, however old it is
+        ({"max_size": 10**6}, "01 02 03 04 05 06"),
+        ({"max_size": 3 * 283}, "04 05 06"),
+        ({"max_size": 3 * 283 - 1}, "05 06"),
+        ({"max_size": 0}, "06"),
+        ({"keep": 4, "max_age": 3.5 * DAY}, "04 05 06"),
+        ({"compress_after": 2}, "01.gz 02.gz 03.gz 04.gz 05 06"),
+        ({"compress_after": 1, "keep": 3}, "04.gz 05.gz 06"),
+        ({"compress_after": 9}, "01 02 03 04 05 06"),
+    ],
+)
+def test_a_policy_holds_after_a_sweep(outputs: Outputs, rules: dict[str, Any], left: str) -> None:
+    """By count, age and size; with each output its change feed goes, and the folder of its date."""
+    outputs.add(6, lines=10)
+    swept = outputs.sweep(**rules)
+    assert outputs.there() == left.split()
+    assert swept.kept == []
+    assert len(list(outputs.folder.iterdir())) == len(left.split())
+    known = {one.path for one in outputs.history.outputs("news")}
+    assert known == {path for path in outputs.folder.rglob("*") if path.is_file()}
+    again = outputs.sweep(**rules)
+    assert (again.deleted, again.compressed, again.kept, again.freed) == ([], [], [], 0)
+
+
+def test_packed_outputs_count_with_the_size_they_have_then(outputs: Outputs) -> None:
+    """So compressing comes first, and may be enough."""
+    outputs.add(4, lines=1000)
+    outputs.sweep(compress_after=1, max_size=30_000)
+    assert outputs.there() == ["01.gz", "02.gz", "03.gz", "04"]
+
+
+def test_a_packed_output_holds_the_same_lines(outputs: Outputs) -> None:
+    """With the time and the permissions of the file that it replaces; what was freed is told."""
+    old, _ = outputs.add(2, lines=1000)
+    old.chmod(0o640)
+    before, status = old.read_bytes(), old.stat()
+    swept = outputs.sweep(compress_after=1)
+    packed = old.with_name("run.jsonl.gz")
+    assert gzip.decompress(packed.read_bytes()) == before
+    assert (packed.stat().st_mtime_ns, packed.stat().st_mode) == (status.st_mtime_ns, status.st_mode)
+    assert sorted(path.name for path in swept.compressed) == ["run.changes.jsonl.gz", "run.jsonl.gz"]
+    assert swept.freed > 0.9 * status.st_size
+
+
+def test_rejected_outputs_do_not_crowd_out_good_ones(outputs: Outputs) -> None:
+    """As many of them are kept besides."""
+    outputs.add(2)
+    outputs.add(5, outcome="rejected")
+    outputs.sweep(keep=2)
+    assert outputs.there() == ["01", "02", "06", "07"]
+
+
+def test_another_jobs_outputs_are_not_touched(outputs: Outputs) -> None:
+    """Nor counted."""
+    outputs.add(2, job="shop")
+    outputs.add(2)
+    outputs.sweep(keep=1)
+    assert outputs.there() == ["01", "02", "04"]
+
+
+# --- what never goes --------------------------------------------------------------------------------
+
+ALL = {"keep": 1, "max_age": DAY / 24, "max_size": 0, "compress_after": 1}
+
+
+def replace_by_link(path: Path) -> None:
+    """A symbolic link to a copy stands in its place."""
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(path.read_bytes() + b"more\n"),
+        lambda path: os.utime(path, ns=(1, 1)),
+        replace_by_link,
+        lambda path: (path.unlink(), path.mkdir()),
+    ],
+    ids=["grown", "touched", "linked", "folder"],
+)
+def test_what_is_not_as_it_was_written_stays(outputs: Outputs, change: Callable[[Path], object]) -> None:
+    """It is somebody's now: that is said once, and the file is never looked at again."""
+    old, _ = outputs.add(2)
+    change(old)
+    swept = outputs.sweep(**ALL)
+    assert old.exists()
+    assert [line for line in swept.kept if "has been changed" in line] == swept.kept
+    assert len(swept.kept) == 1
+    assert outputs.sweep(**ALL).kept == []
+
+
+def test_what_the_history_does_not_know_stays(outputs: Outputs) -> None:
+    """Whatever its name, and however old."""
+    old, _ = outputs.add(2)
+    strangers = [old.with_name("other.jsonl"), outputs.folder / "2020-01-01" / "run.jsonl"]
+    for stranger in strangers:
+        stranger.parent.mkdir(exist_ok=True)
+        stranger.write_bytes(b"")
+    outputs.sweep(**ALL)
+    assert [stranger.exists() for stranger in strangers] == [True, True]
+    assert not old.exists()
+
+
+def test_what_lies_outside_of_the_patterns_folder_stays(outputs: Outputs, tmp_path: Path) -> None:
+    """The history still knows it, for the pattern may be changed back."""
+    run_job(outputs.history, tmp_path / "out.jsonl", outputs.clock)
+    outputs.clock.forward(days=1)
+    outputs.add(2)
+    assert outputs.sweep(**ALL).kept == []
+    assert (tmp_path / "out.jsonl").exists()
+    assert (tmp_path / "out.jsonl") in [one.path for one in outputs.history.outputs("news")]
+
+
+def test_a_folder_that_is_a_link_now_is_not_followed(outputs: Outputs, tmp_path: Path) -> None:
+    """Its files may be anybody's, though they look the same."""
+    old, _ = outputs.add(2)
+    old.parent.rename(tmp_path / "moved")
+    old.parent.symlink_to(tmp_path / "moved")
+    outputs.sweep(**ALL)
+    assert old.exists()
+
+
+@pytest.mark.parametrize("place", ["latest.jsonl", "01/latest.jsonl", "latest"])
+def test_what_latest_points_at_stays(outputs: Outputs, place: str) -> None:
+    """Wherever the link is, and though a later run was good as well."""
+    old, middle, _ = outputs.add(3)
+    link = outputs.folder / place.replace("01", old.parent.name)
+    link.symlink_to(os.path.relpath(old, link.parent))
+    outputs.sweep(**ALL)
+    assert outputs.there() == ["01", "03"]
+    assert not middle.exists()
+
+
+def test_what_is_protected_stays(outputs: Outputs) -> None:
+    """Named by whoever calls, through a link too."""
+    old, *_ = outputs.add(3)
+    (outputs.folder / "mine").symlink_to(old)
+    policy, now = RetentionPolicy(keep=1), outputs.clock.now
+    sweep(outputs.history, "news", policy, now, protect=[outputs.folder / "mine"])
+    assert outputs.there() == ["01", "03"]
+
+
+def test_an_output_that_somebody_writes_stays_for_now(outputs: Outputs) -> None:
+    """The next sweep takes it."""
+    old, _ = outputs.add(2)
+    lock = OutputLock(old)
+    swept = outputs.sweep(keep=1)
+    lock.release()
+    assert "being written" in swept.kept[0]
+    assert outputs.there() == ["01", "02"]
+    outputs.sweep(keep=1)
+    assert outputs.there() == ["02"]
+
+
+def test_an_unfinished_output_is_never_swept(outputs: Outputs) -> None:
+    """No history says that it was written."""
+    outputs.add(1, outcome="interrupted")
+    outputs.add(2)
+    outputs.sweep(**ALL)
+    assert outputs.there() == ["01", "03"]
+
+
+def test_a_packed_file_of_somebody_else_is_not_replaced(outputs: Outputs) -> None:
+    """The output stays as it is beside it."""
+    old, _ = outputs.add(2)
+    stranger = old.with_name("run.jsonl.gz")
+    stranger.write_bytes(b"mine")
+    swept = outputs.sweep(compress_after=1)
+    assert stranger.read_bytes() == b"mine"
+    assert old.exists()
+    assert len(swept.kept) == 1
+
+
+# --- gone, full, killed -----------------------------------------------------------------------------
+
+
+def test_what_is_gone_already_is_forgotten(outputs: Outputs) -> None:
+    """But not while the patterns' folder is empty, or gone too: its disk may be away."""
+    old, *_ = outputs.add(3)
+    outputs.folder.rename(away := outputs.folder.with_name("away"))
+    assert outputs.sweep(keep=9).kept == []
+    outputs.folder.mkdir()
+    outputs.sweep(keep=9)
+    assert len(outputs.history.outputs("news")) == 6
+    outputs.folder.rmdir()
+    away.rename(outputs.folder)
+    old.unlink()
+    outputs.sweep(keep=9)
+    known = [one.path for one in outputs.history.outputs("news")]
+    assert (len(known), old in known) == (5, False)
+
+
+def test_a_full_disk_leaves_all_as_it_was(outputs: Outputs) -> None:
+    """No file may grow beyond 50 kB: nothing is compressed, and no part is left."""
+    old, _ = outputs.add(2, content=os.urandom(100_000))
+    before = old.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        swept = outputs.sweep(compress_after=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert old.read_bytes() == before
+    assert "File too large" in "".join(swept.kept)
+    assert outputs.there() == ["01", "02"]
+    assert not list(outputs.folder.rglob("*.part"))
+    outputs.sweep(compress_after=1)
+    assert outputs.there() == ["01.gz", "02"]
+
+
+def test_without_a_history_nothing_is_compressed(outputs: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it would not know it could never delete."""
+    outputs.add(2)
+    monkeypatch.setattr(History, "wrote", lambda *_: False)
+    assert "history cannot be written" in outputs.sweep(compress_after=1).kept[0]
+    assert outputs.there() == ["01", "02"]
+    assert not list(outputs.folder.rglob("*.part"))
+
+
+def test_a_kill_in_any_phase_loses_nothing(tmp_path: Path) -> None:
+    """Before each file operation of a sweep a process is killed; what is to stay is there, and the next
+    sweep brings the rest to its end.
+    """
+    command = [sys.executable, "-m", "tests.helpers.killed_sweeps", str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=80, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert int(run.stdout) > 20
+
+
+# --- policies ---------------------------------------------------------------------------------------
+
+
+def test_a_table_becomes_a_policy() -> None:
+    """An empty one keeps everything."""
+    table = {"keep": 30, "max_age": "90d", "max_size": "2GB", "compress_after": 3}
+    assert RetentionPolicy.from_table(table) == RetentionPolicy(30, 90 * DAY, 2 * 10**9, 3)
+    assert RetentionPolicy.from_table({}) == RetentionPolicy()
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"keeps": 1}, r"keeps: no such rule; did you mean keep\?"),
+        ({"keep": 0}, "keep: 0 is no whole number from 1"),
+        ({"keep": "30"}, "keep: '30' is no whole number"),
+        ({"keep": True}, "keep: True is no whole number"),
+        ({"max_age": 90}, "max_age: 90 is no length of time"),
+        ({"max_size": "2"}, "max_size: '2' is no size"),
+        ({"compress_after": -1, "max_age": "x"}, "compress_after: -1 .*; max_age: 'x'"),
+    ],
+)
+def test_mistakes_are_named(table: dict[str, Any], message: str) -> None:
+    """All of a table at once, each by its key."""
+    with pytest.raises(UsageError, match=message):
+        RetentionPolicy.from_table(table)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    outcomes=st.lists(st.sampled_from(["good", "some_failed", "rejected"]), min_size=1, max_size=5),
+    keep=st.none() | st.integers(1, 4),
+    days=st.none() | st.integers(1, 4),
+    size=st.none() | st.integers(0, 200),
+    compress=st.none() | st.integers(1, 3),
+)
+def test_the_last_good_output_always_stays(
+    tmp_path_factory: pytest.TempPathFactory,
+    outcomes: list[str],
+    keep: int | None,
+    days: int | None,
+    size: int | None,
+    compress: int | None,
+) -> None:
+    """Plain, whatever the policy; and no other run is both gone and within all of its limits."""
+    outputs = Outputs(tmp_path_factory.mktemp("outputs"))
+    paths = [outputs.add(1, outcome=outcome)[0] for outcome in outcomes]
+    outputs.sweep(keep=keep, max_age=days and days * DAY, max_size=size, compress_after=compress)
+    good = [path for path, outcome in zip(paths, outcomes, strict=True) if outcome != "rejected"]
+    assert all(path.exists() for path in good[-1:])
+    if size is None:
+        within = min(keep or 9, days or 9)
+        assert len(outputs.there()) >= min(len(paths), within)

@@ -1,0 +1,280 @@
+"""The twin's times and choices: time scale, latency, pieces, and which of several answers is given."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from parascrape.errors import UsageError
+from parascrape.loopback import Exchange, ExchangeTimes, Recording, ReplayServer, serve_twin
+from parascrape.loopback.connection import MAX_HEAD
+from parascrape.loopback.replay.answers import ReplayAnswers, parse_request
+from parascrape.loopback.replay.exchange import closes, needs_close, split_lines
+from parascrape.loopback.replay.witness import redact_reply, redact_request
+from tests.helpers.twins import answer, write_recording
+
+URL = "http://shop.example/a"
+SLOW = answer(URL, seconds=ExchangeTimes(0.0, 0.3, 0.2, 0.4, 0.2, 1.1))
+ROUNDED = 0.005
+"""Seconds by which event loops, which count milliseconds, may be early over a few answers."""
+GET = b"GET /a HTTP/1.1\r\nHost: shop.example"
+
+
+def test_every_time_is_multiplied() -> None:
+    """The wait, the connection and the body's time; DNS is no part of it."""
+    (given, scaled) = (
+        ReplayAnswers(Recording([SLOW]), time_scale=scale).find("http", GET) for scale in (1, 0.1)
+    )
+    assert (given.wait, given.set_up) == pytest.approx((0.4, 0.5))
+    assert (scaled.wait, scaled.set_up) == pytest.approx((0.04, 0.05))
+    pieces = -(-len(given.data) // given.step)
+    assert given.pause * (pieces - 1) == pytest.approx(0.2)
+
+
+def test_latency_takes_the_place_of_the_wait() -> None:
+    """It is not multiplied, and all else is as it was."""
+    given = ReplayAnswers(Recording([SLOW]), time_scale=0.1, latency=0.2).find("http", GET)
+    assert (given.wait, given.set_up) == pytest.approx((0.2, 0.05))
+
+
+def test_no_time_means_one_write_at_once() -> None:
+    """With a scale of 0 nothing is waited for."""
+    given = ReplayAnswers(Recording([SLOW]), time_scale=0).find("http", GET)
+    assert (given.wait, given.set_up, given.pause, given.step) == (0, 0, 0, len(given.data))
+
+
+def test_connecting_takes_the_median_of_the_host() -> None:
+    """Connections that were kept do not count."""
+    times = [(0.1, True), (0.3, True), (0.2, True), (9.0, False)]
+    made = [
+        answer(f"{URL}{number}", seconds=ExchangeTimes(connect=connect), new_connection=new)
+        for number, (connect, new) in enumerate(times)
+    ]
+    found = ReplayAnswers(Recording(made)).find("http", GET.replace(b"/a", b"/a1"))
+    assert found.set_up == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "then"),
+    [
+        (answer(URL), "keep"),
+        (Exchange(url=URL, reply=b"HTTP/1.1 200 OK\r\n\r\nbody"), "close"),
+        (Exchange(url=URL, reply=b"HTTP/1.1 204 No Content\r\n\r\n"), "keep"),
+        (
+            Exchange(url=URL, reply=b"HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 0\r\n\r\n"),
+            "close",
+        ),
+        (Exchange(url=URL, reply=b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"), "close"),
+        (Exchange(url=URL, ending="closed"), "close"),
+        (Exchange(url=URL, ending="reset"), "reset"),
+        (Exchange(url=URL, ending="silent"), "silent"),
+        (Exchange(url=URL, ending="left", before=b"no HTTP\r\n"), "silent"),
+        (Exchange(url=URL, ending="refused"), "close"),
+        (Exchange(url=URL, ending="dns"), "close"),
+    ],
+)
+def test_what_follows_an_answer_is_what_followed_it(exchange: Exchange, then: str) -> None:
+    """The connection stays, or ends as it did."""
+    assert ReplayAnswers(Recording([exchange])).find("http", GET).then == then
+
+
+def test_of_several_answers_the_one_with_the_same_cookies_is_given() -> None:
+    """Or else the first; what passwords were does not matter, but whether there was one."""
+    bare = answer(URL, b"bare")
+    cookie = answer(URL, b"cookie", cookies=("seen",))
+    known = answer(URL, b"known", authorised=True)
+    answers = ReplayAnswers(Recording([bare, cookie, known, answer(URL, b"later")]))
+    heads = [GET, GET + b"\r\nCookie: seen=2", GET + b"\r\nAuthorization: x", GET + b"\r\nCookie: other=1"]
+    found = [answers.find("http", head).data.rpartition(b"\r\n")[2] for head in heads]
+    assert found == [b"bare", b"cookie", b"known", b"bare"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"POST /a HTTP/1.1\r\nHost: h",
+        b"GET a HTTP/1.1",
+        b"GET /a SPDY/3",
+        b"GET /a b HTTP/1.1",
+        b"\x16\x03",
+    ],
+)
+def test_what_is_no_request_for_a_page_is_refused(head: bytes) -> None:
+    """With 400, and the connection ends."""
+    with pytest.raises(ValueError, match=r"no GET|unpack"):
+        parse_request(head)
+    assert ReplayAnswers(Recording([answer(URL)])).find("http", head).then == "close"
+
+
+def test_scheme_host_and_port_are_part_of_the_name() -> None:
+    """Capitals in a Host field make no difference."""
+    answers = ReplayAnswers(Recording([answer(URL)]))
+    assert answers.find("http", GET.replace(b"shop", b"SHOP")).known
+    assert not answers.find("https", GET).known
+    assert not answers.find("http", GET + b":81").known
+
+
+@pytest.mark.parametrize(
+    ("lines", "before", "reply"),
+    [
+        ([b"HTTP/1.1 200 OK\r\n", b"\r\n"], b"", b"HTTP/1.1 200 OK\r\n\r\nB"),
+        (
+            [b"HTTP/1.1 100 Continue\r\n", b"\r\n", b"HTTP/1.1 200\r\n", b"\r\n"],
+            b"HTTP/1.1 100 Continue\r\n\r\n",
+            b"HTTP/1.1 200\r\n\r\nB",
+        ),
+        ([b"HTTP/1.1 200 OK\r\n", b"x: y\r\n"], b"HTTP/1.1 200 OK\r\nx: y\r\nB", b""),
+        ([b"garbage\r\n"], b"garbage\r\nB", b""),
+        ([], b"B", b""),
+    ],
+)
+def test_the_answer_begins_at_the_final_head(lines: list[bytes], before: bytes, reply: bytes) -> None:
+    """What is no whole head is no answer."""
+    assert split_lines(lines, b"B") == (before, reply)
+
+
+@pytest.mark.parametrize(
+    ("fields", "needs", "ends"),
+    [
+        (b"Content-Length: 3", False, False),
+        (b"Transfer-Encoding: chunked", False, False),
+        (b"transfer-encoding: gzip", True, True),
+        (b"X: y", True, True),
+        (b"Content-Length: 3\r\nConnection: close", False, True),
+    ],
+)
+def test_where_a_body_ends_is_in_its_head(fields: bytes, needs: bool, ends: bool) -> None:
+    """RFC 9112 §6.3 and §9.3."""
+    head = b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n\r\n"
+    assert (needs_close(head), closes(head)) == (needs, ends)
+
+
+def test_folded_and_nameless_cookies_are_crossed_out_too() -> None:
+    """No line changes its length, so bodies begin where they began."""
+    lines = [
+        b"A: b\r\n",
+        b"Set-Cookie: a=secret; Path=/\r\n",
+        b" secret\r\n",
+        b"set-cookie: secret\r\n",
+        b"X: y\r\n",
+    ]
+    found = redact_reply(lines)
+    assert b"secret" not in b"".join(found)
+    assert list(map(len, found)) == list(map(len, lines))
+    assert (found[0], found[4]) == (lines[0], lines[4])
+    assert found[1] == b"Set-Cookie: a=xxxxxx; Path=/\r\n"
+
+
+def test_a_request_keeps_what_says_nothing_secret() -> None:
+    """A field that nobody knows may be somebody's key."""
+    head = b"GET / HTTP/1.1\r\nHost: h\r\nUser-Agent: u/1\r\nX-Token: k\r\nProxy-Authorization: k2\r\n\r\n"
+    found = redact_request(head).head
+    assert b"User-Agent: u/1" in found
+    assert b"k" not in found.replace(b"X-Token", b"").replace(b"(not recorded)", b"")
+
+
+# --- a running twin, spoken to without a client's own times ---------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording whose times are long enough to be seen."""
+    slow = replace(SLOW, seconds=ExchangeTimes(first_byte=0.6, transfer=0.4))
+    return write_recording(
+        [slow, answer(URL + "2"), answer("https://shop.example/a")], tmp_path_factory.mktemp("t") / "w"
+    )
+
+
+def connected(twin: ReplayServer, *, secure: bool = False) -> socket.socket:
+    """A connection to the port that all hosts without an entry of their own are at."""
+    port = int(twin.connect_to.split(",")[-2 if secure else -1].rpartition(":")[2])
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+def ask(twin: ReplayServer, target: bytes = b"/a", times: int = 1) -> tuple[list[float], bytes]:
+    """Seconds until each piece of the answer came, and the answer."""
+    with connected(twin) as sock:
+        began, data, seen = time.monotonic(), b"", []
+        sock.sendall((b"GET " + target + b" HTTP/1.1\r\nHost: shop.example\r\n\r\n") * times)
+        while data.count(b"<title>t</title>") < times:
+            data += sock.recv(65536)
+            seen.append(time.monotonic() - began)
+        return seen, data
+
+
+@pytest.mark.parametrize(
+    ("given", "first", "last"),
+    [
+        ({}, 0.6, 1.0),
+        ({"time_scale": 0.5}, 0.3, 0.5),
+        ({"latency": 0.2}, 0.2, 0.6),
+        ({"time_scale": 0}, 0, 0),
+    ],
+)
+def test_answers_come_in_their_time(given: dict[str, float], first: float, last: float, path: Path) -> None:
+    """Not before it, and not long after, however busy this machine is."""
+    with serve_twin(path, **given) as twin:
+        seen, data = ask(twin)
+        assert data == SLOW.reply
+    assert first - ROUNDED <= seen[0] <= first + 2
+    assert last - ROUNDED <= seen[-1] <= last + 2
+    assert (len(seen) > 1) == (last > first)
+
+
+def test_requests_that_come_together_are_answered_in_their_order(path: Path) -> None:
+    """One after the other, each in its time, and the rest of the recording beside them."""
+    with serve_twin(path, time_scale=0.1) as twin:
+        seen, _ = ask(twin, times=3)
+        assert seen[-1] >= 0.3 - ROUNDED
+        assert ask(twin, b"/a2")[1] == answer(URL).reply
+        assert twin.stats().requests == 4
+        assert twin.stats().connections == 2
+
+
+def test_a_head_without_end_ends_the_connection(path: Path) -> None:
+    """And the twin goes on."""
+    with serve_twin(path) as twin:
+        with connected(twin) as sock, suppress(ConnectionError):
+            sock.sendall(b"GET /a HTTP/1.1\r\nX: " + b"x" * 2 * MAX_HEAD)
+            assert sock.recv(1) == b"H"  # of a refusal, where it came before the reset
+        assert ask(twin, b"/a2")[1] == answer(URL).reply
+
+
+def test_handshakes_that_are_broken_off_do_no_harm(path: Path) -> None:
+    """A client that does not trust the authority, and one that speaks no TLS."""
+    with serve_twin(path) as twin:
+        for _ in range(3):
+            with connected(twin, secure=True) as sock:
+                sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            with connected(twin, secure=True) as sock, pytest.raises(ssl.SSLError):
+                ssl.create_default_context().wrap_socket(sock, server_hostname="shop.example")
+        trusting = ssl.create_default_context(cafile=twin.ca_file)
+        with connected(twin, secure=True) as sock:
+            secure = trusting.wrap_socket(sock, server_hostname="shop.example")
+            secure.sendall(b"GET /a HTTP/1.1\r\nHost: shop.example\r\n\r\n")
+            assert secure.recv(65536).startswith(b"HTTP/1.1 200 OK")
+            secure.close()
+
+
+@pytest.fixture
+def quick(path: Path) -> Iterator[ReplayServer]:
+    """A twin that waits for nothing."""
+    with serve_twin(path, time_scale=0) as twin:
+        yield twin
+
+
+def test_a_twin_that_was_killed_says_so(quick: ReplayServer) -> None:
+    """Asking it is a `UsageError`, not a wait for ever."""
+    os.kill(quick.pid, signal.SIGKILL)
+    with pytest.raises(UsageError, match="has ended"):
+        quick.stats()

@@ -1,0 +1,172 @@
+"""Recordings that others made, damaged, or made to do harm: read as far as they go, or refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from parascrape.errors import UsageError
+from parascrape.loopback import read_recording, serve_twin
+from parascrape.loopback.replay.warc import to_exchange, to_metadata, unchunk
+from tests.helpers.harvests import make
+from tests.helpers.twins import answer, harvest, warc_record, write_recording
+
+URL = "http://shop.example/a"
+PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<title>t</title>"
+
+
+def written(tmp_path: Path, *records: bytes) -> Path:
+    """A file of these records."""
+    path = tmp_path / "foreign.warc"
+    path.write_bytes(b"".join(records))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "holds no answer|no WARC"),
+        (b"not a WARC file at all", "no WARC file|holds no answer"),
+        (bytes(range(256)) * 40, "no WARC file"),
+        (gzip.compress(b"plain text", mtime=0), "no WARC file|holds no answer"),
+        (b"\x1f\x8b\x08\x00garbage", "no WARC file|holds no answer"),
+        (warc_record("response", URL, PLAIN)[:-30], "is cut"),
+        (warc_record("warcinfo", URL, b"software: x"), "holds no answer"),
+        (warc_record("response", "dns:shop.example", b"20260101 1.2.3.4"), "holds no answer"),
+        (warc_record("response", "http://", PLAIN), "holds no answer"),
+        (warc_record("response", URL, b"\x16\x03 no HTTP"), "holds no answer"),
+        (warc_record("response", URL, b""), "holds no answer"),
+        (b"WARC/1.1\r\nWARC-Type: response\r\nContent-Length: 99999999999\r\n\r\n", "more than 1024 MB"),
+        (b"WARC/1.1\r\nWARC-Type: response\r\nContent-Length: -5\r\n\r\n", "holds no answer"),
+        (b"WARC/1.1\r\nWARC-Type: response\r\n\r\nabc", "more than|no WARC|holds no"),
+    ],
+)
+def test_what_is_no_recording_is_one_line(data: bytes, message: str, tmp_path: Path) -> None:
+    """A `UsageError` that names the file, whatever is wrong with it."""
+    with pytest.raises(UsageError, match=message) as caught:
+        read_recording(written(tmp_path, data))
+    assert "foreign.warc" in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_a_recording_cut_anywhere_is_refused_or_read(tmp_path: Path) -> None:
+    """Never another error: the first exchanges are whole, or the file is refused."""
+    path = write_recording([answer(f"http://a.example/{n}") for n in range(3)], tmp_path / "whole.warc.gz")
+    data = path.read_bytes()
+    for size in range(0, len(data), 37):
+        path.write_bytes(data[:size])
+        try:
+            found = read_recording(path)
+        except UsageError:
+            continue
+        assert {one.status for one in found.values()} == {200}
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    """A place for a file, and the bytes of a recording that is not compressed."""
+    path = tmp_path_factory.mktemp("sample") / "sample.warc"
+    data = gzip.decompress(write_recording([answer(URL, cookies=("a",))], path).read_bytes())
+    return path, data
+
+
+@given(place=st.integers(0, 5000), value=st.integers(0, 255))
+def test_a_damaged_recording_raises_usage_errors_only(
+    place: int, value: int, sample: tuple[Path, bytes]
+) -> None:
+    """Any byte of the file may be another."""
+    path, data = sample
+    damaged = bytearray(data)
+    damaged[place % len(data)] = value
+    path.write_bytes(damaged)
+    with suppress(UsageError):
+        assert len(read_recording(path)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ending": "exploded"},
+        {"seconds": {}},
+        {"seconds": {"dns": "x", "connect": 0, "tls": 0, "first_byte": 0, "transfer": 0, "total": 0}},
+        {"before": "no base 64!"},
+        {"cookies": 5},
+        {"error": "text"},
+        {"hop": None},
+        {"parascrape": 2},
+    ],
+)
+def test_metadata_that_is_not_ours_makes_an_answer_a_foreign_one(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    """It is replayed without times, rather than with wrong ones."""
+    response = warc_record("response", URL, PLAIN)
+    number = response.split(b"Record-ID: ")[1].split(b"\r")[0].decode()
+    block = json.dumps({**to_metadata(answer(URL)), **change}).encode()
+    metadata = warc_record("metadata", URL, block, f"WARC-Concurrent-To: {number}")
+    found = read_recording(written(tmp_path, response, metadata))[URL]
+    assert (found.ending, found.seconds.total, found.status) == ("whole", 0.0, 200)
+
+
+def test_times_without_end_are_bounded(tmp_path: Path) -> None:
+    """A recording cannot make the twin wait for more than a day."""
+    block = json.dumps(to_metadata(answer(URL))).replace('"first_byte": 0.0', '"first_byte": Infinity')
+    assert "Infinity" in block
+    metadata = warc_record("metadata", URL, block.encode())
+    assert read_recording(written(tmp_path, metadata))[URL].seconds.first_byte == 86_400
+
+
+@pytest.mark.parametrize(
+    ("block", "reply"),
+    [
+        (
+            b"HTTP/2 200\r\nserver: x\r\n\r\nbody",
+            b"HTTP/1.1 200\r\nserver: x\r\nContent-Length: 4\r\n\r\nbody",
+        ),
+        (
+            b"HTTP/1.1 200 OK\nA: b\nConnection: close\n\nbody",
+            b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\n\r\nbody",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 999\r\n\r\nbody",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody",
+        ),
+    ],
+)
+def test_answers_of_other_tools_get_a_framing_that_holds(block: bytes, reply: bytes) -> None:
+    """HTTP/2, bare line feeds, chunks that are undone already, lengths of another body."""
+    found = to_exchange(URL, block)
+    assert found is not None
+    assert found.reply == reply
+
+
+def test_a_foreign_recording_is_served(tmp_path: Path) -> None:
+    """Revisits, requests and other records in between do not matter."""
+    path = written(
+        tmp_path,
+        warc_record("warcinfo", "", b"software: other\r\n"),
+        warc_record("request", URL, b"GET /a HTTP/1.1\r\n\r\n"),
+        warc_record("response", URL, PLAIN),
+        warc_record("revisit", URL + "2", b"HTTP/1.1 304 Not Modified\r\n\r\n"),
+        warc_record("resource", "urn:x", b"anything"),
+    )
+    with serve_twin(path) as twin:
+        (found,) = harvest([URL], make("thread", robots=False, scraper="page"), twin)
+    assert found["title"] == "t"
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40)), st.binary(max_size=20))
+def test_chunks_are_undone(pieces: list[bytes], trailer: bytes) -> None:
+    """Whatever follows the last."""
+    coded = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n" + trailer
+    assert unchunk(coded) == b"".join(pieces)

@@ -1,0 +1,170 @@
+"""https hosts keep their names in the twin; certificates that were refused are refused again."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from parascrape.loopback import Exchange, read_recording, serve_twin
+from parascrape.loopback.replay.certificates import Authority, fault_of
+from parascrape.loopback.replay.recording import Recording
+from parascrape.loopback.replay.routes import Ports, make_connect_to, tls_faults
+from tests.helpers.harvests import MODES, make
+from tests.helpers.twins import answer, harvest, make_recording, write_recording
+from tests.sites.site import Site
+
+QUICK = {"retries": 0, "robots": False, "per_host": 0, "scraper": "page"}
+EXPIRED = {"not_before": datetime(2020, 1, 1, tzinfo=UTC), "not_after": datetime(2021, 1, 1, tzinfo=UTC)}
+
+
+class SecureSite(Site):
+    """The loopback site behind TLS, under a name of its own."""
+
+    def __init__(self, name: str, authority: trustme.CA, issued_to: str = "", **times: Any) -> None:
+        super().__init__()
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(issued_to or name, **times).configure_cert(self.context)
+        self.url = f"https://{name}:{self.listener.getsockname()[1]}"
+
+    def _serve(self, sock: socket.socket) -> None:
+        with suppress(OSError):  # a handshake that the client breaks off
+            super()._serve(self.context.wrap_socket(sock, server_side=True))
+
+
+class PlainSite(Site):
+    """A site that answers a handshake in plain text."""
+
+    def _serve(self, sock: socket.socket) -> None:
+        with sock, suppress(OSError):
+            sock.recv(65536)
+            sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """The authority that this test's harvests trust."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def sites(authority: trustme.CA) -> Iterator[list[str]]:
+    """The origins of sites that are good, expired, another's, nobody's, and no TLS at all."""
+    with ExitStack() as stack:
+        made = [
+            SecureSite("good.localhost", authority),
+            SecureSite("127.0.0.1", authority),
+            SecureSite("old.localhost", authority, **EXPIRED),
+            SecureSite("wrong.localhost", authority, "another.localhost"),
+            SecureSite("unknown.localhost", trustme.CA()),
+        ]
+        origins = [stack.enter_context(site).url for site in made]
+        plain = stack.enter_context(PlainSite())
+        yield [*origins, plain.url.replace("http://127.0.0.1", "https://plain.localhost")]
+
+
+def test_https_is_replayed_with_its_failures(sites: list[str], authority: trustme.CA, tmp_path: Path) -> None:
+    """The same records in every mode: pages of good hosts, ``tls`` with its reason for the others."""
+    path, pem = tmp_path / "tls.warc.gz", tmp_path / "trusted.pem"
+    authority.cert_pem.write_to_path(str(pem))
+    settings = make("thread", **QUICK, ca_file=str(pem))
+    urls = [f"{origin}/page/1" for origin in sites]
+    make_recording(urls, path, settings)
+    endings = [read_recording(path)[url].ending for url in urls]
+    assert endings == ["whole", "whole", "tls", "tls", "tls", "tls"]
+    expected = harvest(urls, settings)
+    with serve_twin(path) as twin:
+        for mode in MODES:
+            found = harvest(urls, replace(settings, mode=mode), twin)  # type: ignore[arg-type]
+            assert _without_names(found) == _without_names(expected)
+
+
+def _without_names(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """OpenSSL says how far up it looked for an unknown authority, which is one step more or less."""
+    for one in found:
+        if "unable to get" in str(one.get("error")) or "self-signed" in str(one.get("error")):
+            one["error"]["message"] = "unknown authority"
+    return found
+
+
+def test_only_the_twins_authority_is_trusted(tmp_path: Path) -> None:
+    """Without its ``ca_file`` no https host of the twin is believed."""
+    url = "https://shop.example/a"
+    path = write_recording([answer(url)], tmp_path / "one.warc.gz")
+    settings = make("thread", **QUICK)
+    with serve_twin(path) as twin:
+        (good,) = harvest([url], settings, twin)
+        (bad,) = harvest([url], replace(settings, connect_to=twin.connect_to))
+    assert good["meta"]["status"] == 200
+    assert bad["error"]["code"] == "tls"
+
+
+def test_plain_recordings_need_no_certificates(tmp_path: Path) -> None:
+    """There is no ``ca_file`` where no host speaks TLS."""
+    path = write_recording([answer("http://shop.example/a")], tmp_path / "one.warc.gz")
+    with serve_twin(path) as twin:
+        assert twin.ca_file == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "fault"),
+    [
+        ("SSL certificate problem: certificate has expired", "expired"),
+        ("SSL: no alternative certificate subject name matches target host name 'a'", "name"),
+        ("SSL certificate problem: self-signed certificate", "authority"),
+        ("something else", "authority"),
+    ],
+)
+def test_faults_are_told_by_the_message(message: str, fault: str) -> None:
+    """libcurl has one number for all of them."""
+    assert fault_of(message) == fault
+
+
+def test_a_name_that_no_certificate_can_hold_gets_the_shared_one() -> None:
+    """The handshake goes on, and the client says what it thinks of it."""
+    authority = Authority(["192.0.2.1"], {})
+    assert authority._context_for("a_b.example") is authority.context
+
+
+def failed(url: str, ending: str, message: str = "") -> Exchange:
+    """An exchange that came to nothing."""
+    return Exchange(url=url, ending=ending, message=message)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "entries"),
+    [
+        ([answer("http://a.example/")], []),
+        ([answer("https://a.example/")], []),
+        ([answer("https://a.example:8443/")], ["a.example:8443:127.0.0.1:2"]),
+        ([answer("http://a.example:443/")], ["a.example:443:127.0.0.1:1"]),
+        ([failed("http://a.example/", "refused")], ["a.example:80:127.0.0.1:3"]),
+        ([answer("http://a.example/"), failed("http://a.example/b", "refused")], []),
+        ([failed("https://a.example/", "tls", "wrong version number")], ["a.example:443:127.0.0.1:1"]),
+        ([failed("https://a.example/", "tls", "expired")], []),
+        ([answer("http://[2001:db8::1]:81/")], []),
+        ([failed("http://[2001:db8::1]/", "refused")], ["[2001:db8::1]:80:127.0.0.1:3"]),
+    ],
+)
+def test_hosts_have_an_entry_of_their_own_only_where_they_need_one(
+    exchanges: list[Exchange], entries: list[str]
+) -> None:
+    """Port 443 is TLS and all else is not, unless the recording knows better."""
+    found = make_connect_to(Recording(exchanges), Ports(1, 2, 3)).split(",")
+    assert found[:-2] == entries
+    assert found[-2:] == [":443:127.0.0.1:2", "::127.0.0.1:1"]
+
+
+def test_hosts_that_had_tls_once_keep_it() -> None:
+    """A fault counts only where no handshake of the host's came about."""
+    broken = failed("https://a.example/", "tls", "expired")
+    assert tls_faults(Recording([broken])) == {"a.example": "expired"}
+    assert tls_faults(Recording([broken, answer("https://a.example/b")])) == {}
