@@ -142,7 +142,7 @@ def test_what_is_too_long_to_be_asked_for_is_an_error(server: ForkServer) -> Non
 )
 def test_what_cannot_be_forked_is_spawned(module: str, reason: str, caplog: pytest.LogCaptureFixture) -> None:
     """The system allows no fork, or the fork server dies of what it imports: it is said, and work goes on."""
-    server = ForkServer([f"tests.{module}"])
+    server = ForkServer([f"tests.helpers.{module}"])
     _running.append(server)
     try:
         ours, theirs = socket.socketpair()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from parascrape.cli import run
 from tests.helpers.command import read_records
 from tests.sites.site import Site
 

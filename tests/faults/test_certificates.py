@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from parascrape.cli import run
 from parascrape.errors import TlsError
 from parascrape.fetch.client import close_connections, fetch
 from parascrape.settings import Settings

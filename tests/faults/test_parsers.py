@@ -19,7 +19,7 @@ from parascrape.scrapers import metadata
 from parascrape.scrapers.head import language_tag
 from parascrape.scrapers.select import parse_selection
 from parascrape.system.text import printable
-from parascrape.web import urls
+from parascrape.web import text, urls
 from parascrape.web.html import absolute, base_url, essence, is_html, parse_lexbor
 from parascrape.web.markup import MAX_REOPENED, refuse_bomb, reopened
 from parascrape.web.retry import parse_retry_after

@@ -41,7 +41,7 @@ SCRAPER = """
 import os, signal, time
 from pathlib import Path
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parent
 
 
 def item(page):

@@ -244,7 +244,7 @@ def test_the_file_is_in_the_users_cache_directory(tmp_path: Path, monkeypatch: p
 RUN = """
 import sys, time
 from pathlib import Path
-from parascrape.frontier import HostStore
+from parascrape.frontier.host_store import HostStore
 now = 0.0
 def clock():
     global now

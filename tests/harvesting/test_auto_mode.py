@@ -243,12 +243,12 @@ def test_a_list_of_five_stays_in_threads(site: Site) -> None:
 SCRIPT = """
 import sys, multiprocessing
 from parascrape import Settings, crawl
-from parascrape.harvesting import changing
-from parascrape.harvesting.choosing import Choice
+from parascrape.harvesting import auto_mode
+from parascrape.harvesting.mode_choice import ModeChoice
 from tests.harvesting.test_auto_mode import scrape_process
-changing.choose = lambda *_: Choice(2, 2, "wanted")
-changing._FIRST_LOOK = 0.0
-changing._LEAST_PAGES = 2
+auto_mode.choose = lambda *_: ModeChoice(2, 2, "wanted")
+auto_mode._FIRST_LOOK = 0.0
+auto_mode._LEAST_PAGES = 2
 print("imported", file=open(sys.argv[2], "a"))
 names = set()
 def urls():

@@ -59,7 +59,7 @@ def test_a_part_is_waited_for(registering: Path) -> None:
 def test_first_pages_in_many_threads_find_their_parser() -> None:
     """In a new process, where nothing is loaded yet."""
     script = (
-        "import threading; from parascrape import encoding, html\n"
+        "import threading; from parascrape.web import encoding, html\n"
         "wait = threading.Barrier(8); failed = []\n"
         "def work(number):\n"
         "    wait.wait(30)\n"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import doctest
 import re
+import sys
 
 import can_ada
 import pytest
 from hypothesis import assume, example, given, strategies as st
 
 from parascrape.errors import InvalidUrl
-from parascrape.web import canonical as identity
 from parascrape.web.canonical import AS_SENT, CanonicalOptions, canonical_url
 from parascrape.web.urls import MAX_URL, prepare
 
@@ -186,4 +186,4 @@ def canonical_or_none(url: str, how: CanonicalOptions) -> str | None:
 
 def test_the_examples_in_the_docstrings_hold() -> None:
     """They are what a reader tries first."""
-    assert doctest.testmod(identity).failed == 0
+    assert doctest.testmod(sys.modules["parascrape.web.canonical"]).failed == 0

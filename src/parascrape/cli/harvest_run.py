@@ -41,8 +41,8 @@ from parascrape.system import SignalCapture, available_cpus, keep_memory, printa
 
 __all__ = [
     "Display",
-    "Signals",
     "RunOutput",
+    "Signals",
     "left_to_do",
     "run_demo",
     "run_entries",

@@ -24,7 +24,7 @@ from parascrape.harvesting import Timings, read_split
 from parascrape.loopback import LoadStats
 from parascrape.system import printable
 
-__all__ = ["HostLoad", "RunPlan", "Result", "StrategyRun", "read_result", "run_all", "run_once"]
+__all__ = ["HostLoad", "Result", "RunPlan", "StrategyRun", "read_result", "run_all", "run_once"]
 
 _EXITS = (0, 1)  # all good, some failed: the run did its work
 

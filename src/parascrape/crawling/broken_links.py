@@ -31,8 +31,8 @@ __all__ = [
     "MOVED",
     "UNCHECKED",
     "LinkCheck",
-    "LinkingPage",
     "LinkTarget",
+    "LinkingPage",
     "judge",
 ]
 

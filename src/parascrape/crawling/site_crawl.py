@@ -22,7 +22,7 @@ from parascrape.harvesting import HarvestHooks
 from parascrape.records import SKIPPED, Entry
 from parascrape.settings import Settings
 
-__all__ = ["SiteCrawl", "StartUrls", "CrawlSummary", "bring_into_agreement", "frontier_path"]
+__all__ = ["CrawlSummary", "SiteCrawl", "StartUrls", "bring_into_agreement", "frontier_path"]
 
 _STEP = 10_000
 

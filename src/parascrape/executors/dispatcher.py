@@ -20,7 +20,7 @@ from parascrape.executors.task_queue import TaskQueue
 from parascrape.executors.worker_handle import Task, WorkerHandle
 from parascrape.executors.worker_main import NOTE, WorkerOptions
 
-__all__ = ["Dispatcher", "AdaptivePause", "capacity"]
+__all__ = ["AdaptivePause", "Dispatcher", "capacity"]
 
 _MOST, _STEP = 0.005, 0.0001
 """Seconds: the longest rest, and by how much it grows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any, Protocol
 
-__all__ = ["MemoryBudget", "BudgetShare"]
+__all__ = ["BudgetShare", "MemoryBudget"]
 
 
 class BudgetShare(Protocol):

@@ -27,7 +27,7 @@ from parascrape.settings import Settings
 from parascrape.system import escape_surrogates
 from parascrape.web import NOTHING, Validators, prepare, redact
 
-__all__ = ["FRESH", "ReusedRecords", "Earlier", "Previous", "check_previous", "open_earlier"]
+__all__ = ["FRESH", "Earlier", "Previous", "ReusedRecords", "check_previous", "open_earlier"]
 
 _ITS_OWN = ("encoding", "robots", "hash", "made_by", "item", "items")
 """What stays true of the records of a page that has not changed."""

@@ -31,13 +31,13 @@ __all__ = [
     "MAX_FILES",
     "StashedPages",
     "describe_quarantined",
+    "discard",
     "folder_of",
-    "stash",
     "keep",
     "keep_page",
-    "discard",
     "quarantine_path",
     "read_page",
+    "stash",
 ]
 
 MAX_FILES = 100

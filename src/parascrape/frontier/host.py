@@ -12,7 +12,7 @@ from parascrape.frontier.backoff import HostHealth
 from parascrape.frontier.politeness import FetchReport, HostState, PolitenessPolicy, WaitReason
 from parascrape.records import Entry, PastAttempt
 
-__all__ = ["Host", "Visit", "wait_reason", "refusal"]
+__all__ = ["Host", "Visit", "refusal", "wait_reason"]
 
 _WAITING: Final = 0
 _TAKEN: Final = 1

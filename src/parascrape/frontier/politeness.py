@@ -11,10 +11,10 @@ from parascrape.settings import Settings
 from parascrape.web import domain_key, host_key
 
 __all__ = [
-    "WaitReason",
+    "FetchReport",
     "HostState",
     "PolitenessPolicy",
-    "FetchReport",
+    "WaitReason",
     "domain_key",
     "key_of",
     "politeness_policy",

@@ -10,7 +10,7 @@ from parascrape.frontier.politeness import PolitenessPolicy
 from parascrape.records import Entry
 from parascrape.web import RobotsRules
 
-__all__ = ["MAX_ORIGINS", "VALID", "RobotsOrigin", "RobotsGate"]
+__all__ = ["MAX_ORIGINS", "VALID", "RobotsGate", "RobotsOrigin"]
 
 MAX_ORIGINS = 100_000
 """Origins whose rules are kept; of more, the oldest are asked for again when they come up."""

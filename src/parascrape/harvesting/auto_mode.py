@@ -36,7 +36,7 @@ from parascrape.web import RobotsRules
 if TYPE_CHECKING:
     from parascrape.harvesting.worker import PageHook
 
-__all__ = ["AutoMode", "WorkerGroup", "HarvestHooks"]
+__all__ = ["AutoMode", "HarvestHooks", "WorkerGroup"]
 
 log = logging.getLogger("parascrape")
 

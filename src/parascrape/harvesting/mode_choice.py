@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-__all__ = ["ModeChoice", "Machine", "ModeSample", "choose"]
+__all__ = ["Machine", "ModeChoice", "ModeSample", "choose"]
 
 _BUSY = 0.6
 """Share of one core below which threads wait for the network, not for each other."""

@@ -30,8 +30,8 @@ from parascrape.web import Page, absolute, redact
 __all__ = [
     "MAX_FOLLOWS",
     "NO_LINKS",
-    "Follow",
     "DiscoveredLinks",
+    "Follow",
     "FollowRequest",
     "follow",
     "lead_of",

@@ -49,9 +49,9 @@ def canonical_url(url: str, identity: CanonicalOptions = AS_SENT) -> str:
     Raises:
         InvalidUrl: the text is no http or https URL.
 
-    >>> canonical("HTTP://Example.ORG:80/%7euser/./a%2fb#top")
+    >>> canonical_url("HTTP://Example.ORG:80/%7euser/./a%2fb#top")
     'http://example.org/~user/a%2Fb'
-    >>> canonical("http://h/?b=1&utm_source=x&a=2", Identity(drop_tracking=True, sort_query=True))
+    >>> canonical_url("http://h/?b=1&utm_source=x&a=2", CanonicalOptions(drop_tracking=True, sort_query=True))
     'http://h/?a=2&b=1'
     """
     url = prepare(url)

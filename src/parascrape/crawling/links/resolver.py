@@ -10,7 +10,7 @@ from parascrape.crawling.links.url_patterns import identity_of, trap_of
 from parascrape.errors import InvalidUrl
 from parascrape.web import CanonicalOptions, absolute, prepare, site_of
 
-__all__ = ["MAX_KNOWN", "BaseUrl", "ResolvedLink", "LinkResolver"]
+__all__ = ["MAX_KNOWN", "BaseUrl", "LinkResolver", "ResolvedLink"]
 
 MAX_KNOWN = 50_000
 """Links, with the places where they begin, and as many URLs, that are remembered; then all of the one or the

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from parascrape.crawling.store.database import CrawlDatabase
 
-__all__ = ["UrlKeys", "NewUrl", "url_key"]
+__all__ = ["NewUrl", "UrlKeys", "url_key"]
 
 _RECENT = 100_000  # keys in each of two generations: 20 MB, 35 MB where every rank is another
 _WAITING = 96_000  # keys that go into the table together: 15 MB at the most

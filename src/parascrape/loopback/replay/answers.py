@@ -11,7 +11,7 @@ from parascrape.loopback.replay.exchange import Ending, Exchange, closes
 from parascrape.loopback.replay.recording import Recording
 from parascrape.web import host_key
 
-__all__ = ["ReplayAnswer", "ReplayAnswers", "Asked", "parse_request"]
+__all__ = ["Asked", "ReplayAnswer", "ReplayAnswers", "parse_request"]
 
 Then = Literal["keep", "close", "reset", "silent"]
 

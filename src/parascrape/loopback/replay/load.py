@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["BUSY", "ServerLoad", "LoadStats"]
+__all__ = ["BUSY", "LoadStats", "ServerLoad"]
 
 BUSY = 0.8
 """Share of one core from which on the twin counts as saturated: it has one thread."""
