@@ -75,17 +75,17 @@ CASES = [
     (
         split_of(**HELD, blame={("crawl_delay", "a.org"): 9.0}),
         {},
-        "Bound by the Crawl-delay in a.org's robots.txt.",
+        "Bound by a.org's Crawl-delay in robots.txt.",
     ),
     (
         split_of(**HELD, blame={("rest", "a.org"): 9.0}),
         {},
-        "Bound by a.org's wish, or need, to be asked less often.",
+        "Bound by a.org's rate limiting or slow answers.",
     ),
     (
         split_of(**HELD, blame={("retry", ""): 9.0}),
         {},
-        "Bound by the waits before further tries (--retries).",
+        "Bound by the hosts' pauses before retries (--retries).",
     ),
     (split_of(**HELD, blame={LIMIT: 3.0, DELAY: 3.0, ("rest", "a"): 3.0}), {}, ""),
     # the network

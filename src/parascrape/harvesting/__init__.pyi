@@ -1,6 +1,11 @@
 from .audit import TOLERANCE as TOLERANCE, Audit as Audit, HostAudit as HostAudit, audit as audit
 from .auto_mode import HarvestHooks as HarvestHooks
-from .bottleneck import RunProfile as RunProfile, explain_bottleneck as explain_bottleneck
+from .bottleneck import (
+    HostWait as HostWait,
+    RunProfile as RunProfile,
+    explain_bottleneck as explain_bottleneck,
+    main_host_wait as main_host_wait,
+)
 from .estimate import Change as Change, Estimate as Estimate, TimeBound as TimeBound, plan as plan
 from .harvest import crawl as crawl, harvest as harvest
 from .loop import HarvestLoop as HarvestLoop, Stop as Stop

@@ -18,7 +18,7 @@ from parascrape.harvesting.timings import Timings
 from parascrape.settings import Settings
 from parascrape.system import printable
 
-__all__ = ["RunProfile", "explain_bottleneck"]
+__all__ = ["HostWait", "RunProfile", "explain_bottleneck", "main_host_wait"]
 
 _LEAST_PAGES, _LEAST_SECONDS = 20, 1.0
 _CPU, _SHARED_CPU, _WRITE = 0.85, 0.5, 0.6
@@ -65,7 +65,7 @@ def explain_bottleneck(split: Timings, run: RunProfile) -> str:
         return ""
     if _is_computing(split):
         return _explain_cpu(split, run)
-    if run.load > _CROWDED * run.cpus and _at_work(split) > _THREADS * split.thread_seconds:
+    if run.load > _CROWDED * run.cpus and split.at_work > _THREADS * split.thread_seconds:
         return "Bound by the scraper or by the CPUs, which other programs use as well."
     if split.write > _WRITE * run.seconds:
         return "Bound by writing the output."
@@ -86,12 +86,7 @@ def _is_computing(split: Timings) -> bool:
     """
     if split.cpu > _CPU * split.core_seconds:
         return True
-    return split.cpu > _SHARED_CPU * split.core_seconds and _at_work(split) > _THREADS * split.thread_seconds
-
-
-def _at_work(split: Timings) -> float:
-    """Seconds of pages that were neither on the network nor waiting for a thread."""
-    return split.turn + split.inflate + split.scrape
+    return split.cpu > _SHARED_CPU * split.core_seconds and split.at_work > _THREADS * split.thread_seconds
 
 
 def _explain_cpu(split: Timings, run: RunProfile) -> str:
@@ -108,30 +103,50 @@ def _explain_cpu(split: Timings, run: RunProfile) -> str:
     return f"Bound by {work} on all {run.cpus} CPUs."
 
 
-def _explain_host(split: Timings, settings: Settings) -> str:
-    """The limit for which threads waited most, and whose it is if it is mostly one host's."""
-    if not split.blame:
-        return ""
+class HostWait(NamedTuple):
+    """Why threads had to wait for hosts: the reason that cost the most time, and whose limit it was."""
+
+    kind: str  # limit, delay, crawl_delay, rest or retry; empty: no thread waited
+    host: str = ""  # the host with more than half of these waits, if one has
+    share: float = 0.0  # of all waits for hosts
+
+    def describe(self, settings: Settings) -> str:
+        """Return the limit in words, to follow "the host's"."""
+        texts = {
+            "limit": f"limit of {settings.per_host} at once",
+            "delay": f"delay of {settings.delay:g} s",
+            "crawl_delay": "Crawl-delay in robots.txt",
+            "rest": "rate limiting or slow answers",
+            "retry": "pauses before retries",
+        }
+        return texts.get(self.kind, "limits")
+
+
+def main_host_wait(split: Timings) -> HostWait:
+    """Return the main reason for which threads waited for hosts."""
     kinds: dict[str, float] = {}
     for (kind, _), seconds in split.blame.items():
         kinds[kind] = kinds.get(kind, 0.0) + seconds
+    if not kinds:
+        return HostWait("")
     kind = max(kinds, key=lambda each: kinds[each])
-    if kinds[kind] < _IDLE * sum(kinds.values()):
+    hosts = {host: seconds for (of, host), seconds in split.blame.items() if of == kind}
+    worst = max(hosts, key=lambda each: hosts[each])
+    one = hosts[worst] > kinds[kind] / 2
+    return HostWait(kind, worst if one else "", kinds[kind] / (sum(kinds.values()) or 1.0))
+
+
+_OPTIONS = {"limit": " (--per-host)", "delay": " (--delay)", "retry": " (--retries)"}
+"""What changes these limits; the others are the hosts' own."""
+
+
+def _explain_host(split: Timings, settings: Settings) -> str:
+    """Return the limit for which threads waited most, and the host if it is mostly one."""
+    wait = main_host_wait(split)
+    if not wait.kind or wait.share < _IDLE:
         return ""
-    (_, name), most = max(
-        (item for item in split.blame.items() if item[0][0] == kind), key=lambda item: item[1]
-    )
-    one = most > _IDLE * kinds[kind]
-    whose = f"{printable(name, 80)}'s" if one else "the hosts'"
-    if kind == "limit":
-        return f"Bound by {whose} limit of {settings.per_host} at once (--per-host)."
-    if kind == "delay":
-        return f"Bound by {whose} delay of {settings.delay:g} s (--delay)."
-    if kind == "crawl_delay":
-        return f"Bound by the Crawl-delay in {whose} robots.txt."
-    if kind == "rest":
-        return f"Bound by {whose} wish, or need, to be asked less often."
-    return "Bound by the waits before further tries (--retries)."
+    whose = f"{printable(wait.host, 80)}'s" if wait.host else "the hosts'"
+    return f"Bound by {whose} {wait.describe(settings)}{_OPTIONS.get(wait.kind, '')}."
 
 
 def _explain_network(split: Timings, run: RunProfile) -> str:

@@ -109,9 +109,18 @@ class Timings:
         return self.connect + self.first_byte + self.transfer
 
     @property
+    def at_work(self) -> float:
+        """Seconds in which pages were neither on the network nor waiting for a thread."""
+        return self.turn + self.inflate + self.scrape
+
+    def of_threads(self, seconds: float) -> float:
+        """The share of all threads' time; 0.0 where that is not known."""
+        return seconds / self.thread_seconds if self.thread_seconds else 0.0
+
+    @property
     def idle(self) -> float:
         """Seconds of threads that had no page and waited for nothing that is known."""
-        used = self.network + self.turn + self.inflate + self.scrape + self.politeness + self.list_wait
+        used = self.network + self.at_work + self.politeness + self.list_wait
         return max(0.0, self.thread_seconds - used)
 
 
