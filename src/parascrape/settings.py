@@ -34,12 +34,13 @@ class Settings:
     A host has at most ``per_host`` fetches at once (0: no limit) that start at least ``delay`` apart; with
     ``per_domain`` all hosts of a registrable domain count as one. With ``robots``, robots.txt is obeyed.
     Without a limit, a delay and robots.txt, hosts are not told apart at all. ``hosts_file`` is where runs
-    on this machine tell each other of hosts (`parascrape.frontier.host_store`); empty: nowhere. A URL that the list
-    holds twice is fetched once, unless ``fetch_duplicates``; with ``drop_tracking`` and ``sort_query`` URLs
+    on this machine tell each other of hosts (`parascrape.frontier.host_store`); empty: nowhere.
+    A URL that the list holds twice is fetched once, unless ``fetch_duplicates``;
+    with ``drop_tracking`` and ``sort_query`` URLs
     that differ only in that are one (`parascrape.web.canonical`).
     A server whose Retry-After is longer than ``max_backoff`` is not asked again in this run.
     Public URLs may lead to private addresses (`parascrape.web.addresses`) only with ``allow_private``.
-    ``aside`` is a folder for the pages under which a worker died or hung (`parascrape.files.quarantine`); empty: none.
+    ``aside`` is a folder for the pages under which a worker died or hung (`parascrape.files.quarantine`).
     ``connect_to`` leads connections elsewhere, host names kept: libcurl's ``HOST:PORT:HOST:PORT``, several
     with commas between; no proxy is used then, and addresses are not checked, for they are not the hosts'.
     ``ca_file`` names the only authorities whose certificates are trusted (PEM); empty: the usual ones.

@@ -84,7 +84,10 @@ def test_scripts_without_spaces_are_compared_by_character() -> None:
 
 def test_hashes_are_the_same_in_every_process() -> None:
     """They are stored, and workers hash for the parent."""
-    code = "from parascrape.crawling.links.near_duplicates import *; print(simhash('Ein Kalender é'), exact_hash('a b 3'))"
+    code = (
+        "from parascrape.crawling.links.near_duplicates import *; "
+        "print(simhash('Ein Kalender é'), exact_hash('a b 3'))"
+    )
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )

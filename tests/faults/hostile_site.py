@@ -1,4 +1,4 @@
-"""More routes for `tests.sites.site`: answers that no honest server gives. Importing this module adds them."""
+"""More routes for `tests.sites.site`: answers that no honest server gives. Importing it adds them."""
 
 from __future__ import annotations
 

@@ -290,7 +290,8 @@ def test_a_run_that_was_killed_is_no_neighbour(tmp_path: Path) -> None:
     """The next one does not wait until it has not beaten for long."""
     path = tmp_path / "hosts.sqlite3"
     join = (
-        "import os, signal, sys; from pathlib import Path; from parascrape.frontier.host_store import HostStore\n"
+        "import os, signal, sys; from pathlib import Path\n"
+        "from parascrape.frontier.host_store import HostStore\n"
         "ledger = HostStore(Path(sys.argv[1])); os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", join, str(path)], check=False, timeout=60)

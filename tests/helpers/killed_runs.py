@@ -1,4 +1,4 @@
-"""Runs of a job that are killed: ``python -m tests.helpers.killed_runs FOLDER`` prints in how many places one was.
+"""Kill runs of a job: ``python -m tests.helpers.killed_runs FOLDER`` prints in how many places one was.
 
 A process is forked for each file operation of a run, and kills itself just before it; the next start must
 leave whole outputs only.

@@ -4,7 +4,7 @@
                                     ^                              |
                                     +--- driver thread, while no other thread is at work
 
-Threads that have their answer are let go on one at a time while that keeps the interpreter busy (`_Throttle`):
+Threads that have their answer go on one at a time while that keeps the interpreter busy (`_Throttle`):
 more would only fight for its lock, and libcurl's calls back into Python, of which each header line is
 one, would queue behind them. Measured on two CPUs against a handle driven by each thread: 1,000 threads
 use half the CPU a page of 8 kB; BeautifulSoup in 8 threads takes half the time, in 2 processes of 8

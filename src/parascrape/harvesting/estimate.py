@@ -74,7 +74,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """What a harvest of the list would do. ``hosts`` are counted as the limits are kept: see `HostEstimate`."""
+    """What a harvest of the list would do. ``hosts`` are counted as limits are kept: see `HostEstimate`."""
 
     lines: int
     invalid: int

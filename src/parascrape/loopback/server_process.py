@@ -25,7 +25,8 @@ _END_SECONDS = 2.0
 _START = (
     "-P",
     "-c",
-    "import sys; sys.path.append(sys.argv.pop(1)); from parascrape.loopback.replay.server import main; main()",
+    "import sys; sys.path.append(sys.argv.pop(1)); "
+    "from parascrape.loopback.replay.server import main; main()",
     str(Path(__file__).parents[2]),
 )
 

@@ -1,4 +1,4 @@
-"""The machine below: files replaced whole, locks, signals, processes, memory, SQLite, quantities, printable text."""
+"""The machine: whole files, locks, signals, processes, memory, SQLite, quantities, printable text."""
 
 from lazy_loader import attach_stub
 

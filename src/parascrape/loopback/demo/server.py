@@ -1,6 +1,7 @@
 """The demo site's server: one process, an address and a port for each host, until stdin closes.
 
-``python -m parascrape.loopback.demo.server`` prints one line of JSON, ``{"hosts": ["http://127.0.0.1:4001", ...]}``,
+``python -m parascrape.loopback.demo.server`` prints one line of JSON,
+``{"hosts": ["http://127.0.0.1:4001", ...]}``,
 when every host listens. It ends when its stdin ends, so it never outlives the process that started it.
 """
 
