@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from parascrape.errors import TaskError, TaskTimeout, WorkerDied
-from parascrape.executors import ProcessExecutor, ThreadExecutor, dispatcher, task
+from parascrape.executors import ProcessExecutor, TaskContext, ThreadExecutor, WithContext, dispatcher
 from parascrape.executors.open import open_executor
 from tests.helpers import tasks
 from tests.helpers.command import until
@@ -95,7 +95,7 @@ def test_a_task_tells_while_it_goes_on(
     """The note comes with the task's future, which is not done yet."""
     notes: SimpleQueue[Any] = SimpleQueue()
     monkeypatch.setattr(executor, "on_note", lambda future, value: notes.put((future, value, future.done())))
-    telling = executor.submit(tasks.tell_and_wait, {"status": 200}, str(tmp_path / "go"))
+    telling = executor.submit(WithContext(tasks.report_and_wait), {"status": 200}, str(tmp_path / "go"))
     assert notes.get(timeout=LIMIT) == (telling, {"status": 200}, False)
     (tmp_path / "go").touch()
     assert telling.result(LIMIT) is True
@@ -107,7 +107,8 @@ def test_notes_come_in_order_before_the_result(
     """Also where many tasks tell at the same time."""
     told: dict[Any, list[int]] = {}
     monkeypatch.setattr(executor, "on_note", lambda future, value: told.setdefault(future, []).append(value))
-    futures = [executor.submit(tasks.tell_each, 50) for _ in range(20)]
+    reporting = WithContext(tasks.report_each)
+    futures = [executor.submit(reporting, 50) for _ in range(20)]
     assert [(future.result(LIMIT), told[future]) for future in futures] == [(50, list(range(50)))] * 20
 
 
@@ -118,13 +119,34 @@ def test_a_note_that_nobody_takes_harms_nobody(
 ) -> None:
     """Without a listener, with one that raises (int takes no future), and where the value cannot be read."""
     monkeypatch.setattr(executor, "on_note", listener)
-    assert executor.submit(tasks.tell_made, kind).result(LIMIT) == "told"
+    assert executor.submit(WithContext(tasks.report_made), kind).result(LIMIT) == "reported"
 
 
-def test_outside_a_task_there_is_nobody_to_tell() -> None:
-    """It does nothing, and nothing is alone."""
-    task.tell("hello")
-    assert not task.alone()
+def test_a_task_can_be_called_without_an_executor() -> None:
+    """Reports do nothing then, and the task is not alone."""
+    assert WithContext(tasks.report_each)(3) == 3
+    assert not TaskContext().alone
+
+
+def test_a_function_beyond_those_that_workers_keep_gets_its_context(
+    executor: ProcessExecutor | ThreadExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More functions than the executor numbers still report."""
+    told: list[int] = []
+    monkeypatch.setattr(executor, "on_note", lambda future, value: told.append(value))
+    futures = [executor.submit(WithContext(tasks.report_each), 1) for _ in range(100)]
+    assert ([future.result(LIMIT) for future in futures], told) == ([1] * 100, [0] * 100)
+
+
+def test_idle_threads_run_what_tasks_have_registered(
+    executor: ProcessExecutor | ThreadExecutor, tmp_path: Path
+) -> None:
+    """Once, after the task."""
+    path = tmp_path / "idle"
+    executor.submit(WithContext(tasks.append_when_idle), str(path), "idle\n").result(LIMIT)
+    assert until(path.exists)
+    executor.submit(tasks.square, 3).result(LIMIT)
+    assert until(lambda: path.read_text() == "idle\n")
 
 
 def test_a_task_is_alone_only_after_a_death(
@@ -132,8 +154,10 @@ def test_a_task_is_alone_only_after_a_death(
 ) -> None:
     """A suspect has its process for itself and knows it; other tasks are never told so."""
     if isinstance(executor, ProcessExecutor):
-        assert executor.submit(tasks.die_once_alone, str(tmp_path / "flag")).result(LIMIT) is True
-    assert not any(executor.submit(tasks.am_alone).result(LIMIT) for _ in range(20))
+        dying = WithContext(tasks.die_once_alone)
+        assert executor.submit(dying, str(tmp_path / "flag")).result(LIMIT) is True
+    asking = WithContext(tasks.am_alone)
+    assert not any(executor.submit(asking).result(LIMIT) for _ in range(20))
 
 
 def test_no_task_is_taken_after_shutdown(fresh: ProcessExecutor | ThreadExecutor) -> None:

@@ -14,6 +14,7 @@ import pytest
 import responses
 
 from parascrape.errors import DnsError, ForbiddenAddress
+from parascrape.executors import TaskContext
 from parascrape.fetch.adapter import open_session
 from parascrape.fetch.client import close_connections, fetch
 from parascrape.harvesting.worker import scrape_url
@@ -87,7 +88,7 @@ def test_an_address_that_is_missing_is_not_one_that_is_refused(site: Site, evil:
 
 def test_the_record_says_what_was_refused(evil: str) -> None:
     """Code, address, kind and the way out; another attempt is not made."""
-    outcome = scrape_url(Entry(evil + "/ok"), 1, settings=SETTINGS)
+    outcome = scrape_url(TaskContext(), Entry(evil + "/ok"), 1, settings=SETTINGS)
     assert (outcome.code, outcome.retryable) == ("address", False)
     assert b"(loopback)" in outcome.lines
     assert b"--allow-private" in outcome.lines

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from parascrape.errors import InvalidUrl, NotHtml, ParascrapeError, StatusError, TaskError, TaskTimeout
+from parascrape.executors import TaskContext
 from parascrape.files.lists import read_lists
 from parascrape.files.outcomes import Outcome, fail
 from parascrape.harvesting.worker import scrape_url
@@ -31,7 +32,9 @@ def scrape(
 ) -> Outcome:
     """The outcome of a URL or entry."""
     entry = url if isinstance(url, Entry) else Entry(url)
-    return scrape_url(entry, attempt, settings=Settings(scraper=scraper, timeout=20, **options))
+    return scrape_url(
+        TaskContext(), entry, attempt, settings=Settings(scraper=scraper, timeout=20, **options)
+    )
 
 
 def records(outcome: Outcome) -> list[dict[str, Any]]:
@@ -87,7 +90,7 @@ def test_an_entry_may_come_as_its_bare_fields(site: Site) -> None:
     """A tuple crosses to a worker process for less than a class does; the record is the same."""
     entry = Entry(site("/items"), 7, "goods.csv", {"sku": "S1"})
     for fields in (tuple(entry), list(entry)):
-        outcome = scrape_url(fields, 1, settings=Settings(scraper=own.title, timeout=20))
+        outcome = scrape_url(TaskContext(), fields, 1, settings=Settings(scraper=own.title, timeout=20))
         whole, bare = only(scrape(entry)), only(outcome)
         for record in (whole, bare):
             assert record["meta"].pop("fetched_at")
@@ -348,7 +351,10 @@ def test_every_entry_can_fail(entry: Entry, kept: dict[str, Any]) -> None:
 def test_no_entry_makes_the_worker_raise(url: str, column: Any) -> None:
     """Any text, any column: one whole line that a JSON reader reads."""
     outcome = scrape_url(
-        Entry(f"nothttp:{url}", 1, "", {"x": column}), 1, settings=Settings(scraper=own.title)
+        TaskContext(),
+        Entry(f"nothttp:{url}", 1, "", {"x": column}),
+        1,
+        settings=Settings(scraper=own.title),
     )
     assert outcome.code == "invalid_url"
     assert json.loads(outcome.lines)["meta"]["line"] == 1

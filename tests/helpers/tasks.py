@@ -10,11 +10,12 @@ import socket
 import sys
 import threading
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from parascrape.executors.task import alone, tell
+from parascrape.executors import TaskContext
 from parascrape.system.memory import resident_bytes
 
 
@@ -81,34 +82,44 @@ def die_once(flag: str) -> str:
     return "survived"
 
 
-def die_once_alone(flag: str) -> bool:
-    """Whether the second call, the first of which ended the worker process, is alone."""
+def die_once_alone(context: TaskContext, flag: str) -> bool:
+    """End the worker process at the first call; at the second return whether it runs alone."""
     die_once(flag)
-    return alone()
+    return context.alone
 
 
-def am_alone() -> bool:
-    """Whether the task is run alone."""
-    return alone()
+def am_alone(context: TaskContext) -> bool:
+    """Return whether the task runs alone."""
+    return context.alone
 
 
-def tell_and_wait(value: Any, path: str) -> bool:
-    """Tell the value, then wait for the file."""
-    tell(value)
+def report_and_wait(context: TaskContext, value: Any, path: str) -> bool:
+    """Report the value, then wait for the file."""
+    context.report(value)
     return wait_for(path)
 
 
-def tell_each(count: int) -> int:
-    """Tell the numbers below ``count``."""
+def report_each(context: TaskContext, count: int) -> int:
+    """Report the numbers below ``count``."""
     for number in range(count):
-        tell(number)
+        context.report(number)
     return count
 
 
-def tell_made(kind: Any) -> str:
-    """Tell a new value of that type."""
-    tell(kind())
-    return "told"
+def report_made(context: TaskContext, kind: Any) -> str:
+    """Report a new value of that type."""
+    context.report(kind())
+    return "reported"
+
+
+def append_when_idle(context: TaskContext, path: str, line: str) -> None:
+    """Append the line to the file when the thread finds no further task."""
+    context.when_idle(partial(_append, path, line))
+
+
+def _append(path: str, line: str) -> None:
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(line)
 
 
 kept: list[bytes] = []

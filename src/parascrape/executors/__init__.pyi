@@ -2,5 +2,5 @@ from .dispatcher import capacity as capacity
 from .main_guard import refuse_during_import as refuse_during_import, why_not_importable as why_not_importable
 from .open import open_executor as open_executor
 from .processes import ProcessExecutor as ProcessExecutor
-from .task import alone as alone, describe as describe, tell as tell, when_idle as when_idle
+from .task import TaskContext as TaskContext, WithContext as WithContext, describe as describe
 from .threads import ThreadExecutor as ThreadExecutor

@@ -27,7 +27,7 @@ from typing import Any
 from parascrape.errors import TaskError
 from parascrape.executors.dispatcher import Dispatcher
 from parascrape.executors.main_guard import refuse_during_import
-from parascrape.executors.task import describe
+from parascrape.executors.task import TaskContext, WithContext, bind, describe
 from parascrape.executors.worker_handle import Task
 from parascrape.executors.worker_main import WorkerOptions
 from parascrape.system import available_cpus, worker_limit
@@ -100,7 +100,7 @@ class ProcessExecutor(Executor):
 
     @property
     def on_note(self) -> Callable[[Future[Any], Any], None] | None:
-        """Called with a task's future and each value that the task tells (`calls.tell`), in a thread of
+        """Called with a task's future and each value that it reports (`TaskContext.report`), in a thread of
         the executor's; it should be quick.
         """
         return self._pump.on_note
@@ -155,6 +155,10 @@ class ProcessExecutor(Executor):
         self._pump.join()
 
 
-def _invoke(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """The call itself, for functions that travel with their task."""
-    return fn(*args, **kwargs)
+def _call_sent(context: TaskContext, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function that travels with its task."""
+    fn, arguments = bind(fn, args, context)
+    return fn(*arguments, **kwargs)
+
+
+_invoke = WithContext(_call_sent)

@@ -1,7 +1,4 @@
-"""One call of a task, the same in every mode: its value, or what went wrong in four strings.
-
-What a task may ask of the executor that runs it is here too: `tell`, `alone` and `when_idle`.
-"""
+"""Calls of tasks, the same in every mode: `TaskContext`, and failures as four strings."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import Any
 
 from parascrape.errors import TaskError
 
-__all__ = ["Failure", "alone", "call", "describe", "idle", "running", "tell", "when_idle"]
+__all__ = ["Failure", "TaskContext", "WithContext", "bind", "call", "describe"]
 
 _MAX_TRACE = 16_000
 _MAX_MESSAGE = 2_000
@@ -21,52 +18,62 @@ Failure = tuple[str, str, str, str]
 """``(message, kind, worker, trace)``: the arguments of a `TaskError`."""
 
 
-class RunningTask(threading.local):
-    """What an executor's thread knows of the task it runs; every other thread has the defaults."""
+class TaskContext:
+    """The link from a running task to its executor; one for each call. See `WithContext`.
 
-    number = -1
-    alone = False
-    note: Callable[[Any], None] | None = None
-    idle: Callable[[], None] | None = None
-
-
-running = RunningTask()
-
-
-def tell(value: Any) -> None:
-    """Pass a small value to the executor's ``on_note`` while the task goes on; nothing outside a task.
-
-    Notes arrive in their order, before the task's result. A value that does not pickle raises here,
-    in process mode.
+    ``alone``: the task has its process for itself, because a worker died or hung under it before.
     """
-    if running.note is not None:
-        running.note(value)
+
+    __slots__ = ("_send", "alone", "idle")
+
+    def __init__(self, send: Callable[[Any], None] | None = None, *, alone: bool = False) -> None:
+        self._send = send
+        self.alone = alone
+        self.idle: Callable[[], None] | None = None
+
+    def report(self, value: Any) -> None:
+        """Pass a small value to the executor's ``on_note`` while the task goes on.
+
+        Notes arrive in their order, before the task's result. In process mode the value is pickled.
+        Without an executor this does nothing.
+        """
+        if self._send is not None:
+            self._send(value)
+
+    def when_idle(self, act: Callable[[], None]) -> None:
+        """Call ``act`` once, in this thread, as soon as no further task waits for the thread."""
+        self.idle = act
 
 
-def alone() -> bool:
-    """Whether this task has its process for itself, because a worker died or hung under it before."""
-    return running.alone
+class WithContext:
+    """A function to submit that takes the `TaskContext` of its call as its first argument.
+
+    Executors add that argument; a plain call passes a context without an executor.
+    """
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(TaskContext(), *args, **kwargs)
 
 
-def when_idle(act: Callable[[], None]) -> None:
-    """Have ``act`` called by this thread when it finds no further task waiting; tasks set it anew."""
-    running.idle = act
-
-
-def idle() -> None:
-    """Called by an executor's thread that is about to wait for a task, or to end."""
-    act, running.idle = running.idle, None
-    if act is not None:
-        act()
+def bind(
+    function: Callable[..., Any], args: Sequence[Any], context: TaskContext
+) -> tuple[Callable[..., Any], Sequence[Any]]:
+    """Return the function to call and its arguments, with the context where it takes one."""
+    return (function.function, (context, *args)) if isinstance(function, WithContext) else (function, args)
 
 
 def call(
     fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, frames: int = 1
 ) -> tuple[Any, Failure | None]:
-    """``(value, None)``, or ``(None, failure)``: whatever the task raises stays inside.
+    """Return ``(value, None)``, or ``(None, failure)`` if the call raises.
 
-    ``frames`` of the stack are ours and left out of the trace.
-    That includes SystemExit and KeyboardInterrupt: a task must not end the thread that runs the next.
+    SystemExit and KeyboardInterrupt count too: a task must not end the thread that runs the next one.
+    ``frames``: outermost frames to leave out of the trace, as they are not the task's.
     """
     try:
         return fn(*args, **kwargs), None
@@ -75,7 +82,7 @@ def call(
 
 
 def describe(error: BaseException, *, skip: int = 0) -> Failure:
-    """The failure that an exception makes; ``skip`` outermost frames (ours) are left out of the trace."""
+    """Return an exception as a failure; ``skip`` outermost frames are left out of the trace."""
     worker = threading.current_thread().name
     if isinstance(error, TaskError):
         return str(error), error.kind, error.worker or worker, error.trace

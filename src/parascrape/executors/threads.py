@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from parascrape.errors import TaskError, TaskTimeout
-from parascrape.executors.task import call, idle, running
+from parascrape.executors.task import TaskContext, bind, call
 
 __all__ = ["ThreadExecutor"]
 
@@ -48,7 +48,7 @@ class ThreadExecutor(Executor):
     A task that raises fails its future with a `TaskError`. One that runs longer than ``deadline``
     seconds fails it with a `TaskTimeout` naming the line it was at; Python cannot end a thread, so
     the thread is given up (``given_up`` counts them) and another takes its place. ``on_note`` is called,
-    in the task's thread, with its future and each value that it tells (`calls.tell`).
+    in the task's thread, with its future and each value that it reports (`TaskContext.report`).
     """
 
     def __init__(self, threads: int, *, deadline: float | None = None, name: str = "thread") -> None:
@@ -117,44 +117,43 @@ class ThreadExecutor(Executor):
             self._watcher.start()
 
     def _work(self) -> None:
-        """Take calls until told to stop, or until this thread was given up meanwhile."""
+        """Run calls until the executor ends, or until this thread is abandoned."""
         me = threading.current_thread()
-        running.note = partial(self._note, me)
-        while (item := self._next()) is not None:
+        idle: Callable[[], None] | None = None
+        while True:
+            if idle is not None and self._queue.empty():
+                idle()
+                idle = None
+            if (item := self._queue.get()) is None:
+                break
             if not item.future.set_running_or_notify_cancel():
                 self._count_finished()
                 continue
             item.started = time.monotonic()
             self._running[me] = item
-            value, failure = call(item.fn, item.args, item.kwargs)
+            context = TaskContext(partial(self._report, me, item))
+            value, failure = call(*bind(item.fn, item.args, context), item.kwargs)
+            idle = context.idle or idle
             if not self._settle(me, item):
                 return  # the watcher was quicker: it has failed the future and replaced this thread
             if failure is None:
                 item.future.set_result(value)
             else:
                 item.future.set_exception(TaskError(*failure))
-            del item, value
+            del item, value, context
+        if idle is not None:
+            idle()
         with self._lock:
             self._alive.discard(me)
 
-    def _note(self, thread: threading.Thread, value: Any) -> None:
-        """Pass on what the thread's task tells; of one that was given up nobody wants to know."""
-        item = self._running.get(thread)
-        if item is None or self.on_note is None:
+    def _report(self, thread: threading.Thread, item: _Call, value: Any) -> None:
+        """Forward a task's note unless the task was abandoned."""
+        if self._running.get(thread) is not item or self.on_note is None:
             return
         try:
             self.on_note(item.future, value)
         except Exception:
             log.exception("a task's note was not taken")
-
-    def _next(self) -> _Call | None:
-        """The next call; None: end."""
-        if self._queue.empty():
-            idle()
-        item = self._queue.get()
-        if item is None:
-            idle()
-        return item
 
     def _settle(self, thread: threading.Thread, item: _Call) -> bool:
         """Whether the caller is the one, of the thread and the watcher, who may finish the future."""

@@ -24,13 +24,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing import current_process
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from parascrape.errors import TaskError
 from parascrape.executors.channel import Channel, LogForwarder, pack
-from parascrape.executors.task import Failure, call, describe, idle, running
+from parascrape.executors.task import Failure, TaskContext, bind, call, describe
 from parascrape.system import end_with, free_memory, keep_memory, leave_interrupts, resident_bytes
 
 __all__ = ["MAX_RESULT", "NOTE", "WorkerOptions", "run_child"]
@@ -132,20 +133,23 @@ class _Worker:
             threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def _work(self) -> None:
-        running.note = self._note
+        idle: Callable[[], None] | None = None
         while True:
-            if self._tasks.empty():
+            if idle is not None and self._tasks.empty():
                 idle()
-            (running.number, function, payload), running.alone = self._tasks.get()
-            value, failure = call(self._run, (function, payload), {}, frames=2)
-            self._outbox.append((running.number, value, failure))
+                idle = None
+            (number, function, payload), alone = self._tasks.get()
+            context = TaskContext(partial(self._report, number), alone=alone)
+            value, failure = call(self._run, (function, payload, context), {}, frames=2)
+            self._outbox.append((number, value, failure))
             self._flush()
+            idle = context.idle or idle
             if self._options.memory:
                 self._weigh()
 
-    def _note(self, value: Any) -> None:
-        """Send what this thread's task tells, ahead of its result."""
-        self._outbox.append((running.number, pickle.dumps(value, protocol=5), NOTE))
+    def _report(self, number: int, value: Any) -> None:
+        """Send a note of a task, ahead of its result."""
+        self._outbox.append((number, pickle.dumps(value, protocol=5), NOTE))
         self._flush()
 
     def _weigh(self) -> None:
@@ -174,12 +178,13 @@ class _Worker:
                 refused.append(self._tasks.get_nowait()[0][0])
         self._send(("retired", refused))
 
-    def _run(self, number: int, payload: bytes) -> bytes:
+    def _run(self, number: int, payload: bytes, context: TaskContext) -> bytes:
         """The pickled value of one call."""
         function = self._functions[number]
         if isinstance(function, tuple):
             raise TaskError(*function)
         args, kwargs = pickle.loads(payload)  # noqa: S301 (our own parent's)
+        function, args = bind(function, args, context)
         value = pickle.dumps(function(*args, **kwargs), protocol=5)
         if len(value) > MAX_RESULT:
             raise ValueError(f"the result pickles to {len(value)} bytes, more than {MAX_RESULT}")

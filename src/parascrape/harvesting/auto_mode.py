@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from parascrape.errors import UsageError
-from parascrape.executors import ProcessExecutor, capacity, open_executor, why_not_importable
+from parascrape.executors import ProcessExecutor, WithContext, capacity, open_executor, why_not_importable
 from parascrape.fetch import fetch_robots
 from parascrape.files import Outcome, StashedPages
 from parascrape.harvesting.mode_choice import Machine, ModeChoice, ModeSample, choose
@@ -115,8 +115,8 @@ class WorkerGroup:
         self.executor.on_note = on_note
         self.settings = settings = _with_body_bytes(settings)
         self.pages: StashedPages | None = None if settings.process_count else {}
-        self.work: Callable[..., Outcome] = partial(
-            scrape_url, settings=settings, pages=self.pages, discover=discover
+        self.work: Callable[..., Outcome] = WithContext(
+            partial(scrape_url, settings=settings, pages=self.pages, discover=discover)
         )
         self.robots: Callable[..., Any] = partial(fetch_robots, settings=settings)
         # More than the fetches, so that a free thread finds its next task without a round trip.

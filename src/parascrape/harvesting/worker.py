@@ -20,7 +20,7 @@ from parascrape.errors import (
     StatusError,
     TooLarge,
 )
-from parascrape.executors import alone, tell, when_idle
+from parascrape.executors import TaskContext
 from parascrape.fetch import begin, take
 from parascrape.files import Outcome, StashedPages, discard, fail, order_meta, quarantine_path, stash
 from parascrape.records import Entry, Meta
@@ -49,6 +49,7 @@ class PageHook(Protocol):
 
 
 def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
+    task: TaskContext,
     fields: Sequence[Any],
     attempt: int,
     watched: bool = False,
@@ -62,14 +63,14 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
     """The outcome of one attempt at an entry. Never raises an `Exception`: failures are outcomes too.
 
     ``fields`` are those of an `Entry`: a plain tuple pickles six times as fast (10 us saved a page).
-    With ``watched`` the executor is told when the fetch starts (monotonic seconds), and that it is over
-    (None). ``submitted`` is when it was handed out (monotonic seconds). A page that is as ``known`` has an
+    With ``watched`` it reports to ``task`` when the fetch starts (monotonic seconds) and ends (None).
+    ``submitted`` is when it was handed out (monotonic seconds). A page that is as ``known`` has an
     outcome "unchanged", whose one line holds the meta of this fetch. ``pages`` is where a caller in the same
     process finds the page while its scraper runs. ``discover`` says where the page leads.
     """
     try:
         entry = Entry._make(fields)
-        return _attempt(entry, attempt, watched, submitted, known, settings, pages, discover)
+        return _attempt(task, entry, attempt, watched, submitted, known, settings, pages, discover)
     except BaseException:  # the outcome is lost, and with it where the page leads
         if discover is not None:
             discover.take_back()
@@ -77,6 +78,7 @@ def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
 
 
 def _attempt(  # noqa: PLR0913
+    task: TaskContext,
     entry: Entry,
     attempt: int,
     watched: bool,
@@ -88,7 +90,7 @@ def _attempt(  # noqa: PLR0913
 ) -> Outcome:
     """The outcome, as `scrape_url` gives it."""
     meta: Meta = {"fetched_at": _now(), "attempts": attempt}
-    kept_at = _place_aside(entry, settings, pages)
+    kept_at = _place_aside(task, entry, settings, pages)
     discard(kept_at, pages)  # of an earlier run
     begin()
     began = fetched = time.perf_counter()
@@ -97,12 +99,12 @@ def _attempt(  # noqa: PLR0913
     instead: Mapping[str, Any] | None = None
     try:
         if watched:
-            tell(time.monotonic())
-        page = _fetch(entry, settings, meta, known)
+            task.report(time.monotonic())
+        page = _fetch(task, entry, settings, meta, known)
         fetched, fetched_cpu = time.perf_counter(), time.thread_time()
         meta["fetch_seconds"] = round(fetched - began, 4)
         if watched:
-            tell(None)
+            task.report(None)
         if page is not None:
             stash(kept_at, page, pages)
             if discover is not None:  # before the scraper, which may change the parsed page
@@ -191,22 +193,26 @@ def scrape_page(page: Page, settings: Settings) -> Outcome:
     return Outcome(b"".join(lines), len(lines), "")
 
 
-def _place_aside(entry: Entry, settings: Settings, pages: StashedPages | None) -> Path | None:
+def _place_aside(
+    task: TaskContext, entry: Entry, settings: Settings, pages: StashedPages | None
+) -> Path | None:
     """Where the page is kept if its scraper does not come back; None where nobody would look for it.
 
     In a worker process that is for pages that are tried a second time, alone: few enough to be written
     to a file each.
     """
-    wanted = settings.aside and (pages is not None or alone())
+    wanted = settings.aside and (pages is not None or task.alone)
     return quarantine_path(settings.aside, entry) if wanted else None
 
 
-def _fetch(entry: Entry, settings: Settings, meta: Meta, known: tuple[str, str, str]) -> Page | None:
+def _fetch(
+    task: TaskContext, entry: Entry, settings: Settings, meta: Meta, known: tuple[str, str, str]
+) -> Page | None:
     """The entry's page; None where it is as known. Raises a FetchError, whatever goes wrong."""
     # Here, because the parent of worker processes imports this module and never fetches: 0.1 s.
     from parascrape.fetch import fetch_if_changed, leave
 
-    when_idle(leave)
+    task.when_idle(leave)
     kind = entry.place.kind if entry.place is not None else ""
     if kind == "check" or (kind and settings.content_types):  # a start URL may be a sitemap
         settings = replace(settings, content_types=_NO_TYPES if kind == "check" else ())
