@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, Protocol, TypedDict
 
 import orjson
 
@@ -18,8 +18,8 @@ from parascrape.system import printable
 __all__ = [
     "RESERVED",
     "SKIPPED",
-    "CrawlInfo",
     "Entry",
+    "EntryContext",
     "ErrorInfo",
     "FailureRecord",
     "Meta",
@@ -225,27 +225,18 @@ def _find_fault(value: Any, error: Exception, key: str = "") -> tuple[str, str]:
     return key, f"{error} ({type(value).__name__})"
 
 
-class CrawlInfo(NamedTuple):
-    """Where a crawl has a URL from: its ``number`` in the frontier, its depth in links from a start URL.
+class EntryContext(Protocol):
+    """What the source of an entry knows of it. It travels with the entry; only its source reads it."""
 
-    ``found_on`` is the page that it was found on, empty for a start URL. ``kind`` is ``start``,
-    ``sitemap``, ``check`` (only looked at: its body is not wanted), or empty for a page. ``scraper`` is a
-    reference, empty for the crawl's own. ``sampled``: the page's text is to be compared with others'.
-    """
-
-    number: int
-    depth: int = 0
-    found_on: str = ""
-    kind: str = ""
-    scraper: str = ""
-    sampled: bool = False
+    def meta(self) -> Meta:
+        """Return what the entry's record is to hold of it."""
 
 
 class Entry(NamedTuple):
     """One line of a list: the URL's text as it stands there, where it stands, and what stood beside it.
 
     ``problem`` says why the line holds no URL to fetch, ``duplicate`` where the same URL stands before it;
-    they are empty for a line that is to be fetched. ``place`` is where a crawl has it from.
+    they are empty for a line that is to be fetched.
     """
 
     url: str
@@ -254,4 +245,4 @@ class Entry(NamedTuple):
     columns: Mapping[str, Any] | None = None
     problem: str = ""
     duplicate: str = ""
-    place: CrawlInfo | None = None
+    context: EntryContext | None = None

@@ -47,9 +47,6 @@ class Settings:
     ``previous`` is an earlier output: pages that have not changed since keep their records, and those that
     were fetched at most ``max_age`` seconds ago are not asked for (`parascrape.files.previous`); empty: none.
     An empty ``scraper`` is ``article``, or nothing but the selections where there are some.
-    Without ``follow_redirects`` an answer that leads to another URL is a `Redirected`. An answer must be
-    of one of the ``content_types`` (media types in lower case; one that ends in ``/`` stands for all below
-    it), or of none at all; others' bodies are not read. Empty: any.
 
     Raises:
         UsageError: a value is out of its range; the message names the field.
@@ -88,8 +85,6 @@ class Settings:
     ca_file: str = ""
     previous: str = ""
     max_age: float = 0.0
-    follow_redirects: bool = True
-    content_types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_range("processes", self.processes, 0, 1024)

@@ -128,7 +128,9 @@ class Walk:
     @property
     def depths(self) -> dict[int, int]:
         """The depth that each page was handed out at."""
-        return {int(one.url.rpartition("/")[2]): one.place.depth for one in self.landed if one.place}
+        return {
+            int(one.url.rpartition("/")[2]): one.context.meta()["depth"] for one in self.landed if one.context
+        }
 
 
 examples = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -31,7 +31,6 @@ from parascrape.crawling import (
     parse_budgets,
     priority_of,
     read_date,
-    site_settings,
     write_graph,
 )
 from parascrape.errors import InvalidUrl, UsageError
@@ -57,7 +56,6 @@ def run_crawl(
     if not (starts.urls or starts.sitemaps):
         raise UsageError("no START: write a URL such as https://example.org, or --sitemap URL")
     plan = make_plan(chosen, starts)
-    settings = site_settings(settings, _types(chosen["content_type"]))
     discover = _make_discover(chosen, plan, settings)
     tally = RunTotals()
 
@@ -111,7 +109,12 @@ def _make_discover(chosen: Mapping[str, Any], plan: CrawlLimits, settings: Setti
         run=secrets.token_hex(4),
     )
     priority_of(rules)  # a wrong one is seen before the first fetch
-    return LinkDiscovery(rules=rules, links=selectors != ("none",), since=_since(chosen["since"]))
+    return LinkDiscovery(
+        rules=rules,
+        links=selectors != ("none",),
+        since=_since(chosen["since"]),
+        content_types=_types(chosen["content_type"]),
+    )
 
 
 @dataclass(frozen=True, slots=True)

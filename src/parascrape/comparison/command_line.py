@@ -36,8 +36,6 @@ NOT_PASSED = frozenset(
         "threads",
         "ordered",
         "aside",
-        "content_types",
-        "follow_redirects",
         "body_bytes",
         "hosts_file",
         "backoff",

@@ -8,7 +8,7 @@ from .broken_links import (
 )
 from .limits import CrawlLimits as CrawlLimits, parse_budgets as parse_budgets
 from .link_graph import check_graph as check_graph, write_graph as write_graph
-from .links.discover import LinkDiscovery as LinkDiscovery
+from .links.discover import HTML as HTML, LinkDiscovery as LinkDiscovery
 from .links.feeds import read_date as read_date
 from .links.rules import LinkRules as LinkRules, priority_of as priority_of
 from .links.scope import Scope as Scope, hosts_of as hosts_of
@@ -18,5 +18,5 @@ from .site_crawl import (
     StartUrls as StartUrls,
     frontier_path as frontier_path,
 )
-from .spider import HTML as HTML, crawl_site as crawl_site, site_settings as site_settings
+from .spider import crawl_site as crawl_site
 from .store.url_store import UrlStore as UrlStore

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from parascrape.crawling.limits import CrawlLimits
+from parascrape.crawling.links.discover import CrawlInfo
 from parascrape.crawling.links.scope import Scope, hosts_of
 from parascrape.crawling.links.sitemaps import MAX_INDEX_DEPTH
 from parascrape.crawling.links.url_patterns import identity_of
@@ -13,7 +14,6 @@ from parascrape.crawling.store.edges import read_edges
 from parascrape.crawling.store.url_store import NewUrl, UrlStore, url_key
 from parascrape.crawling.traps import Traps
 from parascrape.errors import InvalidUrl
-from parascrape.records import CrawlInfo
 from parascrape.scrapers import DiscoveredLinks, FollowRequest
 from parascrape.web import domain_of, prepare, site_of
 

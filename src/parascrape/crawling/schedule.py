@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 
 from parascrape.crawling.intake import Admission
 from parascrape.crawling.limits import CrawlLimits
+from parascrape.crawling.links.discover import CrawlInfo
 from parascrape.crawling.store.url_store import KnownUrl, UrlStore
 from parascrape.crawling.traps import Traps
 from parascrape.files import Outcome
-from parascrape.records import SKIPPED, CrawlInfo, Entry
+from parascrape.records import SKIPPED, Entry
 from parascrape.web import RobotsRules, site_of
 
 __all__ = ["MAX_WAIT", "CrawlSchedule"]
@@ -164,7 +165,7 @@ class CrawlSchedule:
             self.traps.handed_out(row.url, row.depth, found_on=row.found_on_url)
             sampled = self.traps.wants_text(row.url)
         place = CrawlInfo(row.number, row.depth, row.found_on_url, kind, row.scraper, sampled)
-        self._ready.append(Entry(row.url, place=place))
+        self._ready.append(Entry(row.url, context=place))
 
     def _kind_of(self, row: KnownUrl) -> str:
         """What the URL is fetched as: pages too deep are only looked at, and only where that is the plan."""
@@ -204,8 +205,8 @@ class CrawlSchedule:
 
     def landed(self, entry: Entry, outcome: Outcome) -> None:
         """Take in what came of an entry."""
-        place = entry.place
-        if place is None:
+        place = entry.context
+        if not isinstance(place, CrawlInfo):
             return
         site, depth = self._out.pop(place.number)
         here = self._sites[site]

@@ -182,9 +182,9 @@ class SiteCrawl:
         return replace(
             observer,
             total=self._total,
-            landed=lambda entry, outcome: self._open_source().landed(entry, outcome),
-            robots=lambda origin, rules: self._open_source().robots(origin, rules),
-            discover=self._discover,
+            on_outcome=lambda entry, outcome: self._open_source().landed(entry, outcome),
+            on_robots=lambda origin, rules: self._open_source().robots(origin, rules),
+            page_hook=self._discover,
         )
 
     def _open_source(self) -> CrawlSchedule:

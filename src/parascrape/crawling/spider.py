@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from parascrape import records
@@ -19,15 +18,7 @@ from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
 from parascrape.web import prepare
 
-__all__ = ["HTML", "crawl_site", "site_settings"]
-
-HTML = ("text/html", "application/xhtml+xml")
-"""The types of answers that a crawl wants, unless it is told otherwise."""
-
-
-def site_settings(settings: Settings, content_types: tuple[str, ...] = HTML) -> Settings:
-    """The settings of a crawl: where URLs lead elsewhere, and which are equal, is for its frontier to see."""
-    return replace(settings, follow_redirects=False, fetch_duplicates=True, content_types=content_types)
+__all__ = ["crawl_site"]
 
 
 def crawl_site(
@@ -51,7 +42,7 @@ def crawl_site(
         urls = [prepare(url) for url in starts]
     except InvalidUrl as error:
         raise UsageError(f"starts: {error}") from None
-    settings = site_settings(settings or Settings())
+    settings = settings or Settings()
     refuse_during_import()
     check_scraper(settings.scraper, settings.mode, settings.select)
     plan = plan or CrawlLimits(scope=Scope(hosts=hosts_of(urls)))

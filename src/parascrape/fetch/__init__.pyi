@@ -11,5 +11,6 @@ from .client import (
 )
 from .curl_errors import raise_for as raise_for
 from .handles import refused_address as refused_address
+from .request import FetchRules as FetchRules
 from .robots import fetch_robots as fetch_robots
 from .timing import begin as begin, take as take

@@ -23,6 +23,7 @@ from parascrape.fetch import timing
 from parascrape.fetch.adapter import CurlRequest, leave, open_session
 from parascrape.fetch.content_coding import ACCEPT_ENCODING, inflate
 from parascrape.fetch.errors import map_error
+from parascrape.fetch.request import FetchRules
 from parascrape.fetch.response import HeaderFields, check_type, drain, is_of_type, read_body, redirect_target
 from parascrape.records import Meta
 from parascrape.settings import Settings
@@ -51,6 +52,9 @@ _EVERYWHERE = frozenset(("accept", "accept-encoding", "accept-language", "user-a
 """Headers that follow a redirect to another origin; all others may hold credentials and stay behind."""
 
 
+_FREE = FetchRules()
+
+
 def fetch(url: str, settings: Settings, meta: Meta | None = None) -> Page:
     """The page at a prepared URL (`urls.prepare`), redirects followed.
 
@@ -66,17 +70,17 @@ def fetch(url: str, settings: Settings, meta: Meta | None = None) -> Page:
 
 
 def fetch_if_changed(
-    url: str, settings: Settings, meta: Meta, known: Validators, found_on: str = ""
+    url: str, settings: Settings, meta: Meta, known: Validators, rules: FetchRules = _FREE
 ) -> Page | None:
     """The page, as `fetch` gives it; None where it is what is known of this URL.
 
     The request is conditional on the validators, at the first hop only: they are this URL's. Unchanged is a
     304 to a condition, or an answer with the hash that is known; a 304 that nobody has asked for is a
-    StatusError. ``meta`` gets the answer's own validators and its hash. A URL that was ``found_on`` a public
+    StatusError. ``meta`` gets the answer's own validators and its hash. A URL that was found on a public
     page may lead to public addresses only, where it is one of a private address itself, too.
     """
     try:
-        return _follow(url, settings, meta, known, found_on or url)
+        return _follow(url, settings, meta, known, rules)
     except FetchError:
         raise
     except Exception as error:
@@ -91,17 +95,19 @@ def close_connections() -> None:
     _session.cache_clear()
 
 
-def _follow(url: str, settings: Settings, meta: Meta, known: Validators, wanted_by: str) -> Page | None:
+def _follow(url: str, settings: Settings, meta: Meta, known: Validators, rules: FetchRules) -> Page | None:
     """The page at the end of at most ``max_redirects`` hops."""
     ends = time.monotonic() + settings.timeout
-    public_only = not (settings.allow_private or is_local(_host(wanted_by)))
-    if public_only and wanted_by is not url:
+    public_only = not (settings.allow_private or is_local(_host(rules.found_on or url)))
+    if public_only and rules.found_on:
         _refuse_private(url)
     jar = RequestsCookieJar()
     target = url
     seen = {url}
     for hop in range(settings.max_redirects + 1):
         request = _build_request(target, settings, jar, same_origin=_same_origin(url, target))
+        if rules.content_types:
+            request.wanted = partial(is_of_type, wanted=rules.content_types)
         conditions = {} if hop else condition(known, settings.headers)
         if conditions:
             request.headers.update(conditions)
@@ -114,7 +120,7 @@ def _follow(url: str, settings: Settings, meta: Meta, known: Validators, wanted_
                 _note_validators(response, meta)
                 return None
             if response.status_code not in _REDIRECTS or not location:
-                return _make_page(url, target, response, settings, meta, known.hash)
+                return _make_page(url, target, response, settings, meta, known.hash, rules)
             drain(response)
         finally:
             response.close()
@@ -123,7 +129,7 @@ def _follow(url: str, settings: Settings, meta: Meta, known: Validators, wanted_
         meta["redirects"] = hop + 1
         meta["final_url"] = redact(target)
         # What comes after a cookie depends on it: a second fetch would not get there.
-        if not settings.follow_redirects and not jar and canonical_url(target) != canonical_url(url):
+        if not rules.follow_redirects and not jar and canonical_url(target) != canonical_url(url):
             raise Redirected(f"it leads to {redact(target)}", target)
         if target in seen and not jar:
             raise BadRedirect("the redirects go in a circle")
@@ -152,13 +158,9 @@ def _same_origin(one: str, other: str) -> bool:
     return one is other or host_key(one) == host_key(other)
 
 
-def _build_request(
-    url: str, settings: Settings, jar: RequestsCookieJar, *, same_origin: bool
-) -> requests.PreparedRequest:
+def _build_request(url: str, settings: Settings, jar: RequestsCookieJar, *, same_origin: bool) -> CurlRequest:
     """A GET for a URL that `urls.prepare` has made, without the cost of preparing it twice."""
     request = CurlRequest()
-    if settings.content_types:
-        request.wanted = partial(is_of_type, wanted=settings.content_types)
     request.method = "GET"
     request.url = url
     request.hooks = {"response": []}
@@ -248,7 +250,13 @@ def _note_validators(response: requests.Response, meta: Meta) -> None:
 
 
 def _make_page(  # noqa: PLR0913
-    url: str, target: str, response: requests.Response, settings: Settings, meta: Meta, known_hash: str
+    url: str,
+    target: str,
+    response: requests.Response,
+    settings: Settings,
+    meta: Meta,
+    known_hash: str,
+    rules: FetchRules,
 ) -> Page | None:
     """The page of a 2xx answer, body read and inflated; None if its hash is known. Raises StatusError for
     another answer.
@@ -260,8 +268,8 @@ def _make_page(  # noqa: PLR0913
         wish = parse_retry_after(response.headers.get("Retry-After"))
         reason = f"{status} {response.reason or ''}".strip()[:200]
         raise StatusError(reason, status, status in RETRY_STATUSES, wish)
-    if settings.content_types:
-        check_type(response, settings.content_types)
+    if rules.content_types:
+        check_type(response, rules.content_types)
     body = read_body(response, settings.max_bytes)
     meta["bytes"] = len(body)
     meta["hash"] = hash_answer(meta["final_url"], response.headers, body)

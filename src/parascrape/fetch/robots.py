@@ -57,8 +57,6 @@ def _settings(settings: Settings) -> Settings:
         max_redirects=min(settings.max_redirects, MAX_REDIRECTS),
         timeout=min(settings.timeout, TIMEOUT),
         max_bytes=max(settings.max_bytes, MAX_BODY),
-        follow_redirects=True,
-        content_types=(),
         headers={"Accept": "text/plain,*/*;q=0.8", **settings.headers},
     )
 

@@ -78,10 +78,8 @@ def _encode_failure(entry: Entry, info: ErrorInfo, meta: Meta) -> bytes:
 
 def order_meta(entry: Entry, meta: Meta) -> Meta:
     """The meta with its keys in their fixed order, and where the entry stands in its list."""
-    if entry.place is not None:
-        meta["depth"] = entry.place.depth
-        if entry.place.found_on:
-            meta["found_on"] = redact(entry.place.found_on)
+    if entry.context is not None:
+        meta.update(entry.context.meta())
     if entry.source:
         meta["source"] = escape_surrogates(entry.source)
     if entry.line:

@@ -73,16 +73,16 @@ class HarvestHooks:
     """Who runs a harvest: the ``total`` of entries where they know it, what they are told, and the time split
     that is filled for them.
 
-    A crawl is told of every outcome before anybody else (``landed``) and of each robots.txt (``robots``);
-    ``discover`` is called in workers, for where pages lead.
+    ``on_outcome`` is called with every final outcome before it is given, ``on_robots`` with each robots.txt,
+    and ``page_hook`` in workers, with each page.
     """
 
     total: Callable[[], int | None] = _unknown
     say: Callable[[str], None] = _ignore
     split: Timings = field(default_factory=Timings)
-    landed: Callable[[Entry, Outcome], None] | None = None
-    robots: Callable[[str, RobotsRules], None] | None = None
-    discover: PageHook | None = None
+    on_outcome: Callable[[Entry, Outcome], None] | None = None
+    on_robots: Callable[[str, RobotsRules], None] | None = None
+    page_hook: PageHook | None = None
 
 
 def _with_body_bytes(settings: Settings) -> Settings:
@@ -104,7 +104,7 @@ class WorkerGroup:
         settings: Settings,
         deadline: float,
         on_note: Callable[[Future[Any], Any], None],
-        discover: PageHook | None = None,
+        hook: PageHook | None = None,
     ) -> None:
         self.executor = open_executor(
             settings.process_count,
@@ -116,7 +116,7 @@ class WorkerGroup:
         self.settings = settings = _with_body_bytes(settings)
         self.pages: StashedPages | None = None if settings.process_count else {}
         self.work: Callable[..., Outcome] = WithContext(
-            partial(scrape_url, settings=settings, pages=self.pages, discover=discover)
+            partial(scrape_url, settings=settings, pages=self.pages, hook=hook)
         )
         self.robots: Callable[..., Any] = partial(fetch_robots, settings=settings)
         # More than the fetches, so that a free thread finds its next task without a round trip.

@@ -39,14 +39,14 @@ class InFlight:
         deadline: float,
         limits: PolitenessPolicy | None,
         split: Timings,
-        discover: PageHook | None = None,
+        hook: PageHook | None = None,
     ) -> None:
         self.finished: SimpleQueue[News] = SimpleQueue()
         self._visits: dict[Future[Any], Visit] = {}
         self._deadline = deadline
         self._limits = limits
         self._split = split
-        self._discover = discover
+        self._hook = hook
         self._blocked = 0.0  # seconds of threads that waited for the visit that comes next
         self._before: WorkerGroup | None = None
         self._last: set[Future[Any]] = set()  # what the crew before still has
@@ -56,7 +56,7 @@ class InFlight:
 
     def open_crew(self, settings: Settings) -> WorkerGroup:
         """A crew that reports here; for `hand_over`."""
-        return WorkerGroup(settings, self._deadline, lambda *note: self.finished.put(note), self._discover)
+        return WorkerGroup(settings, self._deadline, lambda *note: self.finished.put(note), self._hook)
 
     def _enter(self) -> None:
         settings = self.crew.settings

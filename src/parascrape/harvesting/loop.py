@@ -78,7 +78,7 @@ class HarvestLoop:
         self._earlier = open_earlier(settings, lambda: bool(stop.asked), observer.say)
         limits = politeness_policy(settings)
         deadline = settings.timeout + _SCRAPE_GRACE
-        self._in_flight = flight = InFlight(settings, deadline, limits, observer.split, observer.discover)
+        self._in_flight = flight = InFlight(settings, deadline, limits, observer.split, observer.page_hook)
         self._settings = flight.crew.settings
         self._observer = observer
         self._auto = AutoMode(settings, observer, flight.open_crew) if settings.mode == "auto" else None
@@ -111,9 +111,9 @@ class HarvestLoop:
 
     def _told(self, visit: Visit, outcome: Outcome) -> Outcome:
         """The outcome, of which the observer has been told: where it leads need not go further."""
-        if self._observer.landed is None:
+        if self._observer.on_outcome is None:
             return outcome
-        self._observer.landed(visit.entry, outcome)
+        self._observer.on_outcome(visit.entry, outcome)
         return outcome._replace(found=None)
 
     def _may_read(self) -> bool:
@@ -211,8 +211,8 @@ class HarvestLoop:
         """A host's robots.txt is known, or could not be had."""
         try:
             rules = future.result()
-            if self._observer.robots is not None:
-                self._observer.robots(visit.robots, rules)
+            if self._observer.on_robots is not None:
+                self._observer.on_robots(visit.robots, rules)
             self._frontier.robots_known(visit.robots, rules)
         except TaskError as error:
             log.warning("%s/robots.txt: %s", visit.robots, error)

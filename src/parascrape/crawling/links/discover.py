@@ -1,47 +1,89 @@
-"""Discover: where the page of a crawl leads, in the worker that has it, before its scraper sees it."""
+"""The page hook of a crawl: link discovery in the workers, before the scraper sees the page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from parascrape.crawling.links.extractor import LinkRules, canonical_of, find_links, take_back
 from parascrape.crawling.links.near_duplicates import exact_hash, says_missing, simhash
 from parascrape.crawling.links.sitemaps import is_sitemap, read_sitemap
-from parascrape.errors import NotSitemap, TooComplex
-from parascrape.records import CrawlInfo, Entry, Meta
+from parascrape.errors import (
+    NotSitemap,
+    OtherType,
+    ParascrapeError,
+    Redirected,
+    TooComplex,
+    TooLarge,
+)
+from parascrape.fetch import FetchRules
+from parascrape.harvesting import HookResult
+from parascrape.records import Entry, Meta
 from parascrape.scrapers import NO_LINKS, DiscoveredLinks, FollowRequest
-from parascrape.web import Page, site_of, visible_text
+from parascrape.web import Page, redact, site_of, visible_text
 
-__all__ = ["LinkDiscovery"]
+__all__ = ["HTML", "CrawlInfo", "LinkDiscovery"]
+
+HTML = ("text/html", "application/xhtml+xml")
+"""The types of answers that a crawl wants, unless the user names others."""
+
+_NO_TYPES = ("none/none",)
+"""RFC 6838 registers no such type, so no body is read."""
 
 _NOT_THERE = ("skipped_old", "out_of_scope", "repeated", "invalid", "cut")
 
 
+class CrawlInfo(NamedTuple):
+    """Where a crawl has a URL from: its ``number`` in the frontier, its depth in links from a start URL.
+
+    ``found_on`` is the page that links to it, empty for a start URL. ``kind`` is ``start``, ``sitemap``,
+    ``check`` (only looked at: its body is not wanted), or empty for a page. ``scraper`` is a reference,
+    empty for the crawl's own. ``sampled``: the page's text is to be compared with others'.
+    """
+
+    number: int
+    depth: int = 0
+    found_on: str = ""
+    kind: str = ""
+    scraper: str = ""
+    sampled: bool = False
+
+    def meta(self) -> Meta:
+        """Return what the URL's record says of its way into the crawl."""
+        if self.found_on:
+            return {"depth": self.depth, "found_on": redact(self.found_on)}
+        return {"depth": self.depth}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkDiscovery:
-    """Called with a page, gives what it leads to by the rules, and of a sitemap its record.
+    """The page hook of a crawl: it finds where pages lead, reads sitemaps and only looks at checked URLs.
 
-    Without ``links`` only sitemaps lead on, and what the scraper says. What sitemaps and feeds date before
-    ``since`` is left out.
+    Without ``links`` only sitemaps and the scraper's `follow` lead on. Links that sitemaps and feeds date
+    before ``since`` are left out. Pages are of one of the ``content_types``; empty: any.
     """
 
     rules: LinkRules
     links: bool = True
     since: datetime | None = None
     max_bytes: int = 50_000_000
+    content_types: tuple[str, ...] = HTML
 
-    def __call__(
-        self, page: Page, entry: Entry, meta: Meta
-    ) -> tuple[DiscoveredLinks, Mapping[str, Any] | None]:
-        """What the page leads to; its meta gets ``canonical``. The second is the record of a sitemap, and of
-        what is only looked at.
+    def fetch_rules(self, entry: Entry) -> FetchRules:
+        """Redirects come back as links. Start URLs may be sitemaps, and of a checked URL no body is read."""
+        place = _place_of(entry)
+        types = self.content_types if not place.kind else _NO_TYPES if place.kind == "check" else ()
+        return FetchRules(follow_redirects=False, content_types=types, found_on=place.found_on)
+
+    def page_fetched(self, page: Page, entry: Entry, meta: Meta) -> HookResult:
+        """Return where the page leads; a sitemap and a checked URL have a record of their own.
+
+        The meta gets ``canonical``.
         """
-        place = entry.place or CrawlInfo(0)
+        place = _place_of(entry)
         if place.kind == "check":
-            return NO_LINKS, {}
+            return HookResult(NO_LINKS, {})
         if place.kind and is_sitemap(page):
             return self._read_sitemap(page)
         if place.kind == "sitemap":
@@ -50,21 +92,31 @@ class LinkDiscovery:
         if canonical and page.is_html:
             meta["canonical"] = canonical
         found = find_links(page, self.rules, place.depth, canonical) if self.links else NO_LINKS
-        return (_with_text(found, page) if place.sampled and page.is_html else found), None
+        if place.sampled and page.is_html:
+            found = _with_text(found, page)
+        return HookResult(found, scraper=place.scraper)
+
+    def fetch_failed(self, error: ParascrapeError, entry: Entry) -> HookResult | None:
+        """Return the link of a redirect, and the record of a checked URL whose body was refused."""
+        if isinstance(error, Redirected):
+            return HookResult(DiscoveredLinks(leads=(FollowRequest(error.target, "redirect"),)))
+        if isinstance(error, OtherType | TooLarge) and _place_of(entry).kind == "check":
+            return HookResult(NO_LINKS, {})
+        return None
+
+    def outcome_lost(self) -> None:
+        """Forget what the last page of this thread linked to."""
+        take_back(self.rules)
 
     def fixed(self) -> dict[str, Any]:
-        """What decides which links are found, as JSON has it."""
+        """Return the options that decide which links are found, for JSON."""
         return {
             "follow": [*self.rules.follow] if self.links else None,
             "nofollow": self.rules.nofollow,
             "priority": str(self.rules.priority),
         }
 
-    def take_back(self) -> None:
-        """Nothing; what the last page of this thread leads to has reached nobody."""
-        take_back(self.rules)
-
-    def _read_sitemap(self, page: Page) -> tuple[DiscoveredLinks, Mapping[str, Any]]:
+    def _read_sitemap(self, page: Page) -> HookResult:
         site = site_of(page.final_url)
         scope = self.rules.scope
         read = read_sitemap(
@@ -80,7 +132,12 @@ class LinkDiscovery:
         fields |= {**counts, "truncated": True} if read.truncated else counts
         leads = tuple(FollowRequest(url, "sitemap") for url in read.sitemaps)
         filtered = {f"sitemap: {name}": count for name, count in counts.items()}
-        return DiscoveredLinks("\n".join(read.links), leads, listed=True, filtered=filtered or None), fields
+        found = DiscoveredLinks("\n".join(read.links), leads, listed=True, filtered=filtered or None)
+        return HookResult(found, fields)
+
+
+def _place_of(entry: Entry) -> CrawlInfo:
+    return entry.context if isinstance(entry.context, CrawlInfo) else CrawlInfo(0)
 
 
 def _with_text(found: DiscoveredLinks, page: Page) -> DiscoveredLinks:
