@@ -12,8 +12,8 @@ import pytest
 
 from parascrape import records
 from parascrape.cli import run
-from parascrape.cli.again import RetryFiles, prepare_output
 from parascrape.files.ledger import Ledger, PageLines
+from parascrape.files.retry_list import RetryFiles, prepare_retry
 from parascrape.records import Entry, encode
 from tests.helpers.command import read_records
 from tests.sites.site import Site
@@ -116,7 +116,7 @@ def test_many_equal_lines_are_each_taken_once() -> None:
 def test_the_list_of_a_retry_goes_with_its_output(site: Site) -> None:
     """The output was removed by hand: a new one of that name has nothing to do with what had failed."""
     OUTPUT.write_bytes(line(site("/page/1"), "timeout") + line(site("/page/2")))
-    prepare_output(OUTPUT, ())
+    prepare_retry(OUTPUT, ())
     assert RetryFiles.of(OUTPUT).list.exists()
     OUTPUT.unlink()
     assert run(["retry", str(OUTPUT), *OPTIONS]) == 2

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from parascrape.cli import run
-from parascrape.cli.again import RetryFiles, list_failures, prepare_output, take_out
 from parascrape.errors import ParascrapeError
+from parascrape.files.retry_list import RetryFiles, drop_listed, list_failures, prepare_retry
 from parascrape.records import encode
 from tests.helpers.command import RUDE, UNLIMITED, read_records
 from tests.sites.site import Site
@@ -198,11 +198,11 @@ def test_every_code_of_ours_can_be_named(site: Site) -> None:
 def test_a_kill_between_two_steps_loses_nothing(steps: int, site: Site) -> None:
     """The files as each step leaves them: the next retry goes on, and fetches what it would have fetched."""
     good = write_output(site)
-    LISTS.part.write_bytes(b'{"url":"half a li')
+    OUTPUT.with_name(f".{LISTS.new.name}.0a.part").write_bytes(b'{"url":"half a li')
     if steps > 1:
         list_failures(OUTPUT, ())
     if steps > 2:
-        take_out(OUTPUT)
+        drop_listed(OUTPUT)
     if steps > 3:
         os.replace(LISTS.new, LISTS.list)
     assert retry() == 1
@@ -213,7 +213,7 @@ def test_a_kill_between_two_steps_loses_nothing(steps: int, site: Site) -> None:
 def test_a_kill_while_fetching_loses_nothing(site: Site) -> None:
     """What was fetched again is not fetched once more: the new lines cut at many places."""
     good = write_output(site)
-    prepare_output(OUTPUT, ())
+    prepare_retry(OUTPUT, ())
     base, listed = OUTPUT.read_bytes(), LISTS.list.read_bytes()
     assert retry() == 1
     whole = OUTPUT.read_bytes()
@@ -245,7 +245,7 @@ def test_an_ordinary_run_may_come_between(steps: int, site: Site) -> None:
     Path("list.txt").write_text("\n".join(urls))
     list_failures(OUTPUT, ())
     if steps > 2:
-        take_out(OUTPUT)
+        drop_listed(OUTPUT)
     if steps > 3:
         os.replace(LISTS.new, LISTS.list)
     assert run(["list.txt", "-o", str(OUTPUT), *OPTIONS, *RUDE]) == 1
@@ -268,7 +268,7 @@ def test_a_new_failure_is_no_business_of_an_old_list(site: Site) -> None:
 def test_overwriting_forgets_the_list(site: Site) -> None:
     """An output that starts anew has nothing to be run again."""
     write_output(site)
-    prepare_output(OUTPUT, ())
+    prepare_retry(OUTPUT, ())
     Path("list.txt").write_text(site("/page/9"))
     assert run(["list.txt", "-o", str(OUTPUT), *OPTIONS, "--overwrite"]) == 0
     assert retry() == 0

@@ -20,7 +20,7 @@ from parascrape.crawling.links.scope import Scope
 from parascrape.crawling.store.edges import read_edges
 from parascrape.crawling.store.url_store import NewUrl, UrlStore, url_key
 from parascrape.errors import OutputError
-from parascrape.system.files import whole_file
+from parascrape.system import output_errors, replace_file
 from parascrape.web.canonical import AS_SENT
 from tests.helpers.command import finish, start_scrape, until
 from tests.sites.crawl_site import Answer, CrawlSite, crawl, page, to, tree
@@ -208,7 +208,7 @@ def test_a_page_that_is_fetched_again_replaces_its_links(tmp_path: Path) -> None
 
 def write_half(path: Path) -> None:
     """Begin a file and run out of room."""
-    with whole_file(path) as file:
+    with output_errors(path), replace_file(path, text=True) as file:
         file.write("half")
         raise OSError(28, "No space left on device")
 

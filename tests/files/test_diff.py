@@ -12,7 +12,6 @@ from hypothesis import given, settings, strategies as st
 
 from parascrape import records
 from parascrape.errors import OutputError, UsageError
-from parascrape.files import diff
 from parascrape.files.diff import ChangeCounts, find_changes, write_changes
 from parascrape.files.page_diff import compare, contents
 from tests.helpers.command import read_records
@@ -207,7 +206,7 @@ def test_a_feed_that_cannot_be_written_leaves_the_one_before(
     old, new = write(tmp_path / "old", good({"a": 1})), write(tmp_path / "new", good({"a": 2}))
     target = tmp_path / "changes.jsonl"
     target.write_text("before")
-    monkeypatch.setattr(diff.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match="No space"):
         write_changes(old, new, target)
     assert target.read_text() == "before"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import sys
@@ -34,12 +33,12 @@ from parascrape.comparison import (
     row_of,
     shown_command,
 )
-from parascrape.errors import OutputError, UsageError
+from parascrape.errors import UsageError
 from parascrape.files import default_name, read_lists
 from parascrape.loopback import serve_twin
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
-from parascrape.system import available_cpus, printable, temporary_folder
+from parascrape.system import available_cpus, output_errors, printable, replace_file, temporary_folder
 
 __all__ = ["Ask", "parse_time", "run_comparison", "run_verification", "show_comparison", "show_disagreements"]
 
@@ -144,13 +143,8 @@ def _recording_path(wanted: str) -> Iterator[Path]:
 
 def _write(path: str, data: bytes) -> None:
     """Write a whole file, or leave the one that is there. Raises OutputError."""
-    part = f"{path}.part"
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(part).write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror}", error.errno or 0) from None
+    with output_errors(path), replace_file(Path(path)) as file:
+        file.write(data)
 
 
 _TIME = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(ms|s|)")

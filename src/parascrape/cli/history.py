@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from parascrape.cli.tables import Json, count, make_table, to_json, write_out
-from parascrape.errors import OutputError, UsageError
-from parascrape.system import printable
+from parascrape.errors import UsageError
+from parascrape.system import output_errors, printable, replace_file
 
 if TYPE_CHECKING:
     from parascrape.jobs import RunSummary
@@ -121,10 +120,5 @@ def _job_as_text(name: str, runs: Sequence[RunSummary]) -> Iterator[str]:
 
 def _write_page(path: Path, page: str) -> None:
     """Write the whole page, or leave the one that is there."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(page, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror}", error.errno or 0) from None
+    with output_errors(path), replace_file(path, text=True) as file:
+        file.write(page)

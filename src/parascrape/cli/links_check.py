@@ -151,7 +151,7 @@ _FIXED: dict[str, Any] = {
 def _name_output(starts: list[str], output: str, csv: str) -> str:
     """Where the records go. Raises UsageError where the command could not write what it is to write."""
     from parascrape.files import default_name
-    from parascrape.system import check_place
+    from parascrape.system import check_writable
 
     if output == "-":
         raise UsageError("--output -: standard output has the report; name a file")
@@ -159,7 +159,7 @@ def _name_output(starts: list[str], output: str, csv: str) -> str:
     if csv:
         if Path(csv).resolve() == Path(output).resolve():
             raise UsageError(f"--csv {printable(csv, 200)!r}: is the output as well")
-        check_place("--csv", Path(csv))
+        check_writable("--csv", Path(csv))
     return output
 
 

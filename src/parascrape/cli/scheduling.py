@@ -26,8 +26,8 @@ from parascrape.jobs import (
     scheduler_samples,
     serve_metrics,
     start_command,
-    write_whole,
 )
+from parascrape.system import replace_file
 
 __all__ = ["Watch", "run_schedule"]
 
@@ -163,7 +163,8 @@ class _Loop:
         }
         health = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "pid": os.getpid(), "jobs": jobs}
         try:
-            write_whole(Path(self._watch.health), json.dumps(health).encode() + b"\n")
+            with replace_file(Path(self._watch.health)) as file:
+                file.write(json.dumps(health).encode() + b"\n")
         except OSError as error:
             self._tell(f"health file {self._watch.health}: {error.strerror}")
 

@@ -59,14 +59,12 @@ def units(file: JobFilePath, write: Folder = "") -> None:
 def _write_all(folder: str, files: dict[str, str]) -> None:
     from pathlib import Path
 
-    from parascrape.errors import OutputError
-    from parascrape.jobs import write_whole
+    from parascrape.system import output_errors, replace_file
 
     for name, text in files.items():
-        try:
-            write_whole(Path(folder).expanduser() / name, text.encode())
-        except OSError as error:
-            raise OutputError(f"{folder}: {name}: {error.strerror}", error.errno or 0) from None
+        path = Path(folder).expanduser() / name
+        with output_errors(path), replace_file(path, text=True) as file:
+            file.write(text)
         sys.stderr.write(f"{Path(folder, name)}\n")
 
 

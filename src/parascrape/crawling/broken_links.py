@@ -21,7 +21,7 @@ from parascrape.crawling.limits import CrawlLimits
 from parascrape.crawling.link_graph import cell, each_link, key_of, plain
 from parascrape.crawling.store.url_store import UrlStore
 from parascrape.files import read_pages
-from parascrape.system import ScratchTables, whole_file
+from parascrape.system import ScratchTables, output_errors, replace_file
 from parascrape.web import CanonicalOptions, domain_of, site_of
 
 __all__ = [
@@ -220,7 +220,7 @@ class LinkCheck:
 
     def write_csv(self, path: Path) -> None:
         """Write one row for each link that is not good. Raises OutputError."""
-        with whole_file(path) as file:
+        with output_errors(path), replace_file(path, text=True) as file:
             rows = csv.writer(file, lineterminator="\r\n")
             rows.writerow(COLUMNS)
             for verdict in (BROKEN, MOVED, UNCHECKED):

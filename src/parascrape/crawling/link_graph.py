@@ -20,7 +20,7 @@ from parascrape.crawling.store.edges import Edge, read_edges
 from parascrape.crawling.store.url_store import UrlStore, url_key
 from parascrape.errors import UsageError
 from parascrape.files import read_pages
-from parascrape.system import ScratchTables, check_place, printable, whole_file
+from parascrape.system import ScratchTables, check_writable, output_errors, printable, replace_file
 from parascrape.web import CanonicalOptions, redact
 
 __all__ = [
@@ -62,7 +62,7 @@ def check_graph(path: str) -> None:
     """Nothing, where the link graph can be written there. Raises UsageError."""
     if Path(path).suffix.lower() not in (".csv", ".graphml"):
         raise UsageError(f"--graph {printable(path, 200)!r}: write a name that ends in .csv or .graphml")
-    check_place("--graph", Path(path))
+    check_writable("--graph", Path(path))
 
 
 def write_graph(path: Path, store: UrlStore, identity: CanonicalOptions, output: Path | None = None) -> int:
@@ -71,7 +71,7 @@ def write_graph(path: Path, store: UrlStore, identity: CanonicalOptions, output:
     Raises:
         OutputError: the disk is full or failed; an earlier file is there still.
     """
-    with whole_file(path) as file:
+    with output_errors(path), replace_file(path, text=True) as file:
         links = each_link(store, identity)
         if path.suffix.lower() == ".csv":
             return _write_csv(file, links)

@@ -21,5 +21,10 @@ from .quarantine import (
     read_page as read_page,
     stash as stash,
 )
-from .retry_list import RetryFiles as RetryFiles, forget_retry as forget_retry
+from .retry_list import (
+    RetryFiles as RetryFiles,
+    forget_retry as forget_retry,
+    prepare_retry as prepare_retry,
+    read_retry_list as read_retry_list,
+)
 from .sink import JsonlSink as JsonlSink

@@ -9,10 +9,8 @@ paired first. Lines that are duplicates of another stand for no page and are lef
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -20,11 +18,11 @@ from typing import IO, Any, NamedTuple
 import orjson
 
 from parascrape import records
-from parascrape.errors import BadRecord, Duplicate, OutputError, UsageError
+from parascrape.errors import BadRecord, Duplicate, UsageError
 from parascrape.files.key_index import KeyIndex, read_lines_at
 from parascrape.files.ledger import PageLines, read_pages
 from parascrape.files.page_diff import Change, compare
-from parascrape.system import sync_folder
+from parascrape.system import output_errors, replace_file
 
 __all__ = ["ChangeCounts", "find_changes", "write_changes"]
 
@@ -69,26 +67,13 @@ def write_changes(
     if target is None:
         return _count(old, new, note)
     _check_target(target, (old, new))
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
+    with output_errors(target), replace_file(target) as file:
 
-            def write(change: Change) -> None:
-                file.write(_encode(change))
-                note(change)
+        def write(change: Change) -> None:
+            file.write(_encode(change))
+            note(change)
 
-            counts = _count(old, new, write)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
-        sync_folder(target.parent)
-    except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror}", error.errno or 0) from None
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-    return counts
+        return _count(old, new, write)
 
 
 def _check_target(target: Path, outputs: Sequence[Path]) -> None:

@@ -6,7 +6,6 @@ end. So the tail is cut back to the last page that is whole, and the rest is wha
 
 from __future__ import annotations
 
-import os
 import shutil
 from array import array
 from bisect import bisect_right
@@ -20,7 +19,7 @@ import orjson
 from parascrape import records
 from parascrape.errors import BadRecord, Duplicate, UsageError
 from parascrape.records import SKIPPED, Entry
-from parascrape.system import escape_surrogates, sync_folder
+from parascrape.system import escape_surrogates, remove_leftovers, replace_file
 from parascrape.web import redact
 
 __all__ = ["KeyCounter", "Ledger", "PageLines", "drop_pages", "entry_key", "read_ledger", "read_pages"]
@@ -233,33 +232,20 @@ def _code(record: dict[str, Any]) -> str:
 
 
 def drop_pages(path: Path, drop: Callable[[PageLines], bool]) -> int:
-    """How many pages were taken out of an output, which is replaced in one step by a copy without them.
+    """Remove pages from a locked output, and return how many. The output is replaced atomically by a copy.
 
-    Whoever is killed meanwhile leaves the output as it was. Raises OSError where the copy does not fit.
+    Raises:
+        OSError: the copy cannot be written; the output is as it was.
     """
     path = path.resolve()  # a symbolic link stays one
-    copy = path.with_name(path.name + ".new")
-    try:
-        dropped = _copy_pages(path, copy, drop)
-        shutil.copymode(path, copy)
-        os.replace(copy, path)
-    except BaseException:
-        copy.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-    return dropped
-
-
-def _copy_pages(path: Path, copy: Path, drop: Callable[[PageLines], bool]) -> int:
-    """How many pages the copy, which is on the disk, is without."""
+    remove_leftovers(path)
     dropped = 0
-    with open(path, "rb") as source, open(copy, "wb") as target:
+    with open(path, "rb") as source, replace_file(path) as copy:
         for page in read_pages(path):
             if drop(page):
                 dropped += 1
                 continue
             source.seek(page.start)
-            target.write(source.read(page.size))
-        target.flush()
-        os.fsync(target.fileno())
+            copy.write(source.read(page.size))
+        shutil.copymode(path, copy.name)
     return dropped

@@ -23,7 +23,7 @@ from typing import Any
 from parascrape.errors import UsageError
 from parascrape.records import Entry, ErrorInfo
 from parascrape.settings import Settings
-from parascrape.system import printable
+from parascrape.system import printable, remove_leftovers, replace_file
 from parascrape.web import Page, prepare, redact
 
 __all__ = [
@@ -80,21 +80,16 @@ def keep_page(page: Page, path: Path) -> None:
     Nothing is kept where the folder is full, or where it cannot be written: a log line says why.
     """
     data = _encode(page)
-    part = path.with_suffix(".part")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         reason = _why_full(path.parent) or ("it is too large" if len(data) > MAX_BYTES else "")
         if reason:
             log.warning("a page was not set aside: %s", reason)
             return
-        part.unlink(missing_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with open(os.open(part, flags, 0o600), "wb") as file:
+        with replace_file(path, mode=0o600, sync=False) as file:
             file.write(data)
-        os.replace(part, path)
     except OSError as error:
         log.warning("a page was not set aside: %s", error)
-        _remove(part)
 
 
 def stash(path: Path | None, page: Page, pages: StashedPages | None) -> None:
@@ -125,8 +120,10 @@ def keep(path: Path, pages: StashedPages) -> None:
 def _remove(path: Path) -> None:
     """Remove a file, and what a kill has left of it."""
     with suppress(OSError):  # somebody has changed the folder's rights
-        path.unlink(missing_ok=True)
-        path.with_suffix(".part").unlink(missing_ok=True)
+        try:
+            path.unlink()
+        except FileNotFoundError:  # perhaps its writer was killed
+            remove_leftovers(path)
 
 
 def _why_full(folder: Path) -> str:

@@ -10,7 +10,6 @@ from .hooks import ChildProcesses as ChildProcesses, start_command as start_comm
 from .jobfile import Command as Command, JobFile as JobFile, read_jobs as read_jobs
 from .metrics import Metric as Metric, run_samples as run_samples, scheduler_samples as scheduler_samples
 from .metrics_port import serve_metrics as serve_metrics
-from .paths import write_whole as write_whole
 from .run import RunTools as RunTools, run_job as run_job
 from .scheduler import RunningJob as RunningJob, Scheduler as Scheduler
 from .schema import Job as Job, OptionKind as OptionKind

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from parascrape.jobs.paths import write_whole
 from parascrape.jobs.summary import RunSummary
+from parascrape.system import replace_file
 
 __all__ = ["Metric", "render", "run_samples", "scheduler_samples", "write_metrics"]
 
@@ -96,5 +96,6 @@ def _line(sample: Metric) -> str:
 
 def write_metrics(path: Path, summary: RunSummary, latest: Path) -> None:
     """Replace the job's metrics file in one step. Raises OSError."""
-    write_whole(path, render(run_samples(summary, latest)).encode())
+    with replace_file(path) as file:
+        file.write(render(run_samples(summary, latest)).encode())
     path.chmod(0o644)  # the collector runs as somebody else

@@ -25,9 +25,9 @@ from typing import NamedTuple
 
 from parascrape.errors import UsageError
 from parascrape.jobs.timing import zone_of
-from parascrape.system import sync_folder
+from parascrape.system import remove_leftovers, sync_folder
 
-__all__ = ["PLACEHOLDERS", "JobPaths", "beside", "check_pattern", "fill_pattern", "folder_of", "write_whole"]
+__all__ = ["PLACEHOLDERS", "JobPaths", "beside", "check_pattern", "fill_pattern", "folder_of"]
 
 PLACEHOLDERS = {
     "date": "%Y-%m-%d",
@@ -122,9 +122,8 @@ class JobPaths(NamedTuple):
 
     def clear(self) -> None:
         """Remove what a killed run was writing; only for whoever has the job's lock."""
-        for name in (self.feed.name, f".{self.finished.name}"):
-            for part in self.folder.glob(f"{name}.*.part"):
-                part.unlink(missing_ok=True)
+        remove_leftovers(self.feed)
+        remove_leftovers(self.finished)
 
     def target(self, began: datetime) -> Path:
         """Where the output of a run that began then is to be: a name that no output has yet.
@@ -153,19 +152,3 @@ class JobPaths(NamedTuple):
 def beside(output: Path, end: str) -> Path:
     """``0600.jsonl`` and ``.changes`` give ``0600.changes.jsonl``."""
     return output.with_name(f"{output.stem}{end}.jsonl")
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file in one step, on the disk when this returns. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)

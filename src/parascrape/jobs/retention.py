@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from parascrape.errors import UsageError
 from parascrape.jobs.history import OutputFile, place_of
 from parascrape.system import parse_duration, parse_size, printable
 
-__all__ = ["CHANGED", "RetentionPolicy", "fault_of", "packed_path", "part_path", "write_packed"]
+__all__ = ["CHANGED", "RetentionPolicy", "fault_of", "packed_path", "write_packed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +94,14 @@ def packed_path(path: Path) -> Path:
     return path.with_name(path.name + ".gz")
 
 
-def part_path(path: Path) -> Path:
-    """Where the compressed file is written before it has its name."""
-    return path.with_name(f".{path.name}.gz.part")
-
-
-def write_packed(output: OutputFile, part: Path) -> os.stat_result:
-    """What the compressed file is like, which is on the disk under the name ``part``. Raises OSError."""
-    with open(output.path, "rb") as source, open(part, "wb") as raw:
+def write_packed(output: OutputFile, raw: IO[bytes]) -> os.stat_result:
+    """Write the compressed output to a named file, and return that file's status. Raises OSError."""
+    with open(output.path, "rb") as source:
         with gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=raw, mtime=0) as target:
             shutil.copyfileobj(source, target, _CHUNK)
         if source.tell() != output.size:
             raise OSError(0, "it has grown meanwhile")
-        raw.flush()
-        os.fsync(raw.fileno())
-    shutil.copymode(output.path, part)
-    os.utime(part, ns=(output.modified, output.modified))
-    return os.stat(part)
+    raw.flush()
+    shutil.copymode(output.path, raw.name)
+    os.utime(raw.name, ns=(output.modified, output.modified))
+    return os.stat(raw.name)

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from parascrape.jobs.paths import beside, write_whole
+from parascrape.jobs.paths import beside
 from parascrape.jobs.summary import RunSummary
+from parascrape.system import replace_file
 
 __all__ = ["RunState"]
 
@@ -44,7 +45,8 @@ class RunState(NamedTuple):
 
     def write(self, path: Path) -> None:
         """Keep it in a file, in one step. Raises OSError."""
-        write_whole(path, json.dumps(self.as_dict()).encode())
+        with replace_file(path) as file:
+            file.write(json.dumps(self.as_dict()).encode())
 
     @classmethod
     def read(cls, path: Path) -> Self | None:

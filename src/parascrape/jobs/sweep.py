@@ -13,8 +13,8 @@ from pathlib import Path
 
 from parascrape.errors import OutputBusy, UsageError
 from parascrape.jobs.history import History, OutputFile
-from parascrape.jobs.retention import CHANGED, RetentionPolicy, fault_of, packed_path, part_path, write_packed
-from parascrape.system import OutputLock, printable, sync_folder
+from parascrape.jobs.retention import CHANGED, RetentionPolicy, fault_of, packed_path, write_packed
+from parascrape.system import OutputLock, printable, remove_leftovers, replace_file
 
 __all__ = ["SweepResult", "sweep"]
 
@@ -117,8 +117,7 @@ class _RetentionSweep:
         path = output.path
         with self._locked(output) as ours:
             if ours:
-                with suppress(FileNotFoundError):  # of a compression that was killed
-                    os.unlink(part_path(path))
+                remove_leftovers(packed_path(path))
                 os.unlink(path)
         if not ours or os.path.lexists(path):
             return False
@@ -184,6 +183,7 @@ class _RetentionSweep:
         made = None
         with self._locked(output) as ours:
             if ours:
+                remove_leftovers(packed)
                 made = self._write_packed(output, packed)
                 os.unlink(output.path)
         if made is None:
@@ -196,18 +196,11 @@ class _RetentionSweep:
 
     def _write_packed(self, output: OutputFile, packed: Path) -> OutputFile:
         """The compressed file, which has its name on the disk, beside the output. Raises OSError."""
-        part = part_path(output.path)
-        try:
-            status = write_packed(output, part)
+        with replace_file(packed) as file:
+            status = write_packed(output, file)
             # Noted before it has its name: what a kill in between leaves is a note of no file.
             if not self._history.wrote(output.run, packed, status):
                 raise OSError(0, "the history cannot be written")
-            os.replace(part, packed)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(part)
-            raise
-        sync_folder(packed.parent)
         return output._replace(path=packed, size=status.st_size, modified=status.st_mtime_ns)
 
     def _shrink(self, runs: list[list[OutputFile]], free: Collection[int]) -> None:

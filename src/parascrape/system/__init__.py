@@ -1,4 +1,4 @@
-"""The machine: whole files, locks, signals, processes, memory, SQLite, quantities, printable text."""
+"""Operating system helpers: atomic file replacement, locks, signals, memory, SQLite, safe text."""
 
 from lazy_loader import attach_stub
 

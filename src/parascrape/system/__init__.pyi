@@ -1,8 +1,10 @@
 from .files import (
-    check_place as check_place,
+    check_writable as check_writable,
+    output_errors as output_errors,
+    remove_leftovers as remove_leftovers,
+    replace_file as replace_file,
     sync_folder as sync_folder,
     temporary_folder as temporary_folder,
-    whole_file as whole_file,
 )
 from .imports import load_part as load_part
 from .limits import available_cpus as available_cpus

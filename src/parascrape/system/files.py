@@ -1,42 +1,51 @@
-"""Files that are made of a whole crawl: written whole or not at all, with flat memory."""
+"""Atomic file replacement, folders that are synced or temporary, and a check that a file can be written."""
 
 from __future__ import annotations
 
 import errno
+import glob
 import os
+import secrets
 import signal
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from parascrape.errors import OutputError, UsageError
 from parascrape.system.signals import SignalCapture
 from parascrape.system.text import printable
 
-__all__ = ["check_place", "sync_folder", "temporary_folder", "whole_file"]
+__all__ = [
+    "check_writable",
+    "output_errors",
+    "remove_leftovers",
+    "replace_file",
+    "sync_folder",
+    "temporary_folder",
+]
 
 
 @contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:
-    """A folder that is there until the context ends.
+    """Make a folder and remove it when the context ends.
 
-    Python makes a folder first and then sees to it that it is removed: a Ctrl-C between the two would leave
-    it. So SIGINT and SIGTERM wait until both are done.
+    Python makes the folder first and registers its removal afterwards; a Ctrl-C between the two would leave
+    the folder behind. So SIGINT and SIGTERM are delayed until both steps are done.
     """
-    with _signals_later():
+    with _delayed_signals():
         folder = tempfile.TemporaryDirectory(prefix=prefix)
     with folder as name:
         yield Path(name)
 
 
 @contextmanager
-def _signals_later() -> Iterator[None]:
-    """SIGINT and SIGTERM are heard when the context ends; in other threads than the main one they are not.
+def _delayed_signals() -> Iterator[None]:
+    """Deliver SIGINT and SIGTERM when the context ends. Does nothing outside of the main thread.
 
-    A blocked signal would not do: the system may give it to another thread, and Python to this one.
+    Blocking the signals would not do: the system may deliver them to another thread, and Python to this one.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -50,14 +59,18 @@ def _signals_later() -> Iterator[None]:
             signal.raise_signal(number)
 
 
-def check_place(option: str, path: Path) -> None:
-    """Nothing, where the file can be written; its folder is made. Raises UsageError that names the option."""
+def check_writable(option: str, path: Path) -> None:
+    """Make the folder of ``path`` and check that a file can be made there.
+
+    Raises:
+        UsageError: it cannot; the message names the option.
+    """
     part = _part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        with part.open("ab"):
+        with part.open("xb"):
             pass
         part.unlink()
     except OSError as error:
@@ -65,31 +78,60 @@ def check_place(option: str, path: Path) -> None:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[str]]:
-    """A file of UTF-8 text that takes the place of ``path`` when all is written and on the disk.
+def replace_file(
+    path: Path, *, text: bool = False, mode: int = 0o666, sync: bool = True
+) -> Iterator[IO[Any]]:
+    """Yield a new file that atomically replaces ``path`` when the block ends.
+
+    The new file has a unique hidden name in the same folder, which is made if it is missing. With ``text``
+    it takes UTF-8 text, else bytes. ``mode`` holds the permissions of a new file, before the umask. With
+    ``sync`` the content and the name are on the disk when the block has ended. If the block raises, the new
+    file is removed and ``path`` is left as it was; only a killed process leaves it (see `remove_leftovers`).
 
     Raises:
-        OutputError: the disk is full or failed; what was there before is there still.
+        OSError: the file cannot be written.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = _part_of(path)
+    how: dict[str, Any] = {"mode": "xb"}
+    if text:
+        how = {"mode": "x", "encoding": "utf-8", "newline": "", "errors": "backslashreplace"}
     try:
-        with part.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
+        with open(part, opener=lambda name, flags: os.open(name, flags, mode), **how) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.replace(part, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {printable(str(path))}: {error.strerror}", error.errno or errno.EIO
-        ) from None
-    finally:
+    except BaseException:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+        raise
+    if sync:
+        sync_folder(path.parent)
 
 
 def _part_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.part")
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the files that killed processes were about to replace ``path`` with.
+
+    The caller must hold a lock that keeps others from replacing it now. Raises OSError.
+    """
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def output_errors(path: Path | str) -> Iterator[None]:
+    """Raise `OutputError` for an OSError of the block; the message names the file that is written."""
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot write {printable(str(path))}: {error.strerror or error}"
+        raise OutputError(message, error.errno or errno.EIO) from None
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from parascrape.errors import FetchError, InvalidUrl, OutputError, StatusError, UsageError
+from parascrape.errors import FetchError, InvalidUrl, StatusError, UsageError
 from parascrape.executors import open_executor
 from parascrape.fetch import fetch_robots
 from parascrape.frontier import FetchReport, Frontier, PolitenessPolicy, Visit, key_of, politeness_policy
@@ -21,6 +20,7 @@ from parascrape.loopback.replay.exchange import Exchange
 from parascrape.loopback.replay.warc import ExchangeWriter, load_library
 from parascrape.records import Entry
 from parascrape.settings import Settings
+from parascrape.system import output_errors, replace_file
 from parascrape.web import RobotsRules, host_key, prepare, redact
 
 __all__ = ["RecordingResult", "record"]
@@ -63,19 +63,8 @@ def record(entries: Iterable[Entry], path: str | Path, settings: Settings) -> Re
     if settings.connect_to:
         raise UsageError("connect_to: what answers would be recorded in place of the hosts")
     path = Path(path)
-    part = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(part, "wb") as file:
-                recorded = _record(entries, RecordingResult(path), settings, file)
-            os.replace(part, path)
-        finally:
-            with suppress(FileNotFoundError):
-                part.unlink()
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror or error}", error.errno or 0) from error
-    return recorded
+    with output_errors(path), replace_file(path) as file:
+        return _record(entries, RecordingResult(path), settings, file)
 
 
 def _record(
