@@ -9,7 +9,6 @@ import typer
 
 from parascrape.cli import options as opt
 from parascrape.errors import UsageError
-from parascrape.files import forget_retry
 from parascrape.settings import USER_AGENT, Settings
 
 __all__ = ["lists"]
@@ -85,6 +84,7 @@ def lists(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
     if max_age and not previous:
         raise UsageError("--max-age: name the earlier output with --previous")
     from parascrape.cli.harvest_run import Display, RunOutput, run_lists
+    from parascrape.files import forget_retry
 
     prepare = forget_retry if overwrite else _drop_failed if resume_failed else None
     target = RunOutput(output, overwrite, prepare)
