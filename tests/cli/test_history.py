@@ -7,7 +7,6 @@ import json
 import re
 import sys
 from datetime import timedelta
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,10 @@ from hypothesis import given, strategies as st
 from parascrape.cli import run
 from parascrape.cli.sparkline import BLOCKS, PLAIN, bars_for, sparkline
 from parascrape.jobs.history import History, history_path
-from parascrape.jobs.history_page import COLOURS, COLUMNS, cells_of, make_page
+from parascrape.jobs.history_page import COLOURS, COLUMNS, cells_of, draw_charts, make_page
 from parascrape.jobs.summary import OUTCOMES, ChangeTotals
 from tests.helpers.histories import NOON, Clock, summary
+from tests.helpers.html_elements import Elements
 
 HOSTILE = '<script>\x1b[2J\u202e&"'
 
@@ -145,26 +145,8 @@ def test_wrong_usage_is_said(
 # --- the page ---------------------------------------------------------------------------------------
 
 
-class Elements(HTMLParser):
-    """The elements of a page with their attributes, and its text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
-        self.found.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        """Note text."""
-        self.text += data
-
-
 def test_the_page_needs_nothing_beside_it(job_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No script, link, image or address of another file; and standard output stays empty."""
+    """It refers to no other file, holds no script but the charts', and standard output stays empty."""
     fill(job_file, "news", HOSTILE)
     page = job_file.with_name("pages") / "history.html"
     assert run(["history", str(job_file), "--html", str(page)]) == 0
@@ -172,7 +154,8 @@ def test_the_page_needs_nothing_beside_it(job_file: Path, capsys: pytest.Capture
     text = page.read_text(encoding="utf-8")
     elements = Elements(text)
     names = {name for name, _ in elements.found}
-    assert names.isdisjoint({"script", "link", "img", "iframe", "a", "foreignobject", "use"})
+    assert names.isdisjoint({"link", "img", "iframe", "a", "foreignobject", "use"})
+    assert len(elements.scripts()) == 2
     assert {key for _, attributes in elements.found for key in attributes}.isdisjoint({"src", "href"})
     assert "url(" not in text
     assert '<script>\\x1b[2J\\u202e&"' in elements.text
@@ -180,16 +163,25 @@ def test_the_page_needs_nothing_beside_it(job_file: Path, capsys: pytest.Capture
     assert [path.name for path in page.parent.iterdir()] == ["history.html"]
 
 
-def test_the_page_draws_every_run(job_file: Path) -> None:
-    """Four plots of a job, a bar a run in each, oldest first; words for those who cannot see them."""
-    runs = [summary(records=count, began=NOON + timedelta(days=count)) for count in (3, 2, 1)]
-    found = Elements(make_page("harvest.toml", {"news": runs})).found
-    bars = [attributes for name, attributes in found if name == "rect" and attributes.get("x")]
-    assert len(bars) == 12
-    heights = [float(attributes["height"] or 0) for attributes in bars[:3]]
-    assert heights == pytest.approx([heights[2] / 3, heights[2] * 2 / 3, heights[2]], abs=0.01)
-    labels = [attributes["aria-label"] for _, attributes in found if "aria-label" in attributes]
-    assert labels[0] == "Records of the last 3 runs, oldest first: 1, 2, 3"
+def test_the_page_draws_every_run() -> None:
+    """A job has four charts with a bar for each run, oldest first, and the numbers as text."""
+    runs = [summary(records=count, began=NOON + timedelta(days=count)) for count in (1, 2, 3)]
+    charts = list(draw_charts(runs))
+    assert [chart.title for chart in charts] == ["Records", "Failures", "Pages a second", "Seconds"]
+    assert all(len(chart.labels) == len(chart.series[0].values) == 3 for chart in charts)
+    assert charts[0].rows_of_numbers() == [[f"2026-03-0{day} 12:00", str(day - 1)] for day in (2, 3, 4)]
+    elements = Elements(make_page("harvest.toml", {"news": runs[::-1]}))
+    assert [name for name, _ in elements.found].count("canvas") == 4
+
+
+def test_a_run_has_the_colour_of_its_outcome() -> None:
+    """A run that has not ended has no bar."""
+    runs = [summary(), summary(outcome="crashed"), summary(outcome="running", ended=None)]
+    series = next(iter(draw_charts(runs))).series
+    assert [(one.name, list(one.colours)) for one in series] == [
+        (outcome, [COLOURS[outcome]]) for outcome in ("good", "crashed", "running")
+    ]
+    assert [list(one.values) for one in series] == [[0, None, None], [None, 0, None], [None] * 3]
 
 
 def test_a_page_that_cannot_be_written_leaves_the_old_one(

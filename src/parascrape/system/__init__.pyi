@@ -6,6 +6,7 @@ from .files import (
     sync_folder as sync_folder,
     temporary_folder as temporary_folder,
 )
+from .html_report import Chart as Chart, ChartSeries as ChartSeries, HtmlReport as HtmlReport
 from .imports import load_part as load_part
 from .limits import available_cpus as available_cpus
 from .locks import OutputLock as OutputLock
