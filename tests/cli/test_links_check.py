@@ -221,7 +221,7 @@ def test_a_check_goes_on_where_it_stopped(site: CrawlSite, other: CrawlSite, tmp
         (("-o", "-"), "--output -: standard output has the report; name a file"),
         (("--csv", "/proc/none/x.csv"), "--csv /proc/none/x.csv: No such file or directory"),
         (("-o", "x.csv", "--csv", "x.csv"), "--csv 'x.csv': is the output as well"),
-        (("--graph", "x.dot"), "--graph 'x.dot': write a name that ends in .csv or .graphml"),
+        (("--graph", "x.dot"), "--graph 'x.dot': the graph is written as CSV; name a .csv file"),
         (("--depth", "-1"), "depth: -1 is less than 0"),
         (("--same-host", "--same-domain"), "--same-host, --same-domain, --any-host: only one of them"),
         (("--include", "nothing"), "--include 'nothing': no URL begins so"),

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from parascrape.cli import run
-from parascrape.crawling.store import database
 from tests.helpers.command import finish, read_records, start_scrape, until
 from tests.sites.crawl_site import Answer, CrawlSite, by_path, crawl, page, to
 
@@ -25,11 +24,6 @@ def detail(page):
     return {"kind": "detail", "title": page.css_first("title").text()}
 """
 LISTS, ITEMS = 8, 5
-
-
-@pytest.fixture(autouse=True)
-def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_SYNCHRONOUS", "OFF")
 
 
 @pytest.fixture

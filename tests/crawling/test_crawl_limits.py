@@ -7,15 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.crawling.store import database
 from tests.sites.crawl_site import Answer, CrawlSite, by_path, crawl, page, tree
 
 MODES = ("sequential", "thread", "process")
-
-
-@pytest.fixture(autouse=True)
-def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_SYNCHRONOUS", "OFF")
 
 
 @pytest.fixture

@@ -14,17 +14,10 @@ import pytest
 
 from parascrape.cli import run
 from parascrape.crawling.site_crawl import frontier_path
-from parascrape.crawling.store import database
 from parascrape.files.sink import JsonlSink
 from parascrape.records import encode
 from tests.helpers.command import environment, finish, read_records, start_scrape, until
 from tests.sites.crawl_site import OPTIONS, Answer, CrawlSite, by_path, crawl, page, tree
-
-
-@pytest.fixture(autouse=True)
-def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_SYNCHRONOUS", "OFF")
-    monkeypatch.setattr(database, "_WAITING", 0.01)
 
 
 @pytest.fixture

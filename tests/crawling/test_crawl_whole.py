@@ -12,15 +12,9 @@ from urllib.parse import urljoin
 
 import pytest
 
-from parascrape.crawling.store import database
 from tests.sites.crawl_site import Answer, CrawlSite, by_path, crawl, page, to, tree
 
 MODES = ("sequential", "thread", "process", "auto")
-
-
-@pytest.fixture(autouse=True)
-def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_SYNCHRONOUS", "OFF")
 
 
 ODDITIES: dict[str, Answer] = {

@@ -11,7 +11,6 @@ from parascrape.crawling.intake import Admission
 from parascrape.crawling.limits import CrawlLimits
 from parascrape.crawling.links.discover import CrawlInfo
 from parascrape.crawling.links.scope import Scope
-from parascrape.crawling.store import database
 from parascrape.crawling.store.url_store import KnownUrl, UrlStore
 from parascrape.crawling.traps import Traps
 from parascrape.scrapers.following import DiscoveredLinks, FollowRequest
@@ -24,7 +23,6 @@ ID = "PHPSESSID=0123456789abcdef"
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[UrlStore]:
     """An empty frontier."""
-    monkeypatch.setattr(database, "_SYNCHRONOUS", "OFF")
     with UrlStore.open(tmp_path / "frontier", options={}) as opened:
         yield opened
 

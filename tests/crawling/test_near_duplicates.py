@@ -1,11 +1,10 @@
-"""likeness: near and exact duplicates by 64 bits, and pages that say that nothing is there."""
+"""Near and exact duplicates by 64-bit hashes, and soft 404s."""
 
 from __future__ import annotations
 
 import random
 import subprocess
 import sys
-from time import process_time
 
 import pytest
 from hypothesis import given, strategies as st
@@ -147,8 +146,6 @@ def test_a_long_page_is_there_whatever_it_says() -> None:
 
 
 @pytest.mark.parametrize("part", ["error ", "errore", "404 ", "page you ", "- ", "错误", "http status "])
-def test_long_titles_take_no_time(part: str) -> None:
-    """Whatever a title repeats, a hundredth of a second is enough: a page can say anything."""
-    began = process_time()
-    assert not says_missing(part * 5000 + "x", part * 10 + "x", 500)
-    assert process_time() - began < 0.1
+def test_long_titles_are_searched_in_linear_time(part: str) -> None:
+    """A megabyte of any repeated text: a search that backtracks would exceed the time limit of tests."""
+    assert not says_missing(part * (1_000_000 // len(part)) + "x", part * 10 + "x", 500)

@@ -15,20 +15,14 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from parascrape.crawling.limits import CrawlLimits
 from parascrape.crawling.links.scope import Scope
 from parascrape.crawling.schedule import MAX_WAIT, CrawlSchedule
-from parascrape.crawling.store import database
 from parascrape.crawling.store.database import CrawlDatabase
-from parascrape.crawling.store.url_store import UrlStore
+from parascrape.crawling.store.url_store import KeyLimits, UrlStore
 from parascrape.files.outcomes import Outcome
 from parascrape.records import Entry
 from parascrape.scrapers.following import DiscoveredLinks, FollowRequest
 
 START = "http://h/0"
 SCOPE = Scope(hosts=("h",))
-
-
-@pytest.fixture(autouse=True)
-def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_SYNCHRONOUS", "OFF")
 
 
 @dataclass
@@ -88,7 +82,7 @@ class Walk:
     def run(self, *, steps: int = 10_000) -> None:
         """Go on, at most for so many steps; what was not saved by then is lost, as by a kill."""
         database = CrawlDatabase(self.path)
-        store = UrlStore(database)
+        store = UrlStore(database, KeyLimits())
         source = CrawlSchedule(store, self.plan, per_site=self.per_site)
         source.had = sum(map(self.counts, self.landed))
         source.start([START], [])

@@ -9,22 +9,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from parascrape.crawling.store import database, keys
-from parascrape.crawling.store.url_store import KnownUrl, NewUrl, UrlCounts, UrlStore, url_key
+from parascrape.crawling.store.database import remove_database
+from parascrape.crawling.store.url_store import KeyLimits, KnownUrl, NewUrl, UrlCounts, UrlStore, url_key
 from parascrape.errors import UsageError
 
+FEW = KeyLimits(recent=3, waiting=5, per_commit=2, pace=0, ranks=2)
 OPTIONS = {"depth": 3, "include": ["*/a/*"]}
-
-
-@pytest.fixture(autouse=True)
-def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_SYNCHRONOUS", "OFF")
-    monkeypatch.setattr(database, "_WAITING", 0.01)
 
 
 @pytest.fixture
@@ -106,11 +102,25 @@ def test_what_is_too_deep_waits(store: UrlStore, ranked: bool) -> None:
     assert store.sites() == {}
 
 
-def test_what_is_too_deep_is_not_looked_over(store: UrlStore) -> None:
+def test_what_is_too_deep_is_not_looked_over(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Breadth-first, a take that finds nothing costs the same with ten thousand waiting."""
-    store.add([page(number, 5) for number in range(10_000)])
     ticks: list[int] = []
-    store._database._connection.set_progress_handler(lambda: ticks.append(1), 1000)
+    connect = sqlite3.connect
+
+    def counting(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **options)
+        connection.set_progress_handler(lambda: ticks.append(1), 1000)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", counting)
+    with UrlStore.open(path, options=OPTIONS) as store:
+        check_depth(store, ticks)
+
+
+def check_depth(store: UrlStore, ticks: list[int]) -> None:
+    """Take from ten thousand URLs that are too deep, and count SQLite's steps in thousands."""
+    store.add([page(number, 5) for number in range(10_000)])
+    ticks.clear()
     assert store.take("h", 32, max_depth=4) == []
     assert len(store.take("h", 32, max_depth=5)) == 32
     assert len(ticks) < 5
@@ -131,12 +141,13 @@ def test_refused_urls_have_their_reasons(store: UrlStore) -> None:
 def test_many_are_marked_while_they_are_read(store: UrlStore) -> None:
     """Each once, a thousand at a time."""
     store.add([page(number) for number in range(2500)])
-    assert store.mark_done(number for number, _ in store.each_pending()) == 2500
+    for known in store.take("h", 9999):
+        store.done(known.number)
+    assert store.counts() == UrlCounts(2500, 0, 2500, {})
     assert (store.sites(), store.take("h", 1)) == ({}, [])
     assert store.mark_pending(number for number, _ in store.each_done()) == 2500
     assert store.mark_pending([1, 9999]) == 0
-    assert [number for number, _ in store.each_pending()] == list(range(1, 2501))
-    assert len(store.take("h", 9999)) == 2500
+    assert [known.number for known in store.take("h", 9999)] == list(range(1, 2501))
 
 
 # --- a model --------------------------------------------------------------------------------------------
@@ -151,7 +162,7 @@ class Model(RuleBasedStateMachine):
     def begin(self) -> None:
         """An empty store."""
         self.path = Path(tempfile.mkdtemp(dir=self.folder)) / "0"
-        self.store = UrlStore.open(self.path, options=OPTIONS)
+        self.store = UrlStore.open(self.path, options=OPTIONS, limits=FEW)
         self.urls: list[dict[str, object]] = []
         self.taken: set[int] = set()
         self.saved: list[dict[str, object]] = []
@@ -206,7 +217,7 @@ class Model(RuleBasedStateMachine):
         self.taken.remove(number)
         self.urls[number - 1]["state"] = state
         if not state:
-            self.store.put_back(number)
+            self.store.mark_pending([number])
         elif state == "done":
             self.store.done(number)
         else:
@@ -217,8 +228,11 @@ class Model(RuleBasedStateMachine):
     def mark(self, data: st.DataObject, done: bool) -> None:
         """Any URL, whatever became of it."""
         numbers = data.draw(st.sets(st.integers(1, len(self.urls)), max_size=5))
-        (self.store.mark_done if done else self.store.mark_pending)(numbers)
+        if not done:
+            self.store.mark_pending(numbers)
         for number in numbers:
+            if done:
+                self.store.done(number)
             self.urls[number - 1]["state"] = "done" if done else ""
         self.taken -= numbers
 
@@ -245,7 +259,7 @@ class Model(RuleBasedStateMachine):
                 shutil.copy(f"{before}{suffix}", f"{self.path}{suffix}")
             self.urls = [dict(url) for url in self.saved]
         self.store.close()
-        self.store = UrlStore.open(self.path, options=OPTIONS)
+        self.store = UrlStore.open(self.path, options=OPTIONS, limits=FEW)
         self.taken.clear()
         self.saved = [dict(url) for url in self.urls]
 
@@ -260,19 +274,17 @@ class Model(RuleBasedStateMachine):
             assert self.store.sites() == {site: count for site, count in held.items() if count}
 
     @invariant()
-    def every_url_has_its_number(self) -> None:
-        """And one that is not known none."""
+    def every_url_is_found_by_its_key(self) -> None:
+        """And an unknown one is not."""
         if self.urls:
-            wanted = {url["url"]: number for number, url in enumerate(self.urls, 1)}
+            known = {url["url"] for url in self.urls}
             for name in (0, 7, 13, 22, 40):
                 url = f"http://h/{name}"
-                assert self.store.find(url_key(url)) == wanted.get(url)
+                assert self.store.url_of(url_key(url)) == (url if url in known else "")
 
 
 def test_the_store_does_what_the_model_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In any order, with kills and without."""
-    for name, value in {"_WAITING": 5, "_PER_COMMIT": 2, "_PACE": 0, "_RECENT": 3, "_RANKS": 2}.items():
-        monkeypatch.setattr(keys, name, value)
     monkeypatch.setattr(Model, "folder", tmp_path)
     Model.TestCase.settings = settings(
         max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
@@ -384,16 +396,16 @@ def test_where_no_file_can_be_there_is_no_store(tmp_path: Path) -> None:
 
 def test_removed_is_removed(path: Path) -> None:
     """With the log that a killed process has left, which is not taken for the next one's."""
-    UrlStore.remove(path)
+    remove_database(path)
     store = UrlStore.open(path, options=OPTIONS)
     store.add([page("a")])
     store.commit()
     log = Path(f"{path}-wal").read_bytes()
     store.close()
-    UrlStore.remove(path)
+    remove_database(path)
     assert list(path.parent.iterdir()) == []
     Path(f"{path}-wal").write_bytes(log)
     with UrlStore.open(path, options={}) as anew:
         assert anew.counts().known == 0
     with pytest.raises(UsageError, match="cannot delete"):
-        UrlStore.remove(path.parent)
+        remove_database(path.parent)

@@ -1,4 +1,4 @@
-"""groups: endless sites are stopped by name, honest ones of any size are not; simulated, without a server."""
+"""Crawler traps: endless sites are stopped by name, honest ones of any size are not; no server needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 from parascrape.crawling.links.near_duplicates import exact_hash, says_missing, simhash
 from parascrape.crawling.links.url_patterns import without_session
-from parascrape.crawling.traps import TRAP_BUDGET, Trap, UrlPatternStats
+from parascrape.crawling.traps import TRAP_BUDGET, Trap, Traps
 
 HOST = "http://h"
 WINDOW = 30
@@ -29,21 +29,21 @@ class Text(NamedTuple):
     title: str = "Example"
 
 
-def crawl(site: Callable[[str], Text], start: str = "/", *, groups: UrlPatternStats, most: int) -> int:
+def crawl(site: Callable[[str], Text], start: str = "/", *, traps: Traps, most: int) -> int:
     """How many pages of a site are fetched, breadth first, at most so many."""
     known, waiting, fetched = {start}, deque([(start, 0, "")]), 0
     while waiting and fetched < most:
         path, depth, found_on = waiting.popleft()
         url = HOST + path
-        if groups.trap_of(url):
-            groups.refuse(url)
+        if traps.trap_of(url):
+            traps.refuse(url)
             continue
-        groups.handed_out(url, depth, found_on=found_on)
+        traps.handed_out(url, depth, found_on=found_on)
         fetched += 1
         page = site(path)
-        if groups.wants_text(url):
+        if traps.wants_text(url):
             missing = says_missing(page.title, "", len(page.text))
-            groups.note(
+            traps.note(
                 url, depth=depth, likeness=simhash(page.text), exact=exact_hash(page.text), missing=missing
             )
         for link in page.links:
@@ -114,10 +114,10 @@ def steps(path: str) -> Text:
 )
 def test_an_endless_site_is_stopped_by_its_name(site: Callable[[str], Text], name: str, most: int) -> None:
     """After the budget and a window, with an example, and what is refused counted."""
-    groups = UrlPatternStats()
-    assert TRAP_BUDGET < crawl(site, groups=groups, most=3000) <= most + 1
-    [trap] = groups.closed()
-    assert trap.name == name
+    traps = Traps()
+    assert TRAP_BUDGET < crawl(site, traps=traps, most=3000) <= most + 1
+    trap = traps.closed()[0]
+    assert {one.name for one in traps.closed()} == {name}
     assert TRAP_BUDGET <= trap.pages <= most
     assert trap.example.startswith(HOST)
     assert trap.refused >= 1
@@ -178,33 +178,31 @@ def with_sessions(path: str) -> Text:
 )
 def test_an_honest_site_is_crawled_whole(site: Callable[[str], Text], pages: int) -> None:
     """Templates, long pagination, few things a listing, a wiki, session ids, a calendar of two years."""
-    groups = UrlPatternStats()
-    assert crawl(site, groups=groups, most=30_000) == pages
-    assert groups.closed() == []
+    traps = Traps()
+    assert crawl(site, traps=traps, most=30_000) == pages
+    assert traps.closed() == []
 
 
 def test_a_hundred_thousand_pages_of_one_template_are_no_trap() -> None:
     """Found a thousand a level, or all at once; and few of them are read."""
-    groups, read = UrlPatternStats(), 0
+    traps, read = Traps(), 0
     for number in range(100_000):
         url = f"{HOST}/item/{number}"
-        groups.handed_out(url, number // 1000)
-        if groups.wants_text(url):
+        traps.handed_out(url, number // 1000)
+        if traps.wants_text(url):
             read += 1
-            groups.note(url, depth=1, likeness=7, exact=number + 1, missing=False)
-    assert groups.closed() == []
+            traps.note(url, depth=1, likeness=7, exact=number + 1, missing=False)
+    assert traps.closed() == []
     assert read <= 14 * WINDOW
 
 
-def feed(
-    groups: UrlPatternStats, numbers: Iterable[int], *, exact: int | None = 1, missing: bool = False
-) -> None:
+def feed(traps: Traps, numbers: Iterable[int], *, exact: int | None = 1, missing: bool = False) -> None:
     """Pages of one pattern, a level each, all of one text where ``exact`` is given."""
     for number in numbers:
         url = f"{HOST}/item/{number}"
-        groups.handed_out(url, number)
-        if groups.wants_text(url):
-            groups.note(
+        traps.handed_out(url, number)
+        if traps.wants_text(url):
+            traps.note(
                 url,
                 depth=number,
                 likeness=number * GOLDEN % 2**64,
@@ -213,125 +211,125 @@ def feed(
             )
 
 
-def trapped(groups: UrlPatternStats) -> str:
+def trapped(traps: Traps) -> str:
     """What the pattern of `feed` is closed as."""
-    return groups.trap_of(f"{HOST}/item/0")
+    return traps.trap_of(f"{HOST}/item/0")
 
 
 @pytest.mark.parametrize(("budget", "most"), [(1, 60), (100, 140), (1000, 1031)])
 def test_the_budget_is_what_a_suspected_pattern_may_have(budget: int, most: int) -> None:
     """And the rest of a window: a small budget is spent when there is evidence."""
-    groups = UrlPatternStats(budget=budget)
-    feed(groups, range(budget))
-    assert not trapped(groups)
-    feed(groups, range(budget, most))
-    assert trapped(groups) == "duplicate_pages"
+    traps = Traps(budget=budget)
+    feed(traps, range(budget))
+    assert not trapped(traps)
+    feed(traps, range(budget, most))
+    assert trapped(traps) == "duplicate_pages"
 
 
 def test_without_a_budget_nothing_is_closed_and_nothing_read() -> None:
     """Zero stands for any number of pages."""
-    groups = UrlPatternStats(budget=0)
-    feed(groups, range(5000))
-    assert not trapped(groups)
-    assert not groups.wants_text(f"{HOST}/item/1")
+    traps = Traps(budget=0)
+    feed(traps, range(5000))
+    assert not trapped(traps)
+    assert not traps.wants_text(f"{HOST}/item/1")
 
 
 def test_a_suspicion_that_is_not_confirmed_is_dropped() -> None:
     """The first pages are all alike, those after them are not."""
-    groups = UrlPatternStats()
-    feed(groups, range(60))
-    feed(groups, range(60, 6000), exact=None)
-    assert not trapped(groups)
+    traps = Traps()
+    feed(traps, range(60))
+    feed(traps, range(60, 6000), exact=None)
+    assert not trapped(traps)
 
 
 def test_a_pattern_that_was_honest_may_have_the_budget_again() -> None:
     """Ten thousand pages in, one window is not enough."""
-    groups = UrlPatternStats()
-    feed(groups, range(10_000), exact=None)
-    feed(groups, range(10_000, 30_000))
-    assert trapped(groups) == "duplicate_pages"
-    assert 10_000 + TRAP_BUDGET < number_of(groups.closed()[0].example) < 24_000
+    traps = Traps()
+    feed(traps, range(10_000), exact=None)
+    feed(traps, range(10_000, 30_000))
+    assert trapped(traps) == "duplicate_pages"
+    assert 10_000 + TRAP_BUDGET < number_of(traps.closed()[0].example) < 24_000
 
 
 @pytest.mark.parametrize(("alike", "name"), [(26, ""), (27, "duplicate_pages")])
 def test_nine_in_ten_of_a_window_must_be_alike(alike: int, name: str) -> None:
     """27 of the 30 pages that are read."""
-    groups = UrlPatternStats(budget=20)
-    feed(groups, range(20 + alike - 1))
-    feed(groups, range(20 + alike - 1, 49), exact=None)
-    assert trapped(groups) == name
+    traps = Traps(budget=20)
+    feed(traps, range(20 + alike - 1))
+    feed(traps, range(20 + alike - 1, 49), exact=None)
+    assert trapped(traps) == name
 
 
 @pytest.mark.parametrize(("missing", "name"), [(True, "soft_404"), (False, "")])
 def test_pages_that_say_that_nothing_is_there_need_not_be_alike(missing: bool, name: str) -> None:
     """A soft 404 shows the name that was asked for."""
-    groups = UrlPatternStats()
-    feed(groups, range(1100), exact=None, missing=missing)
-    assert trapped(groups) == name
+    traps = Traps()
+    feed(traps, range(1100), exact=None, missing=missing)
+    assert trapped(traps) == name
 
 
 def test_pages_without_text_are_no_evidence() -> None:
     """An exact hash of zero says nothing; nor do pages that nobody handed out."""
-    groups = UrlPatternStats()
+    traps = Traps()
     for number in range(3000):
         url = f"{HOST}/item/{number}"
-        groups.handed_out(url, 1)
-        groups.note(url, depth=1, likeness=0, exact=0, missing=True)
-        groups.note(f"{HOST}/other/{number}", depth=1, likeness=1, exact=1, missing=True)
-    assert groups.closed() == []
+        traps.handed_out(url, 1)
+        traps.note(url, depth=1, likeness=0, exact=0, missing=True)
+        traps.note(f"{HOST}/other/{number}", depth=1, likeness=1, exact=1, missing=True)
+    assert traps.closed() == []
 
 
 def test_refused_urls_are_counted() -> None:
     """With the trap's name, its pages and an example; what is still under way counts as a page."""
-    groups = UrlPatternStats()
-    feed(groups, range(1031))
+    traps = Traps()
+    feed(traps, range(1031))
     for number in range(5):
-        groups.refuse(f"{HOST}/item/x{number}")
-        groups.refuse(f"{HOST}/elsewhere/{number}")
-    [trap] = groups.closed()
+        traps.refuse(f"{HOST}/item/x{number}")
+        traps.refuse(f"{HOST}/elsewhere/{number}")
+    [trap] = traps.closed()
     pages, example = trap.pages, trap.example
     assert trap == Trap(f"{HOST}/item/*", "duplicate_pages", pages, example, 5)
-    groups.handed_out(f"{HOST}/item/z", 3)
-    assert groups.closed()[0].pages == pages + 1
-    assert groups.trap_of(f"{HOST}/items/1") == ""
+    traps.handed_out(f"{HOST}/item/z", 3)
+    assert traps.closed()[0].pages == pages + 1
+    assert traps.trap_of(f"{HOST}/items/1") == ""
 
 
 def test_the_longest_unheard_of_is_forgotten() -> None:
     """Closed patterns are not, nor those that are seen again and again."""
-    groups = UrlPatternStats(patterns=10)
-    feed(groups, range(1031))
+    traps = Traps(max_patterns=10)
+    feed(traps, range(1031))
     for number in range(1000):
-        groups.handed_out(f"{HOST}/d{'x' * (number % 400)}/1", 1)
-        groups.handed_out(f"{HOST}/kept/{number}", 1)
-    assert trapped(groups)
-    patterns = [row[0] for row in groups.dump()["open"]]
+        traps.handed_out(f"{HOST}/d{'x' * (number % 400)}/1", 1)
+        traps.handed_out(f"{HOST}/kept/{number}", 1)
+    assert trapped(traps)
+    patterns = [row[0] for row in traps.dump()["patterns"]["open"]]
     assert patterns == [f"{HOST}/kept/*"]
 
 
 def test_what_is_saved_is_restored() -> None:
     """Closed patterns, refusals, counts and suspicions, by way of JSON."""
-    groups = UrlPatternStats()
-    assert not groups.changed
-    assert UrlPatternStats.restore({}).closed() == []
-    feed(groups, range(500))
-    assert groups.changed
-    again = UrlPatternStats.restore(json.loads(json.dumps(groups.dump())))
-    assert not groups.changed
-    assert again.dump() == groups.dump()
+    traps = Traps()
+    assert not traps.changed
+    assert Traps(data={}).closed() == []
+    feed(traps, range(500))
+    assert traps.changed
+    again = Traps(data=json.loads(json.dumps(traps.dump())))
+    assert not traps.changed
+    assert again.dump() == traps.dump()
     feed(again, range(500, 1031))
     assert trapped(again) == "duplicate_pages"
     again.dump()
     again.refuse(f"{HOST}/item/9")
     assert again.changed
-    assert UrlPatternStats.restore(json.loads(json.dumps(again.dump()))).closed() == again.closed()
+    assert Traps(data=json.loads(json.dumps(again.dump()))).closed() == again.closed()
 
 
 @pytest.mark.parametrize(("budget", "closed"), [(500, True), (1000, True), (2000, False), (0, False)])
 def test_a_larger_budget_opens_a_closed_pattern(budget: int, closed: bool) -> None:
     """Until that is spent too."""
-    groups = UrlPatternStats()
-    feed(groups, range(1031))
-    again = UrlPatternStats.restore(groups.dump(), budget=budget)
+    traps = Traps()
+    feed(traps, range(1031))
+    again = Traps(data=traps.dump(), budget=budget)
     assert bool(trapped(again)) is closed
     feed(again, range(1031, 2031))
     assert bool(trapped(again)) is (budget > 0)
@@ -341,21 +339,21 @@ def test_a_larger_budget_opens_a_closed_pattern(budget: int, closed: bool) -> No
 def test_what_was_never_saved_is_not_restored(data: dict[str, object]) -> None:
     """A wrong number of values is an error."""
     with pytest.raises((ValueError, TypeError)):
-        UrlPatternStats.restore(data)
+        Traps(data={"patterns": data})
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), max_size=200))
 def test_counts_hold_in_any_order_of_calls(calls: list[tuple[int, int, bool]]) -> None:
     """Pages that are noted late, twice or never: what is handed out is counted once each."""
-    groups = UrlPatternStats(budget=5)
+    traps = Traps(budget=5)
     handed_out = [0] * 4
     for directory, what, missing in calls:
         url = f"{HOST}/{'abcd'[directory]}/1"
         for _ in range(10 * what):
-            groups.handed_out(url, what)
+            traps.handed_out(url, what)
             handed_out[directory] += 1
-            groups.note(url, depth=what, likeness=what, exact=1 + what, missing=missing)
-    data = groups.dump()
+            traps.note(url, depth=what, likeness=what, exact=1 + what, missing=missing)
+    data = traps.dump()["patterns"]
     counts = {row[0]: row[1] for row in data["open"]} | {row[0]: row[2] for row in data["closed"]}
     expected = {f"{HOST}/{'abcd'[one]}/*": count for one, count in enumerate(handed_out)}
     assert counts == {pattern: count for pattern, count in expected.items() if count >= 20}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import process_time
-
 import pytest
 from hypothesis import example, given, strategies as st
 
@@ -227,9 +225,7 @@ def test_dates_are_seen(url: str, dated: bool) -> None:
     "part", ["/a", "/1", "&sid=", ";jsessionid", "/(S(", "&a-", "_", "/(X(1)", "2026", "?", "%5B%5D", "/a1-"]
 )
 def test_long_urls_take_linear_time(part: str) -> None:
-    """Sixteen thousand characters of anything take no tenth of a second."""
-    url = "http://h/?"[: 9 + part.startswith("&")] + part * (16_000 // len(part))
-    began = process_time()
+    """A megabyte of any repeated text: a function that backtracks would exceed the time limit of tests."""
+    url = "http://h/?"[: 9 + part.startswith("&")] + part * (1_000_000 // len(part))
     for look in (trap_of, without_session, pattern_of, looks_dated):
-        look(url)
-    assert process_time() - began < 0.1
+        assert look(url) is not None

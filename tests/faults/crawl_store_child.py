@@ -13,8 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from parascrape.crawling.store import keys
-from parascrape.crawling.store.url_store import NewUrl, UrlStore, url_key
+from parascrape.crawling.store.url_store import KeyLimits, NewUrl, UrlStore, url_key
 
 __all__ = ["ADDED", "DONE", "REFUSED", "TAKEN", "main"]
 
@@ -24,9 +23,9 @@ ADDED, TAKEN, DONE, REFUSED = 50, 20, 10, 2
 
 def main(act: str, path: Path, count: int) -> None:
     """Do what the arguments say."""
-    with UrlStore.open(path, options={}) as store:
+    limits = KeyLimits(waiting=400) if act == "work" else KeyLimits()  # 400: keys are always being written
+    with UrlStore.open(path, options={}, limits=limits) as store:
         if act == "work":
-            keys._WAITING = 400  # so that keys are always on their way into the table
             for number in range(store.counts().known // ADDED, count):
                 work(store, number)
                 sys.stdout.write(f"{number + 1}\n")
@@ -52,7 +51,7 @@ def work(store: UrlStore, number: int) -> None:
         store.done(one)
     for one in taken[DONE : DONE + REFUSED]:
         store.refuse(one, "budget")
-    store.put_back(taken[-1])
+    store.mark_pending(taken[-1:])
     store.set_value("rounds", number + 1)
     store.commit()
     if number % 5 == 0:

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from parascrape.crawling.site_crawl import SiteCrawl, frontier_path
-from parascrape.crawling.store import database
 from parascrape.executors.dispatcher import capacity
 from tests.helpers.command import children, finish, lives, read_records, start_scrape, until
 from tests.helpers.killing import survives
@@ -99,7 +98,6 @@ def test_a_crawl_killed_at_any_file_operation_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Just before each file is opened, renamed or deleted, its first and second start both tried."""
-    monkeypatch.setattr(database, "_SYNCHRONOUS", "OFF")
     output = tmp_path / "out.jsonl"
     with CrawlSite(tree(4)) as site:
         expected = undisturbed(site, tmp_path)

@@ -10,16 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.crawling.store import database
 from tests.helpers.command import finish, read_records, start_scrape, until
 from tests.sites.crawl_site import Answer, CrawlSite, crawl, number_of, page
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(autouse=True)
-def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_SYNCHRONOUS", "OFF")
 
 
 def text(*links: str, words: str) -> Answer:

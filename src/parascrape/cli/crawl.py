@@ -89,7 +89,7 @@ Since = Annotated[
 ]
 GraphFile = Annotated[
     str,
-    _option("--graph", panel="Output", metavar="FILE", help="The links as .csv or .graphml [none]."),
+    _option("--graph", panel="Output", metavar="FILE", help="The links as a CSV file [none]."),
 ]
 
 

@@ -128,7 +128,7 @@ class _Exports:
 
     def __call__(self, store: UrlStore, output: Path | None) -> None:
         if self.graph:
-            count = write_graph(Path(self.graph), store, self.plan.identity, output)
+            count = write_graph(Path(self.graph), store, self.plan.identity)
             if not self.quiet:
                 sys.stderr.write(f"{printable(self.graph)} has {count:,} links.\n")
         if self.export is not None and output is not None:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from parascrape.crawling.intake import MAX_REDIRECTS
 from parascrape.crawling.limits import CrawlLimits
-from parascrape.crawling.link_graph import cell, each_link, key_of, plain
+from parascrape.crawling.link_graph import cell, each_link, key_of
 from parascrape.crawling.store.url_store import UrlStore
 from parascrape.files import read_pages
 from parascrape.system import ScratchTables, output_errors, replace_file
@@ -225,11 +225,11 @@ class LinkCheck:
             rows.writerow(COLUMNS)
             for verdict in (BROKEN, MOVED, UNCHECKED):
                 for one in self.each(verdict):
-                    texts = [cell(plain(text)) for text in (one.url, one.leads_to, one.reason)]
+                    texts = [cell(text) for text in (one.url, one.leads_to, one.reason)]
                     start = [verdict, one.code, str(one.status or ""), *texts]
                     nobody = None
                     for nobody in self.holders(one):
-                        rows.writerow([*start, cell(nobody.page), cell(plain(nobody.text))])
+                        rows.writerow([*start, cell(nobody.page), cell(nobody.text)])
                     if nobody is None:  # a start URL, or one of a sitemap
                         rows.writerow([*start, "", ""])
 

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from parascrape.crawling.limits import CrawlLimits
+from parascrape.crawling.link_graph import read_edges
 from parascrape.crawling.links.discover import CrawlInfo
 from parascrape.crawling.links.scope import Scope, hosts_of
 from parascrape.crawling.links.sitemaps import MAX_INDEX_DEPTH
 from parascrape.crawling.links.url_patterns import identity_of
-from parascrape.crawling.store.edges import read_edges
 from parascrape.crawling.store.url_store import NewUrl, UrlStore, url_key
 from parascrape.crawling.traps import Traps
 from parascrape.errors import InvalidUrl

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from parascrape.crawling.limits import CrawlLimits
 from parascrape.crawling.links.discover import LinkDiscovery
 from parascrape.crawling.schedule import CrawlSchedule
+from parascrape.crawling.store.database import remove_database
 from parascrape.crawling.store.url_store import UrlStore
 from parascrape.crawling.traps import Trap
 from parascrape.errors import UsageError
@@ -135,7 +136,7 @@ class SiteCrawl:
             os.truncate(output, 0)  # first: a frontier without the output is nothing
             held = 0
         if not held:
-            UrlStore.remove(path)
+            remove_database(path)
         elif not path.exists():
             raise UsageError(
                 f"{output}: holds records, and there is no frontier {path.name} to go on with; "

@@ -1,6 +1,6 @@
-"""Likeness: how alike two pages read, in 64 bits each; and what pages say that are not there. Pure.
+"""Near duplicates (simhash, exact hash), and soft 404s: pages that say that nothing is there. Pure.
 
-Hashes are the same in every process, run and version of Python: they are BLAKE2b's.
+Hashes use BLAKE2b, so they are the same in every process, run and version of Python.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NEAR = 3
 """Bits, of 64, in which the hashes of near duplicates differ at most (Manku, Jain, Das Sarma 2007)."""
 
 MAX_TEXT = 100_000
-"""Characters of a text that are looked at: fewer different words than a 16-bit lane can count."""
+"""Characters of a text that are read: fewer different words than a 16-bit lane can count."""
 
 _BITS = 64
 _LANE_BYTES = 2
@@ -28,17 +28,16 @@ _LETTERS = bytes(byte if byte > 127 or chr(byte).isalpha() else 0x20 for byte in
 _ALPHANUMERIC = bytes(byte if byte > 127 or chr(byte).isalnum() else 0x20 for byte in range(256))
 _PUNCTUATION = re.compile(r"[^\w\s]")
 _DIGIT = re.compile(r"\d")
-# Scripts without spaces: each character is a word, else one that is changed would change a whole clause.
+# Scripts without spaces: each character is a word, or one changed character would change a whole clause.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
 
 
 def simhash(text: str) -> int:
-    """64 bits that differ in the fewer, the more words two texts share (Charikar 2002). Zero for no words.
+    """Return 64 bits, of which fewer differ the more words two texts share (Charikar 2002); 0 for no words.
 
-    Over the set of the words, lower case, digits left out (``page2`` is ``page``): neither their order nor
-    how often they stand there counts. 0.1 to 0.4 ms for 1,000 words that have been seen before (16,384 are
-    remembered), and 1.5 us for each other one.
+    Works on the set of words in lower case without digits (``page2`` is ``page``): order and repetition do
+    not count. 0.1 to 0.4 ms for 1,000 words seen before (16,384 are cached), 1.5 us for each other one.
     """
     words = set(_words(text, digits=False))
     if not words:
@@ -49,7 +48,7 @@ def simhash(text: str) -> int:
 
 
 def _words(text: str, *, digits: bool) -> list[str]:
-    """The words, lower case, with digits or without. For ASCII a table does, in a tenth of a regex's time."""
+    """Return the words in lower case. A byte table does this for ASCII, in a tenth of a regex's time."""
     kept = _ALPHANUMERIC if digits else _LETTERS
     text = text[:MAX_TEXT].lower().encode("utf-8", "replace").translate(kept).decode("utf-8")
     if not text.isascii():
@@ -60,13 +59,13 @@ def _words(text: str, *, digits: bool) -> list[str]:
 
 @lru_cache(1 << 14)
 def _lanes(word: str) -> int:
-    """The 64 bits of the word's hash, each in a lane of 16 bits: adding such numbers counts them all."""
+    """Return the word's hash with each of its 64 bits in a lane of 16, so that adding them counts bits."""
     digest = blake2b(word.encode(), digest_size=8).digest()
     return int.from_bytes(b"".join(map(_LANES.__getitem__, digest)), "little")
 
 
 def distance(a: int, b: int) -> int:
-    """In how many bits two hashes differ.
+    """Return in how many bits two hashes differ.
 
     >>> distance(0b1011, 0b0001)
     2
@@ -75,10 +74,9 @@ def distance(a: int, b: int) -> int:
 
 
 def exact_hash(text: str) -> int:
-    """64 bits, equal for texts of the same words and numbers in whatever order. Zero for none at all.
+    """Return 64 bits that are equal for texts with the same words and numbers in any order; 0 for none.
 
-    How often each stands there counts; case and punctuation do not. Of texts over 100,000 characters the
-    rest counts by its length.
+    Repetition counts; case and punctuation do not. Beyond 100,000 characters only the length counts.
     """
     words = _words(text, digits=True)
     if not words:
@@ -89,35 +87,50 @@ def exact_hash(text: str) -> int:
     return int.from_bytes(digest.digest(), "little") or 1
 
 
-_HEAD = 200  # characters of a title or heading that are looked at
-_MOST_TEXT = 20_000  # characters of a page's text; a page with more has something to say
+_HEAD = 200  # characters of a title or heading that are read
+_MOST_TEXT = 20_000  # characters of a page's text; a page with more has content
 
-_THING = r"(?:page|file|document|content|article|product|item|resource|url|site|user|topic|record|entry)"
-_MISSING = re.compile(
-    r"(?:^|[-–—|:·»(]\s*)(?:(?:(?:http|status|errore?|erreur|fehler|ошибка) ?|错误|錯誤|エラー){0,3}404"
-    r"(?:\s*$|\s*[-–—|:·.,!)])|not found\s*(?:$|[-–—|:·.!)]))"
-    r"|\b(?:errore?|erreur|fehler|ошибка|błąd|chyba|fel|fout|hata) ?:? ?404\b"
-    r"|\b404[ :,-]+(?:error|erreur|fehler|errore|not found|page|file|seite|página|ошибка|страница)"
-    rf"|\b{_THING} (?:(?:was|is|could|can) ?not (?:be )?(?:found|available|exist)|can't be found|not found)"
-    rf"|\b{_THING} (?:you .{{0,40}} )?(?:does not|doesn't|no longer) (?:exists?|available)"
-    r"|\b(?:no longer (?:exists?|available)|(?:does not|doesn't) exist|nothing (?:was )?found|is gone$)"
-    r"|\b(?:nicht gefunden|existiert nicht|nicht mehr (?:verfügbar|vorhanden)|nichts gefunden)"
-    r"|\b(?:introuvable|n'existe (?:pas|plus)|non trouvée?|n'est plus disponible)"
-    r"|\b(?:no (?:se ha )?encontrad[ao]|no existe|no (?:se )?encuentra|ya no está disponible)"
-    r"|\b(?:não (?:foi )?encontrad[ao]|não existe|non trovat[ao]|non esiste|non (?:è )?più disponibile)"
-    r"|\b(?:niet gevonden|bestaat niet|hittades inte|finns inte|ikke fundet|ikke funnet|ei löydy)"
-    r"|\b(?:nie znalezion[oay]|nie istnieje|nenalezen[ao]?|neexistuje|bulunamad[ıi]|tidak ditemukan)"
-    r"|\bне (?:найден[аоы]?|существует|знайдено|існує)\b|không (?:tìm thấy|tồn tại)"
-    r"|見つかりません|存在しません|ページがありません|不存在|找不到|未找到|찾을 수 없|존재하지 않"
-    r"|غير موجود|لم يتم العثور"
-)
+_THING = r"\b(?:page|file|document|content|article|product|item|resource|url|site|user|topic|record|entry)"
+_ERROR = "errore?|erreur|fehler|ошибка"
+
+# What pages say in place of a status 404, in lower case, by language; some phrases serve several.
+_NOT_FOUND_PHRASES = {
+    "404": (
+        rf"(?:^|[-–—|:·»(]\s*)(?:(?:http|status|{_ERROR}) ?|错误|錯誤|エラー){{0,3}}404"
+        r"(?:\s*$|\s*[-–—|:·.,!)])",
+        rf"\b(?:{_ERROR}|błąd|chyba|fel|fout|hata) ?:? ?404\b",
+        r"\b404[ :,-]+(?:error|erreur|fehler|errore|not found|page|file|seite|página|ошибка|страница)",
+    ),
+    "English": (
+        r"(?:^|[-–—|:·»(]\s*)not found\s*(?:$|[-–—|:·.!)])",
+        rf"{_THING} (?:(?:was|is|could|can) ?not (?:be )?(?:found|available|exist)|can't be found|not found)",
+        rf"{_THING} (?:you .{{0,40}} )?(?:does not|doesn't|no longer) (?:exists?|available)",
+        r"\b(?:no longer (?:exists?|available)|(?:does not|doesn't) exist|nothing (?:was )?found|is gone$)",
+    ),
+    "German": (r"\b(?:nicht gefunden|existiert nicht|nicht mehr (?:verfügbar|vorhanden)|nichts gefunden)",),
+    "French": (r"\b(?:introuvable|n'existe (?:pas|plus)|non trouvée?|n'est plus disponible)",),
+    "Spanish": (r"\bno (?:(?:se ha )?encontrad[ao]|existe|(?:se )?encuentra)|\bya no está disponible",),
+    "Portuguese": (r"\bnão (?:(?:foi )?encontrad[ao]|existe)",),
+    "Italian": (r"\bnon (?:trovat[ao]|esiste|(?:è )?più disponibile)",),
+    "Dutch": (r"\b(?:niet gevonden|bestaat niet)",),
+    "Swedish, Danish, Norwegian": (r"\b(?:hittades inte|finns inte|ikke fun(?:d|n)et)",),
+    "Finnish": (r"\bei löydy",),
+    "Polish, Czech": (r"\b(?:nie znalezion[oay]|nie istnieje|nenalezen[ao]?|neexistuje)",),
+    "Turkish, Indonesian, Vietnamese": (r"\b(?:bulunamad[ıi]|tidak ditemukan)|không (?:tìm thấy|tồn tại)",),
+    "Russian, Ukrainian": (r"\bне (?:найден[аоы]?|существует|знайдено|існує)\b",),
+    "Japanese": (r"見つかりません|存在しません|ページがありません",),
+    "Chinese": (r"不存在|找不到|未找到",),
+    "Korean": (r"찾을 수 없|존재하지 않",),
+    "Arabic": (r"غير موجود|لم يتم العثور",),
+}
+_MISSING = re.compile("|".join(phrase for phrases in _NOT_FOUND_PHRASES.values() for phrase in phrases))
 
 
 def says_missing(title: str, heading: str, text_length: int) -> bool:
-    """Whether a page, by its title or first heading, says that nothing is there, as soft 404s do.
+    """Return whether a page's title or first heading says "not found", as soft 404s do, in 20 languages.
 
-    In some twenty languages of the web. Never for a page whose text has over 20,000 characters. An article
-    about such answers can be taken for one: it is evidence where most pages of a kind say so.
+    False for a page with more than 20,000 characters of text. An article about such answers can be taken for
+    one: it is evidence only where most pages of a pattern say so.
 
     >>> says_missing("404 - Example", "", 300), says_missing("Peugeot 404 - Wikipedia", "", 9000)
     (True, False)

@@ -18,7 +18,7 @@ from typing import Any, NoReturn, Self
 from parascrape.errors import OutputError, UsageError
 from parascrape.system import printable, sync_folder
 
-__all__ = ["APPLICATION", "VERSION", "CrawlDatabase", "Names"]
+__all__ = ["APPLICATION", "VERSION", "CrawlDatabase", "Names", "remove_database"]
 
 APPLICATION = 0x70617266
 """SQLite's ``application_id`` of a frontier: "parf"."""
@@ -216,6 +216,15 @@ class CrawlDatabase:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def remove_database(path: Path) -> None:
+    """Delete a frontier's file and SQLite's files beside it. Raises UsageError if that fails."""
+    try:  # the log comes after it: without its log a file that was being changed is damaged
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot delete {printable(str(path))}: {error.strerror}") from None
 
 
 class Names:

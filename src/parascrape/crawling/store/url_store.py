@@ -1,98 +1,171 @@
-"""The known URLs of a crawl in an SQLite file: which of them is fetched next, and what became of the others.
+"""The known URLs of a crawl in an SQLite file: which is fetched next, and what became of the others.
 
-    add --> PENDING --take--> (taken) --done--> DONE
-               ^ ^                | `--refuse-> REFUSED, for a reason
-               | `----put_back----'                |
-               `--------------reopen---------------'
+    add --> PENDING --take--> (taken) --done----> DONE
+              ^ ^                | `---refuse--> REFUSED, for a reason
+              | `--mark_pending--'                 |
+              `-------------reopen-----------------'
 
-That a URL is taken is known to the process alone: in the file it stays pending, so whoever opens it after a
-crash finds it so, and taking writes nothing. Everything else lasts from the next `Store.commit` on.
+Only the process knows that a URL is taken; in the file it stays pending. So taking writes nothing, and
+after a crash taken URLs are pending again. Everything else is durable from the next `UrlStore.commit` on.
 
-The store is committed before the records of the pages whose links it holds are written. So each record in
-the output has its links here, whenever the process is killed; what is DONE here and has no record in the
-output is made pending again by whoever opens both (`Store.each_done`, `Store.mark_pending`).
+The store is committed before the records of the pages whose links it holds are written. So the links of every
+record in the output are here, whenever the process is killed. A URL that is DONE without a record in the
+output is made pending again by whoever opens both (`UrlStore.each_done`, `UrlStore.mark_pending`).
 """
 
 from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from parascrape.crawling.store.database import CrawlDatabase, Names
-from parascrape.crawling.store.edges import LinkTable
-from parascrape.crawling.store.keys import NewUrl, UrlKeys, url_key
-from parascrape.crawling.store.pending import KnownUrl, PendingQueue
-from parascrape.errors import UsageError
+from parascrape.crawling.store.keys import KeyLimits, NewUrl, UrlKeys, url_key
 from parascrape.system import printable
 
-__all__ = [
-    "DONE",
-    "FIRST_REASON",
-    "PENDING",
-    "KnownUrl",
-    "NewUrl",
-    "UrlCounts",
-    "UrlStates",
-    "UrlStore",
-    "url_key",
-]
+__all__ = ["KeyLimits", "KnownUrl", "NewUrl", "UrlCounts", "UrlStates", "UrlStore", "url_key"]
 
-PENDING, DONE, FIRST_REASON = 0, 1, 2
-"""The states; from 2 on it is the reason for which a URL is refused."""
+_PENDING, _DONE, _FIRST_REASON = 0, 1, 2  # from 2 on a state is the reason why a URL is refused
 
 _BATCH = 1000  # rows that are held at a time
 _MOVE = "UPDATE urls SET state = ? WHERE number = ?"
 _EACH = "SELECT number, url FROM urls NOT INDEXED WHERE number > ? AND +state = ? ORDER BY number LIMIT ?"
+_ROW = """
+SELECT u.rank, u.number, u.depth, coalesce(s.name, ''), u.url, u.kind, coalesce(p.url, '') FROM urls u
+LEFT JOIN urls p ON p.number = u.found_on LEFT JOIN scrapers s ON s.number = u.scraper
+WHERE u.state = 0 AND u.host = ?
+"""
+# Two queries, because SQLite searches its index for (rank, number) > (?, ?) by the rank alone.
+_SAME_RANK = f"{_ROW} AND u.rank = ? AND u.number >= ? AND u.rank <= ? ORDER BY u.number LIMIT ?"
+_NEXT_RANKS = f"{_ROW} AND u.rank > ? AND u.rank <= ? ORDER BY u.rank, u.number LIMIT ?"
+
+_START = (-math.inf, 0)
+
+
+class KnownUrl(NamedTuple):
+    """A taken URL; ``found_on_url`` and ``scraper`` are empty if there is none."""
+
+    number: int
+    url: str
+    depth: int
+    found_on_url: str
+    kind: str
+    scraper: str
 
 
 class UrlStates:
-    """The states of URLs. ``counts`` is how many have each of them, once `flush` has written those set."""
+    """The state of every URL, and the order in which the pending ones of a site are taken.
 
-    def __init__(self, database: CrawlDatabase, pending: PendingQueue, counts: Mapping[int, int]) -> None:
+    ``counts`` is how many URLs have each state, correct after `flush`. ``waiting`` is how many URLs of each
+    site can be taken; it leaves out sites without any, and changes with the store.
+    """
+
+    def __init__(self, database: CrawlDatabase, sites: Names, counts: Mapping[int, int]) -> None:
         self.counts = Counter(counts)
+        rows = database.rows("SELECT host, count(*) FROM urls WHERE state = 0 GROUP BY host")
+        self._waiting: dict[str, int] = {sites.name(site): count for site, count in rows}
+        self.waiting: Mapping[str, int] = MappingProxyType(self._waiting)
         self._database = database
-        self._pending = pending
-        self._set: dict[int, int] = {}
-
-    def set(self, number: int, state: int) -> None:
-        """The URL has come to this state; that is written by `flush`."""
-        self._set[number] = state
+        self._sites = sites
+        self._taken: dict[int, tuple[int, float]] = {}  # by number: site and rank
+        self._passed: dict[int, tuple[float, int]] = {}  # by site: (rank, number) below which all are taken
+        self._unwritten: dict[int, int] = {}  # states that `flush` writes
 
     def is_open(self, number: int) -> bool:
-        """Whether nothing has become of a URL that is pending in the file, and it is not taken."""
-        return number not in self._set and not self._pending.is_taken(number)
+        """Return whether a URL that is pending in the file is neither taken nor finished."""
+        return number not in self._unwritten and number not in self._taken
 
-    def is_set(self, number: int) -> bool:
-        """Whether the URL has come to a state that is not written."""
-        return number in self._set
+    def add(self, number: int, state: int, site: int, rank: float) -> None:
+        """Count a new URL."""
+        self.counts[state] += 1
+        if state == _PENDING:
+            self._offer(number, site, rank)
+
+    def _offer(self, number: int, site: int, rank: float) -> None:
+        self._count(site, 1)
+        self.move_up(number, site, rank)
+
+    def move_up(self, number: int, site: int, rank: float) -> None:
+        """Let `take` go back to this place in the site's order: there is something to take now."""
+        if (rank, number) < self._passed.get(site, _START):
+            self._passed[site] = (rank, number)
+
+    def _count(self, site: int, change: int) -> None:
+        name = self._sites.name(site)
+        self._waiting[name] = self._waiting.get(name, 0) + change
+        if not self._waiting[name]:
+            del self._waiting[name]
+
+    def take(self, site: str, limit: int, max_depth: int | None, max_rank: float) -> list[KnownUrl]:
+        """Take the next URLs of a site, at most ``limit``, none with a higher rank.
+
+        URLs deeper than ``max_depth`` are skipped, and looked at again by every take.
+        """
+        host = self._sites.find(site)
+        if host is None or site not in self._waiting:
+            return []
+        place = self._passed.get(host, _START)
+        stay = None  # the first place that keeps something
+        found: list[KnownUrl] = []
+        while wanted := limit - len(found):
+            rows = self._rows(host, place, max_rank, wanted)
+            for rank, number, depth, scraper, url, kind, found_on in rows:
+                if number in self._taken:
+                    continue
+                if max_depth is not None and depth > max_depth:
+                    stay = stay or (rank, number)
+                    continue
+                self._taken[number] = (host, rank)
+                found.append(KnownUrl(number, url, depth, found_on, kind, scraper))
+            if rows:
+                place = rows[-1][0], rows[-1][1] + 1
+            if len(rows) < wanted:
+                break
+        self._passed[host] = stay or place
+        self._count(host, -len(found))
+        return found
+
+    def _rows(self, site: int, place: tuple[float, int], max_rank: float, limit: int) -> list[Any]:
+        """Return the first rows of a site from a place on, pending or taken."""
+        rank, number = place
+        rows = self._database.rows(_SAME_RANK, (site, rank, number, max_rank, limit))
+        if len(rows) < limit:
+            rows += self._database.rows(_NEXT_RANKS, (site, rank, max_rank, limit - len(rows)))
+        return rows
+
+    def set(self, number: int, state: int) -> None:
+        """Set the state of a URL; written at the next `flush`."""
+        self._unwritten[number] = state
 
     @property
     def changed(self) -> bool:
-        """Whether `flush` would write."""
-        return bool(self._set)
+        """Whether `flush` has something to write."""
+        return bool(self._unwritten)
 
     def flush(self) -> None:
-        """Write the states that URLs have come to."""
-        if self._set:
-            moves, self._set = self._set, {}
+        """Write the states that were set."""
+        if self._unwritten:
+            moves, self._unwritten = self._unwritten, {}
             self._move(moves)
 
-    def mark(self, numbers: Iterable[int], state: int) -> int:
-        """How many of the URLs had another state than this one, which they have now."""
+    def mark_pending(self, numbers: Iterable[int]) -> int:
+        """Make the URLs pending, whatever they were; return how many had another state."""
         self.flush()
         numbers = iter(numbers)
         count = 0
         while batch := list(islice(numbers, _BATCH)):
-            count += self._move(dict.fromkeys(batch, state))
+            count += self._move(dict.fromkeys(batch, _PENDING))
         return count
 
     def _move(self, moves: Mapping[int, int]) -> int:
-        """How many URLs have come to another state than they had; that is written."""
+        """Write these states; return how many URLs had another one."""
         try:
             changes = [(state, number) for number, state in moves.items() if self._leave(number, state)]
             if changes:
@@ -103,25 +176,28 @@ class UrlStates:
         return len(changes)
 
     def _leave(self, number: int, state: int) -> bool:
-        """Whether the URL has another state in the file; what is counted is as if it had this one."""
-        old = PENDING
-        if state == PENDING and self._pending.put_back(number):
-            return False
-        if not self._pending.give_up(number):
+        """Count the URL under its new state; return whether the file has another one."""
+        taken = self._taken.pop(number, None)
+        if taken is not None:
+            old = _PENDING
+            if state == _PENDING:
+                self._offer(number, *taken)
+                return False
+        else:
             rows = self._database.rows("SELECT state, host, rank FROM urls WHERE number = ?", (number,))
             if not rows or rows[0][0] == state:
                 return False
             old, site, rank = rows[0]
-            if old == PENDING:
-                self._pending.count(site, -1)
-            elif state == PENDING:
-                self._pending.add(site, rank, number)
+            if old == _PENDING:
+                self._count(site, -1)
+            elif state == _PENDING:
+                self._offer(number, site, rank)
         self.counts[old] -= 1
         self.counts[state] += 1
         return True
 
     def each(self, state: int) -> Iterator[tuple[int, str]]:
-        """Number and URL of all that have a state, by number; they may be given other states meanwhile."""
+        """Yield number and URL of all with a state, by number; their states may change meanwhile."""
         self.flush()
         rows: list[Any] = [(0, "")]
         while rows:
@@ -134,9 +210,16 @@ _LOOK = "SELECT state, host, rank, depth, found_on FROM urls WHERE number = ?"
 _NAME = "UPDATE urls SET scraper = ? WHERE number = ? AND scraper = 0"
 _BETTER = "UPDATE urls SET depth = ?, rank = ?, found_on = ? WHERE number = ?"
 
+_EDGES_TABLE = "CREATE TABLE IF NOT EXISTS edges (number INTEGER PRIMARY KEY, lines BLOB NOT NULL)"
+_EACH_EDGES = """
+SELECT e.number, u.url, e.lines FROM edges e JOIN urls u ON u.number = e.number
+WHERE e.number > ? ORDER BY e.number LIMIT 50
+"""  # a page's links are 8 MB at most
+_ZLIB_LEVEL = 1  # links of one page compress 8 to 1; more effort saves a tenth
+
 
 class UrlCounts(NamedTuple):
-    """How many URLs are known, and how they stand; those taken are among the pending."""
+    """How many URLs are known, and how many have each state; taken ones are pending."""
 
     known: int
     pending: int
@@ -144,43 +227,45 @@ class UrlCounts(NamedTuple):
     refused: dict[str, int]
 
 
-class UrlStore:
-    """The frontier of one crawl, for one thread; a context manager. URLs that have one key are one URL.
+_LIMITS = KeyLimits()
+
+
+class UrlStore(AbstractContextManager["UrlStore"]):
+    """The frontier of one crawl, for one thread; a context manager. URLs with the same key are one URL.
 
     They are numbered from 1 in the order in which they were added.
 
     Raises:
-        OutputError: from every method, where the disk is full or failed; nothing is done after it.
+        OutputError: from every method, if the disk is full or failed; then nothing more is done.
     """
 
-    def __init__(self, database: CrawlDatabase) -> None:
+    def __init__(self, database: CrawlDatabase, limits: KeyLimits) -> None:
         self._database = database
-        self._keys = UrlKeys(database)
+        self._keys = UrlKeys(database, limits)
         self._sites = Names(database, "sites")
         self._scrapers = Names(database, "scrapers")
-        self._reasons = Names(database, "reasons", FIRST_REASON)
-        self._edges = LinkTable(database)
-        self._pending = PendingQueue(database, self._sites, self._scrapers)
+        self._reasons = Names(database, "reasons", _FIRST_REASON)
+        database.rows(_EDGES_TABLE)
         ((self._last,),) = database.rows("SELECT coalesce(max(number), 0) FROM urls")
         counts = {int(state): count for state, count in (self.value(".states") or {}).items()}
-        self._states = UrlStates(database, self._pending, counts)
+        self._states = UrlStates(database, self._sites, counts)
         self._by_depth: bool = self.value(".by_depth") is not False  # whether all ranks are depths
 
     @classmethod
-    def open(cls, path: Path, *, options: Mapping[str, Any]) -> Self:
-        """The store in this file, which is made where there is none.
+    def open(cls, path: Path, *, options: Mapping[str, Any], limits: KeyLimits = _LIMITS) -> Self:
+        """Open the store in this file, and create it if there is none.
 
-        ``options``, which JSON can carry, are what decides which URLs are known: they stay as they are.
+        ``options`` are values for JSON that decide which URLs become known; they cannot change later.
 
         Raises:
-            UsageError: other options; no frontier of ours, another format, damaged, in use.
+            UsageError: other options; not a frontier, another format, damaged, in use.
             OutputError: the disk is full or failed.
         """
         wanted = json.loads(json.dumps(options))
         database = CrawlDatabase(path)
         try:
-            store = cls(database)
-            store._agree(wanted)
+            store = cls(database, limits)
+            _check_options(store, database, wanted)
         except BaseException as error:
             database.spoil()
             database.close()
@@ -189,35 +274,11 @@ class UrlStore:
             raise
         return store
 
-    @staticmethod
-    def remove(path: Path) -> None:
-        """Delete the file and those that SQLite has beside it. Raises UsageError where that fails."""
-        try:  # the log after it: a file that is being changed is none without its log
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{path}{suffix}").unlink(missing_ok=True)
-        except OSError as error:
-            raise UsageError(f"cannot delete {printable(str(path))}: {error.strerror}") from None
-
-    def _agree(self, options: dict[str, Any]) -> None:
-        """Keep the options of a new store; raise UsageError where an old one has others."""
-        kept = self.value("options")
-        if kept is None:
-            self.set_value("options", options)
-            self.commit()
-            return
-        for name in {**kept, **options}:
-            if kept.get(name) != options.get(name):
-                old, new = (printable(json.dumps(each.get(name)), 80) for each in (kept, options))
-                raise self._database.unusable(f"has {name} {old}, not {new}")
-
-    # --- in -----------------------------------------------------------------------------------------
-
     def add(self, urls: Sequence[NewUrl]) -> int:
-        """How many of the URLs were new; they are known now.
+        """Add the URLs that are new, and return how many there are.
 
-        Of a known one that is pending and not taken, a lesser depth takes the place of a greater one, with
-        the page that it was found on, and a lower rank that of a higher one. No number as a rank is last.
-        The first scraper that is named for it is its own.
+        A known URL that is pending and not taken gets the smaller depth, with the page it was found on, and
+        the lower rank. NaN as a rank comes last. The first scraper that is named for a URL stays.
         """
         new: dict[int, NewUrl] = {}
         try:
@@ -238,16 +299,14 @@ class UrlStore:
         return len(new)
 
     def _row(self, url: NewUrl) -> tuple[object, ...]:
-        """The row of a new URL, which is counted."""
+        """Return the row of a new URL, and count it."""
         number = self._last = self._last + 1
         site = self._sites.number(url.site)
-        state = self._reasons.number(url.refused) if url.refused else PENDING
+        state = self._reasons.number(url.refused) if url.refused else _PENDING
         self._note_rank(url.depth, url.rank)
         self._keys.add(url.key, number)
         self._keys.remember(url.key, url.depth, url.rank)
-        self._states.counts[state] += 1
-        if state == PENDING:
-            self._pending.add(site, url.rank, number)
+        self._states.add(number, state, site, url.rank)
         scraper = self._scrapers.number(url.scraper) if url.scraper else 0
         return (number, state, site, url.rank, url.depth, url.found_on, scraper, url.kind, url.key, url.url)
 
@@ -257,112 +316,94 @@ class UrlStore:
             self.set_value(".by_depth", False)
 
     def _improve(self, number: int, url: NewUrl) -> None:
-        """Give a known URL the better depth and rank, where it waits."""
+        """Give a known URL the better depth and rank while it waits."""
         ((state, site, rank, depth, found_on),) = self._database.rows(_LOOK, (number,))
-        if state != PENDING or not self._states.is_open(number):
-            self._keys.remember(url.key, -1, -math.inf)  # it is too late, whatever comes
+        if state != _PENDING or not self._states.is_open(number):
+            self._keys.remember(url.key, -1, -math.inf)  # nothing can improve it any more
             return
         if url.depth < depth or url.rank < rank:
             found_on = url.found_on if url.depth < depth else found_on
             depth, rank = min(depth, url.depth), min(rank, url.rank)
             self._note_rank(depth, rank)
             self._database.write(_BETTER, [(depth, rank, found_on, number)])
-            self._pending.move_up(site, rank, number)
+            self._states.move_up(number, site, rank)
         if url.scraper:
             self._database.write(_NAME, [(self._scrapers.number(url.scraper), number)])
         self._keys.remember(url.key, depth, rank)
 
-    def find(self, key: int) -> int | None:
-        """The number of the URL with this key; None where it is not known."""
-        return self._keys.find(key)
-
     def url_of(self, key: int) -> str:
-        """The URL with this key, as it is fetched; empty where it is not known."""
+        """Return the URL with this key, as it is fetched; empty if it is unknown."""
         rows = self._database.rows("SELECT url FROM urls WHERE number = ?", (self._keys.find(key) or 0,))
         return str(rows[0][0]) if rows else ""
 
-    # --- out ----------------------------------------------------------------------------------------
-
     def sites(self) -> Mapping[str, int]:
-        """How many URLs of each site can be taken, sites without any left out; it changes with the store."""
-        return self._pending.counts
+        """Return how many URLs of each site can be taken (`UrlStates.waiting`)."""
+        return self._states.waiting
 
     def take(self, site: str, limit: int, *, max_depth: int | None = None) -> list[KnownUrl]:
-        """The next pending URLs of a site, by rank and number, at most ``limit``; they are taken now.
+        """Take the next pending URLs of a site, by rank and number, at most ``limit``.
 
-        Those deeper than ``max_depth`` stay. Where ranks are not depths, they are looked over each time.
+        URLs deeper than ``max_depth`` stay; where ranks are not depths, each take has to look at them.
         """
         self._states.flush()
         bound = max_depth if max_depth is not None and self._by_depth else math.inf
-        return self._pending.take(site, limit, max_depth, bound)
-
-    def put_back(self, number: int) -> None:
-        """A taken URL can be taken again."""
-        if not self._states.is_set(number):
-            self._pending.put_back(number)
+        return self._states.take(site, limit, max_depth, bound)
 
     def done(self, number: int) -> None:
-        """The URL has an outcome."""
-        self._states.set(number, DONE)
+        """Mark a URL as finished."""
+        self._states.set(number, _DONE)
 
     def refuse(self, number: int, reason: str) -> None:
-        """The URL is not fetched, for this reason: a trap's name, a budget's."""
+        """Mark a URL as not to be fetched, for this reason: a trap's name, a budget's."""
         self._states.set(number, self._reasons.number(reason))
 
     def reopen(self, belongs: Callable[[str], bool]) -> int:
-        """How many refused URLs are pending again: those whose reason belongs to what is reconsidered."""
+        """Make the URLs pending that were refused for such a reason; return how many."""
         self._states.flush()
-        states = [one for one in self._states.counts if one > DONE and belongs(self._reasons.name(one))]
+        states = [one for one in self._states.counts if one > _DONE and belongs(self._reasons.name(one))]
         return sum(self.mark_pending(number for number, _ in self._states.each(one)) for one in states)
 
-    # --- states -------------------------------------------------------------------------------------
-
     def mark_pending(self, numbers: Iterable[int]) -> int:
-        """How many of the URLs were not pending; they can be taken now, whatever they were."""
-        return self._states.mark(numbers, PENDING)
-
-    def mark_done(self, numbers: Iterable[int]) -> int:
-        """How many of the URLs were not done; they are now, whatever they were."""
-        return self._states.mark(numbers, DONE)
+        """Make the URLs pending, taken ones too; return how many were not pending."""
+        return self._states.mark_pending(numbers)
 
     def counts(self) -> UrlCounts:
-        """How many URLs are known, and how they stand."""
+        """Return how many URLs are known, and how many have each state."""
         self._states.flush()
         counts = self._states.counts
-        refused = {
-            self._reasons.name(state): count for state, count in counts.items() if state > DONE and count
-        }
-        return UrlCounts(counts.total(), counts[PENDING], counts[DONE], refused)
+        refused = {self._reasons.name(state): n for state, n in counts.items() if state > _DONE and n}
+        return UrlCounts(counts.total(), counts[_PENDING], counts[_DONE], refused)
 
     def each_done(self) -> Iterator[tuple[int, str]]:
-        """Number and URL of all that are done, by number; they may be given other states meanwhile."""
-        return self._states.each(DONE)
+        """Yield number and URL of all that are done, by number; their states may change meanwhile."""
+        return self._states.each(_DONE)
 
-    def each_pending(self) -> Iterator[tuple[int, str]]:
-        """Number and URL of all that are pending or taken, by number, in the same way."""
-        return self._states.each(PENDING)
-
-    def set_edges(self, number: int, text: str) -> None:
-        """Keep the links of a page (`Found.edges`), in place of those that it had."""
-        self._edges.set(number, text)
+    def set_edges(self, number: int, lines: str) -> None:
+        """Replace the links of a page (`DiscoveredLinks.edges`)."""
+        if lines:
+            packed = zlib.compress(lines.encode("utf-8", "surrogatepass"), _ZLIB_LEVEL)
+            self._database.write("REPLACE INTO edges VALUES (?, ?)", [(number, packed)])
+        else:
+            self._database.write("DELETE FROM edges WHERE number = ?", [(number,)])
 
     def each_edges(self) -> Iterator[tuple[str, str]]:
-        """URL and links of every page that has some."""
-        return self._edges.each()
-
-    # --- values and the disk ------------------------------------------------------------------------
+        """Yield URL and links of every page that has links, by the page's number."""
+        last = 0
+        while rows := self._database.rows(_EACH_EDGES, (last,)):
+            for last, url, packed in rows:  # noqa: B007 (the last of the batch)
+                yield url, zlib.decompress(packed).decode("utf-8", "surrogatepass")
 
     def value(self, name: str) -> Any:
-        """What was set by this name; None where nothing was."""
+        """Return the value with this name, None if there is none."""
         rows = self._database.rows("SELECT value FROM facts WHERE name = ?", (name,))
         return json.loads(rows[0][0]) if rows else None
 
     def set_value(self, name: str, value: Any) -> None:
-        """Keep what JSON can carry by a name; names that begin with a dot are the store's."""
+        """Save a value as JSON; names that begin with a dot are the store's own."""
         self._database.write("REPLACE INTO facts VALUES (?, ?)", [(name, json.dumps(value))])
 
     def commit(self) -> None:
-        """Make all that was done last, should the process be killed. 0.1 us where nothing was."""
+        """Make all changes survive a kill of the process. 0.1 us if nothing changed."""
         if not self._states.changed and not self._database.changed:
             return
         self._states.flush()
@@ -371,26 +412,36 @@ class UrlStore:
         self._database.commit()
 
     def sync(self) -> None:
-        """Make all that was committed last, should the machine lose its power."""
+        """Make all committed changes survive a loss of power."""
         self._database.sync()
 
     def close(self) -> None:
-        """Commit, bring everything to the disk and close the file; after a fault only close it."""
+        """Commit, sync and close the file; after a fault only close it."""
         try:
             if not self._database.failed:
                 self.commit()
         finally:
             self._database.close()
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
+def _check_options(store: UrlStore, database: CrawlDatabase, options: dict[str, Any]) -> None:
+    """Save the options of a new store; raise UsageError if an old one has others."""
+    saved = store.value("options")
+    if saved is None:
+        store.set_value("options", options)
+        store.commit()
+        return
+    for name in {**saved, **options}:
+        if saved.get(name) != options.get(name):
+            old, new = (printable(json.dumps(each.get(name)), 80) for each in (saved, options))
+            raise database.unusable(f"has {name} {old}, not {new}")
+
+
 def _better(known: NewUrl, url: NewUrl) -> NewUrl:
-    """A new URL that was found twice at once, with the better depth and rank."""
+    """Merge two findings of one new URL: the better depth, the better rank, the first scraper."""
     known = known._replace(scraper=known.scraper or url.scraper)
     if url.depth < known.depth:
         known = known._replace(depth=url.depth, found_on=url.found_on)
