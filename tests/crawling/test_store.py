@@ -47,9 +47,6 @@ def names(taken: list[KnownUrl]) -> list[str]:
     return [known.url.removeprefix("http://h/") for known in taken]
 
 
-# --- what is taken ------------------------------------------------------------------------------------
-
-
 def test_what_is_known_of_a_url_comes_back(store: UrlStore) -> None:
     """With the URL of the page that it was found on."""
     store.add(
@@ -114,16 +111,11 @@ def test_what_is_too_deep_is_not_looked_over(path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(sqlite3, "connect", counting)
     with UrlStore.open(path, options=OPTIONS) as store:
-        check_depth(store, ticks)
-
-
-def check_depth(store: UrlStore, ticks: list[int]) -> None:
-    """Take from ten thousand URLs that are too deep, and count SQLite's steps in thousands."""
-    store.add([page(number, 5) for number in range(10_000)])
-    ticks.clear()
-    assert store.take("h", 32, max_depth=4) == []
-    assert len(store.take("h", 32, max_depth=5)) == 32
-    assert len(ticks) < 5
+        store.add([page(number, 5) for number in range(10_000)])
+        ticks.clear()
+        assert store.take("h", 32, max_depth=4) == []
+        assert len(store.take("h", 32, max_depth=5)) == 32
+        assert len(ticks) < 5
 
 
 def test_refused_urls_have_their_reasons(store: UrlStore) -> None:
@@ -148,9 +140,6 @@ def test_many_are_marked_while_they_are_read(store: UrlStore) -> None:
     assert store.mark_pending(number for number, _ in store.each_done()) == 2500
     assert store.mark_pending([1, 9999]) == 0
     assert [known.number for known in store.take("h", 9999)] == list(range(1, 2501))
-
-
-# --- a model --------------------------------------------------------------------------------------------
 
 
 class Model(RuleBasedStateMachine):
@@ -290,9 +279,6 @@ def test_the_store_does_what_the_model_does(tmp_path: Path, monkeypatch: pytest.
         max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
     )
     Model.TestCase("runTest").debug()
-
-
-# --- files --------------------------------------------------------------------------------------------------
 
 
 def test_values_and_urls_last(path: Path) -> None:
