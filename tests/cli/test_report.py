@@ -105,7 +105,7 @@ def test_the_summary_of_a_run() -> None:
     """What came, how fast, what failed with the most frequent first, and where the time went."""
     outcomes = [GOOD, LISTING, LOST, LOST._replace(code="dns", fetch_seconds=0.0), LOST]
     assert summarise(tally_of(*outcomes), threads=2, output="output/a.jsonl") == (
-        "5 URLs in 4.0 s, 1.2 pages/s, 3.0 kB received.\n"
+        "5 URLs in 4 s, 1.2 pages/s, 3.0 kB received.\n"
         "5 outcomes: 2 good, 3 failed: timeout 2, dns 1.\n"
         "The 2 threads were waiting for the network 62% of the time, parsing 12%, idle 25%.\n"
         "Records: output/a.jsonl"
@@ -117,7 +117,7 @@ def test_the_summary_counts_earlier_runs_apart_from_this_one() -> None:
     tally = tally_of(GOOD, LOST)
     tally.before.update({"": 489, "timeout": 5, "status": 2})
     assert summarise(tally, threads=1, output="-").splitlines()[:2] == [
-        "2 URLs in 4.0 s, 0.5 pages/s, 1.0 kB received.",
+        "2 URLs in 4 s, 0.5 pages/s, 1.0 kB received.",
         "498 outcomes, 496 of them done before: 490 good, 8 failed: timeout 6, status 2.",
     ]
 
@@ -136,7 +136,7 @@ def test_a_run_with_nothing_left_to_do_has_a_summary() -> None:
 def test_one_is_no_plural() -> None:
     """One URL, one outcome, one thread."""
     assert summarise(tally_of(GOOD), threads=1, output="a.jsonl").splitlines()[:3] == [
-        "1 URL in 4.0 s, 0.2 pages/s, 1.0 kB received.",
+        "1 URL in 4 s, 0.2 pages/s, 1.0 kB received.",
         "1 outcome: 1 good, 0 failed.",
         "The thread was waiting for the network 12% of the time, parsing 6%, idle 81%.",
     ]
@@ -166,13 +166,13 @@ def test_the_shares_are_shares(fetch: float, scrape: float, seconds: float, thre
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0.04, "0.0 s"),
+        (0.04, "0.04 s"),
         (59.94, "59.9 s"),
         (59.96, "1 min 00 s"),
         (61.4, "1 min 01 s"),
         (3599.4, "59 min 59 s"),
         (3599.6, "1 h 00 min"),
-        (90_000, "25 h 00 min"),
+        (90_000, "1 d 01 h"),
     ],
 )
 def test_durations(seconds: float, text: str) -> None:
@@ -229,7 +229,7 @@ def plain_lines(monkeypatch: pytest.MonkeyPatch, tally: RunTotals, count: int) -
     ("total", "line"),
     [
         (None, "2 done, 0.5 pages/s, 1 failed"),
-        (6, "2/6 done, 0.5 pages/s, 1 failed, 8.0 s left"),
+        (6, "2/6 done, 0.5 pages/s, 1 failed, 8 s left"),
         (4_802, "2/4,802 done, 0.5 pages/s, 1 failed, 2 h 40 min left"),
     ],
 )

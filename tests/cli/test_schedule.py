@@ -34,7 +34,7 @@ def test_mistakes_are_lines_of_their_own(tmp_path: Path) -> None:
     status, _, errors = finish(start_scrape("run", write_jobs(tmp_path, "[jobs.a]\nper_hots = 1")))
     assert status == 2
     assert errors.splitlines() == [
-        "scrape: harvest.toml: jobs.a.per_hots: no such key; did you mean per_host?",
+        "scrape: harvest.toml: jobs.a.per_hots: no such key; did you mean 'per_host'?",
         "scrape: harvest.toml: jobs.a.lists: is missing",
         "scrape: harvest.toml: jobs.a.output: is missing",
     ]

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from parascrape.errors import UsageError
 from parascrape.jobs.guards import FEWEST_RUNS, Guards
 from parascrape.jobs.summary import ChangeTotals, RunSummary
-from parascrape.system.quantities import parse_duration, parse_share, parse_size, percent
+from parascrape.system.quantities import parse_duration, parse_share, parse_size, show_share
 from tests.helpers.histories import summary
 
 # --- tables -----------------------------------------------------------------------------------------
@@ -35,25 +35,25 @@ def test_a_table_becomes_guards() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"max_fail": "5%"}, r"max_fail: no such guard; did you mean max_failed\?"),
+        ({"max_fail": "5%"}, r"max_fail: no such guard; did you mean 'max_failed'\?"),
         ({"\x1b[2J": 1}, r"\\x1b\[2J: no such guard$"),
-        ({"max_failed": "5"}, "max_failed: '5' is no share"),
-        ({"max_failed": 5}, "max_failed: 5 is no share"),
-        ({"max_failed": "101%"}, "max_failed: '101%' is no share"),
-        ({"max_failed": -0.1}, "max_failed: -0.1 is no share"),
-        ({"max_failed": True}, "max_failed: True is no share"),
-        ({"max_failed": float("nan")}, "max_failed: nan is no share"),
-        ({"max_failed": float("inf")}, "max_failed: inf is no share"),
-        ({"max_failed": 10**400}, "max_failed: 10.* is no share"),
-        ({"max_failed": None}, "max_failed: None is no share"),
-        ({"usual": "half"}, "usual: 'half' is no share"),
+        ({"max_failed": "5"}, "max_failed: '5' is not a share"),
+        ({"max_failed": 5}, "max_failed: 5 is not a share"),
+        ({"max_failed": "101%"}, "max_failed: '101%' is not a share"),
+        ({"max_failed": -0.1}, "max_failed: -0.1 is not a share"),
+        ({"max_failed": True}, "max_failed: True is not a share"),
+        ({"max_failed": float("nan")}, "max_failed: nan is not a share"),
+        ({"max_failed": float("inf")}, "max_failed: inf is not a share"),
+        ({"max_failed": 10**400}, "max_failed: 10.* is not a share"),
+        ({"max_failed": None}, "max_failed: None is not a share"),
+        ({"usual": "half"}, "usual: 'half' is not a share"),
         ({"min_records": "100"}, "min_records: '100' is no whole number"),
         ({"min_records": -1}, "min_records: -1 is no whole number"),
         ({"min_records": True}, "min_records: True is no whole number"),
-        ({"max_empty": {"title": "x"}}, "max_empty: title: 'x' is no share"),
+        ({"max_empty": {"title": "x"}}, "max_empty: title: 'x' is not a share"),
         ({"max_empty": {}}, "max_empty: no field is named"),
-        ({"max_changed": ["5%"]}, r"max_changed: \['5%'\] is no share"),
-        ({"usual": "x", "spam": 1}, "usual: 'x' is no share.*; spam: no such guard$"),
+        ({"max_changed": ["5%"]}, r"max_changed: \['5%'\] is not a share"),
+        ({"usual": "x", "spam": 1}, "usual: 'x' is not a share.*; spam: no such guard$"),
     ],
 )
 def test_mistakes_are_named(table: dict[str, Any], message: str) -> None:
@@ -207,7 +207,7 @@ def test_lengths_of_time_have_a_unit(text: str, seconds: int) -> None:
 @pytest.mark.parametrize("text", ["90", "d", "0s", "-1d", "1y", "99999999w", "", 90, None, "1d2h", "１d"])
 def test_what_is_no_length_of_time_is_refused(text: object) -> None:
     """Also one of more than a century, and none."""
-    with pytest.raises(ValueError, match="is no length of time"):
+    with pytest.raises(ValueError, match="is not a duration"):
         parse_duration(text)
 
 
@@ -232,7 +232,7 @@ def test_sizes_have_a_unit(text: str, size: int) -> None:
 @pytest.mark.parametrize("text", ["2", "2G", "GB", "-1GB", "1iB", "2gb", 5, None, "1e9B", ""])
 def test_what_is_no_size_is_refused(text: object) -> None:
     """A bare number too: of what?"""
-    with pytest.raises(ValueError, match="is no size"):
+    with pytest.raises(ValueError, match="is not a size"):
         parse_size(text)
 
 
@@ -241,4 +241,4 @@ def test_what_is_no_size_is_refused(text: object) -> None:
 )
 def test_a_share_that_is_not_all_or_nothing_is_not_shown_as_such(share: float, text: str) -> None:
     """To one decimal."""
-    assert percent(share) == text
+    assert show_share(share) == text

@@ -77,8 +77,8 @@ def test_hooks_are_argument_lists(tmp_path: Path) -> None:
 
 
 MISTAKES = [
-    ("per_hots = 2", "jobs.news.per_hots: no such key; did you mean per_host?"),
-    ("per-host = 2", "jobs.news.per-host: no such key; did you mean per_host?"),
+    ("per_hots = 2", "jobs.news.per_hots: no such key; did you mean 'per_host'?"),
+    ("per-host = 2", "jobs.news.per-host: no such key; did you mean 'per_host'?"),
     ('per_host = "2"', "jobs.news.per_host: write a whole number, not '2'"),
     ("per_host = true", "jobs.news.per_host: write a whole number, not True"),
     ("per_host = -1", "jobs.news: per_host: -1 is not between"),
@@ -91,12 +91,12 @@ MISTAKES = [
     ('schedule = "61 6 * * *"', "bad minute"),
     ('schedule = "0 0 31 2 *"', "schedule: '0 0 31 2 *'"),
     ('schedule = "* * * * *"\nevery = "1h"', "schedule and every exclude each other"),
-    ('every = "soon"', "'soon' is no length of time"),
+    ('every = "soon"', "'soon' is not a duration"),
     ('every = "0.1s"', "every: '0.1s' is not between 1s and 366d"),
     ('timezone = "Europe/Berlyn"', "timezone: 'Europe/Berlyn' is none"),
     ('timezone = "../passwd"', "timezone: '../passwd' is none"),
     ('every = "1m"\njitter = "2m"', "jitter: 2m is longer than from one run to the next"),
-    ("guards.max_failled = 1", "jobs.news.guards: max_failled: no such guard; did you mean max_failed?"),
+    ("guards.max_failled = 1", "jobs.news.guards: max_failled: no such guard; did you mean 'max_failed'?"),
     ("guards = 5", "jobs.news.guards: write a table, not 5"),
     ("retention.keep = 0", "jobs.news.retention: keep: 0 is no whole number from 1"),
     ('on_failure = "mail \'"', "jobs.news.on_failure: "),
@@ -118,8 +118,8 @@ MISTAKES = [
         '[jobs.more]\nlists = ["x"]\noutput = "output/news/{time}.jsonl"',
         "jobs.more.output: is that of news too; put {job} into it",
     ),
-    ("[default]\nper_host = 1", "default: no such key; did you mean defaults?"),
-    ("[defaults]\nper_hots = 1", "defaults.per_hots: no such key; did you mean per_host?"),
+    ("[default]\nper_host = 1", "default: no such key; did you mean 'defaults'?"),
+    ("[defaults]\nper_hots = 1", "defaults.per_hots: no such key; did you mean 'per_host'?"),
     ("[defaults]\nper_host = 'x'", "defaults.per_host: write a whole number"),
 ]
 
@@ -179,5 +179,5 @@ def test_jobs_are_selected_by_name(tmp_path: Path) -> None:
     file = make_jobs(tmp_path, NEWS, '[jobs.shop]\nlists = ["x"]\noutput = "s/{time}.jsonl"')
     assert [job.name for job in file.select([])] == ["news", "shop"]
     assert [job.name for job in file.select(["shop", "shop"])] == ["shop"]
-    with pytest.raises(UsageError, match="no job 'shpo'; did you mean shop"):
+    with pytest.raises(UsageError, match="no job 'shpo'; did you mean 'shop'"):
         file.select(["shpo"])

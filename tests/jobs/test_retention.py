@@ -322,12 +322,12 @@ def test_a_table_becomes_a_policy() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"keeps": 1}, r"keeps: no such rule; did you mean keep\?"),
+        ({"keeps": 1}, r"keeps: no such rule; did you mean 'keep'\?"),
         ({"keep": 0}, "keep: 0 is no whole number from 1"),
         ({"keep": "30"}, "keep: '30' is no whole number"),
         ({"keep": True}, "keep: True is no whole number"),
-        ({"max_age": 90}, "max_age: 90 is no length of time"),
-        ({"max_size": "2"}, "max_size: '2' is no size"),
+        ({"max_age": 90}, "max_age: 90 is not a duration"),
+        ({"max_size": "2"}, "max_size: '2' is not a size"),
         ({"compress_after": -1, "max_age": "x"}, "compress_after: -1 .*; max_age: 'x'"),
     ],
 )

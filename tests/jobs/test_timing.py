@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, strategies as st
 
-from parascrape.jobs.timing import Timing, make_timing, show_duration
+from parascrape.jobs.timing import Timing, make_timing
+from parascrape.system import show_interval
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -109,4 +110,4 @@ def test_jitter_tells_jobs_apart() -> None:
 )
 def test_durations_are_shown_short(seconds: float, shown: str) -> None:
     """Largest unit first."""
-    assert show_duration(seconds) == shown
+    assert show_interval(seconds) == shown

@@ -14,14 +14,13 @@ from parascrape.cli.tables import (
     Json,
     Top,
     at_least_0,
-    count,
-    duration,
     host_name,
     make_table,
     to_json,
     write_out,
 )
 from parascrape.settings import USER_AGENT, Settings
+from parascrape.system import show_count, show_duration
 
 if TYPE_CHECKING:
     from parascrape.harvesting import Audit, HostAudit
@@ -118,9 +117,10 @@ def _as_text(made: Audit, shown: list[HostAudit], settings: Settings, asked: boo
             map(_row, shown),
         )
         if len(made.hosts) > len(shown):
-            yield f"and {count(len(made.hosts) - len(shown), name)} more"
+            yield f"and {show_count(len(made.hosts) - len(shown), name)} more"
         yield ""
-    yield f"{count(made.fetches, 'fetch', 'es')} for {count(made.pages, 'outcome')}. {_verdict(made)}"
+    fetches, outcomes = show_count(made.fetches, "fetch", "es"), show_count(made.pages, "outcome")
+    yield f"{fetches} for {outcomes}. {_verdict(made)}"
     yield _limits(settings, asked)
     if unjudged := list(_unjudged(made, asked)):
         yield f"Not judged: {', '.join(unjudged)}."
@@ -139,14 +139,14 @@ def _verdict(made: Audit) -> str:
     if not made.broken:
         return "No limit was broken."
     hosts = sum(1 for one in made.hosts if one.broken)
-    return f"BROKEN {made.broken:,} times, at {count(hosts, 'host')}."
+    return f"BROKEN {made.broken:,} times, at {show_count(hosts, 'host')}."
 
 
 def _limits(settings: Settings, asked: bool) -> str:
-    most = f"at most {count(settings.per_host, 'fetch', 'es')}" if settings.per_host else "any number"
+    most = f"at most {show_count(settings.per_host, 'fetch', 'es')}" if settings.per_host else "any number"
     parts = [
         f"{most} at once",
-        f"{duration(settings.delay)} between two starts",
+        f"{show_duration(settings.delay)} between two starts",
         "none while Retry-After runs",
     ]
     if asked:
@@ -157,12 +157,12 @@ def _limits(settings: Settings, asked: bool) -> str:
 def _unjudged(made: Audit, asked: bool) -> Iterator[str]:
     """What no record, or nobody, can tell."""
     if made.unseen:
-        yield f"{count(made.unseen, 'attempt')} whose time no record tells"
+        yield f"{show_count(made.unseen, 'attempt')} whose time no record tells"
     if made.unmeasured:
-        yield f"how long {count(made.unmeasured, 'attempt')} took"
+        yield f"how long {show_count(made.unmeasured, 'attempt')} took"
     if made.foreign:
-        yield f"{count(made.foreign, 'line')} that {'is' if made.foreign == 1 else 'are'} no record"
+        yield f"{show_count(made.foreign, 'line')} that {'is' if made.foreign == 1 else 'are'} no record"
     if made.unreachable:
-        yield f"{count(made.unreachable, 'host')} without a robots.txt to be had now"
+        yield f"{show_count(made.unreachable, 'host')} without a robots.txt to be had now"
     if made.fetches and not asked:
         yield "robots.txt (--robots asks for it)"

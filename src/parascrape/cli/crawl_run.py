@@ -15,7 +15,6 @@ from typing import Any
 from parascrape.cli.harvest_run import RunOutput, run_entries
 from parascrape.cli.logging import Display
 from parascrape.cli.report import RunTotals
-from parascrape.cli.tables import count
 from parascrape.crawling import (
     HTML,
     CrawlLimits,
@@ -36,7 +35,7 @@ from parascrape.crawling import (
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.files import RetryFiles, default_name
 from parascrape.settings import Settings
-from parascrape.system import parse_duration, printable
+from parascrape.system import parse_duration, printable, show_count
 from parascrape.web import CanonicalOptions, prepare, redact
 
 __all__ = ["make_plan", "run_crawl", "say_summary"]
@@ -218,9 +217,9 @@ def _refuse_retry(output: str) -> None:
 def say_summary(summary: CrawlSummary) -> None:
     """Tell what the crawl knows and has not fetched."""
     left = f", {summary.pending:,} of them still to be fetched" if summary.pending else ""
-    lines = [f"{count(summary.known, 'URL')} known{left}."]
+    lines = [f"{show_count(summary.known, 'URL')} known{left}."]
     for reason, refused in sorted(summary.refused.items(), key=lambda item: -item[1]):
-        lines.append(f"Not fetched: {count(refused, 'URL')} ({printable(reason, 200)}).")
+        lines.append(f"Not fetched: {show_count(refused, 'URL')} ({printable(reason, 200)}).")
     if summary.left_out:
         counts = sorted(summary.left_out.items(), key=lambda item: -item[1])
         lines.append("Links left out: " + ", ".join(f"{printable(why, 60)} {n:,}" for why, n in counts) + ".")

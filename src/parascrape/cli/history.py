@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parascrape.cli.tables import Json, count, make_table, to_json, write_out
+from parascrape.cli.tables import Json, make_table, to_json, write_out
 from parascrape.errors import UsageError
-from parascrape.system import output_errors, printable, replace_file
+from parascrape.system import did_you_mean, output_errors, printable, replace_file, show_count
 
 if TYPE_CHECKING:
     from parascrape.jobs import RunSummary
@@ -86,8 +85,8 @@ def _runs(path: Path, job: str | None, last: int) -> _Runs:
 
     kept = History(path)
     jobs = kept.jobs()
-    if job is not None and job not in jobs and (near := get_close_matches(job, jobs, 1)):
-        raise UsageError(f"{job}: no run of such a job; did you mean {near[0]}?")
+    if job is not None and job not in jobs and (hint := did_you_mean(job, jobs)):
+        raise UsageError(f"{job}: no run of such a job{hint}")
     return {name: kept.recent(name, last) for name in (jobs if job is None else [job])}
 
 
@@ -111,7 +110,7 @@ def _job_as_text(name: str, runs: Sequence[RunSummary]) -> Iterator[str]:
     oldest_first = runs[::-1]
     records = [run.records if run.ended else None for run in oldest_first]
     failures = [run.failures if run.ended else None for run in oldest_first]
-    yield f"{printable(name)}: {count(len(runs), 'run')}, newest first"
+    yield f"{printable(name)}: {show_count(len(runs), 'run')}, newest first"
     yield f"records   {sparkline(records, bars)}  at most {max(filter(None, records), default=0):,}"
     yield f"failures  {sparkline(failures, bars)}  at most {max(filter(None, failures), default=0):,}"
     yield make_table(COLUMNS, map(cells_of, runs))

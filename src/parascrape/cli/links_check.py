@@ -24,10 +24,10 @@ from parascrape.cli.crawl import (
     Starts,
     TrapBudget,
 )
-from parascrape.cli.tables import count, write_out
+from parascrape.cli.tables import write_out
 from parascrape.errors import UsageError
 from parascrape.settings import USER_AGENT, Settings
-from parascrape.system import printable
+from parascrape.system import printable, show_count
 from parascrape.web import redact
 
 if TYPE_CHECKING:
@@ -191,11 +191,11 @@ def _lines(findings: LinkCheck) -> Iterator[str]:
         for target in findings.each(verdict):
             yield from _about(findings, target)
     yield (
-        f"{count(counts.total(), 'URL')} looked at: {counts[GOOD]:,} good, {counts[BROKEN]:,} broken, "
+        f"{show_count(counts.total(), 'URL')} looked at: {counts[GOOD]:,} good, {counts[BROKEN]:,} broken, "
         f"{counts[MOVED]:,} moved, {counts[UNCHECKED]:,} could not be checked."
     )
     if findings.unseen:
-        yield f"{count(findings.unseen, 'URL')} more are known and were not looked at."
+        yield f"{show_count(findings.unseen, 'URL')} more are known and were not looked at."
 
 
 def _about(findings: LinkCheck, target: LinkTarget) -> Iterator[str]:

@@ -17,8 +17,6 @@ from parascrape.cli.tables import (
     Json,
     Top,
     at_least_0,
-    count,
-    duration,
     host_name,
     make_table,
     to_json,
@@ -26,6 +24,7 @@ from parascrape.cli.tables import (
 )
 from parascrape.harvesting import fit_threads
 from parascrape.settings import USER_AGENT, Settings
+from parascrape.system import show_count, show_duration
 from parascrape.web import RobotsRules
 
 if TYPE_CHECKING:
@@ -146,35 +145,35 @@ def _hosts(made: Estimate, settings: Settings) -> Iterator[str]:
             host_name(one.host),
             f"{one.urls:,}",
             f"{one.forbidden + one.unreachable:,}" if made.asked else "?",
-            duration(one.delay) + (" (robots.txt)" if one.delay_by == "robots" else ""),
-            duration(one.seconds),
+            show_duration(one.delay) + (" (robots.txt)" if one.delay_by == "robots" else ""),
+            show_duration(one.seconds),
         )
         for one in made.top
     ]
     name = "domain" if settings.per_domain else "host"
     yield make_table([name, "URLs", "forbidden", "delay", "at least"], rows)
     if made.hosts > len(made.top):
-        yield f"and {count(made.hosts - len(made.top), name)} more"
+        yield f"and {show_count(made.hosts - len(made.top), name)} more"
 
 
 def _lower_bound(bound: TimeBound, settings: Settings) -> str:
     if not bound.by:
-        most = count(settings.per_host, "fetch", "es") if settings.per_host else "any number of fetches"
+        most = show_count(settings.per_host, "fetch", "es") if settings.per_host else "any number of fetches"
         return f"No delay holds anywhere, only {most} at once from a host: --latency SECONDS gives a bound."
     why = {
         "robots": "by the delay that its robots.txt asks for",
         "delay": f"by --delay {settings.delay:g}",
         "per_host": f"by --per-host {settings.per_host}",
-        "fetches": f"by {count(settings.fetches, 'fetch', 'es')} at once over all",
+        "fetches": f"by {show_count(settings.fetches, 'fetch', 'es')} at once over all",
         "latency": "by the time of one fetch",
     }[bound.by]
     who = f"{host_name(bound.host)} sets it, " if bound.host else ""
-    return f"At least {duration(bound.seconds)}: {who}{why}."
+    return f"At least {show_duration(bound.seconds)}: {who}{why}."
 
 
 def _assumptions(made: Estimate, settings: Settings) -> str:
     """What the bound rests on, in one line."""
-    took = f"a fetch takes {duration(made.latency)}" if made.latency else "a fetch takes no time"
+    took = f"a fetch takes {show_duration(made.latency)}" if made.latency else "a fetch takes no time"
     parts = [took, "none fails", "gaps are as short as may be"]
     if not made.asked:
         parts.append(
@@ -186,9 +185,9 @@ def _assumptions(made: Estimate, settings: Settings) -> str:
 def _advice(change: Change, made: Estimate) -> str:
     """What one option would change, and who should agree to it."""
     more = change.fetches - made.fetches
-    effects = [f"fetch {count(more, 'URL')} more"] if more else []
+    effects = [f"fetch {show_count(more, 'URL')} more"] if more else []
     if change.bound.seconds != made.bound.seconds:
-        effects.append(f"take at least {duration(change.bound.seconds)}")
+        effects.append(f"take at least {show_duration(change.bound.seconds)}")
     asks = "" if change.options.startswith(("--threads", "--mode")) else ", if its sites agree"
     return f"{change.options} would {' and '.join(effects)}{asks}."
 

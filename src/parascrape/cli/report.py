@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 from parascrape.files import Outcome
 from parascrape.harvesting import Timings
 from parascrape.records import SKIPPED
-from parascrape.system import printable
+from parascrape.system import printable, show_count, show_duration, show_size
 
 __all__ = ["Progress", "RunTotals", "make_progress", "summarise"]
 
@@ -193,7 +193,7 @@ def _plain_line(tally: RunTotals) -> str:
     left = tally.seconds_left
     parts = [f"{done} done", f"{tally.rate:.1f} pages/s", f"{tally.failed:,} failed"]
     if left is not None:
-        parts.append(f"{_duration(left)} left")
+        parts.append(f"{show_duration(left)} left")
     return ", ".join(parts)
 
 
@@ -204,9 +204,9 @@ def summarise(tally: RunTotals, *, threads: int, output: str) -> str:
     skipped = {code: count for code, count in tally.by_code.most_common() if code in SKIPPED}
     before = f", {tally.done_before:,} of them done before" if tally.done_before else ""
     lines = [
-        f"{_count(tally.entries, 'URL')} in {_duration(tally.seconds)}, {tally.rate:,.1f} pages/s, "
-        f"{_size(tally.bytes)} received.",
-        f"{_count(tally.done, 'outcome')}{before}: {good:,} good{_carried(tally)}, "
+        f"{show_count(tally.entries, 'URL')} in {show_duration(tally.seconds)}, {tally.rate:,.1f} pages/s, "
+        f"{show_size(tally.bytes)} received.",
+        f"{show_count(tally.done, 'outcome')}{before}: {good:,} good{_carried(tally)}, "
         f"{tally.failed:,} failed{_codes(failed)}"
         + (f", {tally.skipped:,} skipped{_codes(skipped)}." if skipped else "."),
     ]
@@ -215,10 +215,6 @@ def summarise(tally: RunTotals, *, threads: int, output: str) -> str:
     if output != "-":
         lines.append(f"Records: {printable(output)}")
     return "\n".join(lines)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _carried(tally: RunTotals) -> str:
@@ -251,19 +247,3 @@ def _where_time_went(tally: RunTotals, threads: int) -> str:
         f"{who} waiting for the network {waiting:.0%} of the time, "
         f"parsing {parsing:.0%}, idle {1 - waiting - parsing:.0%}."
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 59.95:  # what is more is rounded to 60.0
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.95:  # what is more is rounded to 1000.0
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

@@ -18,8 +18,6 @@ __all__ = [
     "Json",
     "Top",
     "at_least_0",
-    "count",
-    "duration",
     "host_name",
     "make_table",
     "to_json",
@@ -52,27 +50,6 @@ def at_least_0(name: str, value: float) -> None:
     """Nothing. Raises UsageError for a number below 0, or none at all."""
     if not value >= 0:
         raise UsageError(f"{name}: {value:g} is less than 0")
-
-
-def count(number: int, noun: str, ending: str = "s") -> str:
-    """``1 URL``, ``1,200 URLs``"""
-    return f"{number:,} {noun}{'' if number == 1 else ending}"
-
-
-def duration(seconds: float) -> str:
-    """A time that may be days.
-
-    >>> duration(0.25), duration(3600), duration(90_000)
-    ('0.25 s', '1 h 00 min', '1 d 01 h')
-    """
-    if seconds < 59.95:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours_of_day = divmod(hours, 24)
-    if days:
-        return f"{days:,} d {hours_of_day:02} h"
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
 
 
 def host_name(key: str) -> str:

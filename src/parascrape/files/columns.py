@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from itertools import chain, islice
 
 import orjson
 
 from parascrape.errors import UsageError
-from parascrape.system import printable
+from parascrape.system import did_you_mean, printable
 
 __all__ = ["BARE_URL", "find_column", "json_keys", "refuse_json"]
 
@@ -42,9 +41,7 @@ def find_column(source: str, url_column: str, names: Sequence[str]) -> str:
         raise UsageError(
             f"{source}: no header row; the first row names the columns, one of them {url_column!r}"
         )
-    folded = {name.casefold(): name for name in names}
-    near = get_close_matches(url_column.casefold(), folded, n=1, cutoff=0.5)
-    hint = f"; did you mean {folded[near[0]]!r}?" if near else ""
+    hint = did_you_mean(url_column, names, similarity=0.5)
     raise UsageError(
         printable(f"{source}: no column {url_column!r}, but {', '.join(names)}", 500) + printable(hint)
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -13,7 +12,7 @@ from typing import Any, Self
 from parascrape.errors import UsageError
 from parascrape.files import Change, write_changes
 from parascrape.jobs.summary import ChangeTotals, RunSummary
-from parascrape.system import parse_share, percent, printable
+from parascrape.system import did_you_mean, parse_share, printable, show_share
 
 __all__ = ["FEWEST_RUNS", "Guards", "find_changes", "is_rewritten"]
 
@@ -50,8 +49,7 @@ class Guards:
         faults = []
         for key, value in table.items():
             if key not in known:
-                near = get_close_matches(key, known, 1)
-                faults.append(f"{key}: no such guard{f'; did you mean {near[0]}?' if near else ''}")
+                faults.append(f"{key}: no such guard{did_you_mean(key, known)}")
                 continue
             read: Callable[[Any], Any] = _READ.get(key, parse_share)
             try:
@@ -78,10 +76,10 @@ class Guards:
 
     def _judge_failed(self, summary: RunSummary) -> Iterator[str]:
         if self.max_failed is not None and summary.failures > self.max_failed * summary.inputs:
-            share = percent(Fraction(summary.failures, summary.inputs)) if summary.inputs else "100%"
+            share = show_share(Fraction(summary.failures, summary.inputs)) if summary.inputs else "100%"
             yield (
                 f"max_failed: {summary.failures:,} of {summary.inputs:,} inputs failed ({share}), "
-                f"at most {percent(self.max_failed)} may."
+                f"at most {show_share(self.max_failed)} may."
             )
 
     def _judge_records(self, summary: RunSummary) -> Iterator[str]:
@@ -95,9 +93,9 @@ class Guards:
         usual = Fraction(median(counts))
         if summary.records < self.usual * usual:
             yield (
-                f"usual: {summary.records:,} records are {percent(summary.records / usual)} of the usual "
+                f"usual: {summary.records:,} records are {show_share(summary.records / usual)} of the usual "
                 f"{float(usual):,.10g} (the median of {len(counts)} runs), "
-                f"at least {percent(self.usual)} must be there."
+                f"at least {show_share(self.usual)} must be there."
             )
 
     def _judge_empty(self, summary: RunSummary) -> Iterator[str]:
@@ -113,8 +111,8 @@ class Guards:
         for name in broken[:_SHOWN]:
             yield (
                 f"max_empty: {printable(name, 100)} is empty in {counts[name]:,} of {summary.records:,} "
-                f"records ({percent(Fraction(counts[name], summary.records))}), "
-                f"at most {percent(limits[name])} may be."
+                f"records ({show_share(Fraction(counts[name], summary.records))}), "
+                f"at most {show_share(limits[name])} may be."
             )
         if len(broken) > _SHOWN:
             yield f"max_empty: and so are {len(broken) - _SHOWN:,} other fields."
@@ -125,8 +123,8 @@ class Guards:
         if self.max_changed is not None and changes.rewritten > self.max_changed * compared:
             yield (
                 f"max_changed: in {changes.rewritten:,} of {compared:,} pages "
-                f"({percent(Fraction(changes.rewritten, compared))}) at least half of the fields changed, "
-                f"in at most {percent(self.max_changed)} they may: was the site redesigned?"
+                f"({show_share(Fraction(changes.rewritten, compared))}) at least half of the fields changed, "
+                f"in at most {show_share(self.max_changed)} they may: was the site redesigned?"
             )
 
 

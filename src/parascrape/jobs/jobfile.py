@@ -9,10 +9,9 @@ the nearest right name.
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from parascrape.jobs.paths import JobPaths, folder_of
 from parascrape.jobs.retention import RetentionPolicy
 from parascrape.jobs.schema import HOOKS, KEYS, Job, OptionKind, check_name
 from parascrape.jobs.timing import Timing, make_timing
+from parascrape.system import did_you_mean
 
 __all__ = ["Command", "JobFile", "read_jobs"]
 
@@ -48,7 +48,7 @@ class JobFile(NamedTuple):
         """The jobs of these names, all without names. Raises UsageError for one that is none."""
         for name in names:
             if name not in self.jobs:
-                raise UsageError(f"{self.path.name}: no job {name!r}{_nearest(name, self.jobs)}")
+                raise UsageError(f"{self.path.name}: no job {name!r}{_suggest(name, self.jobs)}")
         return [self.jobs[name] for name in dict.fromkeys(names)] if names else list(self.jobs.values())
 
 
@@ -78,7 +78,7 @@ class _JobFileReader:
     def read(self, data: Mapping[str, Any]) -> dict[str, Job]:
         """The jobs without mistakes."""
         for key in data.keys() - {"defaults", "jobs"}:
-            self._add(key, f"no such key{_nearest(key, ['defaults', 'jobs'])}")
+            self._add(key, f"no such key{_suggest(key, ['defaults', 'jobs'])}")
         defaults = self._table("defaults", data.get("defaults", {}))
         self._check_keys("defaults", defaults)
         tables = self._table("jobs", data.get("jobs", {}))
@@ -124,7 +124,7 @@ class _JobFileReader:
     def _check_keys(self, place: str, table: Mapping[str, Any]) -> None:
         for key in table:
             if key not in self._known:
-                self._add(f"{place}.{key}", f"no such key{_nearest(key, self._known)}")
+                self._add(f"{place}.{key}", f"no such key{_suggest(key, self._known)}")
 
     def _check_shared(self, jobs: Mapping[str, Job]) -> None:
         """Two jobs must not have one ``latest.jsonl`` or one metrics file."""
@@ -218,7 +218,5 @@ def _make(name: str, values: dict[str, Any], options: Sequence[str], timing: Tim
     )
 
 
-def _nearest(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
-    """The nearest right name, as the end of a message."""
-    close = difflib.get_close_matches(name.replace("-", "_"), list(known), 1, 0.5)
-    return f"; did you mean {close[0]}?" if close else ""
+def _suggest(name: str, known: Iterable[str]) -> str:
+    return did_you_mean(name.replace("-", "_"), known, similarity=0.5)

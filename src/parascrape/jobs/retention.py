@@ -9,13 +9,12 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any, Self
 
 from parascrape.errors import UsageError
 from parascrape.jobs.history import OutputFile, place_of
-from parascrape.system import parse_duration, parse_size, printable
+from parascrape.system import did_you_mean, parse_duration, parse_size, printable
 
 __all__ = ["CHANGED", "RetentionPolicy", "fault_of", "packed_path", "write_packed"]
 
@@ -43,8 +42,7 @@ class RetentionPolicy:
         values, faults = {}, []
         for key, value in table.items():
             if key not in _READ:
-                near = get_close_matches(key, _READ, 1)
-                faults.append(f"{key}: no such rule{f'; did you mean {near[0]}?' if near else ''}")
+                faults.append(f"{key}: no such rule{did_you_mean(key, _READ)}")
                 continue
             try:
                 values[key] = _READ[key](value)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from parascrape.errors import UsageError
 from parascrape.jobs.paths import check_pattern
-from parascrape.jobs.timing import Timing, parse_duration
+from parascrape.jobs.timing import Timing, parse_seconds
 
 __all__ = ["HOOKS", "KEYS", "Job", "OptionKind", "check_name"]
 
@@ -100,7 +100,7 @@ def _command(value: object) -> tuple[str, ...]:
 
 
 def _hook_timeout(value: object) -> float:
-    seconds = parse_duration(value)
+    seconds = parse_seconds(value)
     if not 0 < seconds <= 3600:
         raise UsageError(f"{value!r} is not between 0s and 1h")
     return seconds
@@ -118,7 +118,7 @@ KEYS: dict[str, Callable[[object], Any]] = {
     "timezone": _text,
     "jitter": _text,
     "only_changed": _switch,
-    "resume_within": parse_duration,
+    "resume_within": parse_seconds,
     "guards": _table,
     "retention": _table,
     "metrics": _text,

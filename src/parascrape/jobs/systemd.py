@@ -12,7 +12,8 @@ from cronsim import CronSim
 
 from parascrape.errors import UsageError
 from parascrape.jobs.schema import Job
-from parascrape.jobs.timing import Timing, show_duration
+from parascrape.jobs.timing import Timing
+from parascrape.system import show_interval
 
 __all__ = ["crontab_lines", "on_calendar", "service", "timer", "unit_name"]
 
@@ -33,7 +34,7 @@ def crontab_lines(path: Path, job: Job, command: str) -> list[str]:
         lines.append(f"CRON_TZ={timing.zone}")
         lines.append("# (cronie reads CRON_TZ; Debian's cron does not: it takes the machine's time zone)")
     if timing.jitter:
-        lines.append(f"# cron knows no jitter: the {show_duration(timing.jitter)} are left out")
+        lines.append(f"# cron knows no jitter: the {show_interval(timing.jitter)} are left out")
     call = f"{command} run {shlex.quote(str(path))} {job.name}".replace("%", r"\%")
     return [*lines, f"{_crontab_time(timing)} {call}"]
 
@@ -55,7 +56,7 @@ def _crontab_time(timing: Timing) -> str:
     if rest == 0 and hours and 24 % hours == 0:
         return "0 0 * * *" if hours == 24 else f"0 */{hours} * * *"
     raise UsageError(
-        f"every {show_duration(timing.every)}: no crontab can say this; take a part of an hour or of a day"
+        f"every {show_interval(timing.every)}: no crontab can say this; take a part of an hour or of a day"
     )
 
 

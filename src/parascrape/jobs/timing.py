@@ -11,11 +11,10 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from parascrape.errors import UsageError
-from parascrape.system import parse_duration as parse_duration_quantities
+from parascrape.system import parse_duration, show_interval
 
-__all__ = ["Timing", "local_zone", "make_timing", "parse_duration", "show_duration", "zone_of"]
+__all__ = ["Timing", "local_zone", "make_timing", "parse_seconds", "zone_of"]
 
-_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _NAMED = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -28,22 +27,12 @@ _NAMED = {
 _LONGEST = 366 * 86_400.0
 
 
-def parse_duration(text: object) -> float:
-    """Seconds of ``4h``, ``1.5h`` or ``90d``. Raises UsageError for anything else."""
+def parse_seconds(text: object) -> float:
+    """Return the seconds of ``4h``, ``1.5h`` or ``90d``. Raises UsageError for anything else."""
     try:
-        return parse_duration_quantities(text).total_seconds()
+        return parse_duration(text).total_seconds()
     except ValueError as error:
         raise UsageError(str(error)) from None
-
-
-def show_duration(seconds: float) -> str:
-    """A duration in words: ``1h30m``."""
-    parts, rest = [], round(seconds)
-    for unit, length in _UNITS.items():
-        count, rest = divmod(rest, length)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
 
 
 def zone_of(name: str) -> tzinfo:
@@ -108,7 +97,7 @@ class Timing(NamedTuple):
     @property
     def shown(self) -> str:
         """``every 4h`` or the expression, with the zone where one is named."""
-        when = f"every {show_duration(self.every)}" if self.every else self.cron
+        when = f"every {show_interval(self.every)}" if self.every else self.cron
         return f"{when} ({self.zone})" if self.zone and self.cron else when
 
 
@@ -119,7 +108,7 @@ def make_timing(*, cron: str = "", every: str = "", zone: str = "", jitter: str 
         UsageError: one is not written as it should be, they contradict each other, or it is never due.
     """
     zone_of(zone)
-    late = parse_duration(jitter) if jitter else 0.0
+    late = parse_seconds(jitter) if jitter else 0.0
     if not cron and not every:
         return None
     if cron and every:
@@ -149,7 +138,7 @@ def _check_cron(text: str) -> str:
 def _check_every(text: str) -> float:
     if not text:
         return 0.0
-    seconds = parse_duration(text)
+    seconds = parse_seconds(text)
     if not 1 <= seconds <= _LONGEST:
         raise UsageError(f"every: {text!r} is not between 1s and 366d")
     return seconds
@@ -167,4 +156,4 @@ def _check_jitter(timing: Timing) -> None:
         gaps.append((following - at).total_seconds())
         at = following
     if timing.jitter > min(gaps[1:]):
-        raise UsageError(f"jitter: {show_duration(timing.jitter)} is longer than from one run to the next")
+        raise UsageError(f"jitter: {show_interval(timing.jitter)} is longer than from one run to the next")

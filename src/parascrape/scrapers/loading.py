@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from parascrape.errors import UsageError
-from parascrape.system import printable
+from parascrape.system import did_you_mean, printable
 from parascrape.web import collapse
 
 __all__ = ["check_callable", "explain_name", "load"]
@@ -180,11 +180,8 @@ def _functions(module: ModuleType) -> list[str]:
 
 def _nearest(name: str, names: Iterable[str]) -> str:
     """ "; did you mean 'x'? There are x, y, z" with what of it can be said."""
-    import difflib
-
     known = list(names)
-    near = difflib.get_close_matches(name, known, 1)
-    guess = f": did you mean {near[0]!r}?" if near else ""
+    guess = did_you_mean(name, known)
     if not known:
         return f"{guess}; it has no functions"
     return f"{guess or ';'} There {'is' if len(known) == 1 else 'are'} {', '.join(known[:20])}"

@@ -26,7 +26,11 @@ from .quantities import (
     parse_duration as parse_duration,
     parse_share as parse_share,
     parse_size as parse_size,
-    percent as percent,
+    show_count as show_count,
+    show_duration as show_duration,
+    show_interval as show_interval,
+    show_share as show_share,
+    show_size as show_size,
 )
 from .shared_file import SharedFile as SharedFile
 from .signals import (
@@ -36,4 +40,8 @@ from .signals import (
     without_interrupts as without_interrupts,
 )
 from .sqlite import Database as Database, ScratchTables as ScratchTables
-from .text import escape_surrogates as escape_surrogates, printable as printable
+from .text import (
+    did_you_mean as did_you_mean,
+    escape_surrogates as escape_surrogates,
+    printable as printable,
+)
