@@ -9,8 +9,16 @@ from parascrape.system import did_you_mean, show_duration, show_interval, show_s
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(0, "0 s"), (0.00001, "0 s"), (8.3333, "8.33 s"), (59.94, "59.9 s"), (59.96, "1 min 00 s")]
-    + [(3599.6, "1 h 00 min"), (86_399, "23 h 59 min"), (86_400 * 1000, "1,000 d 00 h")],
+    [
+        (0, "0 s"),
+        (0.00001, "0 s"),
+        (8.3333, "8.33 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min 00 s"),
+        (3599.6, "1 h 00 min"),
+        (86_399, "23 h 59 min"),
+        (86_400 * 1000, "1,000 d 00 h"),
+    ],
 )
 def test_durations_are_rounded_to_their_unit(seconds: float, shown: str) -> None:
     """No unit ever reaches the next larger one."""
