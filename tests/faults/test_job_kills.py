@@ -36,7 +36,7 @@ def test_a_kill_leaves_no_process_and_loses_no_record(site: Site, tmp_path: Path
     file.write_text(text)
     status, _, errors = finish(start_scrape("run", file))
     assert status == 0, errors
-    assert "going on with the run of" in errors
+    assert "resuming the run of" in errors
     (output,) = outputs(tmp_path)
     assert len({record["url"] for record in read_records(output)}) == PAGES
 

@@ -15,8 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from parascrape.jobs.history import History
-from parascrape.jobs.retention import RetentionPolicy
-from parascrape.jobs.sweep import sweep
+from parascrape.jobs.retention import RetentionPolicy, SweepScope, sweep
 from parascrape.system import sqlite
 from tests.helpers.histories import Clock, run_job
 from tests.helpers.killing import survives
@@ -66,7 +65,7 @@ def history(work: Path) -> History:
 
 def run(work: Path, clock: Clock) -> None:
     """Sweep."""
-    sweep(history(work), "news", _POLICY, clock.now, folder=work / "output")
+    sweep(history(work), SweepScope("news", work / "output"), _POLICY, clock.now)
 
 
 def held(path: Path) -> bytes:

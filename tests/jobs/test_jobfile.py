@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from parascrape.errors import UsageError
 from parascrape.jobs import read_jobs
+from parascrape.jobs.guards import Guards
+from parascrape.jobs.retention import RetentionPolicy
 from tests.helpers.jobs import COMMAND, NEWS, make_jobs, write_jobs
 
 
@@ -64,8 +67,8 @@ guards.min_records = 1
     assert job.timing is not None
     assert (job.timing.cron, job.timing.every) == ("", 14_400.0)
     assert "--per-host=1" in job.arguments
-    assert job.guards == {"min_records": 1, "max_failed": 0.5}
-    assert job.retention == {"keep": 3}
+    assert job.guards == Guards(min_records=1, max_failed=Fraction(1, 2))
+    assert job.retention == RetentionPolicy(keep=3)
 
 
 def test_hooks_are_argument_lists(tmp_path: Path) -> None:
@@ -84,39 +87,39 @@ MISTAKES = [
     ("per_host = -1", "jobs.news: per_host: -1 is not between"),
     ("delay = []", "jobs.news.delay: write a number"),
     ("insecure = 1", "jobs.news.insecure: write true or false, not 1"),
-    ('select = "h1"', "jobs.news.select: write a list of texts"),
+    ('select = "h1"', "jobs.news.select: write a list of strings"),
     ('header = ["nonsense"]', "jobs.news: --header 'nonsense': write NAME: VALUE"),
     ('mode = "fibres"', "jobs.news: Invalid value"),
-    ('schedule = "0 6 * *"', "schedule: '0 6 * *' has not the five fields"),
+    ('schedule = "0 6 * *"', "schedule: '0 6 * *' needs five fields"),
     ('schedule = "61 6 * * *"', "bad minute"),
     ('schedule = "0 0 31 2 *"', "schedule: '0 0 31 2 *'"),
     ('schedule = "* * * * *"\nevery = "1h"', "schedule and every exclude each other"),
     ('every = "soon"', "'soon' is not a duration"),
     ('every = "0.1s"', "every: '0.1s' is not between 1s and 366d"),
-    ('timezone = "Europe/Berlyn"', "timezone: 'Europe/Berlyn' is none"),
-    ('timezone = "../passwd"', "timezone: '../passwd' is none"),
-    ('every = "1m"\njitter = "2m"', "jitter: 2m is longer than from one run to the next"),
+    ('timezone = "Europe/Berlyn"', "timezone: 'Europe/Berlyn' is unknown"),
+    ('timezone = "../passwd"', "timezone: '../passwd' is unknown"),
+    ('every = "1m"\njitter = "2m"', "jitter: 2m is longer than the time between two runs"),
     ("guards.max_failled = 1", "jobs.news.guards: max_failled: no such guard; did you mean 'max_failed'?"),
     ("guards = 5", "jobs.news.guards: write a table, not 5"),
-    ("retention.keep = 0", "jobs.news.retention: keep: 0 is no whole number from 1"),
+    ("retention.keep = 0", "jobs.news.retention: keep: write a whole number of at least 1, not 0"),
     ('on_failure = "mail \'"', "jobs.news.on_failure: "),
-    ("on_failure = []", "jobs.news.on_failure: write a list of texts"),
+    ("on_failure = []", "jobs.news.on_failure: write a list of strings"),
     ('hook_timeout = "2h"', "jobs.news.hook_timeout: '2h' is not between 0s and 1h"),
     ("only_changed = 1", "jobs.news.only_changed: write true or false"),
     ('[jobs."a b"]\nlists = ["x"]\noutput = "{date}.jsonl"', "jobs.a b: a job's name has letters"),
     ("[jobs.empty]\nlists = ['x']", "jobs.empty.output: is missing"),
-    ('[jobs.more]\nlists = []\noutput = "m/{time}.jsonl"', "jobs.more.lists: write a list of texts"),
+    ('[jobs.more]\nlists = []\noutput = "m/{time}.jsonl"', "jobs.more.lists: write a list of strings"),
     (
         '[jobs.more]\nlists = ["x"]\noutput = "m/{tiem}.jsonl"',
-        "jobs.more.output: {tiem} is none of {job}, {date}",
+        "jobs.more.output: {tiem} is not one of {job}, {date}",
     ),
-    ('[jobs.more]\nlists = ["x"]\noutput = "m/{date!r}.jsonl"', "jobs.more.output: {date} is none of"),
+    ('[jobs.more]\nlists = ["x"]\noutput = "m/{date!r}.jsonl"', "jobs.more.output: {date} is not one of"),
     ('[jobs.more]\nlists = ["x"]\noutput = "m.jsonl"', "gives every run the same name"),
     ('[jobs.more]\nlists = ["x"]\noutput = "m/{date}.csv"', "does not end in .jsonl"),
-    ('[jobs.more]\nlists = ["x"]\noutput = "m/{date"', "jobs.more.output: 'm/{date'"),
+    ('[jobs.more]\nlists = ["x"]\noutput = "m/{date"', "jobs.more.output: expected '}'"),
     (
         '[jobs.more]\nlists = ["x"]\noutput = "output/news/{time}.jsonl"',
-        "jobs.more.output: is that of news too; put {job} into it",
+        "jobs.more.output: job news writes there too; put {job} into it",
     ),
     ("[default]\nper_host = 1", "default: no such key; did you mean 'defaults'?"),
     ("[defaults]\nper_hots = 1", "defaults.per_hots: no such key; did you mean 'per_host'?"),
@@ -156,7 +159,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     [
         (b"jobs = nothing\n", "at line 1"),
         (b"\xff", "utf-8"),
-        (b"", "jobs: there is none"),
+        (b"", "jobs: the file has no job"),
         (b"jobs = 3", "jobs: write a table"),
     ],
 )

@@ -1,24 +1,20 @@
-"""Those who watch jobs: metrics, their port, hooks."""
+"""Metrics and hooks of a job, and the state that both are given."""
 
 from __future__ import annotations
 
 import json
 import sys
-import urllib.error
-import urllib.request
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from parascrape.errors import UsageError
 from parascrape.jobs import Job
 from parascrape.jobs.hooks import run_hooks
-from parascrape.jobs.metrics import Metric, render, run_samples, scheduler_samples, write_metrics
-from parascrape.jobs.metrics_port import serve_metrics
-from parascrape.jobs.run_state import RunState
-from parascrape.jobs.summary import ChangeTotals, RunSummary
+from parascrape.jobs.metrics import Metric, render, run_samples, write_metrics
+from parascrape.jobs.summary import ChangeTotals, RunState, RunSummary
 
 AT = datetime(2026, 3, 1, 5, 0, tzinfo=UTC)
 SUMMARY = RunSummary(
@@ -32,6 +28,7 @@ SUMMARY = RunSummary(
     outcome="some_failed",
     seconds=2.5,
 )
+FAILED = RunState(replace(SUMMARY, outcome="crashed"))
 
 
 def values_of(text: str) -> dict[str, float]:
@@ -70,19 +67,6 @@ def test_the_metrics_file_is_replaced_whole(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o444 == 0o444
 
 
-def test_the_port_serves_metrics() -> None:
-    """Under /metrics and nowhere else; two cannot have one port."""
-    with serve_metrics("127.0.0.1", 0, lambda: scheduler_samples({"news": AT}, ["news"])) as port:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-            values = values_of(answer.read().decode())
-        with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10)
-        with pytest.raises(UsageError, match="cannot listen"), serve_metrics("127.0.0.1", port, list):
-            pass
-    assert values["parascrape_job_running news"] == 1
-    assert values["parascrape_job_next_timestamp_seconds news"] == AT.timestamp()
-
-
 def hook(code: str, timeout: float = 20.0) -> Job:
     """A job that runs this Python code at its end."""
     command = (sys.executable, "-c", code)
@@ -93,8 +77,9 @@ def hook(code: str, timeout: float = 20.0) -> Job:
 def test_a_hook_gets_the_summary_as_json(tmp_path: Path) -> None:
     """On its standard input, in the job file's folder, with the event and the job in its environment."""
     code = "import os, sys; open(os.environ['PARASCRAPE_EVENT'], 'w').write(sys.stdin.read())"
-    finished = RunState(SUMMARY)
-    assert list(run_hooks(hook(code), ["on_success", "on_change"], finished, tmp_path)) == []
+    state = RunState(replace(SUMMARY, changes=ChangeTotals(added=1)))
+    assert state.events == ["on_success", "on_change"]
+    assert list(run_hooks(hook(code), state, tmp_path)) == []
     told = json.loads((tmp_path / "on_success").read_text())
     assert told["event"] == "on_success"
     assert (told["good"], told["failed"], told["breaches"]) == (8, {"timeout": 2}, [])
@@ -111,14 +96,14 @@ def test_a_hook_gets_the_summary_as_json(tmp_path: Path) -> None:
 )
 def test_a_hook_that_fails_is_told_of(tmp_path: Path, code: str, timeout: float, fault: str) -> None:
     """It is bounded in time, and what goes wrong with it raises nothing."""
-    faults = list(run_hooks(hook(code, timeout), ["on_failure"], RunState(SUMMARY), tmp_path))
+    faults = list(run_hooks(hook(code, timeout), FAILED, tmp_path))
     assert faults == ([f"on_failure: {sys.executable} {fault}"] if fault else [])
 
 
 def test_a_hook_that_is_not_there_is_told_of(tmp_path: Path) -> None:
     """With the system's reason."""
     job = Job(name="news", arguments=(), output="", hooks={"on_failure": ("./no-such-hook",)})
-    (fault,) = run_hooks(job, ["on_failure"], RunState(SUMMARY), tmp_path)
+    (fault,) = run_hooks(job, FAILED, tmp_path)
     assert fault == "on_failure: ./no-such-hook could not be started: No such file or directory"
 
 

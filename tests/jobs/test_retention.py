@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from parascrape.errors import UsageError
 from parascrape.jobs.history import History
-from parascrape.jobs.retention import RetentionPolicy
-from parascrape.jobs.sweep import SweepResult, sweep
+from parascrape.jobs.retention import RetentionPolicy, SweepResult, SweepScope, sweep
+from parascrape.jobs.schema import read_table
 from parascrape.system.locks import OutputLock
 from tests.helpers.histories import Clock, run_job
 
@@ -48,7 +47,8 @@ class Outputs:
 
     def sweep(self, **rules: Any) -> SweepResult:
         """What a sweep does now."""
-        return sweep(self.history, "news", RetentionPolicy(**rules), self.clock.now, folder=self.folder)
+        scope = SweepScope("news", self.folder)
+        return sweep(self.history, scope, RetentionPolicy(**rules), self.clock.now)
 
     def there(self) -> list[str]:
         """The days whose output is there, oldest first; packed ones with their suffix."""
@@ -166,7 +166,7 @@ def test_what_is_not_as_it_was_written_stays(outputs: Outputs, change: Callable[
     change(old)
     swept = outputs.sweep(**ALL)
     assert old.exists()
-    assert [line for line in swept.kept if "has been changed" in line] == swept.kept
+    assert [line for line in swept.kept if "has changed" in line] == swept.kept
     assert len(swept.kept) == 1
     assert outputs.sweep(**ALL).kept == []
 
@@ -218,7 +218,7 @@ def test_what_is_protected_stays(outputs: Outputs) -> None:
     old, *_ = outputs.add(3)
     (outputs.folder / "mine").symlink_to(old)
     policy, now = RetentionPolicy(keep=1), outputs.clock.now
-    sweep(outputs.history, "news", policy, now, protect=[outputs.folder / "mine"])
+    sweep(outputs.history, SweepScope("news", protect=[outputs.folder / "mine"]), policy, now)
     assert outputs.there() == ["01", "03"]
 
 
@@ -293,7 +293,7 @@ def test_a_full_disk_leaves_all_as_it_was(outputs: Outputs) -> None:
 def test_without_a_history_nothing_is_compressed(outputs: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it would not know it could never delete."""
     outputs.add(2)
-    monkeypatch.setattr(History, "wrote", lambda *_: False)
+    monkeypatch.setattr(History, "add_output", lambda *_: False)
     assert "history cannot be written" in outputs.sweep(compress_after=1).kept[0]
     assert outputs.there() == ["01", "02"]
     assert not list(outputs.folder.rglob("*.part"))
@@ -315,26 +315,26 @@ def test_a_kill_in_any_phase_loses_nothing(tmp_path: Path) -> None:
 def test_a_table_becomes_a_policy() -> None:
     """An empty one keeps everything."""
     table = {"keep": 30, "max_age": "90d", "max_size": "2GB", "compress_after": 3}
-    assert RetentionPolicy.from_table(table) == RetentionPolicy(30, 90 * DAY, 2 * 10**9, 3)
-    assert RetentionPolicy.from_table({}) == RetentionPolicy()
+    assert read_table(RetentionPolicy, table) == RetentionPolicy(30, 90 * DAY, 2 * 10**9, 3)
+    assert read_table(RetentionPolicy, {}) == RetentionPolicy()
 
 
 @pytest.mark.parametrize(
     ("table", "message"),
     [
         ({"keeps": 1}, r"keeps: no such rule; did you mean 'keep'\?"),
-        ({"keep": 0}, "keep: 0 is no whole number from 1"),
-        ({"keep": "30"}, "keep: '30' is no whole number"),
-        ({"keep": True}, "keep: True is no whole number"),
+        ({"keep": 0}, "keep: write a whole number of at least 1, not 0"),
+        ({"keep": "30"}, "keep: write a whole number of at least 1, not '30'"),
+        ({"keep": True}, "keep: write a whole number of at least 1, not True"),
         ({"max_age": 90}, "max_age: 90 is not a duration"),
         ({"max_size": "2"}, "max_size: '2' is not a size"),
-        ({"compress_after": -1, "max_age": "x"}, "compress_after: -1 .*; max_age: 'x'"),
+        ({"compress_after": -1, "max_age": "x"}, "compress_after: .* not -1; max_age: 'x'"),
     ],
 )
 def test_mistakes_are_named(table: dict[str, Any], message: str) -> None:
     """All of a table at once, each by its key."""
-    with pytest.raises(UsageError, match=message):
-        RetentionPolicy.from_table(table)
+    with pytest.raises(ValueError, match=message):
+        read_table(RetentionPolicy, table, "rule")
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

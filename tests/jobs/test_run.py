@@ -19,7 +19,7 @@ from parascrape.jobs import JobFile, run as job_run
 from parascrape.jobs.history import History, history_path
 from parascrape.jobs.paths import JobPaths
 from parascrape.jobs.run import RunTools, run_job
-from parascrape.jobs.run_state import RunState
+from parascrape.jobs.summary import RunState
 from parascrape.system.locks import OutputLock
 from tests.helpers.jobs import NEWS, make_jobs
 
@@ -185,7 +185,7 @@ def test_a_kill_after_the_harvest_loses_nothing(
     player = make()
     player.run(record(1))
     with monkeypatch.context() as patch:
-        owner = {"point_latest": job_run.JobPaths, "finish": History}.get(step, job_run)
+        owner = {"point_latest": JobPaths, "finish": History}.get(step, job_run)
         patch.setattr(owner, step, die)
         with pytest.raises(KeyboardInterrupt):
             player.run(record(2))

@@ -96,7 +96,7 @@ def test_a_job_that_still_runs_is_not_started_again() -> None:
     world = World(None, hourly=Timing("0 * * * *", zone="UTC"))
     world.go(hours=3)
     assert len(world.started) == 1
-    assert [line for line in world.said if "left out" in line]
+    assert [line for line in world.said if "skipped" in line]
     world.runs[0].status = 0
     world.go(hours=1)
     assert len(world.started) == 2

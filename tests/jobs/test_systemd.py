@@ -85,7 +85,7 @@ def test_an_interval_becomes_a_crontab_time(every: str, line: str) -> None:
 @pytest.mark.parametrize("every", ["7m", "5h", "90s", "2d"])
 def test_an_interval_that_no_crontab_can_say_is_refused(every: str) -> None:
     """Clearly; */7 would not be every seven minutes."""
-    with pytest.raises(UsageError, match="no crontab can say this"):
+    with pytest.raises(UsageError, match="no crontab can express this"):
         crontab_lines(FILE, make_job(every=every), "scrape")
 
 

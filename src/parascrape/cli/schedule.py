@@ -11,26 +11,6 @@ from parascrape.cli.run_jobs import JobFilePath
 
 __all__ = ["schedule"]
 
-MetricsPort = Annotated[
-    int,
-    typer.Option(
-        "--metrics-port",
-        metavar="PORT",
-        help="Serve metrics for Prometheus at /metrics [not].",
-        rich_help_panel="Watching",
-        show_default=False,
-    ),
-]
-MetricsAddress = Annotated[
-    str,
-    typer.Option(
-        "--metrics-address",
-        metavar="IP",
-        help="Where that port listens [127.0.0.1].",
-        rich_help_panel="Watching",
-        show_default=False,
-    ),
-]
 Health = Annotated[
     str,
     typer.Option(
@@ -43,21 +23,15 @@ Health = Annotated[
 ]
 
 
-def schedule(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
-    file: JobFilePath,
-    metrics_port: MetricsPort = 0,
-    metrics_address: MetricsAddress = "127.0.0.1",
-    health: Health = "",
-    quiet: opt.Quiet = False,
-    log_json: opt.LogJson = False,
+def schedule(
+    file: JobFilePath, health: Health = "", quiet: opt.Quiet = False, log_json: opt.LogJson = False
 ) -> None:
     """Run the jobs of a file whenever they are due, until SIGTERM or Ctrl-C.
 
-    A run that was ended goes on at the next start. SIGHUP, or a changed file, has the file read anew.
+    The next start continues an interrupted run. SIGHUP, or a change of the file, reloads the file.
     Exit status: 2 wrong usage, 130 interrupted, 143 terminated.
     """
     from parascrape.cli.jobs import load_jobs
-    from parascrape.cli.scheduling import Watch, run_schedule
+    from parascrape.cli.scheduling import run_schedule
 
-    watch = Watch(metrics_port, metrics_address, health)
-    raise typer.Exit(run_schedule(load_jobs(file), watch, quiet=quiet, log_json=log_json))
+    raise typer.Exit(run_schedule(load_jobs(file), health, quiet=quiet, log_json=log_json))

@@ -6,52 +6,36 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any
 
 from parascrape.cli.jobs import command, make_teller
 from parascrape.errors import UsageError
 from parascrape.jobs import (
     History,
     JobFile,
-    Metric,
     RunningJob,
     Scheduler,
     history_path,
     read_jobs,
-    run_samples,
-    scheduler_samples,
-    serve_metrics,
     start_command,
 )
 from parascrape.system import replace_file
 
-__all__ = ["Watch", "run_schedule"]
+__all__ = ["run_schedule"]
 
 _WAKING = tuple(getattr(signal, name) for name in ("SIGCHLD",) if hasattr(signal, name))
 _RELOADING = tuple(getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name))
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-class Watch(NamedTuple):
-    """How others watch the scheduler: a port for metrics (0: none) and a health file (empty: none)."""
-
-    port: int
-    address: str
-    health: str
-
-
-def run_schedule(file: JobFile, watch: Watch, *, quiet: bool, log_json: bool) -> int:
-    """The exit status when a signal has ended it."""
-    with ExitStack() as stack:
-        signals = stack.enter_context(_signals())
-        loop = _Loop(file, watch, quiet=quiet, log_json=log_json)
-        if watch.port:
-            stack.enter_context(serve_metrics(watch.address, watch.port, loop.samples))
-        return loop.run(signals)
+def run_schedule(file: JobFile, health: str, *, quiet: bool, log_json: bool) -> int:
+    """Run jobs until a signal comes; returns the exit status. ``health`` names the health file, if any."""
+    with _signals() as signals:
+        return _Loop(file, health, quiet=quiet, log_json=log_json).run(signals)
 
 
 @contextmanager
@@ -71,9 +55,9 @@ def _signals() -> Iterator[SimpleQueue[int]]:
 class _Loop:
     """The scheduler with its file, clock and processes."""
 
-    def __init__(self, file: JobFile, watch: Watch, *, quiet: bool, log_json: bool) -> None:
+    def __init__(self, file: JobFile, health: str, *, quiet: bool, log_json: bool) -> None:
         self._file = file
-        self._watch = watch
+        self._health = health
         self._shown = [*(["--quiet"] if quiet else []), *(["--log-json"] if log_json else [])]
         self._tell = make_teller(log_json=log_json)
         self._history = History(history_path(file.path))
@@ -90,7 +74,7 @@ class _Loop:
         self._scheduler.load(self._file.jobs, now, last)
         for name, job in self._file.jobs.items():
             runs = name in self._scheduler.running
-            if job.timing is not None and not runs and self._file.places(job).find_unfinished():
+            if job.timing is not None and not runs and self._file.paths(job).find_unfinished():
                 self._scheduler.start_now(name, now)
         for name, at in sorted(self._scheduler.next_starts.items(), key=lambda one: one[1]):
             timing = self._file.jobs[name].timing
@@ -150,7 +134,7 @@ class _Loop:
         return found.st_mtime_ns, found.st_size
 
     def _write_health(self) -> None:
-        if not self._watch.health:
+        if not self._health:
             return
         scheduler = self._scheduler
         jobs = {
@@ -163,16 +147,7 @@ class _Loop:
         }
         health = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "pid": os.getpid(), "jobs": jobs}
         try:
-            with replace_file(Path(self._watch.health)) as file:
+            with replace_file(Path(self._health)) as file:
                 file.write(json.dumps(health).encode() + b"\n")
         except OSError as error:
-            self._tell(f"health file {self._watch.health}: {error.strerror}")
-
-    def samples(self) -> Iterator[Metric]:
-        """What there is to be measured now, from any thread."""
-        scheduler = self._scheduler
-        yield from scheduler_samples(dict(scheduler.next_starts), list(scheduler.running))
-        for name, job in list(self._file.jobs.items()):
-            ended = [run for run in self._history.recent(name, 2) if run.ended]
-            for run in ended[:1]:
-                yield from run_samples(run, self._file.places(job).latest)
+            self._tell(f"health file {self._health}: {error.strerror}")

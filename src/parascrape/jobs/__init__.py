@@ -1,11 +1,12 @@
-"""Jobs: harvests that a file names, run once or by the clock, each into a file of its own.
+"""Jobs: harvests described in a file, run once or on a schedule, each run into a file of its own.
 
-jobfile    harvest.toml -> jobs, every mistake in it named at once
+jobfile    reads harvest.toml into jobs; schema is its table validator
 timing     when a job is due: cron expressions, intervals, time zones, jitter
-places     the files of a job: outputs, the unfinished one, the latest good one
-job_run    one run: lock, harvest, guards, change feed, latest, history, hooks, retention
-scheduler  which job is to be started now
-units      the same for cron and systemd
+paths      a job's files: outputs, the unfinished one, the latest accepted one
+run        one run: lock, harvest, guards, change feed, latest, history, hooks, retention
+summary    what the history keeps of a run, and what guards, hooks and metrics get
+scheduler  decides which job starts now
+systemd    the same schedules as systemd units and crontab lines
 """
 
 from lazy_loader import attach_stub

@@ -7,12 +7,15 @@ from .history_page import (
     make_page as make_page,
 )
 from .hooks import ChildProcesses as ChildProcesses, start_command as start_command
-from .jobfile import Command as Command, JobFile as JobFile, read_jobs as read_jobs
-from .metrics import Metric as Metric, run_samples as run_samples, scheduler_samples as scheduler_samples
-from .metrics_port import serve_metrics as serve_metrics
+from .jobfile import (
+    Command as Command,
+    Job as Job,
+    JobFile as JobFile,
+    OptionKind as OptionKind,
+    read_jobs as read_jobs,
+)
 from .run import RunTools as RunTools, run_job as run_job
 from .scheduler import RunningJob as RunningJob, Scheduler as Scheduler
-from .schema import Job as Job, OptionKind as OptionKind
 from .summary import RunSummary as RunSummary
 from .systemd import (
     crontab_lines as crontab_lines,

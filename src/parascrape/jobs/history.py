@@ -1,4 +1,4 @@
-"""The history of a job file: its runs, and the files that they wrote."""
+"""Run history of a job file: an SQLite database of its runs and of the output files they wrote."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 from parascrape.jobs.summary import FINISHED, RunSummary
 from parascrape.system import Database, is_alive, process_mark
 
-__all__ = ["History", "OutputFile", "history_path", "place_of"]
+__all__ = ["History", "OutputFile", "history_path", "resolve_folder"]
 
 
 class OutputFile(NamedTuple):
-    """A file that a run wrote, as it was when it was written."""
+    """A file that a run wrote, with its size and time when it was written."""
 
     path: Path  # absolute, its folder without symbolic links
     run: int
@@ -29,7 +29,7 @@ class OutputFile(NamedTuple):
 
 
 def history_path(job_file: str | Path) -> Path:
-    """Where the history of a job file lies, beside it.
+    """Return the path of a job file's history, beside it.
 
     >>> history_path("jobs/harvest.toml").as_posix()
     'jobs/harvest.history.sqlite3'
@@ -37,17 +37,17 @@ def history_path(job_file: str | Path) -> Path:
     return Path(job_file).with_suffix(".history.sqlite3")
 
 
-def place_of(path: str | Path) -> Path:
-    """The absolute path; symbolic links in its folder are followed, the file itself is not."""
+def resolve_folder(path: str | Path) -> Path:
+    """Return the absolute path with symbolic links in its folder resolved, but not the file itself."""
     path = Path(os.path.abspath(path))
     return path.parent.resolve() / path.name
 
 
 class History:
-    """The runs of a job file, in the database at ``path``. Any number of processes may have it at once.
+    """The runs of a job file, in the database at ``path``. Any number of processes may use it at once.
 
-    It never raises for its own sake: what cannot be written is a warning, what cannot be read is empty.
-    Nothing is made before the first `begin` or `finish`, and no file is open between two calls.
+    Its methods do not raise for a database that is damaged or not accessible: a failed write is a warning, a
+    failed read returns nothing. The file is made by the first `begin` or `finish`, and closed after a call.
     """
 
     def __init__(
@@ -58,23 +58,23 @@ class History:
 
     @property
     def path(self) -> Path:
-        """The database's file, which may not be there."""
+        """The database's file, which may not exist."""
         return self._database.path
 
     def begin(self, job: str, output: str | Path, version: str) -> int:
-        """The number of the run that begins now, from 1; 0 where it could not be noted."""
+        """Record that a run begins now; return its number, from 1, or 0 if it could not be recorded."""
         now = self._clock().astimezone(UTC).isoformat()
         row = (job, now, str(output), version, process_mark(), None)
         return self._database.write(lambda database: _insert(database, row), 0)
 
     def finish(self, run: int, summary: RunSummary, files: Iterable[str | Path] = ()) -> None:
-        """Keep the summary of a run that has ended, and what it wrote.
+        """Record the summary of a run that has ended, and the files that it wrote.
 
-        ``files`` are those beside ``summary.output`` that go when it goes: its change feed. Of a run that
-        did not come to its end (outcome not in FINISHED) no file is noted: the next one goes on with it.
+        ``files`` are other files that belong to ``summary.output``: its change feed. If the run is incomplete
+        (outcome not in FINISHED), no file is recorded: the next run continues its output.
         """
         ended = summary.outcome in FINISHED and summary.output
-        wrote = [place_of(path) for path in (summary.output, *files)] if ended else []
+        wrote = [resolve_folder(path) for path in (summary.output, *files)] if ended else []
 
         def work(database: sqlite3.Connection) -> None:
             number = _keep(database, run, summary)
@@ -83,9 +83,9 @@ class History:
         self._database.write(work, None)
 
     def recent(self, job: str, n: int) -> list[RunSummary]:
-        """The last ``n`` runs of the job, newest first; of all jobs for ``""``.
+        """Return the last ``n`` runs of a job, or of all jobs for ``""``, newest first.
 
-        A run without a summary is ``running`` where it is its job's last and its process lives, else
+        A run without a summary is ``running`` if it is the last of its job and its process lives, else
         ``interrupted``.
         """
         query = (
@@ -95,12 +95,12 @@ class History:
         return [_summary(*row) for row in self._select(query, job, max(0, n))]
 
     def jobs(self) -> list[str]:
-        """The names of the jobs that ever ran, the one that ran last at the end."""
+        """Return the names of all jobs that have run; the one that ran last is at the end."""
         query = "SELECT job FROM runs GROUP BY job ORDER BY max(run)"
         return [job for (job,) in self._select(query)]
 
     def outputs(self, job: str) -> list[OutputFile]:
-        """The files that the job's runs wrote, newest run first; some may be gone or changed since."""
+        """Return the files that a job's runs wrote, newest run first; some may have changed or gone."""
         query = (
             "SELECT path, run, began, summary, size, modified FROM files JOIN runs USING (run) "
             "WHERE job = ? ORDER BY run DESC, path"
@@ -110,19 +110,19 @@ class History:
             for path, run, began, summary, size, modified in self._select(query, job)
         ]
 
-    def wrote(self, run: int, path: Path, status: os.stat_result) -> bool:
-        """Whether it is noted that the file at the path, which is or will be like this, is the run's."""
-        row = (os.fspath(place_of(path)), run, status.st_size, status.st_mtime_ns)
+    def add_output(self, run: int, path: Path, status: os.stat_result) -> bool:
+        """Record a file of a run with its status; return whether that could be done."""
+        row = (os.fspath(resolve_folder(path)), run, status.st_size, status.st_mtime_ns)
         insert = "REPLACE INTO files VALUES (?, ?, ?, ?)"
         return self._database.write(lambda database: bool(database.execute(insert, row)), False)
 
     def forget(self, output: str | Path) -> None:
-        """Know of a file no longer, because it is gone. The run stays."""
-        row = (os.fspath(place_of(output)),)
+        """Remove a file from the history, but not its run."""
+        row = (os.fspath(resolve_folder(output)),)
         self._database.write(lambda database: database.execute("DELETE FROM files WHERE path = ?", row), None)
 
     def _select(self, query: str, *parameters: str | int) -> list[Any]:
-        """The rows; none where they cannot be had."""
+        """Return the rows of a query; none if they cannot be read."""
         nothing: list[Any] = []
         return self._database.read(lambda database: database.execute(query, parameters).fetchall(), nothing)
 
@@ -136,7 +136,7 @@ def _insert(database: sqlite3.Connection, row: _Row) -> int:
 
 
 def _keep(database: sqlite3.Connection, run: int, summary: RunSummary) -> int:
-    """The number under which the summary is kept: a new one where the history was lost meanwhile."""
+    """Store a summary and return its number: a new one if the history was lost since the run began."""
     update = "UPDATE runs SET summary = ?, output = ? WHERE run = ? AND job = ? AND summary IS NULL"
     text = summary.to_json()
     if database.execute(update, (text, summary.output, run, summary.job)).rowcount:
@@ -160,7 +160,7 @@ def _summary(*row: *tuple[int, str, str, str, str, str, str | None, int]) -> Run
     if text is not None:
         try:
             return replace(RunSummary.from_json(text), run=run, job=job)
-        except (ValueError, TypeError):  # written by nobody of ours: the row's own columns remain
+        except ValueError:  # not written by parascrape: use the row's other columns
             return RunSummary(job, _time(began), run=run, version=version, outcome="crashed", output=output)
     outcome = "running" if is_last and is_alive(process) else "interrupted"
     return RunSummary(job, _time(began), run=run, version=version, outcome=outcome, output=output)
@@ -176,5 +176,5 @@ def _time(text: str) -> datetime:
 def _outcome(text: str | None) -> str:
     try:
         return RunSummary.from_json(text or "").outcome
-    except (ValueError, TypeError):
+    except ValueError:
         return "crashed"

@@ -1,64 +1,183 @@
-"""``harvest.toml``: jobs with the options of the command, checked as a whole before anything runs.
+"""Job files: jobs with the options of the command, checked as a whole before anything runs.
 
-    [defaults]               options of every job that does not say otherwise
-    [jobs.NAME]              lists, output, and the rest
+    [defaults]               options of every job that does not set them
+    [jobs.NAME]              lists, output, and everything else
 
-Every mistake is found, not only the first, each with its job and key; a key that is none is an error with
-the nearest right name.
+Every mistake is reported, not only the first, each with its job and key. An unknown key is an error that
+names the nearest known key.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from parascrape.errors import UsageError
 from parascrape.jobs.guards import Guards
-from parascrape.jobs.paths import JobPaths, folder_of
+from parascrape.jobs.paths import JobPaths, check_pattern, folder_of
 from parascrape.jobs.retention import RetentionPolicy
-from parascrape.jobs.schema import HOOKS, KEYS, Job, OptionKind, check_name
+from parascrape.jobs.schema import (
+    Reader,
+    check_table,
+    number,
+    read_table,
+    strings,
+    switch,
+    table,
+    text,
+    whole,
+)
 from parascrape.jobs.timing import Timing, make_timing
-from parascrape.system import did_you_mean
+from parascrape.system import did_you_mean, parse_duration
 
-__all__ = ["Command", "JobFile", "read_jobs"]
+__all__ = ["HOOKS", "Command", "Job", "JobFile", "OptionKind", "read_jobs"]
+
+HOOKS = ("on_success", "on_change", "on_failure")
+"""Events that run a job's commands: its output was accepted; it was accepted and differs; it was not."""
+
+
+class OptionKind(NamedTuple):
+    """How a job file sets an option of the command.
+
+    ``type`` is bool for a switch, else int, float or str. Where ``separator`` is set, a table is accepted as
+    a list of NAME<separator>VALUE.
+    """
+
+    flag: str
+    type: type
+    multiple: bool = False
+    separator: str = ""
+
+    def arguments(self, value: object) -> list[str]:
+        """Return the command's arguments for a value of the job file. Raises ValueError."""
+        if self.type is bool:
+            return [self.flag] if switch(value) else []
+        if self.separator and isinstance(value, dict):
+            value = [f"{name}{self.separator}{one}" for name, one in value.items()]
+        if self.multiple:
+            return [f"{self.flag}={one}" for one in strings(value)]
+        reader: Reader = {int: whole, float: number, str: text}[self.type]
+        reader(value)
+        return [f"{self.flag}={value}"]
 
 
 class Command(NamedTuple):
-    """The options of the command that a job may name, and what raises UsageError for wrong arguments."""
+    """The options of the command that a job may set, and a check that raises UsageError for bad arguments."""
 
     options: Mapping[str, OptionKind]
     check: Callable[[Sequence[str]], object]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One named harvest: ``arguments`` are the command's options and lists, the rest is about its runs.
+
+    Durations are seconds. ``output`` is a pattern (`parascrape.jobs.paths`), ``hooks`` are argument lists.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    output: str
+    timing: Timing | None = None
+    zone: str = ""
+    only_changed: bool = True
+    resume_within: float = 86_400.0
+    guards: Guards = field(default_factory=Guards)
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
+    hooks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    hook_timeout: float = 60.0
+    metrics: str = ""
+
+
+def _line(value: object) -> str:
+    """Return a string that is not empty and is printable."""
+    if not text(value) or not str(value).isprintable():
+        raise ValueError(f"write a string, not {value!r}")
+    return str(value)
+
+
+def _lists(value: object) -> tuple[str, ...]:
+    found = strings([value] if isinstance(value, str) else value)
+    if not all(found) or not found:
+        raise ValueError(f"write a list of strings, not {value!r}")
+    return tuple(found)
+
+
+def _command(value: object) -> tuple[str, ...]:
+    """Return the arguments of a hook. A string is split as a shell would split it, but no shell runs it."""
+    try:
+        words = _lists(value) if isinstance(value, list) else shlex.split(_line(value))
+    except ValueError as error:
+        raise ValueError(f"{value!r}: {error}" if "quot" in str(error) else str(error)) from None
+    if not words:
+        raise ValueError("the command is empty")
+    return tuple(words)
+
+
+def _seconds(value: object) -> float:
+    return parse_duration(value).total_seconds()
+
+
+def _hook_timeout(value: object) -> float:
+    if _seconds(value) > 3600:
+        raise ValueError(f"{value!r} is not between 0s and 1h")
+    return _seconds(value)
+
+
+_READERS: dict[str, Reader] = {
+    "lists": _lists,
+    "output": lambda value: check_pattern(_line(value)),
+    "schedule": _line,
+    "every": _line,
+    "timezone": _line,
+    "jitter": _line,
+    "only_changed": switch,
+    "resume_within": _seconds,
+    "guards": partial(read_table, Guards, noun="guard"),
+    "retention": partial(read_table, RetentionPolicy, noun="rule"),
+    "metrics": _line,
+    "hook_timeout": _hook_timeout,
+    **dict.fromkeys(HOOKS, _command),
+}
+"""The keys of a job that are not options of the command."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_TIMING = {"schedule": "cron", "every": "every", "timezone": "zone", "jitter": "jitter"}
+_SAME = ("output", "only_changed", "resume_within", "guards", "retention", "hook_timeout")
+
+
 class JobFile(NamedTuple):
-    """A job file that holds no mistake."""
+    """A job file without mistakes."""
 
     path: Path
     jobs: dict[str, Job]
 
-    def places(self, job: Job) -> JobPaths:
-        """The files of a job."""
+    def paths(self, job: Job) -> JobPaths:
+        """Return the paths of a job's files."""
         return JobPaths(self.path.parent, job.name, job.output, job.zone)
 
     def select(self, names: Sequence[str]) -> list[Job]:
-        """The jobs of these names, all without names. Raises UsageError for one that is none."""
+        """Return the jobs with these names, or all jobs. Raises UsageError for an unknown name."""
         for name in names:
             if name not in self.jobs:
-                raise UsageError(f"{self.path.name}: no job {name!r}{_suggest(name, self.jobs)}")
-        return [self.jobs[name] for name in dict.fromkeys(names)] if names else list(self.jobs.values())
+                raise UsageError(f"{self.path.name}: no job {name!r}{did_you_mean(name, self.jobs)}")
+        return [self.jobs[name] for name in dict.fromkeys(names or self.jobs)]
 
 
 def read_jobs(path: Path, command: Command) -> JobFile:
-    """The jobs of a file. Raises UsageError: one line for each mistake."""
+    """Return the jobs of a file. Raises UsageError with one line for each mistake."""
     try:
         data = tomllib.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # of TOML or UTF-8
         raise UsageError(f"{path}: {error}") from None
     reader = _JobFileReader(command)
     jobs = reader.read(data)
@@ -68,155 +187,83 @@ def read_jobs(path: Path, command: Command) -> JobFile:
 
 
 class _JobFileReader:
-    """What has been read of a file so far, and the mistakes in it."""
+    """Collects the jobs of a file, and the mistakes in it."""
 
     def __init__(self, command: Command) -> None:
         self.mistakes: list[str] = []
         self._command = command
-        self._known = [*KEYS, *command.options]
+        self._readers = _READERS | {name: kind.arguments for name, kind in command.options.items()}
 
     def read(self, data: Mapping[str, Any]) -> dict[str, Job]:
-        """The jobs without mistakes."""
-        for key in data.keys() - {"defaults", "jobs"}:
-            self._add(key, f"no such key{_suggest(key, ['defaults', 'jobs'])}")
-        defaults = self._table("defaults", data.get("defaults", {}))
-        self._check_keys("defaults", defaults)
-        tables = self._table("jobs", data.get("jobs", {}))
-        if not tables and not self.mistakes:
-            self._add("jobs", "there is none; begin one with [jobs.NAME]")
-        jobs = {}
-        for name, given in tables.items():
-            job = self._job(name, defaults, self._table(f"jobs.{name}", given))
-            if job is not None:
-                jobs[name] = job
+        """Return the jobs that have no mistake."""
+        tables = self._check({"defaults": table, "jobs": table}, data)
+        given = self._check(dict.fromkeys(tables.get("jobs", {}), table), tables.get("jobs", {}), "jobs.")
+        if not given and not self.mistakes:
+            self.mistakes.append("jobs: the file has no job; start one with [jobs.NAME]")
+        found = {name: self._job(name, tables.get("defaults", {}), given[name]) for name in given}
+        jobs = {name: job for name, job in found.items() if job is not None}
         self._check_shared(jobs)
         return jobs
 
+    def _check(self, readers: Mapping[str, Reader], given: Mapping[str, Any], place: str = "") -> Any:
+        values, mistakes = check_table(readers, given)
+        self.mistakes += [f"{place}{key}: {reason}" for key, reason in mistakes.items()]
+        return values
+
     def _job(self, name: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> Job | None:
-        """The job, None where it has a mistake."""
-        place, before = f"jobs.{name}", len(self.mistakes)
-        self._try(place, lambda: check_name(name))
-        self._check_keys(place, given)
+        """Return the job, or None if it has a mistake."""
+        place = f"jobs.{name}"
         merged = _merge(defaults, given)
-        at = {key: place if key in given else "defaults" for key in merged}
-        values = {key: self._value(f"{at[key]}.{key}", key, merged[key]) for key in KEYS if key in merged}
-        options = self._options(at, merged)
-        for key in ("lists", "output"):
-            if key not in merged:
-                self._add(f"{place}.{key}", "is missing")
-        timing = self._try(place, lambda: _timing(merged)) if len(self.mistakes) == before else None
-        self._try(f"{place}.guards", lambda: Guards.from_table(_table_of(values, "guards")))
-        self._try(f"{place}.retention", lambda: RetentionPolicy.from_table(_table_of(values, "retention")))
-        if len(self.mistakes) == before:
-            arguments = (*options, "--", *values["lists"])
-            self._try(place, lambda: self._command.check(arguments))
-        return _make(name, values, options, timing) if len(self.mistakes) == before else None
-
-    def _options(self, at: Mapping[str, str], merged: Mapping[str, Any]) -> list[str]:
-        arguments: list[str] = []
-        for key, kind in self._command.options.items():
-            if key in merged:
-                make = partial(_option, kind, merged[key])
-                found = self._try(f"{at[key]}.{key}", make)
-                arguments += found or ()
-        return arguments
-
-    def _check_keys(self, place: str, table: Mapping[str, Any]) -> None:
-        for key in table:
-            if key not in self._known:
-                self._add(f"{place}.{key}", f"no such key{_suggest(key, self._known)}")
-
-    def _check_shared(self, jobs: Mapping[str, Job]) -> None:
-        """Two jobs must not have one ``latest.jsonl`` or one metrics file."""
-        seen: dict[tuple[str, str], str] = {}
-        for name, job in jobs.items():
-            for what, path in (
-                ("output", folder_of(job.output, name)),
-                ("metrics", job.metrics),
-            ):
-                other = (
-                    seen.setdefault((what, os.path.normpath(path)), name)
-                    if path or what == "output"
-                    else name
-                )
-                if other != name:
-                    self._add(f"jobs.{name}.{what}", f"is that of {other} too; put {{job}} into it")
-
-    def _table(self, place: str, value: object) -> Mapping[str, Any]:
-        if isinstance(value, dict):
-            return value
-        self._add(place, f"write a table, not {value!r}")
-        return {}
-
-    def _value(self, place: str, key: str, value: object) -> Any:
-        return self._try(place, lambda: KEYS[key](value))
-
-    def _try(self, place: str, make: Callable[[], Any]) -> Any:
-        """What is made, or None and a mistake at this place."""
+        values, mistakes = check_table(self._readers, merged, ("lists", "output"))
+        for key, reason in mistakes.items():
+            where = "defaults" if key in defaults and key not in given else place
+            self.mistakes.append(f"{where}.{key}: {reason}")
         try:
-            return make()
-        except UsageError as error:
-            self._add(place, str(error))
+            if not _NAME.fullmatch(name):
+                raise ValueError("a job's name has letters, digits, - and _ only, at most 64, no - first")
+            return None if mistakes else self._make(name, values)
+        except (ValueError, UsageError) as error:
+            self.mistakes.append(f"{place}: {error}")
             return None
 
-    def _add(self, place: str, reason: str) -> None:
-        self.mistakes.append(f"{place}: {reason}")
+    def _make(self, name: str, values: Mapping[str, Any]) -> Job:
+        """Return the job with these values. Raises ValueError or UsageError if the values contradict."""
+        timing = make_timing(**{_TIMING[key]: values[key] for key in _TIMING if key in values})
+        options = [one for key in self._command.options for one in values.get(key, ())]
+        arguments = (*options, "--", *values["lists"])
+        self._command.check(arguments)
+        return Job(
+            name=name,
+            arguments=arguments,
+            timing=timing,
+            zone=values.get("timezone", ""),
+            hooks={event: values[event] for event in HOOKS if event in values},
+            metrics=values.get("metrics", "").replace("{job}", name),
+            **{key: values[key] for key in _SAME if key in values},
+        )
+
+    def _check_shared(self, jobs: Mapping[str, Job]) -> None:
+        """Report two jobs that would share one ``latest.jsonl`` or one metrics file."""
+        seen: dict[tuple[str, str], str] = {}
+        for name, job in jobs.items():
+            used = {"output": folder_of(job.output, name)} | ({"metrics": job.metrics} if job.metrics else {})
+            for key, path in used.items():
+                other = seen.setdefault((key, os.path.normpath(path)), name)
+                if other != name:
+                    self.mistakes.append(
+                        f"jobs.{name}.{key}: job {other} writes there too; put {{job}} into it"
+                    )
 
 
 def _merge(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """A job's table over the defaults; tables in them key by key. One of the two timings ousts the other."""
-    merged = dict(defaults)
-    if given.keys() & {"schedule", "every"}:
-        merged = {key: value for key, value in merged.items() if key not in ("schedule", "every")}
+    """Return a job's table merged over the defaults; inner tables are merged key by key.
+
+    A job's ``schedule`` or ``every`` replaces both of them in the defaults.
+    """
+    timed = {"schedule", "every"} if given.keys() & {"schedule", "every"} else set()
+    merged = {key: value for key, value in defaults.items() if key not in timed}
     for key, value in given.items():
         earlier = merged.get(key)
         both = isinstance(value, dict) and isinstance(earlier, dict)
         merged[key] = {**earlier, **value} if both else value  # type: ignore[dict-item]
     return merged
-
-
-def _timing(merged: Mapping[str, Any]) -> Timing | None:
-    names = {"schedule": "cron", "every": "every", "timezone": "zone", "jitter": "jitter"}
-    return make_timing(**{name: str(merged[key]) for key, name in names.items() if key in merged})
-
-
-def _option(kind: OptionKind, value: object) -> list[str]:
-    """The arguments that say to the command what the file says. Raises UsageError."""
-    if kind.type is bool:
-        if not isinstance(value, bool):
-            raise UsageError(f"write true or false, not {value!r}")
-        return [kind.flag] if value else []
-    if kind.separator and isinstance(value, dict):
-        value = [f"{name}{kind.separator}{text}" for name, text in value.items()]
-    if kind.multiple:
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            raise UsageError(f"write a list of texts, not {value!r}")
-        return [f"{kind.flag}={one}" for one in value]
-    fits = isinstance(value, (int, float) if kind.type is float else kind.type)
-    if not fits or isinstance(value, bool):
-        words = {int: "a whole number", float: "a number", str: "a text"}
-        raise UsageError(f"write {words[kind.type]}, not {value!r}")
-    return [f"{kind.flag}={value}"]
-
-
-def _table_of(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    return values.get(key) or {}
-
-
-def _make(name: str, values: dict[str, Any], options: Sequence[str], timing: Timing | None) -> Job:
-    hooks = {key: values[key] for key in HOOKS if key in values}
-    same = ("output", "only_changed", "resume_within", "guards", "retention", "hook_timeout")
-    metrics = values.get("metrics", "").replace("{job}", name)
-    return Job(
-        name=name,
-        arguments=(*options, "--", *values["lists"]),
-        timing=timing,
-        zone=values.get("timezone", ""),
-        hooks=hooks,
-        metrics=metrics,
-        **{key: values[key] for key in same if key in values},
-    )
-
-
-def _suggest(name: str, known: Iterable[str]) -> str:
-    return did_you_mean(name.replace("-", "_"), known, similarity=0.5)

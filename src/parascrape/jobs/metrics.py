@@ -1,33 +1,31 @@
-"""What is measured of runs, in Prometheus' text format 0.0.4, for the node exporter's textfile collector."""
+"""Metrics of a job's last run, as a file for the textfile collector of Prometheus' node exporter."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 from parascrape.jobs.summary import RunSummary
 from parascrape.system import replace_file
 
-__all__ = ["Metric", "render", "run_samples", "scheduler_samples", "write_metrics"]
+__all__ = ["Metric", "render", "run_samples", "write_metrics"]
 
 _HELP = {
     "parascrape_run_end_timestamp_seconds": "When the last run of the job ended, Unix time.",
     "parascrape_run_duration_seconds": "How long the harvest of the last run took.",
     "parascrape_run_exit_status": "Exit status of the last run.",
     "parascrape_run_accepted": "1 where the output of the last run was accepted, else 0.",
-    "parascrape_run_inputs": "Inputs of the last run by what became of them; unchanged are some of the good.",
+    "parascrape_run_inputs": "Inputs of the last run by outcome; unchanged ones are counted as good too.",
     "parascrape_run_failures": "Inputs of the last run that failed, by error code.",
     "parascrape_run_records": "Records of the last run.",
     "parascrape_run_bytes": "Bytes received for the records of the last run.",
     "parascrape_run_pages_per_second": "Pages a second of the last run.",
     "parascrape_run_changes": "Pages of the last run that differ from the run before, by kind.",
     "parascrape_accepted_timestamp_seconds": "When the latest accepted output was written, Unix time.",
-    "parascrape_job_running": "1 while the scheduler runs the job, else 0.",
-    "parascrape_job_next_timestamp_seconds": "When the scheduler will start the job next, Unix time.",
 }
-"""Every metric, each a gauge, with its help."""
+"""Every metric with its help text; all are gauges."""
 
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
@@ -41,15 +39,13 @@ class Metric(NamedTuple):
 
 
 def run_samples(summary: RunSummary, latest: Path) -> Iterator[Metric]:
-    """The samples of a job's last run; ``latest`` is the link to its last accepted output."""
+    """Yield the metrics of a run; ``latest`` is the link to the job's last accepted output."""
     job = {"job": summary.job}
-    ended = summary.ended.timestamp() if summary.ended else 0.0
-    accepted = summary.outcome in ("good", "some_failed")
     plain = {
-        "run_end_timestamp_seconds": ended,
+        "run_end_timestamp_seconds": summary.ended.timestamp() if summary.ended else 0.0,
         "run_duration_seconds": summary.seconds,
         "run_exit_status": summary.exit_status or 0,
-        "run_accepted": int(accepted),
+        "run_accepted": int(summary.accepted),
         "run_records": summary.records,
         "run_bytes": summary.bytes,
         "run_pages_per_second": summary.pages_per_second,
@@ -57,29 +53,21 @@ def run_samples(summary: RunSummary, latest: Path) -> Iterator[Metric]:
     yield from (Metric(f"parascrape_{name}", job, float(value)) for name, value in plain.items())
     inputs = {"good": summary.good, "unchanged": summary.unchanged, "failed": summary.failures}
     inputs["skipped"] = sum(summary.skipped.values())
-    yield from _by("run_inputs", "outcome", inputs, job)
-    yield from _by("run_failures", "code", summary.failed, job)
-    kinds = ("added", "changed", "removed", "gone", "failed", "back")
-    yield from _by("run_changes", "kind", {kind: getattr(summary.changes, kind) for kind in kinds}, job)
+    changes = {kind: count for kind, count in asdict(summary.changes).items() if kind != "rewritten"}
+    groups = (
+        ("inputs", "outcome", inputs),
+        ("failures", "code", summary.failed),
+        ("changes", "kind", changes),
+    )
+    for name, label, counts in groups:
+        for value, count in counts.items():
+            yield Metric(f"parascrape_run_{name}", {**job, label: value}, float(count))
     if latest.exists():
         yield Metric("parascrape_accepted_timestamp_seconds", job, latest.stat().st_mtime)
 
 
-def _by(name: str, label: str, counts: Mapping[str, int], job: Mapping[str, str]) -> Iterator[Metric]:
-    for key, count in counts.items():
-        yield Metric(f"parascrape_{name}", {**job, label: key}, float(count))
-
-
-def scheduler_samples(next_starts: Mapping[str, datetime], running: Iterable[str]) -> Iterator[Metric]:
-    """The samples that only the scheduler knows."""
-    now = set(running)
-    for job, at in next_starts.items():
-        yield Metric("parascrape_job_running", {"job": job}, float(job in now))
-        yield Metric("parascrape_job_next_timestamp_seconds", {"job": job}, at.timestamp())
-
-
 def render(samples: Iterable[Metric]) -> str:
-    """The samples as text, those of one metric together under its help."""
+    """Return metrics in Prometheus' text format 0.0.4, grouped by name under their help."""
     given = list(samples)
     lines: list[str] = []
     for name, text in _HELP.items():
@@ -95,7 +83,7 @@ def _line(sample: Metric) -> str:
 
 
 def write_metrics(path: Path, summary: RunSummary, latest: Path) -> None:
-    """Replace the job's metrics file in one step. Raises OSError."""
+    """Replace the job's metrics file atomically. Raises OSError."""
     with replace_file(path) as file:
         file.write(render(run_samples(summary, latest)).encode())
-    path.chmod(0o644)  # the collector runs as somebody else
+    path.chmod(0o644)  # the collector runs as another user

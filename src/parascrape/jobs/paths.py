@@ -1,15 +1,15 @@
-"""The files of a job.
+"""Paths of a job's files: outputs, change feeds, the latest output, unfinished runs, the lock.
 
-    output/news/2026-03-01/0600.jsonl            an output that was accepted
-    output/news/2026-03-01/0600.changes.jsonl    what is different from the one before
-    output/news/2026-03-01/0600.rejected.jsonl   an output that the guards did not let pass
+    output/news/2026-03-01/0600.jsonl            an accepted output
+    output/news/2026-03-01/0600.changes.jsonl    its differences from the output before
+    output/news/2026-03-01/0600.rejected.jsonl   an output that the guards rejected
     output/news/latest.jsonl                     a link to the last accepted output
-    output/news/.news.20260301T050000Z.unfinished.jsonl   the run that goes on, or was ended
-    output/news/.news.finished.json              the run whose output is being put in its place
+    output/news/.news.20260301T050000Z.unfinished.jsonl   a run in progress, or an interrupted one
+    output/news/.news.finished.json              the state of a run that is being published
     output/news/.news.lock                       held by the process that runs the job
 
-The folder is what stands before the first placeholder of the pattern. A run is known by the second at
-which it began, which the unfinished file's name keeps; everything else can be worked out from it.
+The folder is the part of the pattern before its first placeholder. A run is identified by the second it
+began, which the unfinished file's name holds; all other names follow from it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from parascrape.errors import UsageError
 from parascrape.jobs.timing import zone_of
 from parascrape.system import remove_leftovers, sync_folder
 
@@ -38,44 +37,41 @@ PLACEHOLDERS = {
     "hour": "%H",
     "minute": "%M",
 }
-"""What a pattern may hold beside ``{job}``, in the job's time zone, by `datetime.strftime`."""
+"""The placeholders of a pattern besides ``{job}``, as `datetime.strftime` forms in the job's time zone."""
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _ENDS = ("", ".rejected", ".changes")
 
 
 def check_pattern(pattern: str) -> str:
-    """The pattern of outputs. Raises UsageError where it is none, or all runs would have one name."""
-    try:
-        parts = list(string.Formatter().parse(pattern))
-    except ValueError as error:
-        raise UsageError(f"{pattern!r}: {error}") from None
-    names = [name for _, name, _, _ in parts if name is not None]
+    """Return the pattern of outputs. Raises ValueError if it is invalid, or gives all runs one name."""
     known = ["job", *PLACEHOLDERS]
-    for _, name, spec, conversion in parts:
+    names = set()
+    for _, name, spec, conversion in string.Formatter().parse(pattern):
         if name is not None and (name not in known or spec or conversion):
-            raise UsageError(f"{{{name}}} is none of {', '.join(f'{{{one}}}' for one in known)}")
+            raise ValueError(f"{{{name}}} is not one of {', '.join(f'{{{one}}}' for one in known)}")
+        names.add(name)
     if not pattern.endswith(".jsonl"):
-        raise UsageError(f"{pattern!r} does not end in .jsonl")
-    if not set(names) & set(PLACEHOLDERS):
-        raise UsageError(f"{pattern!r} gives every run the same name; put {{date}} and {{time}} into it")
+        raise ValueError(f"{pattern!r} does not end in .jsonl")
+    if not names & set(PLACEHOLDERS):
+        raise ValueError(f"{pattern!r} gives every run the same name; put {{date}} and {{time}} into it")
     return pattern
 
 
 def fill_pattern(pattern: str, job: str, began: datetime, zone: str) -> str:
-    """The pattern with what a run that began then has in the place of its placeholders."""
+    """Return the pattern with its placeholders filled for a run that began then."""
     at = began.astimezone(zone_of(zone))
     return pattern.format(job=job, **{name: at.strftime(form) for name, form in PLACEHOLDERS.items()})
 
 
 def folder_of(pattern: str, job: str) -> str:
-    """The folder that all outputs of a pattern share: what stands before its first placeholder of time."""
+    """Return the folder that all outputs of a pattern share: the part before its first time placeholder."""
     fixed = re.split(r"\{(?!job\})", pattern, maxsplit=1)[0].replace("{job}", job)
     return os.path.dirname(fixed)
 
 
 class JobPaths(NamedTuple):
-    """The files of one job, below ``root``, the job file's folder, where the pattern is relative."""
+    """The paths of one job; a relative pattern starts at ``root``, the job file's folder."""
 
     root: Path
     job: str
@@ -84,7 +80,7 @@ class JobPaths(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        """What all outputs share; it may not be there yet."""
+        """The folder that all outputs share; it may not exist yet."""
         return self.root / folder_of(self.pattern, self.job)
 
     @property
@@ -94,7 +90,7 @@ class JobPaths(NamedTuple):
 
     @property
     def finished(self) -> Path:
-        """What is known of a run whose output is being put in its place."""
+        """The state of a run that is being published."""
         return self.folder / f".{self.job}.finished.json"
 
     @property
@@ -104,31 +100,32 @@ class JobPaths(NamedTuple):
 
     @property
     def lockable(self) -> Path:
-        """What to take an output's lock on: the lock file has this name and ``.lock``."""
+        """The path to lock; the lock file's name is this with ``.lock``."""
         return self.folder / f".{self.job}"
 
     def unfinished(self, began: datetime) -> Path:
-        """Where the records of a run that began then go until it is finished."""
+        """Return where a run that began then writes its records until it is finished."""
         return self.folder / f".{self.job}.{began.astimezone(UTC).strftime(_STAMP)}.unfinished.jsonl"
 
     def find_unfinished(self) -> list[tuple[datetime, Path]]:
-        """The runs that were ended before they were finished, with the UTC time each began; oldest first."""
+        """Return the unfinished runs, oldest first: the UTC time each began, and its output."""
         found = []
         for path in self.folder.glob(f".{self.job}.*.unfinished.jsonl"):
-            with suppress(ValueError):  # the name is not ours
+            with suppress(ValueError):  # another program's file
                 stamp = path.name[len(self.job) + 2 :].partition(".")[0]
                 found.append((datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC), path))
         return sorted(found)
 
     def clear(self) -> None:
-        """Remove what a killed run was writing; only for whoever has the job's lock."""
+        """Remove the temporary files of a killed run; the caller must hold the job's lock."""
         remove_leftovers(self.feed)
         remove_leftovers(self.finished)
 
     def target(self, began: datetime) -> Path:
-        """Where the output of a run that began then is to be: a name that no output has yet.
+        """Return the final path of the output of a run that began then; no output has it yet.
 
-        In the hour that comes twice, and under patterns that name only the day, ``-2`` and so on follow.
+        If the name is taken (in the hour that comes twice, or if the pattern has only the day), it ends in
+        ``-2``, ``-3`` and so on.
         """
         path = self.root / fill_pattern(self.pattern, self.job, began, self.zone)
         name, number = path.stem, 1
@@ -138,7 +135,7 @@ class JobPaths(NamedTuple):
         return path
 
     def point_latest(self, output: Path) -> None:
-        """Let the latest output be this one, in one step; a copy where links cannot be made."""
+        """Make ``latest`` a link to this output, atomically; a copy where links are not supported."""
         new = self.folder / f".{self.job}.latest.new"
         new.unlink(missing_ok=True)
         try:
@@ -150,5 +147,5 @@ class JobPaths(NamedTuple):
 
 
 def beside(output: Path, end: str) -> Path:
-    """``0600.jsonl`` and ``.changes`` give ``0600.changes.jsonl``."""
+    """Return a path beside an output: ``0600.jsonl`` and ``.changes`` give ``0600.changes.jsonl``."""
     return output.with_name(f"{output.stem}{end}.jsonl")

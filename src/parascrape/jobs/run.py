@@ -1,52 +1,48 @@
-"""One run of a job: harvest, judge, publish. Whatever kills it between two steps, the next start goes on.
+"""One run of a job: harvest, judge, publish. After a kill between two steps the next start continues.
 
-    lock --> finish what an earlier run has left --> harvest into the unfinished file (the ledger)
-         --> what changed, what the guards say --> all of that in the finished file
-         --> change feed and output get their names --> latest --> history, metrics, hooks, retention
+    lock --> publish what an earlier run has judged --> harvest into the unfinished file (the ledger)
+         --> find changes, apply guards --> write the run's state to the finished file
+         --> rename change feed and output --> latest --> history, metrics, hooks, retention
 
-Up to the finished file a next start harvests on, which costs nothing where all is harvested; from there
-on it repeats the steps, each of which may be repeated: only hooks may then run twice.
+Before the finished file exists, the next start resumes the harvest. Once it exists, the next start repeats
+the steps after it. All of them can be repeated safely, except that hooks may run twice.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from parascrape.errors import OutputBusy, OutputError, ParascrapeError
-from parascrape.jobs.guards import Guards, find_changes
+from parascrape.jobs.guards import find_changes
 from parascrape.jobs.history import History
 from parascrape.jobs.hooks import run_hooks
-from parascrape.jobs.jobfile import JobFile
+from parascrape.jobs.jobfile import Job, JobFile
 from parascrape.jobs.metrics import write_metrics
-from parascrape.jobs.output_stats import summarise_output
 from parascrape.jobs.paths import JobPaths, beside
-from parascrape.jobs.retention import RetentionPolicy
-from parascrape.jobs.run_state import RunState
-from parascrape.jobs.schema import Job
-from parascrape.jobs.summary import RunSummary
-from parascrape.jobs.sweep import sweep
+from parascrape.jobs.retention import SweepScope, sweep
+from parascrape.jobs.summary import RunState, RunSummary, summarise_output
 from parascrape.settings import VERSION
 from parascrape.system import OutputLock, sync_folder
 
 __all__ = ["EXIT_REJECTED", "RunTools", "run_job"]
 
 EXIT_REJECTED, _EXIT_LOST, _EXIT_BUSY = 3, 70, 75
-_COMPLETE = (0, 1)  # every input has its outcome
+_COMPLETE = (0, 1)  # every input has an outcome
 _INTERRUPTED = (130, 143)
 _KNOWN = (2, 70, 74, 75, 130, 143)
-_RECENT = 10
-"""Earlier runs that the guards are shown."""
+_RECENT = 10  # earlier runs that guards see
 
 
 class RunTools(NamedTuple):
-    """What a run works with: ``harvest`` runs the command with these arguments in a folder and gives its
-    exit status, ``tell`` takes one line for people.
+    """What a run works with.
+
+    ``harvest`` runs the command with arguments in a folder and returns its exit status; ``tell`` takes one
+    line for people.
     """
 
     harvest: Callable[[Sequence[str], Path], int]
@@ -56,189 +52,186 @@ class RunTools(NamedTuple):
 
 
 def run_job(file: JobFile, job: Job, tools: RunTools) -> int:
-    """The exit status of a run: 0 good, 1 some URLs failed, 3 the guards rejected it, others as `scrape`'s.
+    """Run a job and return its exit status: 0 good, 1 some URLs failed, 3 rejected, others as `scrape`'s.
 
     Raises:
-        OutputBusy: the job is being run; the message says by which process.
-        OutputError: a file could not be written. The next run goes on from there.
+        OutputBusy: another process, named in the message, runs the job.
+        OutputError: a file could not be written; the next run continues from there.
     """
-    places = file.places(job)
+    paths = file.paths(job)
     try:
-        places.folder.mkdir(parents=True, exist_ok=True)
-        with closing(_Lock(job, places)):
+        paths.folder.mkdir(parents=True, exist_ok=True)
+        lock = _lock(job, paths)
+        try:
             run = _JobRun(file, job, tools)
-            run.finish_earlier()
+            run.publish_earlier()
             return run.run()
+        finally:
+            lock.release()
     except OSError as error:
-        name = error.filename or places.folder
+        name = error.filename or paths.folder
         raise OutputError(f"job {job.name}: {name}: {error.strerror}", error.errno or 0) from None
 
 
-class _Lock:
-    """The lock on a job, until it is closed."""
-
-    def __init__(self, job: Job, places: JobPaths) -> None:
-        try:
-            self._lock = OutputLock(places.lockable)
-        except OutputBusy as error:
-            holder = str(error).partition("process ")[2].partition(":")[0]
-            raise OutputBusy(f"job {job.name} is being run by process {holder or 'unknown'}") from None
-
-    def close(self) -> None:
-        """Give it back."""
-        self._lock.release()
+def _lock(job: Job, paths: JobPaths) -> OutputLock:
+    try:
+        return OutputLock(paths.lockable)
+    except OutputBusy as error:
+        holder = str(error).partition("process ")[2].partition(":")[0]
+        raise OutputBusy(f"job {job.name} is being run by process {holder or 'unknown'}") from None
 
 
 class _JobRun:
-    """A run of a job that is locked."""
+    """One run of a locked job."""
 
     def __init__(self, file: JobFile, job: Job, tools: RunTools) -> None:
-        self._file = file
+        self._root = file.path.parent
         self._job = job
         self._tools = tools
-        self._places = file.places(job)
+        self._paths = file.paths(job)
 
-    def finish_earlier(self) -> None:
-        """Publish what a run has judged that was killed then; what it was only writing goes."""
-        self._places.clear()
-        finished = RunState.read(self._places.finished)
-        if finished is None:
+    def publish_earlier(self) -> None:
+        """Publish a run that was judged and then killed; remove temporary files of a killed run."""
+        self._paths.clear()
+        state = RunState.read(self._paths.finished)
+        if state is None:
             return
-        places = [self._places.unfinished(finished.summary.began), Path(finished.summary.output)]
-        if any(path.exists() for path in places):
-            self._publish(finished)
-        else:  # somebody has removed it
-            self._places.finished.unlink()
+        if self._paths.unfinished(state.summary.began).exists() or Path(state.summary.output).exists():
+            self._publish(state)
+        else:  # somebody has removed the output
+            self._paths.finished.unlink()
 
     def run(self) -> int:
-        """The exit status of harvesting to the end and publishing."""
-        began, path = self._take_up()
-        harvested = summarise_output(path).inputs if path.exists() else 0
-        target = self._places.target(began)
+        """Harvest, judge and publish; return the exit status."""
+        began, path = self._choose_output()
+        target = self._paths.target(began)
+        summary = self._harvest(began, path, target)
+        if summary.exit_status not in _COMPLETE:
+            return self._fail(replace(summary, output=str(path)))
+        state = self._judge(replace(summary, output=str(target), size=path.stat().st_size), path)
+        state.write(self._paths.finished)
+        return self._publish(state)
+
+    def _choose_output(self) -> tuple[datetime, Path]:
+        """Return when the run began, and its output; an unfinished run is resumed if it is recent enough.
+
+        Older unfinished outputs are renamed and kept beside the others.
+        """
+        now = self._tools.clock()
+        resumed = None
+        for began, path in reversed(self._paths.find_unfinished()):
+            idle = now.timestamp() - path.stat().st_mtime
+            if resumed is None and idle <= self._job.resume_within:
+                resumed = began, path
+                continue
+            kept = beside(self._paths.target(began), ".unfinished")
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, kept)
+            self._say(f"the run of {began:%Y-%m-%d %H:%M} UTC is too old to resume: {kept}")
+        if resumed is not None:
+            self._say(f"resuming the run of {resumed[0]:%Y-%m-%d %H:%M} UTC")
+            return resumed
+        began = now.replace(microsecond=0)
+        return began, self._paths.unfinished(began)
+
+    def _harvest(self, began: datetime, path: Path, target: Path) -> RunSummary:
+        """Harvest into ``path`` and return the summary; it has counts only if the harvest is complete."""
+        before = summarise_output(path).inputs if path.exists() else 0
         run = self._tools.history.begin(self._job.name, target, VERSION)
         start = self._tools.clock()
-        status = self._tools.harvest(self._arguments(path), self._file.path.parent)
+        status = self._tools.harvest(self._arguments(path), self._root)
         end = self._tools.clock()
         seconds = max((end - start).total_seconds(), 1e-3)
         summary = RunSummary(self._job.name, began, end, run, VERSION, seconds=seconds, exit_status=status)
         if status not in _COMPLETE:
-            return self._fail(replace(summary, output=str(path)), status)
-        facts = summarise_output(path)
-        rate = max(0, facts.inputs - harvested) / seconds
-        outcome = "some_failed" if facts.failed else "good"
-        summary = replace(summary, pages_per_second=rate, outcome=outcome, **facts._asdict())
-        finished = self._judge(replace(summary, output=str(target), size=path.stat().st_size), path)
-        finished.write(self._places.finished)
-        return self._publish(finished)
-
-    def _take_up(self) -> tuple[datetime, Path]:
-        """When the run began that is to be gone on with, and its output; a new one where there is none.
-
-        An unfinished output that was last written too long ago is put beside the others instead.
-        """
-        now = self._tools.clock()
-        taken = None
-        for began, path in reversed(self._places.find_unfinished()):
-            idle = now.timestamp() - path.stat().st_mtime
-            if taken is None and idle <= self._job.resume_within:
-                taken = began, path
-                continue
-            kept = beside(self._places.target(began), ".unfinished")
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(path, kept)
-            self._say(f"the run of {began:%Y-%m-%d %H:%M} UTC is too old to go on with: {kept}")
-        if taken is not None:
-            self._say(f"going on with the run of {taken[0]:%Y-%m-%d %H:%M} UTC")
-            return taken
-        began = now.replace(microsecond=0)
-        return began, self._places.unfinished(began)
+            return summary
+        stats = summarise_output(path)
+        rate = max(0, stats.inputs - before) / seconds
+        outcome = "some_failed" if stats.failed else "good"
+        return replace(summary, pages_per_second=rate, outcome=outcome, **stats._asdict())
 
     def _arguments(self, output: Path) -> list[str]:
-        """The command's arguments: the job's own behind ours."""
-        latest = self._places.latest
+        """Return the command's arguments, with those of the run before those of the job."""
+        latest = self._paths.latest
         ours = [f"--output={output}"]
         if self._job.only_changed and latest.exists():
             return [*ours, f"--previous={latest}", *self._job.arguments]
         return [*ours, *(one for one in self._job.arguments if not one.startswith("--max-age="))]
 
-    def _fail(self, summary: RunSummary, status: int) -> int:
-        """The exit status of a harvest that did not come to its end."""
+    def _fail(self, summary: RunSummary) -> int:
+        """Record an incomplete harvest and return the run's exit status."""
+        status = summary.exit_status or 0
         code = status if status in _KNOWN else _EXIT_LOST
         if status not in _KNOWN:
             how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-            self._say(f"the harvest {how}; the next run goes on from there")
+            self._say(f"the harvest {how}; the next run continues from there")
         stopped = status in _INTERRUPTED or status == _EXIT_BUSY
         summary = replace(summary, outcome="interrupted" if stopped else "crashed", exit_status=code)
         self._tools.history.finish(summary.run, summary)
         if not stopped:
-            self._tell_others(RunState(summary), ["on_failure"])
+            self._notify(RunState(summary))
         return code
 
     def _judge(self, summary: RunSummary, path: Path) -> RunState:
-        """The run with what changed and what the guards say; its change feed is written, without its name."""
-        latest = self._places.latest
+        """Return the run with its changes and breached guards; the change feed gets its name later."""
+        latest = self._paths.latest
         if latest.exists():
-            changes = find_changes(latest.resolve(), path, self._places.feed, fields=len(summary.empty))
+            changes = find_changes(latest.resolve(), path, self._paths.feed, fields=len(summary.empty))
             summary = replace(summary, changes=changes)
         else:
-            self._places.feed.unlink(missing_ok=True)
+            self._paths.feed.unlink(missing_ok=True)
         recent = self._tools.history.recent(self._job.name, _RECENT)
-        breaches = Guards.from_table(self._job.guards).judge(summary, recent)
+        breaches = self._job.guards.judge(summary, recent)
         if breaches:
             rejected = str(beside(Path(summary.output), ".rejected"))
             summary = replace(summary, outcome="rejected", exit_status=EXIT_REJECTED, output=rejected)
         return RunState(summary, tuple(breaches))
 
-    def _publish(self, finished: RunState) -> int:
-        """The exit status, when all that follows a harvest is done. Every step may have been done before."""
-        summary, places = finished.summary, self._places
+    def _publish(self, state: RunState) -> int:
+        """Do every step that follows the judgement and return the exit status; steps may be repeated."""
+        summary = state.summary
         output = Path(summary.output)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = places.unfinished(summary.began)
-        if unfinished.exists():
-            if places.feed.exists():
-                os.replace(places.feed, finished.feed)
-            os.replace(unfinished, output)
-            sync_folder(output.parent)
-            sync_folder(places.folder)
-        if finished.accepted:
-            places.point_latest(output)
-        for breach in finished.breaches:
-            self._say(f"rejected: {breach}")
-        if finished.breaches:
-            self._say(f"{places.latest.name} stays as it was; see {output}")
-        if finished.accepted:
+        self._move_output(state, output)
+        if summary.accepted:
+            self._paths.point_latest(output)
             self._say(f"{summary.good:,} good, {summary.unchanged:,} of them unchanged: {output}")
+        for breach in state.breaches:
+            self._say(f"rejected: {breach}")
+        if state.breaches:
+            self._say(f"{self._paths.latest.name} stays as it was; see {output}")
         known = self._tools.history.recent(summary.job, _RECENT)
         if not any(one.run == summary.run and one.ended for one in known):
-            self._tools.history.finish(summary.run, summary, [finished.feed])
-        self._tell_others(finished, finished.events)
+            self._tools.history.finish(summary.run, summary, [state.feed])
+        self._notify(state)
         self._sweep(output)
-        places.finished.unlink(missing_ok=True)
+        self._paths.finished.unlink(missing_ok=True)
         return summary.exit_status or 0
 
-    def _tell_others(self, finished: RunState, events: Sequence[str]) -> None:
-        """Metrics and hooks; what goes wrong there is said, and is no fault of the run."""
-        job, root = self._job, self._file.path.parent
-        if job.metrics:
+    def _move_output(self, state: RunState, output: Path) -> None:
+        """Rename the change feed and the output to their final names, if that is still to be done."""
+        unfinished = self._paths.unfinished(state.summary.began)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if unfinished.exists():
+            if self._paths.feed.exists():
+                os.replace(self._paths.feed, state.feed)
+            os.replace(unfinished, output)
+            sync_folder(output.parent)
+            sync_folder(self._paths.folder)
+
+    def _notify(self, state: RunState) -> None:
+        """Write metrics and run hooks. Their errors are reported, and do not fail the run."""
+        if self._job.metrics:
             try:
-                write_metrics(root / job.metrics, finished.summary, self._places.latest)
+                write_metrics(self._root / self._job.metrics, state.summary, self._paths.latest)
             except OSError as error:
-                self._say(f"metrics: {job.metrics}: {error.strerror}")
-        for fault in run_hooks(job, events, finished, root):
-            self._say(fault)
+                self._say(f"metrics: {self._job.metrics}: {error.strerror}")
+        for error_line in run_hooks(self._job, state, self._root):
+            self._say(error_line)
 
     def _sweep(self, output: Path) -> None:
-        policy = RetentionPolicy.from_table(self._job.retention)
+        scope = SweepScope(self._job.name, self._paths.folder, [output])
         try:
-            swept = sweep(
-                self._tools.history,
-                self._job.name,
-                policy,
-                self._tools.clock(),
-                folder=self._places.folder,
-                protect=[output],
-            )
+            swept = sweep(self._tools.history, scope, self._job.retention, self._tools.clock())
         except (OSError, ParascrapeError) as error:
             self._say(f"retention: {error}")
             return

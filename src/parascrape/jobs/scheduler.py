@@ -1,8 +1,8 @@
-"""Which jobs are to be started now. It knows no clock and starts nothing itself: `tick` is told the time.
+"""Scheduler: decides which jobs start now. It has no clock; the caller passes the time to `tick`.
 
-A job is due once, however many of its times have passed: after a sleep of the machine it catches up with
-one run. One that still runs is not started again. Where the clock is set back by at most three hours,
-times that have been are not repeated; beyond that the new time counts, as with cron.
+A job is due once, however many of its times have passed: after the machine slept, it catches up with one run.
+A job that is still running is not started again. If the clock is set back by at most three hours, past times
+are not repeated; after a larger change the new time counts, as with cron.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from parascrape.errors import UsageError
-from parascrape.jobs.schema import Job
+from parascrape.jobs.jobfile import Job
 from parascrape.jobs.timing import Timing
 
 __all__ = ["RunningJob", "Scheduler"]
 
 _SET_BACK = timedelta(hours=3)
 _LONGEST_WAIT = 30.0
-"""Seconds: after so long the clock is looked at, for it may have been set, or the machine have slept."""
+"""Seconds between two looks at the clock: it may have been set, or the machine may have slept."""
 
 
 class RunningJob(Protocol):
-    """A run of a job that was started."""
+    """A started run of a job."""
 
     def poll(self) -> int | None:
-        """Its exit status, None while it goes on."""
+        """Return the exit status, None while it runs."""
         ...
 
     def send_signal(self, number: int, /) -> None:
-        """Ask it to end."""
+        """Send a signal to the run."""
         ...
 
 
 class Scheduler:
-    """The jobs that have a timing, when each is due next (UTC), and the runs that go on."""
+    """The jobs that have a schedule, when each is due next (UTC), and the current runs."""
 
     def __init__(
         self, start: Callable[[str], RunningJob], tell: Callable[[str], object] = lambda line: None
@@ -51,12 +51,12 @@ class Scheduler:
     def load(
         self, jobs: Mapping[str, Job], now: datetime, last: Mapping[str, datetime] | None = None
     ) -> None:
-        """Take these jobs in the place of those that were known; runs that go on do so.
+        """Replace the known jobs by these; current runs continue.
 
-        ``last`` says when jobs ran last: one that was due since then is due now.
+        ``last`` holds when each job last ran; a job that was due since then is due now.
 
         Raises:
-            UsageError: no job has a timing.
+            UsageError: no job has a schedule.
         """
         timings = {name: job.timing for name, job in jobs.items() if job.timing is not None}
         if not timings:
@@ -70,14 +70,14 @@ class Scheduler:
             self.next_starts[name] = now if missed else kept.get(name) or timing.next_after(now, name)
 
     def start_now(self, name: str, now: datetime) -> None:
-        """Let a job be due at once, as one is that was ended in the middle."""
+        """Make a job due at once, for example because its last run was interrupted."""
         self.next_starts[name] = now
 
     def tick(self, now: datetime) -> float:
-        """Start what is due, take note of what has ended; the seconds until it should be called again."""
+        """Start due jobs and collect ended runs; return the seconds until the next call."""
         self._collect()
         if self._seen is not None and self._seen - now > _SET_BACK:
-            self._tell("the clock was set back: all times are worked out anew")
+            self._tell("the clock was set back: all start times are computed again")
             self.next_starts = {name: one.next_after(now, name) for name, one in self._timings.items()}
         self._seen = now
         for name, at in self.next_starts.items():
@@ -89,7 +89,7 @@ class Scheduler:
     def _begin(self, name: str, now: datetime) -> None:
         self.next_starts[name] = self._timings[name].next_after(now, name)
         if name in self.running:
-            self._tell(f"job {name} is due and still runs: this time is left out")
+            self._tell(f"job {name} is due but still running: this start is skipped")
             return
         try:
             self.running[name] = self._start(name)
@@ -105,12 +105,12 @@ class Scheduler:
                 self._tell(f"job {name} ended with status {status}")
 
     def end(self, number: int) -> None:
-        """Send a signal to all runs: the first asks them to end cleanly."""
+        """Send a signal to all runs; the first one asks them to stop cleanly."""
         for run in self.running.values():
             run.send_signal(number)
 
     @property
     def is_idle(self) -> bool:
-        """Whether no run goes on."""
+        """Whether there is no current run."""
         self._collect()
         return not self.running

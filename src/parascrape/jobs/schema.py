@@ -1,128 +1,126 @@
-"""The keys of a job that are no options of the command: what each may hold, and what it becomes."""
+"""Table validator: reads TOML and JSON tables key by key and collects every mistake in them."""
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import MISSING, fields
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from parascrape.errors import UsageError
-from parascrape.jobs.paths import check_pattern
-from parascrape.jobs.timing import Timing, parse_seconds
+from parascrape.system import did_you_mean, printable
 
-__all__ = ["HOOKS", "KEYS", "Job", "OptionKind", "check_name"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-HOOKS = ("on_success", "on_change", "on_failure")
-"""When a job's commands run: its output was accepted; accepted and not as before; there is none."""
+__all__ = ["Reader", "check_table", "mapping", "number", "optional", "read_table", "strings"]
+__all__ += ["switch", "table", "text", "whole"]
+
+Reader = Callable[[Any], Any]
+"""Returns what a value of a table means. Raises ValueError or UsageError for a wrong value."""
+
+T = TypeVar("T")
+D = TypeVar("D", bound="DataclassInstance")
 
 
-class OptionKind(NamedTuple):
-    """What a job file may say for an option of the command.
+def read_table(kind: type[D], given: object, noun: str = "key", *, ignore_unknown: bool = False) -> D:
+    """Return the dataclass with the values of a table; each field is ``Annotated`` with its `Reader`.
 
-    ``type`` is bool for a switch, else int, float or str; ``separator`` stands between name and value
-    where a table is as good as a list of NAME<separator>VALUE.
+    Raises:
+        ValueError: the table has mistakes; the message names all of them, each with its key.
     """
-
-    flag: str
-    type: type
-    multiple: bool = False
-    separator: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One named harvest: ``arguments`` are the command's lists and options, the rest is about its runs.
-
-    Durations are seconds. ``output`` is a pattern (`parascrape.jobs.paths`), ``hooks`` are argument lists.
-    """
-
-    name: str
-    arguments: tuple[str, ...]
-    output: str
-    timing: Timing | None = None
-    zone: str = ""
-    only_changed: bool = True
-    resume_within: float = 86_400.0
-    guards: Mapping[str, Any] = field(default_factory=dict)
-    retention: Mapping[str, Any] = field(default_factory=dict)
-    hooks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    hook_timeout: float = 60.0
-    metrics: str = ""
+    values = table(given)
+    readers = _readers(kind)
+    if ignore_unknown:
+        values = {name: value for name, value in values.items() if name in readers}
+    required = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]
+    read, mistakes = check_table(readers, values, required, noun)
+    if mistakes:
+        raise ValueError(printable("; ".join(f"{name}: {why}" for name, why in mistakes.items()), 2000))
+    return kind(**read)
 
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+@cache
+def _readers(kind: Any) -> dict[str, Reader]:
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
 
 
-def check_name(name: str) -> None:
-    """Raise UsageError for a job's name that could not be part of a file's and a unit's name."""
-    if not _NAME.fullmatch(name):
-        raise UsageError("a job's name has letters, digits, - and _ only, at most 64, no - first")
+def check_table(
+    readers: Mapping[str, Reader], given: Mapping[str, Any], required: Collection[str] = (), noun: str = "key"
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what the values of a table mean, and the mistakes in it, both by key."""
+    read, mistakes = {}, {}
+    for name, value in given.items():
+        try:
+            if name not in readers:
+                raise ValueError(
+                    f"no such {noun}{did_you_mean(name.replace('-', '_'), readers, similarity=0.5)}"
+                )
+            read[name] = readers[name](value)
+        except (ValueError, UsageError) as error:
+            mistakes[name] = str(error)
+    missing = [name for name in required if name not in given]
+    return read, mistakes | dict.fromkeys(missing, "is missing")
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise UsageError(f"write a text, not {value!r}")
+def text(value: object) -> str:
+    """Return a string."""
+    return _checked(value, str, "a string")
+
+
+def strings(value: object) -> list[str]:
+    """Return a list of strings."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"write a list of strings, not {value!r}")
     return value
 
 
-def _switch(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise UsageError(f"write true or false, not {value!r}")
+def switch(value: object) -> bool:
+    """Return a bool."""
+    return _checked(value, bool, "true or false")
+
+
+def table(value: object) -> Mapping[str, Any]:
+    """Return a table."""
+    return _checked(value, dict, "a table")
+
+
+def whole(value: object, low: float = -math.inf) -> int:
+    """Return an integer, at least ``low``."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < low:
+        least = "" if low == -math.inf else f" of at least {low:g}"
+        raise ValueError(f"write a whole number{least}, not {value!r}")
     return value
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    found = [value] if isinstance(value, str) else value
-    if not isinstance(found, list) or not found or not all(isinstance(one, str) and one for one in found):
-        raise UsageError(f"write a list of texts, not {value!r}")
-    return tuple(found)
+def number(value: object) -> float:
+    """Return a finite number."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"write a number, not {value!r}")
+    return float(value)
 
 
-def _table(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise UsageError(f"write a table, not {value!r}")
+def optional(read: Reader) -> Reader:
+    """Return a reader that takes null as well."""
+    return lambda value: None if value is None else read(value)
+
+
+def mapping(read: Reader) -> Reader:
+    """Return a reader of tables whose keys may be any and whose values are read by ``read``."""
+
+    def read_all(value: object) -> dict[str, Any]:
+        given = table(value)
+        values, mistakes = check_table(dict.fromkeys(given, read), given)
+        for name, why in mistakes.items():
+            raise ValueError(f"{name}: {why}")
+        return values
+
+    return read_all
+
+
+def _checked(value: object, kind: type[T], noun: str) -> T:
+    if not isinstance(value, kind):
+        raise ValueError(f"write {noun}, not {value!r}")
     return value
-
-
-def _command(value: object) -> tuple[str, ...]:
-    """The argument list of a hook; a text is split as a shell would, and no shell runs it."""
-    if isinstance(value, list):
-        return _texts(value)
-    try:
-        words = shlex.split(_text(value))
-    except ValueError as error:
-        raise UsageError(f"{value!r}: {error}".lower()) from None
-    if not words:
-        raise UsageError("the command is empty")
-    return tuple(words)
-
-
-def _hook_timeout(value: object) -> float:
-    seconds = parse_seconds(value)
-    if not 0 < seconds <= 3600:
-        raise UsageError(f"{value!r} is not between 0s and 1h")
-    return seconds
-
-
-def _pattern(value: object) -> str:
-    return check_pattern(_text(value))
-
-
-KEYS: dict[str, Callable[[object], Any]] = {
-    "lists": _texts,
-    "output": _pattern,
-    "schedule": _text,
-    "every": _text,
-    "timezone": _text,
-    "jitter": _text,
-    "only_changed": _switch,
-    "resume_within": parse_seconds,
-    "guards": _table,
-    "retention": _table,
-    "metrics": _text,
-    "hook_timeout": _hook_timeout,
-    **dict.fromkeys(HOOKS, _command),
-}
-"""What makes of each key's value what a `Job` holds; it raises UsageError."""

@@ -1,84 +1,115 @@
-"""The summary of a run: what a history keeps of it, guards judge it by, and hooks are told."""
+"""The summary of a run, counted from its output: kept as JSON, judged by guards, passed to hooks."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Self
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, Self
 
-__all__ = ["FINISHED", "OUTCOMES", "ChangeTotals", "RunSummary"]
+from parascrape import records
+from parascrape.errors import InvalidUrl, UsageError
+from parascrape.jobs.paths import beside
+from parascrape.jobs.schema import mapping, number, optional, read_table, text, whole
+from parascrape.records import RESERVED, SKIPPED
+from parascrape.system import printable, replace_file
+from parascrape.web import host_key, prepare
 
-FINISHED = frozenset(("good", "some_failed", "rejected"))
-"""Outcomes of runs that came to the end of their list."""
+__all__ = ["ACCEPTED", "FINISHED", "OUTCOMES", "ChangeTotals", "OutputStats", "RunState", "RunSummary"]
+__all__ += ["summarise_output"]
+
+ACCEPTED = frozenset(("good", "some_failed"))
+"""Outcomes of runs whose output replaced the latest one."""
+
+FINISHED = ACCEPTED | {"rejected"}
+"""Outcomes of runs that reached the end of their list."""
 
 OUTCOMES = FINISHED | {"interrupted", "crashed", "running"}
-"""``running`` is never stored: it is what an unfinished run is while its process lives."""
+"""``running`` is never stored: an unfinished run has this outcome while its process lives."""
+
+
+def _time(value: object) -> datetime:
+    return datetime.fromisoformat(text(value))
+
+
+_Text = Annotated[str, text]
+_Whole = Annotated[int, whole]
+_Number = Annotated[float, number]
+_Counts = Annotated[Mapping[str, int], mapping(whole)]
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeTotals:
-    """How many pages differ from the run before, each counted once; ``rewritten`` are those of ``changed``
-    of which at least half of the fields have changed.
+    """How many pages differ from the run before, each counted once.
+
+    ``rewritten`` pages are those ``changed`` pages with at least half of their fields changed.
     """
 
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    gone: int = 0
-    failed: int = 0
-    back: int = 0
-    rewritten: int = 0
+    added: _Whole = 0
+    changed: _Whole = 0
+    removed: _Whole = 0
+    gone: _Whole = 0
+    failed: _Whole = 0
+    back: _Whole = 0
+    rewritten: _Whole = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run. Counts are of inputs (lines of the list), but for ``records`` and ``bytes``.
+    """A run. Counts are of inputs (lines of the list), except ``records`` and ``bytes``.
 
-    ``inputs`` = ``good`` + all ``failed`` + all ``skipped``; ``unchanged`` are some of the good ones.
+    ``inputs`` = ``good`` + all ``failed`` + all ``skipped``; ``unchanged`` inputs are counted as good too.
     """
 
-    job: str
-    began: datetime
-    ended: datetime | None = None
-    run: int = 0  # its number in the history; 0: it has none
-    version: str = ""
-    outcome: str = "good"  # one of OUTCOMES
-    exit_status: int | None = None
-    inputs: int = 0
-    good: int = 0
-    unchanged: int = 0
-    records: int = 0
-    failed: Mapping[str, int] = field(default_factory=dict)  # by error code
-    skipped: Mapping[str, int] = field(default_factory=dict)  # by error code
-    failing_hosts: Mapping[str, int] = field(default_factory=dict)  # the 20 with most failures
-    seconds: float = 0.0
-    pages_per_second: float = 0.0
-    bytes: int = 0  # received
-    changes: ChangeTotals = ChangeTotals()
-    empty: Mapping[str, float] = field(default_factory=dict)  # by field: share of records without a value
-    output: str = ""
-    size: int = 0  # bytes of the output
+    job: _Text
+    began: Annotated[datetime, _time]
+    ended: Annotated[datetime | None, optional(_time)] = None
+    run: _Whole = 0  # its number in the history; 0: it has none
+    version: _Text = ""
+    outcome: _Text = "good"  # one of OUTCOMES
+    exit_status: Annotated[int | None, optional(whole)] = None
+    inputs: _Whole = 0
+    good: _Whole = 0
+    unchanged: _Whole = 0
+    records: _Whole = 0
+    failed: _Counts = field(default_factory=dict)  # by error code
+    skipped: _Counts = field(default_factory=dict)  # by error code
+    failing_hosts: _Counts = field(default_factory=dict)  # the 20 hosts with most failures
+    seconds: _Number = 0.0
+    pages_per_second: _Number = 0.0
+    bytes: _Whole = 0  # received
+    changes: Annotated[ChangeTotals, partial(read_table, ChangeTotals, ignore_unknown=True)] = ChangeTotals()
+    empty: Annotated[Mapping[str, float], mapping(number)] = field(default_factory=dict)  # share, by field
+    output: _Text = ""
+    size: _Whole = 0  # bytes of the output
 
     def __post_init__(self) -> None:
         for name in ("began", "ended"):
             when = getattr(self, name)
             if when is not None:
                 if when.tzinfo is None:
-                    raise ValueError(f"{name}: a time without its zone")
+                    raise ValueError(f"{name}: the time has no zone")
                 object.__setattr__(self, name, when.astimezone(UTC))
         if self.outcome not in OUTCOMES:
             raise ValueError(f"outcome: {self.outcome!r}")
 
     @property
     def failures(self) -> int:
-        """Inputs that failed, by whatever code."""
+        """The number of inputs that failed, with any code."""
         return sum(self.failed.values())
 
+    @property
+    def accepted(self) -> bool:
+        """Whether the output replaced the latest one."""
+        return self.outcome in ACCEPTED
+
     def as_dict(self) -> dict[str, Any]:
-        """What JSON can carry; times are RFC 3339 in UTC."""
+        """Return the fields as JSON values; times are RFC 3339 in UTC."""
         values = asdict(self)
         for name in ("began", "ended"):
             when = values[name]
@@ -86,59 +117,156 @@ class RunSummary:
         return values
 
     def to_json(self) -> str:
-        """One line of JSON, for `from_json`."""
+        """Return one line of JSON, for `from_json`."""
         return json.dumps(self.as_dict(), allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The summary that `to_json` wrote. Keys of later versions are passed over; raises ValueError."""
-        values = json.loads(text)
-        if not isinstance(values, dict):
-            raise ValueError("not a JSON object")
-        known = {one.name: one.type for one in fields(cls)}
-        return cls(**{name: _READ[str(known[name])](values[name]) for name in known if name in values})
+    def from_json(cls, line: str) -> Self:
+        """Return the summary that `to_json` wrote. Ignores keys of later versions; raises ValueError."""
+        return read_table(cls, json.loads(line), ignore_unknown=True)
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
-    return value
+class RunState(NamedTuple):
+    """A judged run, kept in a file while its output is published: its summary and the breached guards."""
+
+    summary: RunSummary
+    breaches: tuple[str, ...] = ()
+
+    @property
+    def feed(self) -> Path:
+        """The path of the change feed, beside the output."""
+        return beside(Path(self.summary.output), ".changes")
+
+    @property
+    def events(self) -> list[str]:
+        """The events of the run, which run hooks."""
+        if not self.summary.accepted:
+            return ["on_failure"]
+        changes = asdict(self.summary.changes)
+        return ["on_success", "on_change"] if any(changes.values()) else ["on_success"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what hooks get: the fields of `RunSummary`, ``breaches``, and the change feed's path."""
+        feed = str(self.feed) if self.summary.output and self.feed.exists() else ""
+        return {**self.summary.as_dict(), "breaches": list(self.breaches), "change_feed": feed}
+
+    def write(self, path: Path) -> None:
+        """Write it to a file atomically. Raises OSError."""
+        with replace_file(path) as file:
+            file.write(json.dumps(self.as_dict()).encode())
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Return what `write` wrote; None if the file is missing or damaged."""
+        try:
+            line = path.read_text(encoding="utf-8")
+            return cls(RunSummary.from_json(line), tuple(map(str, json.loads(line)["breaches"])))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
 
-def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{value!r} is no whole number")
-    return value
+class OutputStats(NamedTuple):
+    """What the records of an output say about its run; the names are those of `RunSummary`."""
+
+    inputs: int
+    good: int
+    unchanged: int
+    records: int
+    failed: dict[str, int]
+    skipped: dict[str, int]
+    failing_hosts: dict[str, int]
+    bytes: int
+    empty: dict[str, float]
 
 
-def _number(value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no number")
-    return float(value)
+def summarise_output(path: str | Path, *, max_names: int = 1000, max_hosts: int = 20_000) -> OutputStats:
+    """Return the counts of an output's records, in bounded memory.
+
+    A value counts as empty if it is null, blank, an empty list or object, or missing. Lines that are not
+    records are skipped: an output may end with a torn one. At most ``max_names`` fields and error codes are
+    counted, the first ones, since a scraper may invent a field for each page. Of more than ``max_hosts``
+    hosts with failures, those with the fewest are forgotten.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    counter = _RecordCounter(max_names, max_hosts)
+    try:
+        with open(path, "rb") as file:
+            while line := file.readline(_MAX_LINE):
+                counter.add(line)
+    except OSError as error:
+        raise UsageError(f"{printable(str(path))}: {error.strerror}") from None
+    return counter.stats()
 
 
-def _mapping(read: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
-    def read_all(value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise ValueError(f"{value!r} is no JSON object")
-        return {name: read(inner) for name, inner in value.items()}
-
-    return read_all
+_MAX_LINE = 1 << 26  # bytes
+_TOP_HOSTS = 20
 
 
-def _changes(value: Any) -> ChangeTotals:
-    counts = _mapping(_whole)(value)
-    return ChangeTotals(**{one.name: counts.get(one.name, 0) for one in fields(ChangeTotals)})
+class _RecordCounter:
+    """The counts of the records so far."""
+
+    def __init__(self, max_names: int, max_hosts: int) -> None:
+        self._max_names, self._max_hosts = max_names, max_hosts
+        self._inputs = self._unchanged = self._records = self._bytes = 0
+        self._codes: Counter[str] = Counter()
+        self._hosts: Counter[str] = Counter()
+        self._filled: dict[str, int] = {}
+
+    def add(self, line: bytes) -> None:
+        """Count a line, if it is a record."""
+        try:
+            record = records.parse(line)
+        except ValueError:
+            return
+        meta, url, error = record.get("meta"), record.get("url"), record.get("error")
+        if not isinstance(meta, dict) or not isinstance(url, str):
+            return
+        if meta.get("item", 1) == 1:
+            self._inputs += 1
+            self._unchanged += meta.get("unchanged") is True and error is None
+            size = meta.get("bytes")
+            self._bytes += size if isinstance(size, int) else 0
+        if isinstance(error, dict):
+            self._add_failure(str(error.get("code") or "error"), url)
+        elif meta.get("items") != 0:  # 0: the line stands for a page without records
+            self._records += 1
+            self._add_fields(record)
+
+    def _add_failure(self, code: str, url: str) -> None:
+        if code not in self._codes and len(self._codes) >= self._max_names:
+            code = "error"
+        self._codes[code] += 1
+        if code in SKIPPED:
+            return
+        with suppress(InvalidUrl):
+            self._hosts[host_key(prepare(url))] += 1
+        if len(self._hosts) > self._max_hosts:
+            self._hosts = Counter(dict(self._hosts.most_common(self._max_hosts // 2)))
+
+    def _add_fields(self, record: dict[str, Any]) -> None:
+        filled = self._filled
+        for name, value in record.items():
+            if name not in RESERVED and (name in filled or len(filled) < self._max_names):
+                filled[name] = filled.get(name, 0) + (not _is_empty(value))
+
+    def stats(self) -> OutputStats:
+        """Return all counts."""
+        count, filled = self._records, sorted(self._filled.items())
+        return OutputStats(
+            inputs=self._inputs,
+            good=self._inputs - self._codes.total(),
+            unchanged=self._unchanged,
+            records=count,
+            failed={code: number for code, number in self._codes.items() if code not in SKIPPED},
+            skipped={code: number for code, number in self._codes.items() if code in SKIPPED},
+            failing_hosts=dict(self._hosts.most_common(_TOP_HOSTS)),
+            bytes=self._bytes,
+            empty={name: (count - full) / count for name, full in filled},
+        )
 
 
-_READ: dict[str, Callable[[Any], Any]] = {
-    "str": _text,
-    "int": _whole,
-    "float": _number,
-    "int | None": lambda value: None if value is None else _whole(value),
-    "datetime": lambda value: datetime.fromisoformat(_text(value)),
-    "datetime | None": lambda value: None if value is None else datetime.fromisoformat(_text(value)),
-    "Mapping[str, int]": _mapping(_whole),
-    "Mapping[str, float]": _mapping(_number),
-    "ChangeTotals": _changes,
-}
+def _is_empty(value: Any) -> bool:
+    """Return whether a value holds nothing; 0 and false are values."""
+    return value is None or (isinstance(value, str) and not value.strip()) or value in ([], {})

@@ -1,4 +1,4 @@
-"""A job for cron and for systemd: a crontab line, and a service with its timer."""
+"""Export of a job's schedule: a crontab line, or a systemd service with its timer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from cronsim import CronSim
 
 from parascrape.errors import UsageError
-from parascrape.jobs.schema import Job
+from parascrape.jobs.jobfile import Job
 from parascrape.jobs.timing import Timing
 from parascrape.system import show_interval
 
@@ -22,19 +22,19 @@ _DAY, _HOUR = 86_400, 3_600
 
 
 def unit_name(path: Path, job: Job) -> str:
-    """The name of a job's units without their suffix: ``parascrape-harvest-news``."""
+    """Return the name of a job's units without the suffix: ``parascrape-harvest-news``."""
     return re.sub(r"[^A-Za-z0-9_-]", "-", f"parascrape-{path.stem}-{job.name}")
 
 
 def crontab_lines(path: Path, job: Job, command: str) -> list[str]:
-    """The line of a crontab that runs the job, with comments where cron cannot say all of it."""
+    """Return the crontab line that runs a job, with comments on what cron cannot express."""
     timing = _timing_of(job)
     lines = [f"# {job.name}: {timing.shown}".replace("\n", " ")]
     if timing.zone and timing.cron:
         lines.append(f"CRON_TZ={timing.zone}")
         lines.append("# (cronie reads CRON_TZ; Debian's cron does not: it takes the machine's time zone)")
     if timing.jitter:
-        lines.append(f"# cron knows no jitter: the {show_interval(timing.jitter)} are left out")
+        lines.append(f"# cron has no jitter: {show_interval(timing.jitter)} is left out")
     call = f"{command} run {shlex.quote(str(path))} {job.name}".replace("%", r"\%")
     return [*lines, f"{_crontab_time(timing)} {call}"]
 
@@ -47,7 +47,7 @@ def _timing_of(job: Job) -> Timing:
 
 def _crontab_time(timing: Timing) -> str:
     if timing.cron:
-        _sets_of(timing.cron)
+        _parse(timing.cron)
         return timing.cron
     minutes, rest = divmod(round(timing.every), 60)
     if rest == 0 and minutes and 60 % minutes == 0:
@@ -56,23 +56,23 @@ def _crontab_time(timing: Timing) -> str:
     if rest == 0 and hours and 24 % hours == 0:
         return "0 0 * * *" if hours == 24 else f"0 */{hours} * * *"
     raise UsageError(
-        f"every {show_interval(timing.every)}: no crontab can say this; take a part of an hour or of a day"
+        f"every {show_interval(timing.every)}: no crontab can express this; divide an hour or a day"
     )
 
 
 def on_calendar(cron: str, zone: str) -> list[str]:
-    """The ``OnCalendar=`` values that are due when a cron expression is.
+    """Return ``OnCalendar=`` values that are due when a cron expression is.
 
-    Where days of month and of week are both restricted, they are alternatives to cron and both needed to
-    systemd.time(7): that makes two values.
+    If days of month and days of week are both restricted, cron needs one of them to match and systemd.time(7)
+    needs both, so two values are returned.
 
     Raises:
-        UsageError: the expression names a day that systemd has no words for (``L``, ``#``).
+        UsageError: the expression has a day that systemd cannot express (``L``, ``#``).
     """
-    sets = _sets_of(cron)
-    time = f"{_listed(sets.hours, 24)}:{_listed(sets.minutes, 60)}:00"
-    months = _listed(sets.months, 12)
-    days = _listed(sets.days, 31)
+    sets = _parse(cron)
+    time = f"{_join(sets.hours, 24)}:{_join(sets.minutes, 60)}:00"
+    months = _join(sets.months, 12)
+    days = _join(sets.days, 31)
     weekday_numbers = sorted({int(day) % 7 for day in sets.weekdays})  # type: ignore[arg-type]
     weekdays = "" if len(weekday_numbers) == 7 else ",".join(_WEEKDAYS[day] for day in weekday_numbers) + " "
     end = f" {zone}" if zone else ""
@@ -81,21 +81,23 @@ def on_calendar(cron: str, zone: str) -> list[str]:
     return [f"*-{months}-{days} {time}{end}", f"{weekdays}*-{months}-* {time}{end}"]
 
 
-def _sets_of(cron: str) -> CronSim:
+def _parse(cron: str) -> CronSim:
     found = CronSim(cron, datetime(2024, 1, 1, tzinfo=UTC))
     plain = all(isinstance(day, int) for day in found.weekdays) and min(found.days) > 0
     if not plain:
-        raise UsageError(f"schedule: {cron!r}: neither cron nor systemd can say L or #; scrape schedule can")
+        raise UsageError(
+            f"schedule: {cron!r}: neither cron nor systemd supports L or #; scrape schedule does"
+        )
     return found
 
 
-def _listed(values: Collection[int], whole: int) -> str:
-    """``*`` for all of them, else ``00,15,30,45``."""
+def _join(values: Collection[int], whole: int) -> str:
+    """Return ``*`` for all values, else ``00,15,30,45``."""
     return "*" if len(values) >= whole else ",".join(f"{value:02}" for value in sorted(values))
 
 
 def service(path: Path, job: Job, command: list[str]) -> str:
-    """The unit that runs the job once. Failed URLs (status 1) are no failed unit."""
+    """Return the unit that runs a job once. Failed URLs (status 1) do not fail the unit."""
     call = " ".join(map(_quoted, [*command, "run", str(path), job.name]))
     return f"""[Unit]
 Description=Harvest {job.name} of {_specifier_free(path.name)}
@@ -113,7 +115,7 @@ TimeoutStopSec=60
 
 
 def timer(path: Path, job: Job) -> str:
-    """The unit that starts the job's service."""
+    """Return the unit that starts a job's service."""
     timing = _timing_of(job)
     if timing.cron:
         when = [f"OnCalendar={value}" for value in on_calendar(timing.cron, timing.zone)]
@@ -135,7 +137,7 @@ WantedBy=timers.target
 
 
 def _quoted(word: str) -> str:
-    """A word of ExecStart (systemd.service(5)): quoted, without specifiers and variables."""
+    """Return a word quoted for ExecStart (systemd.service(5)), with specifiers and variables escaped."""
     escaped = _specifier_free(word).replace("\\", "\\\\").replace('"', r"\"").replace("$", "$$")
     return escaped if re.fullmatch(r"[A-Za-z0-9_./:=+,@%-]+", escaped) else f'"{escaped}"'
 

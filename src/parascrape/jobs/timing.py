@@ -1,19 +1,19 @@
-"""When a job is due: cron expressions and intervals, time zones and their changes of clock, jitter."""
+"""Job schedules: cron expressions and intervals, time zones with daylight saving time, jitter."""
 
 from __future__ import annotations
 
 import math
 import random
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from parascrape.errors import UsageError
 from parascrape.system import parse_duration, show_interval
 
-__all__ = ["Timing", "local_zone", "make_timing", "parse_seconds", "zone_of"]
+__all__ = ["Timing", "make_timing", "zone_of"]
 
 _NAMED = {
     "@hourly": "0 * * * *",
@@ -27,40 +27,32 @@ _NAMED = {
 _LONGEST = 366 * 86_400.0
 
 
-def parse_seconds(text: object) -> float:
-    """Return the seconds of ``4h``, ``1.5h`` or ``90d``. Raises UsageError for anything else."""
-    try:
-        return parse_duration(text).total_seconds()
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-
-
 def zone_of(name: str) -> tzinfo:
-    """The time zone of an IANA name; of an empty name that of this machine. Raises UsageError."""
+    """Return the time zone with an IANA name; for "" the one of this machine. Raises ValueError."""
     if not name:
-        return local_zone()
+        return _local_zone()
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # not there, not to be a path, a folder
-        raise UsageError(
-            f"timezone: {name!r} is none; write an IANA name such as Europe/Berlin or UTC"
+    except (KeyError, ValueError, OSError):  # unknown, a path, a folder
+        raise ValueError(
+            f"timezone: {name!r} is unknown; write an IANA name such as Europe/Berlin or UTC"
         ) from None
 
 
-def local_zone() -> tzinfo:
-    """This machine's time zone with its rules, not only the offset of now; UTC where it has none."""
+def _local_zone() -> tzinfo:
+    """Return this machine's time zone with its rules, not only today's offset; UTC if it has none."""
     import tzlocal
 
     return tzlocal.get_localzone()
 
 
 class Timing(NamedTuple):
-    """A cron expression of five fields or seconds between runs, in a zone, up to ``jitter`` seconds late.
+    """A cron expression or an interval in seconds, in a zone; runs start up to ``jitter`` seconds late.
 
-    Cron's usual rules hold (those of Debian's cron, by cronsim): days of month and of week are
-    alternatives where both are restricted; a fixed time that a change of clock skips is due as soon as the
-    clock goes on, one that comes twice is due once, while hourly and minutely jobs go by elapsed time.
-    Intervals count from the epoch, so that restarts shift nothing.
+    The rules are those of Debian's cron (by cronsim): if days of month and days of week are both restricted,
+    either is enough. When clocks change, a skipped fixed time is due right after the change, a repeated one
+    is due once, and hourly and minutely jobs follow elapsed time. Intervals count from the epoch, so a
+    restart does not shift them.
     """
 
     cron: str = ""
@@ -69,9 +61,9 @@ class Timing(NamedTuple):
     jitter: float = 0.0
 
     def next_after(self, moment: datetime, name: str = "") -> datetime:
-        """The first time after this one at which the job of that name is due, in UTC.
+        """Return the first time after ``moment`` when the job ``name`` is due, in UTC.
 
-        The jitter of each time is drawn from the name and the time, so a restart draws the same again.
+        The jitter is drawn from the name and the time, so a restart draws the same.
         """
         at = moment - timedelta(seconds=self.jitter)
         while True:
@@ -86,33 +78,33 @@ class Timing(NamedTuple):
             return datetime.fromtimestamp(count * self.every, UTC)
         for found in CronSim(self.cron, moment.astimezone(zone_of(self.zone))):
             at = found.astimezone(UTC)
-            if at > moment:  # in the hour that comes twice, what it finds may have been
+            if at > moment:  # in the repeated hour, cronsim may return a time that has passed
                 return at
-        raise UsageError(f"schedule: {self.cron!r} is never due")
+        raise ValueError(f"schedule: {self.cron!r} is never due")
 
     def _late(self, at: datetime, name: str) -> float:
-        draw = random.Random(f"{name} {at.timestamp()}")  # noqa: S311 (spreads load, hides nothing)
+        draw = random.Random(f"{name} {at.timestamp()}")  # noqa: S311 (spreads load, not a secret)
         return draw.uniform(0, self.jitter)
 
     @property
     def shown(self) -> str:
-        """``every 4h`` or the expression, with the zone where one is named."""
+        """``every 4h``, or the cron expression with its zone if it has one."""
         when = f"every {show_interval(self.every)}" if self.every else self.cron
         return f"{when} ({self.zone})" if self.zone and self.cron else when
 
 
 def make_timing(*, cron: str = "", every: str = "", zone: str = "", jitter: str = "") -> Timing | None:
-    """The timing of a job, None where it has neither ``cron`` nor ``every``.
+    """Return the timing of a job; None if it has neither ``cron`` nor ``every``.
 
     Raises:
-        UsageError: one is not written as it should be, they contradict each other, or it is never due.
+        ValueError: a value is malformed, the values contradict each other, or the job is never due.
     """
     zone_of(zone)
-    late = parse_seconds(jitter) if jitter else 0.0
+    late = parse_duration(jitter).total_seconds() if jitter else 0.0
     if not cron and not every:
         return None
     if cron and every:
-        raise UsageError("schedule and every exclude each other")
+        raise ValueError("schedule and every exclude each other")
     timing = Timing(_check_cron(cron), _check_every(every), zone, late)
     _check_jitter(timing)
     return timing
@@ -123,37 +115,32 @@ def _check_cron(text: str) -> str:
         return ""
     expression = _NAMED.get(text.strip().lower(), " ".join(text.split()))
     if len(expression.split()) != 5:
-        raise UsageError(
-            f"schedule: {text!r} has not the five fields minute, hour, day, month, weekday of cron"
-        )
+        raise ValueError(f"schedule: {text!r} needs five fields: minute, hour, day, month, weekday")
     try:
         next(CronSim(expression, datetime(2024, 1, 1, tzinfo=UTC)))
     except CronSimError as error:
-        raise UsageError(f"schedule: {text!r}: {str(error).lower()}") from None
+        raise ValueError(f"schedule: {text!r}: {str(error).lower()}") from None
     except StopIteration:
-        raise UsageError(f"schedule: {text!r} is never due") from None
+        raise ValueError(f"schedule: {text!r} is never due") from None
     return expression
 
 
 def _check_every(text: str) -> float:
     if not text:
         return 0.0
-    seconds = parse_seconds(text)
+    seconds = parse_duration(text).total_seconds()
     if not 1 <= seconds <= _LONGEST:
-        raise UsageError(f"every: {text!r} is not between 1s and 366d")
+        raise ValueError(f"every: {text!r} is not between 1s and 366d")
     return seconds
 
 
 def _check_jitter(timing: Timing) -> None:
-    """Refuse a jitter after which two times of the job could come in the wrong order."""
+    """Raise ValueError for a jitter that could reorder two runs of the job."""
     if not timing.jitter:
         return
-    at = datetime(2024, 1, 1, tzinfo=UTC)
     regular = timing._replace(jitter=0.0)
-    gaps = []
-    for _ in range(100):
-        following = regular.next_after(at)
-        gaps.append((following - at).total_seconds())
-        at = following
-    if timing.jitter > min(gaps[1:]):
-        raise UsageError(f"jitter: {show_interval(timing.jitter)} is longer than from one run to the next")
+    times = [regular.next_after(datetime(2024, 1, 1, tzinfo=UTC))]
+    for _ in range(99):
+        times.append(regular.next_after(times[-1]))
+    if timing.jitter > min((later - earlier).total_seconds() for earlier, later in pairwise(times)):
+        raise ValueError(f"jitter: {show_interval(timing.jitter)} is longer than the time between two runs")
