@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.comparison.bounds import ThroughputLimits
-from parascrape.comparison.comparison import count_laps
+from parascrape.comparison.comparison import count_repetitions
 from parascrape.comparison.sample import ListSample
 from parascrape.comparison.stages import StageTimes
 from parascrape.comparison.statistics import PARTS, milliseconds_a_page, share_out
+from parascrape.comparison.verdict import ThroughputLimits
 from parascrape.errors import OutputError
 from parascrape.harvesting.timings import STAGES, Timings, from_data, read_split, write_split
 from parascrape.records import Entry
@@ -63,7 +63,7 @@ def test_every_part_of_the_split_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sample", "stages", "limits", "laps"),
+    ("sample", "stages", "limits", "repetitions"),
     [
         (sample_of(200, 100_000), LIGHT, ThroughputLimits(2), 8),  # 0.2 s at the quickest
         (sample_of(200, 700), LIGHT, ThroughputLimits(2), 3),  # no more pages than the list has
@@ -79,7 +79,7 @@ def test_every_part_of_the_split_is_shown() -> None:
     ],
 )
 def test_a_run_lasts_long_enough_and_no_longer(
-    sample: ListSample, stages: StageTimes, limits: ThroughputLimits, laps: int
+    sample: ListSample, stages: StageTimes, limits: ThroughputLimits, repetitions: int
 ) -> None:
     """So that starting does not decide what is quickest for a long list."""
-    assert count_laps(sample, stages, limits) == laps
+    assert count_repetitions(sample, stages, limits) == repetitions

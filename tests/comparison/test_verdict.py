@@ -6,15 +6,21 @@ from typing import Any
 
 import pytest
 
-from parascrape.comparison.bounds import ThroughputLimits, find_bound, measure_bounds
 from parascrape.comparison.stages import StageTimes
 from parascrape.comparison.statistics import Statistics, share_out
-from parascrape.comparison.verdict import Verdict, give_verdict, span
+from parascrape.comparison.verdict import (
+    ThroughputLimits,
+    Verdict,
+    find_bound,
+    give_verdict,
+    measure_bounds,
+    span,
+)
 from parascrape.loopback import LoadStats
 from tests.helpers.comparisons import LIMITS, STAGES, make_figures
 
 PARSING = StageTimes(100, waiting=0.001, receiving=0.005, decoding=0.0, parsing=0.09, writing=0.001)
-BUSY_TWIN = LoadStats(requests=100, active=5.0, busy=0.93, saturated=4.0)
+BUSY_SERVER = LoadStats(requests=100, active=5.0, busy=0.93, saturated=4.0)
 
 
 def judge(
@@ -37,7 +43,7 @@ def judge(
         ("thread:32", 3.2, {"cpu": 0.5}, ThroughputLimits(2, per_host=4), "host"),
         ("thread:32", 50.0, {"cpu": 0.5}, ThroughputLimits(2, delay=0.5), "host"),
         ("thread:32", 1.0, {"cpu": 0.5, "starting": 0.8}, LIMITS, "start"),
-        ("thread:32", 2.0, {"cpu": 1.9, "twin": BUSY_TWIN}, LIMITS, "twin"),
+        ("thread:32", 2.0, {"cpu": 1.9, "server": BUSY_SERVER}, LIMITS, "twin"),
         ("thread:32", 9.0, {"cpu": 0.5, "held": 0.9}, LIMITS, "manners"),
         ("process:2x8", 9.0, {"cpu": 0.5, "write": 8.0}, LIMITS, "write"),
     ],
@@ -63,7 +69,7 @@ def test_where_nothing_fills_the_time_that_is_said() -> None:
     """With the largest share of all."""
     verdict = judge([make_figures("thread:32", 10.0, 10.0)])
     assert not verdict.bound.clear
-    assert verdict.reason.startswith("Nothing alone bounds it: the most is ")
+    assert verdict.reason.startswith("No single bottleneck: the largest is ")
 
 
 def test_the_verdict_for_a_list_that_is_parsed() -> None:
@@ -104,7 +110,7 @@ def test_the_verdict_for_a_list_of_one_host() -> None:
             {"held": 0.8},
             "Host example.com's Crawl-delay in robots.txt: threads wait for it 80% of their time",
         ),
-        ({"write": 8.0}, "Writing the output takes 80% of the time: a faster disk would help"),
+        ({"write": 8.0}, "Writing the output takes 80% of the time: only a faster disk would help"),
     ],
 )
 def test_the_verdict_for_other_bounds(more: dict[str, Any], said: str) -> None:
@@ -145,8 +151,8 @@ def test_the_whole_list_is_projected() -> None:
     ("more", "said"),
     [
         ({"others": 0.3}, "Other processes used up to 30% of the CPUs"),
-        ({"twin": BUSY_TWIN}, "The local server was busy 93% of a core with thread:8"),
-        ({"twin": LoadStats(unknown=7)}, "7 requests of a run had no recorded answer"),
+        ({"server": BUSY_SERVER}, "The local server was busy 93% of a core with thread:8"),
+        ({"server": LoadStats(unknown=7)}, "7 requests of a run had no recorded answer"),
         ({"errors": {"status": 90}}, "90% of the pages failed"),
     ],
 )

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from parascrape.comparison.bounds import ThroughputLimits
 from parascrape.comparison.comparison import Comparison, Disagreement
 from parascrape.comparison.measure import Measurement
-from parascrape.comparison.network import RecordedList
 from parascrape.comparison.runs import HostLoad, Result, StrategyRun
-from parascrape.comparison.sample import ListSample
+from parascrape.comparison.sample import ListSample, RecordedList
 from parascrape.comparison.stages import StageTimes
 from parascrape.comparison.statistics import Statistics
 from parascrape.comparison.strategies import Strategy, parse_strategies
-from parascrape.comparison.verdict import give_verdict
+from parascrape.comparison.verdict import ThroughputLimits, give_verdict
 from parascrape.harvesting.timings import Timings
 from parascrape.loopback import LoadStats
 from parascrape.loopback.replay.exchange import ExchangeTimes
@@ -32,7 +30,7 @@ def make_run(name: str, seconds: float = 10.0, **more: Any) -> StrategyRun:
     given |= {
         "host": "http://example.com:80",
         "errors": {},
-        "twin": LoadStats(),
+        "server": LoadStats(),
         "fault": "",
         "write": 0.0,
         "held": 0.0,
@@ -44,21 +42,21 @@ def make_run(name: str, seconds: float = 10.0, **more: Any) -> StrategyRun:
     latencies = (given["latency"],) * given["pages"]
     first = 1000.0 + given["starting"]
     result = Result(given["pages"], first, latencies, Counter(given["errors"]), hosts, 1000)
-    split = make_split(strategy, seconds, given)
-    return StrategyRun(strategy, measured, result, Path("nowhere"), given["fault"], given["twin"], split)
+    timings = make_timings(strategy, seconds, given)
+    return StrategyRun(strategy, measured, result, Path("nowhere"), given["fault"], given["server"], timings)
 
 
-def make_split(strategy: Strategy, seconds: float, given: dict[str, Any]) -> Timings:
+def make_timings(strategy: Strategy, seconds: float, given: dict[str, Any]) -> Timings:
     """Where that time went: to fetch takes the latency, to scrape the CPU time, ``held`` is for hosts."""
     going, cpu, pages = seconds - given["starting"], given["cpu"] or 0.0, given["pages"]
-    split = Timings(pages=pages, write=given["write"], scrape_cpu=cpu, cpu_here=cpu)
-    split.thread_seconds = strategy.fetches * going
-    split.core_seconds = max(1, strategy.processes) * going
-    split.scrape = min(cpu, split.thread_seconds)
-    split.first_byte = min(pages * given["latency"], split.thread_seconds - split.scrape)
-    split.politeness = given["held"] * split.thread_seconds
-    split.blame = {("crawl_delay", "example.com"): split.politeness} if given["held"] else {}
-    return split
+    timings = Timings(pages=pages, write=given["write"], scrape_cpu=cpu, cpu_here=cpu)
+    timings.thread_seconds = strategy.fetches * going
+    timings.core_seconds = max(1, strategy.processes) * going
+    timings.scrape = min(cpu, timings.thread_seconds)
+    timings.first_byte = min(pages * given["latency"], timings.thread_seconds - timings.scrape)
+    timings.politeness = given["held"] * timings.thread_seconds
+    timings.blame = {("crawl_delay", "example.com"): timings.politeness} if given["held"] else {}
+    return timings
 
 
 def make_figures(name: str, *seconds: float, **more: Any) -> Statistics:

@@ -29,7 +29,6 @@ from parascrape.comparison import (
     make_page,
     open_recording,
     parse_strategies,
-    require_plots,
     row_of,
     shown_command,
 )
@@ -64,8 +63,6 @@ def run_comparison(ask: Ask, settings: Settings) -> int:
     strategies = parse_strategies(ask.strategies) if ask.strategies else default_strategies(available_cpus())
     if not 1 <= ask.repeat <= 100:
         raise UsageError(f"--repeat: {ask.repeat} is not between 1 and 100")
-    if ask.report:
-        require_plots()
     comparison = _compare(ask, RepetitionGrid(strategies, ask.repeat), settings)
     best = comparison.verdict.best.strategy if comparison.verdict else strategies[0]
     command = shown_command(ask.sources, best, settings)

@@ -1,8 +1,6 @@
-"""Comparing strategies: the same list under each, measured fairly, with the reason why one wins.
+"""Comparison of strategies: the same list under each, measured fairly, with the reason why one wins.
 
-list -> sampling -> (a recording and its twin) -> runs (measuring) -> differences -> figures
-                                                                         |
-     table, HTML page, JSON  <-  verdict  <-  bounds  <-  stages  <------+
+list -> sample -> recording and replay server -> runs -> differences -> statistics -> verdict -> report
 """
 
 from lazy_loader import attach_stub

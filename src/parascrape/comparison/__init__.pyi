@@ -6,10 +6,8 @@ from .comparison import (
     compare as compare,
 )
 from .differences import describe as describe
-from .network import count_of as count_of, open_recording as open_recording
-from .plots import require_plots as require_plots
 from .report import COLUMNS as COLUMNS, as_data as as_data, make_page as make_page, row_of as row_of
-from .sample import ListSample as ListSample
+from .sample import ListSample as ListSample, count_of as count_of, open_recording as open_recording
 from .strategies import (
     Strategy as Strategy,
     checking_strategies as checking_strategies,

@@ -1,4 +1,4 @@
-"""A whole comparison: sampled, run, checked for equal records, judged."""
+"""Comparison of strategies on a recorded sample: run, check for equal records, judge."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from parascrape.comparison.bounds import ThroughputLimits
 from parascrape.comparison.command_line import options_of
 from parascrape.comparison.differences import Difference, compare_outputs
-from parascrape.comparison.network import Network, RecordedList
 from parascrape.comparison.runs import RunPlan, StrategyRun, run_all
-from parascrape.comparison.sample import ListSample, host_of, write_list
+from parascrape.comparison.sample import ListSample, RecordedList, host_of, write_list
 from parascrape.comparison.stages import StageTimes, run_stages
 from parascrape.comparison.statistics import Statistics, summarise_runs
 from parascrape.comparison.strategies import Strategy
-from parascrape.comparison.verdict import Verdict, give_verdict
+from parascrape.comparison.verdict import ThroughputLimits, Verdict, give_verdict
+from parascrape.loopback import ReplayServer
 from parascrape.settings import Settings
 from parascrape.system import available_cpus, temporary_folder
 
@@ -28,41 +27,41 @@ __all__ = [
     "RepetitionGrid",
     "check_records",
     "compare",
-    "count_laps",
+    "count_repetitions",
     "make_plan",
 ]
 
 _LEAST = 1.5
-"""Seconds that the fastest strategy should take."""
+"""Seconds that a run of the fastest strategy should take."""
 _MOST = 10.0
-"""Seconds that the slowest, one page after the other, may take for it."""
+"""Seconds that a run of the slowest strategy, one page after the other, may take."""
 
 
-def count_laps(sample: ListSample, stages: StageTimes, limits: ThroughputLimits) -> int:
-    """How often each run harvests the sample: at least once, and no more pages than the list has.
+def count_repetitions(sample: ListSample, stages: StageTimes, limits: ThroughputLimits) -> int:
+    """Return how often each run harvests the sample: at least once, and no more pages than the list has.
 
-    A sample that is the whole list is harvested once: there starting is part of the answer.
+    A sample that is the whole list is harvested once: then the start is part of the answer.
     """
     pages = len(sample.entries)
     slowest = pages * (stages.waiting + stages.cpu)
     if not slowest:
         return 1
     fastest = max(
-        pages * stages.cpu / limits.cpus, pages * stages.waiting / 32, _held(sample, stages, limits)
+        pages * stages.cpu / limits.cpus, pages * stages.waiting / 32, _host_seconds(sample, stages, limits)
     )
     wanted = math.ceil(_LEAST / fastest)
     return max(1, min(wanted, int(_MOST / max(slowest, fastest)), sample.total // pages))
 
 
-def _held(sample: ListSample, stages: StageTimes, limits: ThroughputLimits) -> float:
-    """Seconds that the sample takes at least by the limits of its largest host."""
+def _host_seconds(sample: ListSample, stages: StageTimes, limits: ThroughputLimits) -> float:
+    """Return the seconds that the sample takes at least by the limits of its largest host."""
     most = max(Counter(host_of(entry.url) for entry in sample.entries).values())
     at_once = most * stages.waiting / limits.per_host if limits.per_host else 0.0
     return max(at_once, most * limits.delay)
 
 
 class RepetitionGrid(NamedTuple):
-    """What is compared, how often each, and whether it matters how long that takes, or only what it gives."""
+    """The strategies to compare, the runs of each, and whether times matter or only the records."""
 
     strategies: tuple[Strategy, ...]
     repeat: int
@@ -70,7 +69,7 @@ class RepetitionGrid(NamedTuple):
 
 
 class Disagreement(NamedTuple):
-    """A strategy whose records are others than those of the first: of so many URLs, some of them shown."""
+    """A strategy with other records than the first one: the number of URLs, and some of the differences."""
 
     reference: Strategy
     strategy: Strategy
@@ -80,9 +79,9 @@ class Disagreement(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that came of it. ``figures`` and ``verdict`` are there for strategies that did their work.
+    """The result of a comparison; strategies that failed have no figures.
 
-    Every run harvested the sample ``laps`` times.
+    Every run harvested the sample ``repetitions`` times.
     """
 
     recorded: RecordedList
@@ -93,21 +92,21 @@ class Comparison:
     limits: ThroughputLimits
     disagreements: tuple[Disagreement, ...]
     verdict: Verdict | None
-    laps: int = 1
+    repetitions: int = 1
 
     @property
     def sample(self) -> ListSample:
-        """What was drawn from the list."""
+        """The sample of the list."""
         return self.recorded.sample
 
     @property
     def faults(self) -> dict[Strategy, str]:
-        """Why strategies gave nothing."""
+        """Why strategies failed."""
         return {run.strategy: run.fault for run in self.runs if run.fault}
 
     @property
     def is_good(self) -> bool:
-        """Whether every strategy did its work, and all gave the same records."""
+        """Whether every strategy did its work and all gave the same records."""
         return not self.faults and not self.disagreements
 
 
@@ -115,21 +114,22 @@ def compare(
     recorded: RecordedList,
     grid: RepetitionGrid,
     settings: Settings,
-    network: Network | None,
+    server: ReplayServer | None,
     tell: Callable[[str], object],
 ) -> Comparison:
-    """The comparison of the strategies on a sample; ``tell`` gets a line after every step.
+    """Compare the strategies on a recorded sample; ``tell`` gets a line after every step.
 
-    A strategy that crashes or loses records is left out of the verdict and named in ``faults``.
+    A strategy that crashes or loses records is left out of the verdict and named in ``faults``. Without a
+    ``server`` the sites themselves answer.
     """
-    settings = _over(network, settings)
+    settings = _settings_of_runs(settings, server)
     limits = ThroughputLimits(available_cpus(), settings.per_host, settings.delay)
-    with make_plan(recorded.sample, grid, settings, network) as plan:
+    with make_plan(recorded.sample, grid, settings, server) as plan:
         stages = run_stages(plan.forwards, settings) if grid.timed else StageTimes()
-        laps = count_laps(recorded.sample, stages, limits)
-        plan = _lengthen(plan, recorded.sample, laps)
-        if laps > 1:
-            tell(f"Each run harvests them {laps} times: once would be over too soon to tell.")
+        repetitions = count_repetitions(recorded.sample, stages, limits)
+        plan = _lengthen(plan, recorded.sample, repetitions)
+        if repetitions > 1:
+            tell(f"Each run harvests them {repetitions} times: once would be over too soon to tell.")
         runs = run_all(plan, tell)
         disagreements = tuple(check_records(runs))
     figures = summarise_runs(grid.strategies, runs)
@@ -143,30 +143,30 @@ def compare(
         limits,
         disagreements,
         verdict,
-        laps,
+        repetitions,
     )
 
 
-def _lengthen(plan: RunPlan, sample: ListSample, laps: int) -> RunPlan:
-    """The plan with the sample so many times in its lists."""
-    write_list(plan.forwards, sample.entries * laps)
-    write_list(plan.backwards, sample.entries[::-1] * laps)
-    return plan._replace(pages=len(sample.entries) * laps)
+def _lengthen(plan: RunPlan, sample: ListSample, repetitions: int) -> RunPlan:
+    """Return the plan with the sample so many times in its lists."""
+    write_list(plan.forwards, sample.entries * repetitions)
+    write_list(plan.backwards, sample.entries[::-1] * repetitions)
+    return plan._replace(pages=len(sample.entries) * repetitions)
 
 
-def _over(network: Network | None, settings: Settings) -> Settings:
-    """The settings of runs that this network answers. The sample holds no URL twice: none is looked for."""
+def _settings_of_runs(settings: Settings, server: ReplayServer | None) -> Settings:
+    """Return the settings of the runs. The sample has no duplicates, so they are not looked for."""
     settings = replace(settings, fetch_duplicates=True)
-    if network is None:
+    if server is None:
         return settings
-    return replace(settings, connect_to=network.connect_to, ca_file=network.ca_file, proxy="")
+    return replace(settings, connect_to=server.connect_to, ca_file=server.ca_file, proxy="")
 
 
 @contextmanager
 def make_plan(
-    sample: ListSample, grid: RepetitionGrid, settings: Settings, network: Network | None
+    sample: ListSample, grid: RepetitionGrid, settings: Settings, server: ReplayServer | None
 ) -> Iterator[RunPlan]:
-    """The plan, whose folder is there until the context ends."""
+    """Yield the plan, whose folder is removed when the block ends."""
     with temporary_folder("parascrape-compare-") as folder:
         forwards, backwards = folder / "list.jsonl", folder / "reversed.jsonl"
         write_list(forwards, sample.entries)
@@ -179,14 +179,14 @@ def make_plan(
             backwards,
             len(sample.entries),
             tuple(options_of(settings)),
-            network,
+            server,
         )
 
 
 def check_records(runs: Sequence[StrategyRun]) -> Iterator[Disagreement]:
-    """The strategies with a run whose records are not those of the first good run, each once.
+    """Yield each strategy that has a run with other records than the first good run.
 
-    The first strategy too: where its own runs disagree, its scraper depends on more than the page.
+    This can be the first strategy too: if its own runs disagree, the scraper depends on more than the page.
     """
     good = [run for run in runs if not run.fault]
     seen: set[Strategy] = set()

@@ -1,7 +1,7 @@
-"""Differences between the records of two runs, compared as multisets: the order of an output means nothing.
+"""Differences between the records of two runs, whatever the order of their outputs.
 
-Left out is what no two runs share: when and how long, which attempt, where in the list; the stack of a
-failure, and the words of a network's failure. Addresses of objects in messages count as equal.
+Records are compared as multisets, without what differs between any two runs: times, attempts, places in the
+list, the stack of a failure, and the words of a network failure. Addresses of objects in messages are equal.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from parascrape import records
+from parascrape.files import compare_fields, read_records
 from parascrape.system import printable
 
 __all__ = ["Difference", "compare_outputs", "describe", "steady"]
 
 _STEADY_META = ("status", "final_url", "bytes", "encoding", "redirects", "item", "items")
 _OWN_WORDS = frozenset(("scrape_error", "bad_record", "not_html", "too_complex"))
-"""Codes whose message is about the page and not about the moment."""
+"""Codes whose message depends on the page only."""
 _NO_ANSWER = frozenset(("dns", "connect", "reset", "timeout", "proxy", "host_down"))
-"""Codes of hosts in trouble: which a URL gets, and when its host is given up, depends on the order."""
+"""Codes of hosts in trouble: which of them a URL gets depends on the order of the fetches."""
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,16}\b")
-_MISSING = object()
+_ABSENT = "(absent)"
 
 
 class Difference(NamedTuple):
-    """Where two runs disagree: a URL, and the records that only one of them has."""
+    """A URL for which two runs disagree, and the records that only one of them has."""
 
     url: str
     expected: tuple[dict[str, Any], ...]
@@ -38,76 +38,68 @@ class Difference(NamedTuple):
 
 
 def steady(record: dict[str, Any]) -> dict[str, Any]:
-    """The record without what no two runs share."""
+    """Return the record without what differs between any two runs."""
     kept = {key: value for key, value in record.items() if key not in ("meta", "error")}
-    meta = record.get("meta", {})
     if error := record.get("error"):
         code = error.get("code")
         kept["error"] = {"code": "no answer" if code in _NO_ANSWER else code}
-        if error.get("code") in _OWN_WORDS:
+        if code in _OWN_WORDS:
             words = {key: str(error[key]) for key in ("type", "message") if key in error}
             kept["error"] |= {key: _ADDRESS.sub("0x...", text) for key, text in words.items()}
+    meta = record.get("meta", {})
     kept["meta"] = {key: meta[key] for key in _STEADY_META if key in meta}
     return kept
 
 
 def compare_outputs(expected: Path, found: Path, most: int = 20) -> tuple[int, list[Difference]]:
-    """How many URLs have other records in ``found``, and the first ``most`` of them, in order of URL.
+    """Return how many URLs have other records in ``found``, and the first ``most`` in order of URL.
 
     Memory grows with the number of records (16 bytes each), not with their size.
     """
-    surplus = _count(expected)
-    surplus.subtract(_count(found))
+    surplus = Counter(digest for digest, _, _ in _read(expected))
+    surplus.subtract(digest for digest, _, _ in _read(found))
     odd = {digest for digest, count in surplus.items() if count}
     if not odd:
         return 0, []
-    only_there, only_here = _collect(expected, odd), _collect(found, odd)
-    urls = sorted({*only_there, *only_here})
-    shown = [_difference(url, only_there.get(url, {}), only_here.get(url, {})) for url in urls[:most]]
+    before, after = _collect(expected, odd), _collect(found, odd)
+    urls = sorted({*before, *after})
+    shown = []
+    for url in urls[:most]:
+        left, right = before.get(url, Counter()), after.get(url, Counter())
+        shown.append(Difference(url, _load(left - right), _load(right - left)))
     return len(urls), shown
 
 
-def _difference(url: str, there: dict[bytes, int], here: dict[bytes, int]) -> Difference:
-    left, right = Counter(there), Counter(here)
-    return Difference(url, _load(left - right), _load(right - left))
+def _read(output: Path) -> Iterator[tuple[bytes, bytes, str]]:
+    """Yield digest, line and URL of every record, steady and with its keys sorted."""
+    for record, _ in read_records(output):
+        line = orjson.dumps(steady(record), option=orjson.OPT_SORT_KEYS)
+        yield hashlib.blake2b(line, digest_size=16).digest(), line, record["url"]
+
+
+def _collect(output: Path, digests: set[bytes]) -> dict[str, Counter[bytes]]:
+    """Return the records with these digests by URL, each with its count."""
+    found: dict[str, Counter[bytes]] = {}
+    for digest, line, url in _read(output):
+        if digest in digests:
+            found.setdefault(url, Counter())[line] += 1
+    return found
 
 
 def _load(lines: Counter[bytes]) -> tuple[dict[str, Any], ...]:
     return tuple(orjson.loads(line) for line in lines.elements())
 
 
-def _read(output: Path) -> Iterator[tuple[bytes, bytes, str]]:
-    """Digest, line and URL of every record, steady and with its keys sorted."""
-    with open(output, "rb") as lines:
-        for line in lines:
-            record = steady(records.parse(line))
-            encoded = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
-            yield hashlib.blake2b(encoded, digest_size=16).digest(), encoded, str(record.get("url", ""))
-
-
-def _count(output: Path) -> Counter[bytes]:
-    return Counter(digest for digest, _, _ in _read(output))
-
-
-def _collect(output: Path, odd: set[bytes]) -> dict[str, dict[bytes, int]]:
-    """The records with these digests, by URL, each with how often it stands there."""
-    found: dict[str, dict[bytes, int]] = {}
-    for digest, line, url in _read(output):
-        if digest in odd:
-            lines = found.setdefault(url, {})
-            lines[line] = lines.get(line, 0) + 1
-    return found
-
-
 def describe(difference: Difference, expected: str, found: str, most: int = 8) -> list[str]:
-    """The difference in a few printable lines: the URL, then a line for each key that differs."""
+    """Return the difference as printable lines: the URL, then a few lines for each key that differs."""
     lines = [printable(difference.url)]
-    if [len(set(map(_text, each))) for each in difference[1:]] == [1, 1] and not _one_failed(difference):
-        pairs = list(_walk(difference.expected[0], difference.found[0], ""))
-        for key, before, after in pairs[:most]:
-            lines += [f"  {printable(key, 80)}:", *_side("-", expected, before), *_side("+", found, after)]
-        if len(pairs) > most:
-            lines.append(f"  and {len(pairs) - most} keys more")
+    pairs = list(_keys_that_differ(difference))
+    for key, before, after in pairs[:most]:
+        lines.append(f"  {printable(key, 80)}:")
+        lines += [f"    - {expected}: {printable(before, 160)}", f"    + {found}: {printable(after, 160)}"]
+    if len(pairs) > most:
+        lines.append(f"  and {len(pairs) - most} more keys")
+    if pairs:
         return lines
     for mark, name, rows in (("-", expected, difference.expected), ("+", found, difference.found)):
         counted = Counter(_text(row) for row in rows)
@@ -119,34 +111,36 @@ def describe(difference: Difference, expected: str, found: str, most: int = 8) -
     return lines
 
 
-def _one_failed(difference: Difference) -> bool:
-    """Whether one side is a failure and the other is not: then each stands for itself."""
-    return ("error" in difference.expected[0]) != ("error" in difference.found[0])
+def _keys_that_differ(difference: Difference) -> Iterator[tuple[str, str, str]]:
+    """Yield the keys with both values as text, if each run has one record and both failed or neither did."""
+    if [len(set(map(_text, records))) for records in difference[1:]] != [1, 1]:
+        return
+    before, after = difference.expected[0], difference.found[0]
+    if ("error" in before) == ("error" in after):
+        yield from _walk(before, after)
 
 
-def _side(mark: str, name: str, value: Any) -> list[str]:
-    return [f"    {mark} {name}: {printable(_text(value), 160)}"]
+def _walk(before: dict[str, Any], after: dict[str, Any], path: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield the innermost keys with different values. Of long texts only the end that differs is shown."""
+    for name, sides in sorted(compare_fields(before, after).items()):
+        values = list(sides.values())
+        if len(values) == 2 and all(isinstance(value, dict) for value in values):
+            yield from _walk(values[0], values[1], f"{path}{name}.")
+            continue
+        if len(values) == 2 and all(isinstance(value, str) for value in values):
+            sides = dict(zip(sides, _from_difference(*values), strict=True))
+        left, right = (_text(sides[side]) if side in sides else _ABSENT for side in ("before", "after"))
+        yield f"{path}{name}", left, right
 
 
 def _text(value: Any) -> str:
-    return "(absent)" if value is _MISSING else orjson.dumps(value).decode()
+    return orjson.dumps(value).decode()
 
 
-def _walk(before: Any, after: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
-    """The innermost keys whose values differ. Long texts are shown from a little before where they part."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        for name in sorted({*before, *after}):
-            path = f"{key}.{name}" if key else name
-            yield from _walk(before.get(name, _MISSING), after.get(name, _MISSING), path)
-    elif before is _MISSING or after is _MISSING or before != after or type(before) is not type(after):
-        if isinstance(before, str) and isinstance(after, str):
-            before, after = _from_parting(before, after)
-        yield key, before, after
-
-
-def _from_parting(before: str, after: str, lead: int = 30) -> tuple[str, str]:
-    at = next((place for place, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), -1)
-    at = min(len(before), len(after)) if at < 0 else at
+def _from_difference(before: str, after: str, lead: int = 30) -> tuple[str, str]:
+    """Return both texts from ``lead`` characters before they differ."""
+    least = min(len(before), len(after))
+    at = next((place for place in range(least) if before[place] != after[place]), least)
     start = max(0, at - lead)
     mark = "…" if start else ""
     return mark + before[start:], mark + after[start:]

@@ -1,8 +1,8 @@
-"""One measured run of a command: ``python -m parascrape.comparison.measure PROCESS COMMAND...``.
+"""Measure one run of a command: ``python -m parascrape.comparison.measure PROCESS COMMAND...``.
 
-Prints one JSON object, see `Measurement`. It is a process of its own so that the count is whole: on Linux it
-is a subreaper (prctl(2)), so what the command leaves behind becomes its child, and RUSAGE_CHILDREN holds the
-CPU time of the whole tree when the last of them was waited for.
+Prints one JSON object, see `Measurement`. It is a process of its own so that no CPU time is missed: on Linux
+it is a subreaper (prctl(2)), so it becomes the parent of what the command leaves behind, and RUSAGE_CHILDREN
+holds the CPU time of the whole tree once the last child was waited for.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ __all__ = ["Measurement", "busy_seconds", "cpu_seconds", "main", "measure"]
 _LINUX = sys.platform == "linux"
 _SET_SUBREAPER = 36
 _EVERY = 0.1
-"""Seconds between two looks at the memory; one costs about 1 ms for each process."""
+"""Seconds between two readings of the memory; one costs about 1 ms for each process."""
 _PATIENCE = 5.0
-"""Seconds in which what the command left behind may end by itself."""
+"""Seconds that processes which outlive the command have to end by themselves."""
 
 
 class Measurement(NamedTuple):
-    """What a run took. None: this system does not tell."""
+    """The costs of a run. None: unknown on this system."""
 
     seconds: float  # wall time of the whole command
     began: float  # seconds since the epoch
@@ -49,10 +49,10 @@ class Measurement(NamedTuple):
 
 
 def measure(command: Sequence[str], beside: int = 0) -> Measurement:
-    """What one run of the command took; ``beside`` is a process whose CPU time is not others' load."""
+    """Run the command and measure it. The process ``beside`` does not count as load of others."""
     busy, served = busy_seconds(), _tree_seconds(beside)
     began, start = time.time(), time.perf_counter()
-    process = subprocess.Popen(  # noqa: S603 (what the caller asks for is measured)
+    process = subprocess.Popen(  # noqa: S603 (the caller chooses the command)
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     _end_with_us(process)
@@ -73,7 +73,7 @@ def measure(command: Sequence[str], beside: int = 0) -> Measurement:
 
 
 class _Tail(threading.Thread):
-    """The end of what a stream gives, read in a thread: it may stay open longer than the process."""
+    """Keeps the end of a stream, read in a thread because it may stay open longer than the process."""
 
     def __init__(self, stream: IO[bytes] | None, most: int = 4000) -> None:
         super().__init__(daemon=True)
@@ -85,13 +85,13 @@ class _Tail(threading.Thread):
             self._kept = (self._kept + piece)[-self._most :]
 
     def text(self) -> str:
-        """What there is, a second after the last process has gone at the latest."""
+        """Return the end of the stream; waits for it for at most a second."""
         self.join(1.0)
         return self._kept.decode(errors="replace")
 
 
 def _children_seconds() -> float | None:
-    """CPU seconds of all descendants that were waited for."""
+    """Return the CPU seconds of all descendants that were waited for."""
     if resource is None:
         return None
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -99,9 +99,9 @@ def _children_seconds() -> float | None:
 
 
 class _MemoryWatch(threading.Thread):
-    """The most memory that the processes below this one had together.
+    """The most memory that all descendants of this process had together.
 
-    Proportional set sizes, in which shared pages count once; resident ones where Linux does not give those.
+    Counts proportional set sizes, in which shared pages count once, or else resident set sizes.
     """
 
     def __init__(self) -> None:
@@ -110,12 +110,12 @@ class _MemoryWatch(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
-        """Look now and then until `finish` is called."""
+        """Read the memory regularly until `finish` is called."""
         while _LINUX and not self._ended.wait(_EVERY):
             self.peak = max(self.peak, sum(map(_memory, _descendants(os.getpid()))))
 
     def finish(self) -> None:
-        """Look no more; elsewhere than on Linux take the largest single process instead."""
+        """Stop. On other systems than Linux take the largest single process instead."""
         self._ended.set()
         self.join()
         if not _LINUX and resource is not None:
@@ -124,7 +124,7 @@ class _MemoryWatch(threading.Thread):
 
 
 def _memory(pid: int) -> int:
-    """Bytes of a process: its proportional set size, else its resident size; 0 where it is gone."""
+    """Return the bytes of a process: its proportional or else its resident set size; 0 if it has ended."""
     return _field(pid, "smaps_rollup", b"Pss:") or _field(pid, "status", b"VmRSS:")
 
 
@@ -137,7 +137,7 @@ def _field(pid: int, file: str, name: bytes) -> int:
 
 
 def _stat(pid: int) -> tuple[int, float]:
-    """Parent and own CPU seconds of a process (proc_pid_stat(5)); zeros where there is none."""
+    """Return parent and own CPU seconds of a process (proc_pid_stat(5)); zeros if it has ended."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
@@ -147,19 +147,19 @@ def _stat(pid: int) -> tuple[int, float]:
 
 
 def _descendants(root: int) -> list[int]:
-    """Every process below ``root``, parents before their children."""
+    """Return every descendant of ``root``, parents before their children."""
     below: dict[int, list[int]] = {}
     for name in os.listdir("/proc") if _LINUX else ():
         if name.isdigit():
             below.setdefault(_stat(int(name))[0], []).append(int(name))
     found = list(below.get(root, ()))
-    for pid in found:  # grows while it is read
+    for pid in found:  # the list grows meanwhile
         found.extend(below.get(pid, ()))
     return found
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU seconds that the process itself has used; 0.0 where nobody can say."""
+    """Return the CPU seconds that the process itself has used; 0.0 if unknown."""
     return _stat(pid)[1]
 
 
@@ -168,7 +168,7 @@ def _tree_seconds(pid: int) -> float:
 
 
 def busy_seconds() -> float:
-    """CPU seconds that all processes used since the machine started; 0.0 where nobody can say."""
+    """Return the CPU seconds of all processes since the machine started; 0.0 if unknown."""
     if not _LINUX:
         return 0.0
     with open("/proc/stat", "rb") as file:
@@ -177,7 +177,7 @@ def busy_seconds() -> float:
 
 
 def _reap() -> int:
-    """How many processes had to be ended, after all that the command left behind are waited for."""
+    """Wait for the processes that outlive the command, kill them when time is up, and return how many."""
     ended, due, pause = 0, time.monotonic() + _PATIENCE, threading.Event()
     while hasattr(os, "WNOHANG"):
         try:
@@ -195,7 +195,7 @@ def _reap() -> int:
 
 
 def _end_with_us(process: subprocess.Popen[bytes]) -> None:
-    """Let a SIGTERM, which comes when the caller ends, end the command too. Ctrl-C it gets by itself."""
+    """Let a SIGTERM, which comes when the caller ends, end the command too. It gets Ctrl-C by itself."""
 
     def end(*_: object) -> None:
         process.kill()

@@ -1,109 +1,75 @@
-"""A comparison as one HTML page that needs nothing beside it: styles and plots stand in it, no script."""
+"""Report of a comparison: table cells, an HTML page with charts, and JSON."""
 
 from __future__ import annotations
 
 import os
 import platform
 import sys
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from parascrape.comparison.comparison import Comparison, Disagreement
 from parascrape.comparison.differences import describe
-from parascrape.comparison.network import count_of
-from parascrape.comparison.plots import Plot, draw_plots
 from parascrape.comparison.runs import StrategyRun
-from parascrape.comparison.statistics import Statistics, milliseconds_a_page, share_out
-from parascrape.comparison.verdict import span, times
+from parascrape.comparison.sample import count_of
+from parascrape.comparison.statistics import PARTS, Statistics, milliseconds_a_page, share_out
+from parascrape.comparison.verdict import cpu_share, span, times
 from parascrape.harvesting import STAGES
 from parascrape.settings import VERSION
-from parascrape.system import available_cpus, printable
+from parascrape.system import Chart, ChartSeries, HtmlReport, available_cpus, printable
 
-__all__ = ["COLUMNS", "as_data", "machine", "make_page", "row_of"]
+__all__ = ["COLUMNS", "as_data", "draw_charts", "make_page", "row_of"]
 
 COLUMNS = ("strategy", "pages/s", "range", "× first", "CPU ms/page", "memory", "p50", "p90", "p99", "failed")
-"""Of the table, here and on the terminal."""
-
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff;
-       max-width: 66rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-.choice { font-size: 1.15rem; font-weight: 600; }
-.doubt { border-left: 4px solid #d98f4e; padding-left: .75rem; }
-pre { background: #f3f4f6; padding: .75rem; overflow-x: auto; border-radius: 4px; font-size: .875rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums;
-        font-size: .9rem; white-space: nowrap; }
-th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
-th[scope=row] { font-weight: normal; } tr.best td { font-weight: 600; background: #eef5fb; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1.5rem; }
-figure { margin: 0; } figcaption { font-weight: 600; }
-figure svg { width: 100%; height: auto; max-width: 34rem; }
-footer { margin-top: 2rem; color: #555; font-size: .875rem; }
-"""
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""Columns of the table, in the page and on the terminal."""
 
 
 def make_page(comparison: Comparison, title: str, command: str) -> str:
-    """The page; ``title`` names the list, ``command`` is what to type. It needs matplotlib."""
-    parts = [
-        f"<h1>Strategies for {_text(title)}</h1>",
-        *_verdict(comparison, command),
-        *_disagreements(comparison.disagreements),
-        *_table(comparison),
-        *_plots(draw_plots(comparison)),
-        *_split(comparison.figures),
-        *_method(comparison),
-    ]
-    head = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Strategies for {_text(title)}</title><style>{_STYLE}</style></head><body><main>"
-    )
-    return "\n".join([head, *parts, "</main></body></html>\n"])
+    """Return the HTML page. ``title`` names the list, ``command`` is what to type."""
+    report = HtmlReport(f"Strategies for {title}")
+    _add_verdict(report, comparison, command)
+    _add_disagreements(report, comparison.disagreements)
+    _add_table(report, comparison)
+    charts = draw_charts(comparison)
+    if charts:
+        report.heading("Charts")
+        report.charts(charts)
+    _add_stages(report, comparison.figures)
+    _add_method(report, comparison)
+    return report.page(f"parascrape {VERSION} on {_machine()}")
 
 
-def _text(text: str, limit: int = 300) -> str:
-    return escape(printable(text, limit))
-
-
-def _verdict(comparison: Comparison, command: str) -> Iterable[str]:
+def _add_verdict(report: HtmlReport, comparison: Comparison, command: str) -> None:
     verdict = comparison.verdict
     if verdict is None:
-        yield '<p class="choice">No strategy did its work.</p>'
+        report.paragraph("No strategy did its work.", "lead")
         return
-    yield f'<p class="choice">{_text(verdict.choice)}</p>'
-    yield f"<p>{_text(verdict.reason)} {_text(verdict.sureness, 600)}</p>"
-    yield f"<pre>{_text(command, 2000)}</pre>"
-    yield from (f'<p class="doubt">{_text(doubt)}</p>' for doubt in verdict.doubts)
+    report.paragraph(verdict.choice, "lead")
+    report.paragraph(f"{verdict.reason} {verdict.sureness}")
+    report.code([command])
+    for doubt in verdict.doubts:
+        report.paragraph(doubt, "warning")
 
 
-def _disagreements(found: Sequence[Disagreement]) -> Iterable[str]:
+def _add_disagreements(report: HtmlReport, found: Sequence[Disagreement]) -> None:
     if not found:
-        yield "<p>Every strategy gave the same records.</p>"
+        report.paragraph("Every strategy gave the same records.")
         return
-    yield "<h2>The records differ</h2>"
+    report.heading("The records differ")
     for each in found:
         left, right = each.reference.name, each.strategy.name
-        urls = count_of(each.urls, "URL")
-        yield f'<p class="doubt">{right} gave other records than {left} for {urls}.</p>'
-        lines = [line for one in each.shown[:5] for line in describe(one, left, right)]
-        yield f"<pre>{escape(chr(10).join(lines))}</pre>"
+        report.paragraph(
+            f"{right} gave other records than {left} for {count_of(each.urls, 'URL')}.", "warning"
+        )
+        report.code(line for one in each.shown[:5] for line in describe(one, left, right))
 
 
 def row_of(figures: Statistics, first: Statistics) -> list[str]:
-    """The cells of a strategy, as `COLUMNS` names them."""
+    """Return the cells of a strategy, as `COLUMNS` names them."""
     rates, cpu = figures.rates, figures.cpu
     latencies = [figures.percentile(share) for share in (0.5, 0.9, 0.99)]
-    failed = ", ".join(
-        f"{code} {count // len(figures.runs)}" for code, count in sorted(figures.errors.items())
-    )
+    errors = sorted(figures.errors.items())
     return [
         figures.strategy.name,
         f"{figures.rate:,.1f}",
@@ -112,91 +78,210 @@ def row_of(figures: Statistics, first: Statistics) -> list[str]:
         "unknown" if cpu is None else f"{cpu / figures.pages * 1000:.1f}",
         f"{figures.memory / 1e6:.0f} MB" if figures.memory else "unknown",
         *("" if seconds is None else span(seconds) for seconds in latencies),
-        failed or "0",
+        ", ".join(f"{code} {count // len(figures.runs)}" for code, count in errors) or "0",
     ]
 
 
-def _table(comparison: Comparison) -> Iterable[str]:
-    if not comparison.figures:
+def _add_table(report: HtmlReport, comparison: Comparison) -> None:
+    figures = comparison.figures
+    if not figures:
         return
-    yield '<h2>Measured</h2><div class="wide"><table><thead><tr>'
-    yield "".join(f'<th scope="col">{_text(name)}</th>' for name in COLUMNS) + "</tr></thead><tbody>"
-    for figures in comparison.figures:
-        best = comparison.verdict is not None and figures is comparison.verdict.best
-        cells = "".join(f"<td>{_text(cell)}</td>" for cell in row_of(figures, comparison.figures[0]))
-        yield f"<tr{' class=best' if best else ''}>{cells}</tr>"
-    yield "</tbody></table></div>"
+    best = figures.index(comparison.verdict.best) if comparison.verdict else -1
+    report.heading("Measured")
+    report.table(COLUMNS, [row_of(each, figures[0]) for each in figures], best)
     for strategy, fault in comparison.faults.items():
-        yield f'<p class="doubt">{strategy.name} {_text(fault)}</p>'
+        report.paragraph(f"{strategy.name} {fault}", "warning")
 
 
-def _plots(plots: Sequence[Plot]) -> Iterable[str]:
-    if plots:
-        yield '<h2>Plots</h2><div class="plots">'
-        for plot in plots:
-            svg = plot.svg.replace("<svg", f'<svg role="img" aria-label="{_text(plot.words, 2000)}"', 1)
-            yield f"<figure><figcaption>{_text(plot.title)}</figcaption>{svg}</figure>"
-        yield "</div>"
-
-
-def _split(figures: Sequence[Statistics]) -> Iterable[str]:
-    """A table of the milliseconds a page of every stage in every strategy."""
+def _add_stages(report: HtmlReport, figures: Sequence[Statistics]) -> None:
+    """Add a table of the milliseconds that a page takes in every stage, by strategy."""
     columns = {each.strategy.name: each_ms for each in figures if (each_ms := milliseconds_a_page(each))}
     if not columns:
         return
-    yield '<h2>Where a page\'s time goes, in ms</h2><div class="wide"><table><thead><tr>'
-    yield (
-        "".join(f'<th scope="col">{_text(name)}</th>' for name in ("stage", *columns))
-        + "</tr></thead><tbody>"
-    )
-    for stage, text in STAGES.items():
-        cells = "".join(f"<td>{each[stage]:,.2f}</td>" for each in columns.values())
-        yield f'<tr><th scope="row">{text}</th>{cells}</tr>'
-    yield "</tbody></table></div>"
-    yield (
-        "<p>Waiting for hosts and for the list, and being idle, are times of threads without a page; in the "
-        "queue, in the pipe and while it is written a page has no thread. All else is the page's in its "
-        "thread, waits for the processor included.</p>"
+    report.heading("Where a page's time goes, in ms")
+    rows = [[text, *(f"{each[name]:,.2f}" for each in columns.values())] for name, text in STAGES.items()]
+    report.table(["stage", *columns], rows)
+    report.paragraph(
+        "While threads wait for hosts, wait for the list or are idle, they have no page. In the queue, in "
+        "the pipe and while it is written, a page has no thread. All other times are those of a page in its "
+        "thread, waits for the processor included."
     )
 
 
-def _method(comparison: Comparison) -> Iterable[str]:
+def _add_method(report: HtmlReport, comparison: Comparison) -> None:
     sample, stages = comparison.sample, comparison.stages
     runs = max((len(each.runs) for each in comparison.figures), default=0)
-    yield "<h2>How it was measured</h2>"
-    yield (
-        f"<p>{len(sample.entries):,} of {count_of(sample.total, 'URL')} on "
-        f"{count_of(sample.hosts, 'host')}, {count_of(comparison.laps, 'time')} a run; "
-        f"{count_of(runs, 'run')} of each strategy, each in a fresh process, in turn "
-        "(A B C, A B C). Pages/s count the start of Python; "
-        "latency is from the connection to the record. A strategy is called faster only where every run of "
-        "it was faster, and the medians are 3 % apart (20 % with single runs).</p>"
+    report.heading("How it was measured")
+    report.paragraph(
+        f"{len(sample.entries):,} of {count_of(sample.total, 'URL')} on {count_of(sample.hosts, 'host')}, "
+        f"{count_of(comparison.repetitions, 'time')} a run; {count_of(runs, 'run')} of each strategy, each "
+        "in a fresh process, interleaved (A B C, A B C). Pages/s count the start of Python; latency is from "
+        "the connection to the record. A strategy is called faster only if every run of it was faster and "
+        "the medians are 3 % apart (20 % with single runs)."
     )
     if stages.pages:
-        yield (
-            f"<p>A page alone is the mean of {stages.pages:,} pages fetched one at a time: waiting includes "
+        report.paragraph(
+            f"A page alone is the mean of {stages.pages:,} pages fetched one at a time: waiting includes "
             "connecting, the first byte and the transfer, receiving includes inflating. What the threads do "
-            "is what each strategy's run of the median time has told of itself.</p>"
+            "is measured in each strategy's run of the median time."
         )
-    yield f"<footer>parascrape {VERSION} on {_text(machine())}</footer>"
+
+
+# --- charts -----------------------------------------------------------------------------------------
+
+_BAR, _BEST = "#8fb3d9", "#1f6fb2"
+_STAGE_COLOURS = {
+    "waiting": "#c9c9c9",
+    "receiving": _BAR,
+    "decoding": "#9fcf9f",
+    "parsing": _BEST,
+    "writing": "#d98f4e",
+}
+_PART_COLOURS = {
+    "politeness": "#e3c567",
+    "list_wait": "#b8a9c9",
+    "connect": "#707070",
+    "first_byte": "#a3a3a3",
+    "transfer": "#cccccc",
+    "turn": "#d98f4e",
+    "inflate": _BAR,
+    "scrape": _BEST,
+    "idle": "#f1f1f1",
+}
+_LEAST_SHOWN = 0.005
+"""Parts of the threads' time with a smaller share in every strategy are left out."""
+
+
+def draw_charts(comparison: Comparison) -> list[Chart]:
+    """Return the charts whose values are known; none if no strategy did its work."""
+    figures = comparison.figures
+    if not figures or comparison.verdict is None:
+        return []
+    bars = _Bars(figures, comparison.verdict.best)
+    stages = {name: getattr(comparison.stages, name) for name in _STAGE_COLOURS}
+    seconds = comparison.recorded.seconds
+    network = {"name": seconds.dns, "connect": seconds.connect, "TLS": seconds.tls}
+    network |= {"first byte": seconds.first_byte, "transfer": seconds.transfer}
+    charts = [
+        bars.chart(
+            "Pages a second", "pages/s: median, and the range of the runs", lambda each: each.rate, True
+        ),
+        *_speed_ups(figures),
+        _milliseconds("A page alone", stages, list(_STAGE_COLOURS.values()))
+        if comparison.stages.pages
+        else None,
+        _shares([each for each in figures if share_out(each)]),
+        _milliseconds("What the network took, as recorded", network, [_BAR]) if seconds.total else None,
+        bars.chart(
+            "How busy the processor is",
+            "% busy of the cores that it can use (threads: one)",
+            lambda each: (
+                None if each.cpu is None else 100 * min(1.0, cpu_share(each, comparison.limits.cpus))
+            ),
+        ),
+        bars.chart(
+            "Memory", "MB: the most of any run, all processes", lambda each: each.memory and each.memory / 1e6
+        ),
+    ]
+    return [chart for chart in charts if chart]
+
+
+class _Bars(NamedTuple):
+    """Charts with one bar for each strategy; the best one's stands out."""
+
+    figures: Sequence[Statistics]
+    best: Statistics
+
+    def chart(
+        self, title: str, unit: str, value: Callable[[Statistics], float | None], ranges: bool = False
+    ) -> Chart | None:
+        """Return a chart of the values; None if all are unknown."""
+        values = [value(each) for each in self.figures]
+        if not any(value is not None for value in values):
+            return None
+        colours = [_BEST if each is self.best else _BAR for each in self.figures]
+        spread = [(min(each.rates), max(each.rates)) for each in self.figures] if ranges else []
+        names = [each.strategy.name for each in self.figures]
+        most = 100 if unit.startswith("%") else None
+        return Chart("rows", title, "strategy", names, unit, [ChartSeries("", values, colours, spread)], most)
+
+
+def _speed_ups(figures: Sequence[Statistics]) -> Iterable[Chart | None]:
+    """Yield the speed-up by threads, and by processes that have the most usual number of threads."""
+    threads = [each for each in figures if each.strategy.mode in ("sequential", "thread")]
+    yield _speed_up("threads", "threads", [(each.strategy.threads, each) for each in threads])
+    counts = [each.strategy.threads for each in figures if each.strategy.processes]
+    usual = max(set(counts), key=lambda count: (counts.count(count), count), default=0)
+    processes = [each for each in figures if each.strategy.processes and each.strategy.threads == usual]
+    points = [(each.strategy.processes, each) for each in processes]
+    yield _speed_up("processes", f"processes of {usual} threads", points)
+
+
+def _speed_up(what: str, axis: str, points: list[tuple[int, Statistics]]) -> Chart | None:
+    """Return the speed by number of threads or processes, with the proportional speed; None of one point."""
+    if len(points) < 2:
+        return None
+    points.sort(key=lambda point: point[0])
+    least, base = points[0][0], points[0][1].rate
+    gains = [each.rate / base for _, each in points]
+    ranges = [(min(each.rates) / base, max(each.rates) / base) for _, each in points]
+    ideal = [count / least for count, _ in points]
+    series = [
+        ChartSeries("measured", gains, [_BEST], ranges),
+        ChartSeries(f"in proportion to the {what}", ideal, [_BAR], dashed=True),
+    ]
+    labels = [str(count) for count, _ in points]
+    most = round(max(*gains, 2.0) * 1.25, 1)
+    return Chart("lines", f"Speed-up against {what}", axis, labels, f"times as fast as {least}", series, most)
+
+
+def _milliseconds(title: str, seconds: dict[str, float], colours: list[str]) -> Chart:
+    values = [1000 * each for each in seconds.values()]
+    return Chart(
+        "rows", title, "stage", list(seconds), "ms a page (mean)", [ChartSeries("", values, colours)]
+    )
+
+
+def _shares(figures: Sequence[Statistics]) -> Chart | None:
+    """Return what the threads of each strategy do with their time; None if that is not known."""
+    shares = [share_out(each) for each in figures]
+    parts = [part for part in PARTS if max((each[part] for each in shares), default=0) >= _LEAST_SHOWN]
+    series = [
+        ChartSeries(PARTS[part], [100 * each[part] for each in shares], [_PART_COLOURS[part]])
+        for part in parts
+    ]
+    names = [each.strategy.name for each in figures]
+    unit = "% of all threads' time"
+    return Chart("rows", "What the threads do", "strategy", names, unit, series, 100) if series else None
+
+
+# --- JSON -------------------------------------------------------------------------------------------
 
 
 def as_data(comparison: Comparison, command: str) -> dict[str, Any]:
-    """The comparison; ``command`` is what to type."""
+    """Return the comparison as plain data for JSON. ``command`` is what to type."""
     verdict = comparison.verdict
     return {
         "version": VERSION,
-        "machine": machine(),
+        "machine": _machine(),
         "pages": len(comparison.sample.entries),
-        "laps": comparison.laps,
+        "laps": comparison.repetitions,
         "hosts": comparison.sample.hosts,
         "list": {"urls": comparison.sample.total, "invalid": comparison.sample.invalid},
         "limits": comparison.limits._asdict(),
         "stages": comparison.stages._asdict(),
         "recorded": comparison.recorded.seconds._asdict(),
-        "strategies": [_strategy(each, comparison) for each in comparison.figures],
+        "strategies": [_strategy(each, comparison.sample.total) for each in comparison.figures],
         "faults": {strategy.name: fault for strategy, fault in comparison.faults.items()},
-        "disagreements": [_disagreement(each) for each in comparison.disagreements],
+        "disagreements": [
+            {
+                "reference": each.reference.name,
+                "strategy": each.strategy.name,
+                "urls": each.urls,
+                "shown": [one._asdict() for one in each.shown],
+            }
+            for each in comparison.disagreements
+        ],
         "verdict": verdict
         and {
             "strategy": verdict.best.strategy.name,
@@ -211,14 +296,14 @@ def as_data(comparison: Comparison, command: str) -> dict[str, Any]:
     }
 
 
-def _strategy(figures: Statistics, comparison: Comparison) -> dict[str, Any]:
+def _strategy(figures: Statistics, total: int) -> dict[str, Any]:
     return {
         "name": figures.strategy.name,
         "mode": figures.strategy.mode,
         "processes": figures.strategy.processes,
         "threads": figures.strategy.threads,
         "pages_per_second": figures.rate,
-        "projected_seconds": figures.projected(comparison.sample.total),
+        "projected_seconds": figures.projected(total),
         "cpu_seconds_per_page": None if figures.cpu is None else figures.cpu / figures.pages,
         "memory": figures.memory,
         "latency": {f"p{share}": figures.percentile(share / 100) for share in (50, 90, 99)},
@@ -231,25 +316,15 @@ def _strategy(figures: Statistics, comparison: Comparison) -> dict[str, Any]:
 
 def _run(run: StrategyRun) -> dict[str, Any]:
     measured = {key: value for key, value in run.measured._asdict().items() if key != "errors"}
-    twin = {**run.twin._asdict(), "was_bottleneck": run.twin.was_bottleneck}
-    return {**measured, "twin": twin, "starting": run.starting, "pages_per_second": run.rate}
+    server = {**run.server._asdict(), "was_bottleneck": run.server.was_bottleneck}
+    return {**measured, "twin": server, "starting": run.starting, "pages_per_second": run.rate}
 
 
-def _disagreement(found: Disagreement) -> dict[str, Any]:
-    return {
-        "reference": found.reference.name,
-        "strategy": found.strategy.name,
-        "urls": found.urls,
-        "shown": [each._asdict() for each in found.shown],
-    }
-
-
-def machine() -> str:
-    """Processor, CPUs, system and Python, in one line."""
-    cpus = available_cpus()
+def _machine() -> str:
+    """Return processor, CPUs, system and Python in one line."""
+    cpus, python = available_cpus(), platform.python_version()
     system = f"{platform.system()} {platform.release()}"
-    python = platform.python_version()
-    return printable(f"{_processor()}, {cpus} CPU{'s' * (cpus > 1)}, {system}, Python {python}")
+    return printable(f"{_processor()}, {count_of(cpus, 'CPU')}, {system}, Python {python}")
 
 
 def _processor() -> str:

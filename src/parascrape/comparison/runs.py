@@ -1,4 +1,4 @@
-"""Runs: every strategy in a process of its own, in turn A B C, A B C, each measured and its records read."""
+"""Measured runs of the strategies, interleaved (A B C, A B C), each in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from parascrape import records
 from parascrape.comparison.measure import Measurement
-from parascrape.comparison.network import Network
 from parascrape.comparison.sample import URL_COLUMN, host_of
 from parascrape.comparison.strategies import Strategy
 from parascrape.errors import ParascrapeError
+from parascrape.files import read_pages
 from parascrape.harvesting import Timings, read_split
-from parascrape.loopback import LoadStats
+from parascrape.loopback import LoadStats, ReplayServer
 from parascrape.system import printable
 
 __all__ = ["HostLoad", "Result", "RunPlan", "StrategyRun", "read_result", "run_all", "run_once"]
 
-_EXITS = (0, 1)  # all good, some failed: the run did its work
+_EXITS = (0, 1)  # all pages good, some failed: either way the run did its work
 
 
 class HostLoad(NamedTuple):
-    """What one host had to do in a run: pages asked for, and the seconds they took together."""
+    """What one host had to do in a run: its pages, and the seconds that they took together."""
 
     pages: int
     seconds: float
@@ -38,36 +37,36 @@ class HostLoad(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """What the records of one run say. Seconds, of each page's last attempt, connect to record."""
+    """What the records of a run say. Seconds are those of a page's last attempt, from connect to record."""
 
     pages: int = 0
-    first: float | None = None  # the epoch's seconds at which the first fetch began
+    first: float | None = None  # when the first fetch began, in seconds since the epoch
     latencies: tuple[float, ...] = ()  # sorted
     errors: Counter[str] = field(default_factory=Counter)
     hosts: dict[str, HostLoad] = field(default_factory=dict)
     bytes: int = 0
 
     def percentile(self, share: float) -> float | None:
-        """The latency that this share of the pages stays within (nearest rank); None without pages."""
+        """Return the latency that this share of the pages stays within (nearest rank); None without pages."""
         if not self.latencies:
             return None
         return self.latencies[max(0, math.ceil(share * len(self.latencies)) - 1)]
 
 
 class StrategyRun(NamedTuple):
-    """One run of one strategy, and what the twin did in it; ``fault`` says why it counts for nothing."""
+    """One run of a strategy, and the load of the replay server; ``fault`` is why the run does not count."""
 
     strategy: Strategy
     measured: Measurement
     result: Result
     output: Path
     fault: str = ""
-    twin: LoadStats = LoadStats()
-    split: Timings = Timings()
+    server: LoadStats = LoadStats()
+    timings: Timings = Timings()
 
     @property
     def rate(self) -> float:
-        """Pages a second, start-up counted."""
+        """Pages a second, with the start."""
         return self.result.pages / self.measured.seconds
 
     @property
@@ -78,18 +77,18 @@ class StrategyRun(NamedTuple):
         return min(max(0.0, self.result.first - self.measured.began), self.measured.seconds)
 
     def machine_share(self, cpus: int) -> float | None:
-        """Share of all CPUs that this run and the server that answered it used; None: unknown."""
+        """Return the share of all CPUs that this run and the replay server used; None: unknown."""
         cpu = self.measured.cpu
-        return None if cpu is None else (cpu + self.twin.cpu) / (self.measured.seconds * cpus)
+        return None if cpu is None else (cpu + self.server.cpu) / (self.measured.seconds * cpus)
 
     def projected(self, pages: int) -> float:
-        """Seconds that so many pages would take: the start once, the rest in proportion."""
+        """Return the seconds that so many pages would take: the start once, the rest in proportion."""
         going = self.measured.seconds - self.starting
         return self.starting + going * pages / max(1, self.result.pages)
 
 
 class RunPlan(NamedTuple):
-    """What is to be run: the lists (forwards and backwards), how often, with which options, and where."""
+    """The runs to make: strategies, their number, the lists in both orders, and the common options."""
 
     strategies: tuple[Strategy, ...]
     repeat: int
@@ -98,24 +97,24 @@ class RunPlan(NamedTuple):
     backwards: Path
     pages: int
     options: tuple[str, ...] = ()
-    network: Network | None = None
+    server: ReplayServer | None = None
 
     def command(self, strategy: Strategy, output: Path) -> list[str]:
-        """What is run; ``python -m`` takes the package that this process has, wherever it came from."""
+        """Return the command of a run; ``python -m`` takes the package that this process has."""
         source = self.backwards if strategy.reverse else self.forwards
         return [
             *(sys.executable, "-m", "parascrape", str(source), f"--url-column={URL_COLUMN}"),
             *("--output", str(output), "--overwrite", "--quiet", *strategy.options, *self.options),
-            f"--profile-json={_split_path(output)}",
+            f"--profile-json={_timings_path(output)}",
         ]
 
 
-def _split_path(output: Path) -> Path:
-    return output.with_suffix(".split.json")
+def _timings_path(output: Path) -> Path:
+    return output.with_suffix(".timings.json")
 
 
 def run_all(plan: RunPlan, tell: Callable[[str], object]) -> list[StrategyRun]:
-    """Every run in the order in which it was made; a strategy that failed once is not run again."""
+    """Return every run in the order in which it was made; a strategy that failed is not run again."""
     runs: list[StrategyRun] = []
     failed: set[Strategy] = set()
     for number in range(1, plan.repeat + 1):
@@ -132,11 +131,11 @@ def run_all(plan: RunPlan, tell: Callable[[str], object]) -> list[StrategyRun]:
 
 
 def run_once(plan: RunPlan, strategy: Strategy, output: Path) -> StrategyRun:
-    """One measured run of a strategy."""
-    network = plan.network
-    if network:
-        network.reset()
-    command = [sys.executable, "-m", "parascrape.comparison.measure", str(network.pid if network else 0)]
+    """Run a strategy once and measure it."""
+    server = plan.server
+    if server:
+        server.reset()
+    command = [sys.executable, "-m", "parascrape.comparison.measure", str(server.pid if server else 0)]
     with _started([*command, *plan.command(strategy, output)]) as process:
         answer, trouble = process.communicate()
     try:
@@ -145,14 +144,14 @@ def run_once(plan: RunPlan, strategy: Strategy, output: Path) -> StrategyRun:
         said = printable(trouble.decode(errors="replace").strip().rpartition("\n")[2])
         raise ParascrapeError(f"{strategy.name} could not be measured: {said}") from error
     result = read_result(output) if output.exists() else Result()
-    twin = network.stats() if network else LoadStats()
+    load = server.stats() if server else LoadStats()
     fault = _fault(measured, result, plan.pages)
-    return StrategyRun(strategy, measured, result, output, fault, twin, read_split(_split_path(output)))
+    return StrategyRun(strategy, measured, result, output, fault, load, read_split(_timings_path(output)))
 
 
 @contextmanager
 def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, which is ended and waited for whatever happens: with it ends the run it measures."""
+    """Yield the process, and end it with the block: the run that it measures ends with it."""
     process = subprocess.Popen(  # noqa: S603 (this Python and this package)
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -165,7 +164,7 @@ def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _fault(measured: Measurement, result: Result, pages: int) -> str:
-    """Why the run counts for nothing, in one line; empty where it did its work."""
+    """Return why the run does not count, in one line; empty if it did its work."""
     if measured.status not in _EXITS:
         how = f"was killed by signal {-measured.status}" if measured.status < 0 else "ended with status "
         return f"{how}{measured.status if measured.status > 0 else ''}{_last_words(measured)}"
@@ -180,40 +179,32 @@ def _last_words(measured: Measurement) -> str:
 
 
 def read_result(output: Path) -> Result:
-    """What the records of an output say; a page that gave several counts once."""
+    """Return what the records of an output say; a page with several records counts once."""
     pages = size = 0
-    first: str | None = None
+    first = ""
     latencies: list[float] = []
     errors: Counter[str] = Counter()
     hosts: dict[str, HostLoad] = {}
-    for record in _read_pages(output):
-        meta: dict[str, Any] = record["meta"]
+    for page in read_pages(output):
+        meta = page.record["meta"]
         elapsed = float(meta.get("elapsed", 0.0))
         pages += 1
         size += int(meta.get("bytes", 0))
         if "elapsed" in meta:
             latencies.append(elapsed)
-        if "error" in record:
-            errors[str(record["error"].get("code", ""))] += 1
+        if page.code:
+            errors[page.code] += 1
         if began := meta.get("fetched_at"):
             first = min(first or began, began)
-        host = _host(record["url"])
+        host = _host(page.record["url"])
         load = hosts.get(host, HostLoad(0, 0.0))
         hosts[host] = HostLoad(load.pages + 1, load.seconds + elapsed)
     stamp = datetime.fromisoformat(first).timestamp() if first else None
     return Result(pages, stamp, tuple(sorted(latencies)), errors, hosts, size)
 
 
-def _read_pages(output: Path) -> Iterator[dict[str, Any]]:
-    with open(output, "rb") as lines:
-        for line in lines:
-            record = records.parse(line)
-            if record["meta"].get("item", 1) == 1:
-                yield record
-
-
 def _host(url: str) -> str:
     try:
         return host_of(url)
-    except ParascrapeError:  # such as a URL shown in part
+    except ParascrapeError:  # such as a URL that is shown in part
         return ""

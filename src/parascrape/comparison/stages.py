@@ -1,7 +1,8 @@
-"""Where the time of a page goes when nothing else runs: ``python -m parascrape.comparison.stages LIST``.
+"""Stages of a page that is fetched alone: ``python -m parascrape.comparison.stages LIST``.
 
-A process of its own, for the first page pays for imports. It reads the settings as JSON from standard input,
-fetches and scrapes the list's pages one after the other, and prints the mean of each stage as JSON.
+Runs in a process of its own, because the first page pays for imports. It reads the settings as JSON from
+standard input, fetches and scrapes the pages one after the other, and prints the mean of each stage as JSON.
+The timings of a run do not have these stages: they count decoding, parsing and encoding as one.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ _MOST_SECONDS = 5.0
 
 
 class StageTimes(NamedTuple):
-    """Seconds a page, the mean over so many ``pages``. All but ``waiting`` are CPU time of one thread.
+    """Mean seconds a page over ``pages``. All but ``waiting`` are CPU time of one thread.
 
-    Receiving is the protocol, TLS and undoing content codings; what a scraper decodes itself is parsing.
+    Receiving is the protocol, TLS and content codings. What a scraper decodes itself is parsing.
     """
 
     pages: int = 0
@@ -51,7 +52,7 @@ class StageTimes(NamedTuple):
 
 
 def run_stages(path: Path, settings: Settings) -> StageTimes:
-    """The stages of the list's pages, measured in a process of its own; without pages where that failed."""
+    """Measure the stages of the list's pages in a new process; without pages if that fails."""
     command = [sys.executable, "-m", "parascrape.comparison.stages", str(path)]
     data = json.dumps(asdict(settings), default=dict).encode()
     done = subprocess.run(command, input=data, capture_output=True, check=False)  # noqa: S603 (this Python)
@@ -62,9 +63,9 @@ def run_stages(path: Path, settings: Settings) -> StageTimes:
 
 
 def measure_stages(entries: Iterable[Entry], settings: Settings) -> StageTimes:
-    """The mean of each stage over the entries, the first not counted where there are others.
+    """Return the mean of each stage over the entries, without the first if there are others.
 
-    Stops after 100 pages or 5 s: enough for a mean, and nobody waits for it.
+    Stops after 100 pages or 5 s, which is enough for a mean.
     """
     from parascrape.fetch import close_connections
 
@@ -83,7 +84,7 @@ def measure_stages(entries: Iterable[Entry], settings: Settings) -> StageTimes:
 
 
 def _time_page(entry: Entry, settings: Settings, scraper: Any) -> list[float]:
-    """Seconds waiting, receiving, decoding, parsing and writing one page; a failed one ends early."""
+    """Return the seconds of each stage of `StageTimes`; a page that fails has no later ones."""
     from parascrape.fetch import fetch
 
     times = [0.0] * 5
@@ -92,7 +93,7 @@ def _time_page(entry: Entry, settings: Settings, scraper: Any) -> list[float]:
     try:
         page = fetch(prepare(entry.url), settings)
     except ParascrapeError:
-        pass  # its time counts like that of any other page
+        pass  # its time counts as any other page's
     fetched = time.thread_time()
     times[1] = fetched - cpu
     times[0] = max(0.0, time.perf_counter() - wall - times[1])
@@ -108,22 +109,22 @@ def _time_scraper(page: Page, scraper: Any) -> list[float]:
     try:
         found = scraper(page)
         rows = [found] if isinstance(found, dict) else list(found)
-    except BaseException as error:  # sys.exit() in a scraper too: the page takes the time it takes
+    except BaseException as error:  # also sys.exit() in a scraper
         rows = [{"error": printable(str(error))}]
     parsed = time.thread_time()
     try:
         for row in rows:
             records.encode({"url": page.url, **row, "meta": {"encoding": encoding}})
     except (ParascrapeError, TypeError):
-        pass  # no record: the runs say so
+        pass  # not a record: the runs report it
     return [decoded - began, parsed - decoded, time.thread_time() - parsed]
 
 
 def main() -> None:
-    """Measure the stages of the list on the command line."""
+    """Measure the stages of the list on the command line and print them."""
     given = json.load(sys.stdin)
     settings = Settings(**{**given, "select": tuple(given["select"])})
-    before, sys.stdout = sys.stdout, sys.stderr  # what scrapers print
+    before, sys.stdout = sys.stdout, sys.stderr  # takes what scrapers print
     stages = measure_stages(read_lists([sys.argv[1]], url_column=URL_COLUMN), settings)
     before.write(json.dumps(stages._asdict()))
 

@@ -7,10 +7,11 @@ from .ledger import (
     drop_pages as drop_pages,
     entry_key as entry_key,
     read_pages as read_pages,
+    read_records as read_records,
 )
 from .lists import count_entries as count_entries, default_name as default_name, read_lists as read_lists
 from .outcomes import Outcome as Outcome, fail as fail, fail_task as fail_task, order_meta as order_meta
-from .page_diff import KINDS as KINDS, Change as Change
+from .page_diff import KINDS as KINDS, Change as Change, compare_fields as compare_fields
 from .prefetch import read_ahead as read_ahead
 from .previous import FRESH as FRESH, check_previous as check_previous, open_earlier as open_earlier
 from .quarantine import (

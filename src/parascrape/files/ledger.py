@@ -22,7 +22,16 @@ from parascrape.records import SKIPPED, Entry
 from parascrape.system import escape_surrogates, remove_leftovers, replace_file
 from parascrape.web import redact
 
-__all__ = ["KeyCounter", "Ledger", "PageLines", "drop_pages", "entry_key", "read_ledger", "read_pages"]
+__all__ = [
+    "KeyCounter",
+    "Ledger",
+    "PageLines",
+    "drop_pages",
+    "entry_key",
+    "read_ledger",
+    "read_pages",
+    "read_records",
+]
 
 
 class PageLines(NamedTuple):
@@ -170,7 +179,7 @@ def read_pages(path: Path) -> Iterator[PageLines]:
     """
     first: dict[str, Any] | None = None
     start = at = seen = 0
-    for record, size in _read_records(path):
+    for record, size in read_records(path):
         item, items = _place(record["meta"])
         if first is None or item <= 1:
             first, start, seen = record, at, 0
@@ -181,8 +190,8 @@ def read_pages(path: Path) -> Iterator[PageLines]:
             first = None
 
 
-def _read_records(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    """The records of the whole lines, and the bytes of each line."""
+def read_records(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield the records of the whole lines, and the bytes of each line. Raises as `read_pages` does."""
     torn_at = 0
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["KINDS", "Change", "compare"]
+__all__ = ["KINDS", "Change", "compare", "compare_fields"]
 
 Change = dict[str, Any]
 """One line of the feed: ``change``, ``url``, then what its kind has."""
@@ -64,7 +64,7 @@ def _compare_good(before: Page, after: Page) -> dict[str, Any]:
     found: dict[str, Any] = {}
     old, new = contents(before), contents(after)
     if _is_one(before) and _is_one(after):
-        if fields := _compare_fields(old[0], new[0]):
+        if fields := compare_fields(old[0], new[0]):
             found["fields"] = fields
     elif not _same(old, new) or _is_one(before) != _is_one(after):
         found["records"] = {"before": old, "after": new}
@@ -74,8 +74,8 @@ def _compare_good(before: Page, after: Page) -> dict[str, Any]:
     return found
 
 
-def _compare_fields(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """The fields that differ, those of ``after`` first, in their order."""
+def compare_fields(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that differ, those of ``after`` first, each with its ``before`` and ``after``."""
     found: dict[str, Any] = {}
     for name in (*after, *(name for name in before if name not in after)):
         if name in before and name in after and _same(before[name], after[name]):

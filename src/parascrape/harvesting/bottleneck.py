@@ -110,11 +110,11 @@ class HostWait(NamedTuple):
     host: str = ""  # the host with more than half of these waits, if one has
     share: float = 0.0  # of all waits for hosts
 
-    def describe(self, settings: Settings) -> str:
-        """Return the limit in words, to follow "the host's"."""
+    def describe(self, per_host: int, delay: float) -> str:
+        """Return the limit in words, to follow "the host's"; these are the limits of the settings."""
         texts = {
-            "limit": f"limit of {settings.per_host} at once",
-            "delay": f"delay of {settings.delay:g} s",
+            "limit": f"limit of {per_host} at once",
+            "delay": f"delay of {delay:g} s",
             "crawl_delay": "Crawl-delay in robots.txt",
             "rest": "rate limiting or slow answers",
             "retry": "pauses before retries",
@@ -146,7 +146,9 @@ def _explain_host(split: Timings, settings: Settings) -> str:
     if not wait.kind or wait.share < _IDLE:
         return ""
     whose = f"{printable(wait.host, 80)}'s" if wait.host else "the hosts'"
-    return f"Bound by {whose} {wait.describe(settings)}{_OPTIONS.get(wait.kind, '')}."
+    return (
+        f"Bound by {whose} {wait.describe(settings.per_host, settings.delay)}{_OPTIONS.get(wait.kind, '')}."
+    )
 
 
 def _explain_network(split: Timings, run: RunProfile) -> str:
