@@ -15,11 +15,16 @@ from pathlib import Path
 import pytest
 
 from parascrape.errors import UsageError
-from parascrape.loopback import Exchange, ExchangeTimes, Recording, ReplayServer, serve_twin
-from parascrape.loopback.connection import MAX_HEAD
-from parascrape.loopback.replay.answers import ReplayAnswers, parse_request
-from parascrape.loopback.replay.exchange import closes, needs_close, split_lines
-from parascrape.loopback.replay.witness import redact_reply, redact_request
+from parascrape.loopback import Exchange, ExchangeTimes, Recording, ReplayServer, serve_recording
+from parascrape.loopback.connection import MAX_HEAD, parse_request
+from parascrape.loopback.replay.exchange import (
+    closes,
+    needs_close,
+    redact_reply,
+    redact_request,
+    split_lines,
+)
+from parascrape.loopback.replay.server import ReplayAnswers
 from tests.helpers.twins import answer, write_recording
 
 URL = "http://shop.example/a"
@@ -100,20 +105,21 @@ def test_of_several_answers_the_one_with_the_same_cookies_is_given() -> None:
 
 @pytest.mark.parametrize(
     "head",
-    [
-        b"",
-        b"POST /a HTTP/1.1\r\nHost: h",
-        b"GET a HTTP/1.1",
-        b"GET /a SPDY/3",
-        b"GET /a b HTTP/1.1",
-        b"\x16\x03",
-    ],
+    [b"", b"GET a HTTP/1.1\r\nHost: h", b"GET /a SPDY/3", b"GET /a b HTTP/1.1\r\nHost: h", b"\x16\x03"],
 )
-def test_what_is_no_request_for_a_page_is_refused(head: bytes) -> None:
-    """With 400, and the connection ends."""
-    with pytest.raises(ValueError, match=r"no GET|unpack"):
+def test_bytes_that_are_no_request_are_refused(head: bytes) -> None:
+    """The answer is 400, and the connection closes."""
+    with pytest.raises(ValueError, match=r"not a request line|no path"):
         parse_request(head)
-    assert ReplayAnswers(Recording([answer(URL)])).find("http", head).then == "close"
+    refused = ReplayAnswers(Recording([answer(URL)])).find("http", head)
+    assert (refused.data[:13], refused.then) == (b"HTTP/1.1 400 ", "close")
+
+
+def test_a_post_is_refused() -> None:
+    """The answer is 405, and the connection closes."""
+    answers = ReplayAnswers(Recording([answer(URL)]))
+    refused = answers.find("http", b"POST /a HTTP/1.1\r\nHost: h")
+    assert (refused.data[:13], refused.then) == (b"HTTP/1.1 405 ", "close")
 
 
 def test_scheme_host_and_port_are_part_of_the_name() -> None:
@@ -223,7 +229,7 @@ def ask(twin: ReplayServer, target: bytes = b"/a", times: int = 1) -> tuple[list
 )
 def test_answers_come_in_their_time(given: dict[str, float], first: float, last: float, path: Path) -> None:
     """Not before it, and not long after, however busy this machine is."""
-    with serve_twin(path, **given) as twin:
+    with serve_recording(path, **given) as twin:
         seen, data = ask(twin)
         assert data == SLOW.reply
     assert first - ROUNDED <= seen[0] <= first + 2
@@ -233,7 +239,7 @@ def test_answers_come_in_their_time(given: dict[str, float], first: float, last:
 
 def test_requests_that_come_together_are_answered_in_their_order(path: Path) -> None:
     """One after the other, each in its time, and the rest of the recording beside them."""
-    with serve_twin(path, time_scale=0.1) as twin:
+    with serve_recording(path, time_scale=0.1) as twin:
         seen, _ = ask(twin, times=3)
         assert seen[-1] >= 0.3 - ROUNDED
         assert ask(twin, b"/a2")[1] == answer(URL).reply
@@ -243,7 +249,7 @@ def test_requests_that_come_together_are_answered_in_their_order(path: Path) -> 
 
 def test_a_head_without_end_ends_the_connection(path: Path) -> None:
     """And the twin goes on."""
-    with serve_twin(path) as twin:
+    with serve_recording(path) as twin:
         with connected(twin) as sock, suppress(ConnectionError):
             sock.sendall(b"GET /a HTTP/1.1\r\nX: " + b"x" * 2 * MAX_HEAD)
             assert sock.recv(1) == b"H"  # of a refusal, where it came before the reset
@@ -252,7 +258,7 @@ def test_a_head_without_end_ends_the_connection(path: Path) -> None:
 
 def test_handshakes_that_are_broken_off_do_no_harm(path: Path) -> None:
     """A client that does not trust the authority, and one that speaks no TLS."""
-    with serve_twin(path) as twin:
+    with serve_recording(path) as twin:
         for _ in range(3):
             with connected(twin, secure=True) as sock:
                 sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
@@ -269,7 +275,7 @@ def test_handshakes_that_are_broken_off_do_no_harm(path: Path) -> None:
 @pytest.fixture
 def quick(path: Path) -> Iterator[ReplayServer]:
     """A twin that waits for nothing."""
-    with serve_twin(path, time_scale=0) as twin:
+    with serve_recording(path, time_scale=0) as twin:
         yield twin
 
 

@@ -14,9 +14,9 @@ from parascrape.loopback.demo.site import expected, listing
 from tests.helpers.command import read_records
 
 TITLES = [  # the encoding, the path in its newspaper, the title and the newspaper's name
-    ("utf-8", "/town/2024/000.html", "気象観測所の時計は誰のものか", "港町日報"),
-    ("shift_jis", "/railways/2024/001.html", "柳橋支線が廃止されない理由", "白川新報"),
-    ("euc-jp", "/town/2024/000.html", "灯台の時計は誰のものか", "鳴海タイムス"),
+    ("utf-8", "/town/2024/000.html", "港町の図書館、夜8時まで開館へ", "港町日報"),
+    ("shift_jis", "/railways/2024/001.html", "鳴海行きの夜行列車、18年ぶりに復活", "白川新報"),
+    ("euc-jp", "/town/2024/000.html", "商工会、若宮に4か所の花壇を計画", "鳴海タイムス"),
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parascrape.loopback.replay.load import LoadStats, ServerLoad
+from parascrape.loopback.load import LoadStats, ServerLoad
 
 
 class Clocks:

@@ -197,7 +197,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     path = write_recording(written, tmp_path / "fields.warc.gz")
     recording = read_recording(path)
     for one in written:
-        same = [each for each in recording.every(one.url) if each.reply == one.reply]
+        same = [each for each in recording.exchanges if (each.url, each.reply) == (one.url, one.reply)]
         assert [(each.request, each.before, each.ending, each.error, each.message) for each in same] == [
             (one.request, one.before, one.ending, one.error, one.message)
         ]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from parascrape.errors import UsageError
-from parascrape.loopback import read_recording, serve_twin
+from parascrape.loopback import read_recording, serve_recording
 from parascrape.loopback.replay.warc import to_exchange, to_metadata, unchunk
 from tests.helpers.harvests import make
 from tests.helpers.twins import answer, harvest, warc_record, write_recording
@@ -160,7 +160,7 @@ def test_a_foreign_recording_is_served(tmp_path: Path) -> None:
         warc_record("revisit", URL + "2", b"HTTP/1.1 304 Not Modified\r\n\r\n"),
         warc_record("resource", "urn:x", b"anything"),
     )
-    with serve_twin(path) as twin:
+    with serve_recording(path) as twin:
         (found,) = harvest([URL], make("thread", robots=False, scraper="page"), twin)
     assert found["title"] == "t"
 

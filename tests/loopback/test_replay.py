@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from parascrape.errors import UsageError
-from parascrape.loopback import read_recording, serve_twin
+from parascrape.loopback import read_recording, serve_recording
 from tests.helpers.harvests import MODES, make
 from tests.helpers.twins import answer, closed_port, harvest, make_recording, write_recording
 from tests.sites.site import Site
@@ -48,7 +48,7 @@ def test_records_of_the_twin_are_those_of_the_hosts(
 ) -> None:
     """Byte for byte, but for the times; no request reaches a site, for they have ended."""
     urls, path, expected = recorded
-    with serve_twin(path) as twin:
+    with serve_recording(path) as twin:
         found = harvest(urls, make(mode, **QUICK), twin)
         assert found == expected
         assert twin.stats().unknown == 0
@@ -60,7 +60,7 @@ def test_what_never_answered_never_answers(site: Site, tmp_path: Path) -> None:
     settings = make("thread", **QUICK, timeout=0.3)
     path = tmp_path / "slow.warc.gz"
     make_recording(urls, path, settings)
-    with serve_twin(path) as twin:
+    with serve_recording(path) as twin:
         found = harvest(urls, settings, twin)
     assert [one["error"]["code"] for one in found] == ["timeout"] * 4
     assert [one["meta"].get("status") for one in found] == [
@@ -74,7 +74,7 @@ def test_names_without_an_address_have_none(tmp_path: Path) -> None:
     path = tmp_path / "dns.warc.gz"
     make_recording([url], path, make("thread", **QUICK))
     assert read_recording(path)[url].ending == "dns"
-    with serve_twin(path) as twin:
+    with serve_recording(path) as twin:
         (found,) = harvest([url], make("thread", **QUICK), twin)
     assert found["error"]["code"] == "dns"
 
@@ -84,7 +84,7 @@ def test_public_names_and_addresses_are_all_the_twin(tmp_path: Path) -> None:
     urls = ["http://shop.example/a", "http://shop.example:8080/a", "http://198.51.100.7/a"]
     path = write_recording([answer(url, url.encode()) for url in urls], tmp_path / "names.warc.gz")
     settings = make("thread", **{**QUICK, "scraper": "page"})
-    with serve_twin(path) as twin:
+    with serve_recording(path) as twin:
         assert [one["meta"]["final_url"] for one in harvest(urls, settings, twin)] == urls
         assert twin.stats().requests == 3
 
@@ -92,7 +92,7 @@ def test_public_names_and_addresses_are_all_the_twin(tmp_path: Path) -> None:
 def test_a_url_that_was_not_recorded_is_404_and_says_so(tmp_path: Path) -> None:
     """It counts as unknown, with a field that no host sends."""
     path = write_recording([answer("http://shop.example/a")], tmp_path / "one.warc.gz")
-    with serve_twin(path) as twin:
+    with serve_recording(path) as twin:
         (found,) = harvest(["http://elsewhere.example/b"], make("thread", **QUICK), twin)
         assert (found["error"]["code"], found["meta"]["status"]) == ("status", 404)
         assert twin.stats().unknown == 1
@@ -108,7 +108,7 @@ def test_robots_txt_is_replayed(site: Site, tmp_path: Path) -> None:
         recording = read_recording(path)
         assert recording[site("/robots.txt")].status == 404
         assert recording.entries == [site("/page/1")]
-    with serve_twin(path) as twin:
+    with serve_recording(path) as twin:
         harvest([site("/page/1")], make("thread", **{**QUICK, "robots": True}), twin)
         assert (twin.stats().requests, twin.stats().unknown) == (2, 0)
 
@@ -117,8 +117,8 @@ def test_the_twin_ends_with_what_started_it(tmp_path: Path) -> None:
     """A process that is killed leaves no server behind: its end of the pipe closes."""
     path = write_recording([answer("http://shop.example/a")], tmp_path / "one.warc.gz")
     script = (
-        "import sys, os, signal\nfrom parascrape.loopback import serve_twin\n"
-        f"with serve_twin({str(path)!r}) as twin:\n"
+        "import sys, os, signal\nfrom parascrape.loopback import serve_recording\n"
+        f"with serve_recording({str(path)!r}) as twin:\n"
         "    print(twin.pid, flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     source = str(Path(sys.modules["parascrape"].__file__ or "").parents[1])
@@ -151,11 +151,11 @@ def _ends(pid: int) -> bool:
 )
 def test_times_out_of_range_are_refused(given: dict[str, float], tmp_path: Path) -> None:
     """Before a process is started."""
-    with pytest.raises(UsageError, match="is not between"), serve_twin(tmp_path / "none", **given):
+    with pytest.raises(UsageError, match="is not between"), serve_recording(tmp_path / "none", **given):
         pass
 
 
 def test_a_recording_that_cannot_be_read_is_one_error(tmp_path: Path) -> None:
     """The server says what is wrong, and the one who started it raises it."""
-    with pytest.raises(UsageError, match="no such file"), serve_twin(tmp_path / "none.warc.gz"):
+    with pytest.raises(UsageError, match="no such file"), serve_recording(tmp_path / "none.warc.gz"):
         pass

@@ -14,10 +14,8 @@ from typing import Any
 import pytest
 import trustme
 
-from parascrape.loopback import Exchange, read_recording, serve_twin
-from parascrape.loopback.replay.certificates import Authority, fault_of
-from parascrape.loopback.replay.recording import Recording
-from parascrape.loopback.replay.routes import Ports, make_connect_to, tls_faults
+from parascrape.loopback import Exchange, Recording, read_recording, serve_recording
+from parascrape.loopback.replay.routes import Authority, Ports, fault_of, make_connect_to, tls_faults
 from tests.helpers.harvests import MODES, make
 from tests.helpers.twins import answer, harvest, make_recording, write_recording
 from tests.sites.site import Site
@@ -81,7 +79,7 @@ def test_https_is_replayed_with_its_failures(sites: list[str], authority: trustm
     endings = [read_recording(path)[url].ending for url in urls]
     assert endings == ["whole", "whole", "tls", "tls", "tls", "tls"]
     expected = harvest(urls, settings)
-    with serve_twin(path) as twin:
+    with serve_recording(path) as twin:
         for mode in MODES:
             found = harvest(urls, replace(settings, mode=mode), twin)  # type: ignore[arg-type]
             assert _without_names(found) == _without_names(expected)
@@ -100,7 +98,7 @@ def test_only_the_twins_authority_is_trusted(tmp_path: Path) -> None:
     url = "https://shop.example/a"
     path = write_recording([answer(url)], tmp_path / "one.warc.gz")
     settings = make("thread", **QUICK)
-    with serve_twin(path) as twin:
+    with serve_recording(path) as twin:
         (good,) = harvest([url], settings, twin)
         (bad,) = harvest([url], replace(settings, connect_to=twin.connect_to))
     assert good["meta"]["status"] == 200
@@ -110,7 +108,7 @@ def test_only_the_twins_authority_is_trusted(tmp_path: Path) -> None:
 def test_plain_recordings_need_no_certificates(tmp_path: Path) -> None:
     """There is no ``ca_file`` where no host speaks TLS."""
     path = write_recording([answer("http://shop.example/a")], tmp_path / "one.warc.gz")
-    with serve_twin(path) as twin:
+    with serve_recording(path) as twin:
         assert twin.ca_file == ""
 
 
@@ -131,7 +129,7 @@ def test_faults_are_told_by_the_message(message: str, fault: str) -> None:
 def test_a_name_that_no_certificate_can_hold_gets_the_shared_one() -> None:
     """The handshake goes on, and the client says what it thinks of it."""
     authority = Authority(["192.0.2.1"], {})
-    assert authority._context_for("a_b.example") is authority.context
+    assert authority.context_for("a_b.example") is authority.context
 
 
 def failed(url: str, ending: str, message: str = "") -> Exchange:

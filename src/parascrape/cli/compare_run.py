@@ -34,7 +34,7 @@ from parascrape.comparison import (
 )
 from parascrape.errors import UsageError
 from parascrape.files import default_name, read_lists
-from parascrape.loopback import serve_twin
+from parascrape.loopback import serve_recording
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
 from parascrape.system import available_cpus, output_errors, printable, replace_file, temporary_folder
@@ -97,7 +97,7 @@ def _compare(ask: Ask, grid: RepetitionGrid, settings: Settings) -> Comparison:
         recorded = open_recording(entries, ask.sample, path, settings, tell)
         sample = recorded.sample
         tell(_said_of(sample))
-        with serve_twin(path, time_scale=ask.time_scale, latency=latency) as twin:
+        with serve_recording(path, time_scale=ask.time_scale, latency=latency) as twin:
             times = "Once" if grid.repeat == 1 else f"{grid.repeat} times"
             tell(f"{times} each, in turn: {', '.join(strategy.name for strategy in grid.strategies)}.")
             return compare(recorded, grid, settings, twin, tell)

@@ -1,10 +1,11 @@
-"""The network twin: what a list's hosts said once, recorded, and said again on loopback as often as asked.
+"""Sites on 127.0.0.1: the demo, and recorded sites replayed as often as wanted, on one HTTP server.
 
-    record: list --> Frontier --> fetch (witness) --> exchange --> recording.warc.gz     (WARC 1.1)
-    serve_twin: recording.warc.gz --> server process on 127.0.0.1 <-- harvest with Settings.connect_to
+    record:          list --> harvest in threads --> exchanges --> recording.warc.gz     (WARC 1.1)
+    serve_recording: recording.warc.gz --> server process on 127.0.0.1 <-- harvest that connects to it
+    running_site:    demo pages --> server process on 127.0.0.1 to 127.0.0.8
 
-What is not replayed: name look-up takes no time, and a host that refused only some connections resets
-these instead. Needs the extra ``compare``.
+Not replayed: name look-up takes no time, and a host that refused only some connections resets these instead.
+Recording and replay need the extra ``compare``.
 """
 
 from lazy_loader import attach_stub

@@ -1,121 +1,243 @@
-"""One connection to the twin: requests looked up, answers written in their time, and cut where they were."""
+"""HTTP/1.1 connections of the loopback server: requests parsed, answers sent at their times (RFC 9112)."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Literal, NamedTuple, Protocol
 
-from parascrape.loopback.replay.answers import ReplayAnswer, ReplayAnswers
-from parascrape.loopback.replay.load import ServerLoad
-
-__all__ = ["MAX_HEAD", "HttpConnection"]
+__all__ = ["MAX_HEAD", "Answer", "Finder", "HttpConnection", "Request", "TrafficCounter", "head_of", "refuse"]
+__all__ += ["parse_request"]
 
 MAX_HEAD = 262_144
-"""Bytes of a request's head; with more the connection ends."""
+"""Bytes of a request's head; a longer one is refused with 431."""
 
-_AT_ONCE = 0.0005
-"""Seconds below which an answer is not put off: event loops count in milliseconds."""
+_MIN_WAIT = 0.0005
+"""Seconds; a shorter wait is skipped, because event loops count in milliseconds."""
 
-_TLS = 0x16  # of a ClientHello: the recorded host spoke plainly where TLS was expected
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing resets
+_TLS = 0x16  # first byte of a ClientHello: the client expects TLS on a plain port
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER with a time-out of 0: closing sends a reset
+
+Then = Literal["keep", "close", "reset", "silent"]
+"""What happens to the connection after an answer; ``silent`` keeps it open and sends nothing more."""
+
+
+class Request(NamedTuple):
+    """A request without a body; names of ``fields`` are in lower case."""
+
+    method: str
+    target: str
+    version: str
+    fields: dict[str, str]
+
+    @property
+    def closes(self) -> bool:
+        """Whether the client wants the connection closed after the answer (RFC 9112 section 9.3)."""
+        connection = self.fields.get("connection", "").lower()
+        return "close" in connection or (self.version == "HTTP/1.0" and "keep-alive" not in connection)
+
+
+class Answer(NamedTuple):
+    """The bytes to send, and when.
+
+    Times are in seconds: ``wait`` before the first byte, ``set_up`` more on a new connection, and ``pause``
+    between pieces of ``step`` bytes. ``known`` is False for a URL that the server has no answer for.
+    """
+
+    data: bytes
+    wait: float = 0.0
+    set_up: float = 0.0
+    step: int = 0
+    pause: float = 0.0
+    then: Then = "keep"
+    known: bool = True
+
+
+Finder = Callable[[bytes], Answer]
+"""Returns the answer to the request with this head, which comes without its blank line."""
+
+
+class TrafficCounter(Protocol):
+    """Counts what happens on all connections."""
+
+    def connected(self) -> None:
+        """Count a new connection."""
+
+    def asked(self, known: bool) -> None:
+        """Count a request."""
+
+    def answered(self, late: float) -> None:
+        """Count an answer that had a time to wait for, and began ``late`` seconds after it."""
+
+    def over(self) -> None:
+        """Count the end of a request."""
+
+
+def parse_request(head: bytes) -> Request:
+    """Return the request of a head without its blank line.
+
+    Raises:
+        ValueError: it is not HTTP/1.x, has no path, or has a body, which nothing here accepts.
+    """
+    line, *lines = head.decode("latin-1").lstrip("\r\n").split("\r\n")
+    words = line.split(" ")
+    if len(words) != 3 or not words[0].isalpha() or not words[2].startswith("HTTP/1."):
+        raise ValueError("not a request line")
+    method, target, version = words
+    fields = _fields(lines)
+    if "transfer-encoding" in fields or fields.get("content-length", "0") != "0":
+        raise ValueError("a request with a body")
+    if version != "HTTP/1.0" and "host" not in fields:
+        raise ValueError("no Host field")  # RFC 9112 section 3.2
+    return Request(method, _origin_form(target), version, fields)
+
+
+def _fields(lines: list[str]) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name or name[-1] == " ":
+            raise ValueError("not a field line")
+        fields[name.lower()] = value.strip()
+    return fields
+
+
+def _origin_form(target: str) -> str:
+    """Return path and query of a request target; clients of a proxy send it in absolute form."""
+    if target.startswith("http://"):
+        _, slash, rest = target[7:].partition("/")
+        return slash + rest or "/"
+    if not target.startswith("/"):
+        raise ValueError("no path")
+    return target
+
+
+def head_of(status: int, fields: dict[str, str]) -> bytes:
+    """Return the status line and the fields, each with its line end (RFC 9112 section 3)."""
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{key}: {fields[key]}" for key in fields)]
+    return ("\r\n".join(lines) + "\r\n").encode("latin-1")
+
+
+def refuse(status: int) -> Answer:
+    """Return the answer to a request that is refused; the connection closes."""
+    fields = {"Allow": "GET, HEAD", "Content-Length": "0", "Connection": "close"}
+    return Answer(head_of(status, fields) + b"\r\n", then="close")
 
 
 class HttpConnection(asyncio.Protocol):
-    """One client's connection; one request after the other, each answered in one write where it may be."""
+    """One client's connection. Requests are answered in their order, one at a time.
 
-    def __init__(
-        self, scheme: str, answers: ReplayAnswers, meter: ServerLoad, connections: set[HttpConnection]
-    ) -> None:
-        self._scheme = scheme
-        self._answers = answers
-        self._meter = meter
-        self._open = connections
+    While the client does not read, no further request is answered, so a connection holds at most one answer
+    and `MAX_HEAD` bytes of requests.
+    """
+
+    def __init__(self, find: Finder, counter: TrafficCounter, open_connections: set[HttpConnection]) -> None:
+        self._find = find
+        self._counter = counter
+        self._open = open_connections
         self._loop = asyncio.get_running_loop()
         self._buffer = b""
         self._timer: asyncio.TimerHandle | None = None
         self._busy = False
+        self._full = False
         self._new = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport; asyncio and uvloop set TCP_NODELAY themselves."""
-        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+        """Keep the transport, without Nagle's delay of 40 ms."""
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+        # asyncio does it only for sockets that name their protocol; those of create_server do not.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._open.add(self)
-        self._meter.connected()
+        self._counter.connected()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection and what was still to be sent."""
+        """Forget the connection, and cancel what was still to be sent."""
         self._open.discard(self)
         if self._timer is not None:
             self._timer.cancel()
         if self._busy:
             self._busy = False
-            self._meter.over()
+            self._counter.over()
 
     def abort(self) -> None:
         """Close at once."""
-        self._transport.abort()
+        self.transport.abort()
+
+    def pause_writing(self) -> None:
+        """Answer no further request: the client reads slower than it asks."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """Go on: the client has caught up."""
+        self._full = False
+        self._serve()
 
     def data_received(self, data: bytes) -> None:
-        """Answer a request that is whole, unless one is being answered."""
+        """Answer the requests that have arrived whole."""
         self._buffer += data
-        if not self._busy:
+        if self._busy and len(self._buffer) > MAX_HEAD:
+            self.transport.abort()
+        else:
             self._serve()
-        elif len(self._buffer) > MAX_HEAD:
-            self._transport.abort()
 
     def _serve(self) -> None:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._buffer) > MAX_HEAD or self._buffer[0] == _TLS:
-                self._transport.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-                self._transport.close()
-            return
-        head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
-        answer = self._answers.find(self._scheme, head)
+        """Answer every whole request in the buffer, until one has to wait."""
+        while self._buffer and not (self._busy or self._full or self.transport.is_closing()):
+            end = self._buffer.find(b"\r\n\r\n")
+            if end > MAX_HEAD or (end < 0 and len(self._buffer) > MAX_HEAD):
+                self._begin(refuse(431))
+            elif end >= 0:
+                head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
+                self._begin(self._find(head))
+            elif self._buffer[0] == _TLS:
+                self._begin(refuse(400))
+            else:
+                return
+
+    def _begin(self, answer: Answer) -> None:
+        """Start an answer now, or at its time."""
         self._busy = True
-        self._meter.asked(answer.known)
+        self._counter.asked(answer.known)
         wait = answer.wait + (answer.set_up if self._new else 0.0)
         self._new = False
-        if wait < _AT_ONCE:
+        if wait < _MIN_WAIT:
             self._send(answer, 0, 0.0)
         else:
             due = self._loop.time() + wait
-            self._timer = self._loop.call_at(due, self._begin, answer, due)
+            self._timer = self._loop.call_at(due, self._send_first, answer, due)
 
-    def _begin(self, answer: ReplayAnswer, due: float) -> None:
-        """Send an answer whose time has come."""
-        self._meter.answered(max(0.0, self._loop.time() - due))
-        self._send(answer, 0, due)
+    def _send_first(self, answer: Answer, due: float) -> None:
+        self._counter.answered(max(0.0, self._loop.time() - due))
+        self._send_later(answer, 0, due)
 
-    def _send(self, answer: ReplayAnswer, at: int, due: float) -> None:
-        """Write the answer, or the piece that begins ``at`` and was ``due``, and put off the next."""
-        end = at + answer.step if answer.pause else len(answer.data)
+    def _send_later(self, answer: Answer, start: int, due: float) -> None:
+        self._timer = None
+        self._send(answer, start, due)
+        self._serve()
+
+    def _send(self, answer: Answer, start: int, due: float) -> None:
+        """Write the answer, or the piece at ``start`` that was ``due``, and schedule the next piece."""
+        end = start + answer.step if answer.pause else len(answer.data)
         if answer.data:
-            self._transport.write(answer.data[at:end] if answer.pause else answer.data)
+            self.transport.write(answer.data[start:end] if answer.pause else answer.data)
         if end < len(answer.data):
             due = (due or self._loop.time()) + answer.pause
-            self._timer = self._loop.call_at(due, self._send, answer, end, due)
-        else:
-            self._finish(answer)
-
-    def _finish(self, answer: ReplayAnswer) -> None:
-        """Go on, or end the connection, or leave the client waiting."""
-        self._timer = None
-        if answer.then == "keep":
+            self._timer = self._loop.call_at(due, self._send_later, answer, end, due)
+        elif answer.then == "keep":
             self._busy = False
-            self._meter.over()
-            if self._buffer:
-                self._serve()
+            self._counter.over()
         elif answer.then == "close":
-            self._transport.close()
+            self.transport.close()
         elif answer.then == "reset":
             self._reset()
 
     def _reset(self) -> None:
-        """Reset the connection when all is sent; what the kernel holds still arrives before the reset."""
-        if self._transport.get_write_buffer_size():
+        """Reset the connection once all is written; the client still gets what the kernel holds."""
+        if self.transport.get_write_buffer_size():
             self._timer = self._loop.call_later(0.001, self._reset)
             return
-        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self._transport.abort()
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.transport.abort()

@@ -1,4 +1,4 @@
-"""Starting the twin's server as a process of its own, and talking with it."""
+"""Launches a loopback server (the demo site or a recording) in a process of its own, and talks to it."""
 
 from __future__ import annotations
 
@@ -6,62 +6,54 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from parascrape.errors import UsageError
-from parascrape.loopback.replay.load import LoadStats
+from parascrape.loopback.load import LoadStats
 from parascrape.system import temporary_folder
 
-__all__ = ["ReplayServer", "serve_twin"]
+__all__ = ["ReplayServer", "ServerProcess", "running_server", "running_site", "serve", "serve_recording"]
 
-_START_SECONDS = 60.0  # reading a recording of a gigabyte takes a quarter of that
 _ANSWER_SECONDS = 10.0
 _END_SECONDS = 2.0
 
-# -P keeps files of the working directory from standing in for the standard library's modules.
-_START = (
-    "-P",
-    "-c",
-    "import sys; sys.path.append(sys.argv.pop(1)); "
-    "from parascrape.loopback.replay.server import main; main()",
-    str(Path(__file__).parents[2]),
+_BOOT = (
+    "import sys, importlib as i; sys.path.append(sys.argv.pop(1)); i.import_module(sys.argv.pop(1)).main()"
 )
 
 
-class ReplayServer:
-    """A running twin: give `Settings` its ``connect_to`` and ``ca_file``. ``pid`` is its process's."""
+class ServerProcess:
+    """A running server. ``pid`` is the id of its process, ``hello`` the first line that it printed."""
 
-    def __init__(self, process: subprocess.Popen[bytes], ca_file: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], start_seconds: float) -> None:
         self._process = process
         self._lock = threading.Lock()
         self.pid = process.pid
-        said = self._hear(_START_SECONDS)
-        if "fault" in said:
-            raise UsageError(said["fault"])
-        self.connect_to: str = said["connect_to"]
-        self.ca_file = str(ca_file) if said["tls"] else ""
+        self.hello = self._read(start_seconds, "did not start on 127.0.0.1")
+        if "fault" in self.hello:
+            raise UsageError(self.hello["fault"])
 
     def stats(self) -> LoadStats:
-        """What it did since it started or since `reset`. Raises UsageError where it has ended."""
+        """Return what it did since it started or since `reset`. Raises UsageError if it has ended."""
         return LoadStats(**self._ask("stats"))
 
     def reset(self) -> None:
-        """Have it count anew."""
+        """Set the counts to zero."""
         self._ask("reset")
 
     def _ask(self, question: str) -> dict[str, Any]:
         with self._lock:
-            with suppress(OSError):  # it has ended, and says nothing more
+            with suppress(OSError):  # it has ended; reading says so
                 assert self._process.stdin is not None  # noqa: S101 (asked for)
                 self._process.stdin.write(f"{question}\n".encode())
                 self._process.stdin.flush()
-            return self._hear(_ANSWER_SECONDS)
+            return self._read(_ANSWER_SECONDS, "has ended")
 
-    def _hear(self, seconds: float) -> dict[str, Any]:
-        """The server's next line; a timer that kills it ends a wait in vain, on every platform."""
+    def _read(self, seconds: float, fault: str) -> dict[str, Any]:
+        """Return the next line of the server. A timer kills it when it stays silent, on every platform."""
         assert self._process.stdout is not None  # noqa: S101 (asked for)
         timer = threading.Timer(seconds, self._process.kill)
         timer.start()
@@ -70,48 +62,34 @@ class ReplayServer:
         finally:
             timer.cancel()
         if not line:
-            raise UsageError(f"the twin has ended (exit status {self._process.wait()})")
-        said: dict[str, Any] = json.loads(line)
-        return said
+            raise UsageError(f"the local server {fault} (exit status {self._process.wait()})")
+        message: dict[str, Any] = json.loads(line)
+        return message
 
 
 @contextmanager
-def serve_twin(
-    recording_path: str | Path, *, time_scale: float = 1.0, latency: float | None = None
-) -> Iterator[ReplayServer]:
-    """A server on 127.0.0.1 that answers as the recorded hosts did, in a process of its own.
-
-    Every time is multiplied by ``time_scale`` (0: no waiting); ``latency`` seconds, not multiplied, take
-    the place of every time to the first byte. A client's own time-out is not scaled: what never answered
-    still takes that long.
+def serve(
+    module: str, given: Mapping[str, Any] | None = None, *, start_seconds: float = 60.0
+) -> Iterator[ServerProcess]:
+    """Run ``main()`` of a server module in a process of its own, with ``given`` as JSON in its arguments.
 
     Raises:
-        UsageError: the recording cannot be read, a number is out of its range, or the server does not start.
+        UsageError: the server reported a fault, or did not say within ``start_seconds`` that it listens.
+            (Reading a recording of a gigabyte takes a quarter of the default.)
     """
-    _check("time_scale", time_scale, 1000)
-    _check("latency", 0.0 if latency is None else latency, 3600)
-    with temporary_folder("parascrape-twin-") as folder:
-        ca_file = Path(folder) / "authority.pem"
-        given = {"recording": str(recording_path), "ca_file": str(ca_file)}
-        given_times = {"time_scale": time_scale, "latency": latency}
-        process = subprocess.Popen(  # noqa: S603 (this interpreter, this package)
-            [sys.executable, *_START, json.dumps({**given, **given_times})],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        try:
-            yield ReplayServer(process, ca_file)
-        finally:
-            _end(process)
-
-
-def _check(name: str, value: float, most: float) -> None:
-    if not 0 <= value <= most:
-        raise UsageError(f"{name}: {value} is not between 0 and {most}")
+    folder = str(Path(__file__).parents[2])
+    # -P keeps files of the working directory from replacing modules of the standard library.
+    command = [sys.executable, "-P", "-c", _BOOT, folder, module, json.dumps(given or {})]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe)  # noqa: S603 (this interpreter, this package)
+    try:
+        yield ServerProcess(process, start_seconds)
+    finally:
+        _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Close the server's stdin, which ends it; kill it if it does not end."""
+    """Close the server's standard input, which ends it; kill it if it does not end."""
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             with suppress(OSError):
@@ -121,3 +99,59 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def running_server() -> Iterator[list[str]]:
+    """Run the demo's server; yield the URL of each host (scheme, address, port)."""
+    with serve("parascrape.loopback.demo.server") as server:
+        yield server.hello["hosts"]
+
+
+@contextmanager
+def running_site() -> Iterator[list[str]]:
+    """Run the demo's server; yield every URL of the demo in the order to harvest them.
+
+    Raises:
+        UsageError: the server did not start.
+    """
+    from parascrape.loopback.demo.site import listing
+
+    with running_server() as hosts:
+        yield [hosts[host] + path for host, path in listing()]
+
+
+class ReplayServer:
+    """A running replay server: pass its ``connect_to`` and ``ca_file`` to `Settings`."""
+
+    def __init__(self, server: ServerProcess, ca_file: Path) -> None:
+        self.pid, self.stats, self.reset = server.pid, server.stats, server.reset
+        self.connect_to: str = server.hello["connect_to"]
+        self.ca_file = str(ca_file) if server.hello["tls"] else ""
+
+
+@contextmanager
+def serve_recording(
+    recording_path: str | Path, *, time_scale: float = 1.0, latency: float | None = None
+) -> Iterator[ReplayServer]:
+    """Run a server on 127.0.0.1 that answers as the recorded hosts did.
+
+    Every time is multiplied by ``time_scale`` (0: no waiting). ``latency`` (seconds, not multiplied) replaces
+    every time to the first byte. A client's own time-out is not scaled: what never answered takes that long.
+
+    Raises:
+        UsageError: the recording cannot be read, a number is out of its range, or the server does not start.
+    """
+    _check("time_scale", time_scale, 1000)
+    _check("latency", 0.0 if latency is None else latency, 3600)
+    with temporary_folder("parascrape-replay-") as folder:
+        ca_file = Path(folder) / "authority.pem"
+        given = {"recording": str(recording_path), "ca_file": str(ca_file)}
+        times = {"time_scale": time_scale, "latency": latency}
+        with serve("parascrape.loopback.replay.server", {**given, **times}) as server:
+            yield ReplayServer(server, ca_file)
+
+
+def _check(name: str, value: float, most: float) -> None:
+    if not 0 <= value <= most:
+        raise UsageError(f"{name}: {value} is not between 0 and {most}")

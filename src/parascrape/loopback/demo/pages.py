@@ -1,170 +1,221 @@
-"""Newspapers: a front page, a page for each section, and articles, in English or Japanese."""
+"""HTML pages of the demo newspaper: front page, sections and articles, in English or Japanese."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import partial
-from html import escape
+from typing import NamedTuple
 
-from parascrape.loopback.demo.charset import charset
-from parascrape.loopback.demo.dice import Dice
-from parascrape.loopback.demo.layout import Sheet, document, elements, link
-from parascrape.loopback.demo.prose import Writer
-from parascrape.loopback.demo.route import SIZES, Route
+from parascrape.loopback.demo.prose import TOPICS, Writer, templates
 
-__all__ = ["Paper", "routes"]
+__all__ = ["Edition", "article", "charset", "overview"]
 
-_TOPICS = ("town", "railways", "weather", "cooking", "archives")
+_SIZES = (800, 1500, 2500, 4000, 6000, 9000, 13_000, 18_000, 25_000, 36_000, 52_000, 75_000, 110_000)
+"""Characters of an article's text; Japanese ones have a third."""
 
-_WORDS = {
-    "en": {"by": "By {}", "read": "Most read", "latest": "Latest", "names": "Town,Rail,Weather,Café,Memory"},
-    "ja": {
-        "by": "{}記者",
-        "read": "よく読まれている記事",
-        "latest": "最新",
-        "names": "地域,鉄道,天気,料理,記録",
-    },
-}
+_CODECS = {"shift_jis": "cp932"}  # what the web calls Shift_JIS includes the additions of NEC and IBM
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="{language}">
+<head>
+{charset}<title>{title} | {site}</title>
+<meta name="viewport" content="width=device-width">
+<meta name="description" content="{description}">
+<link rel="canonical" href="{url}">
+<meta property="og:title" content="{title}">
+<meta property="og:url" content="{url}">
+<meta property="og:site_name" content="{site}">
+{head}<style>
+body{{margin:0;font:17px/1.6 Georgia,serif;color:#222;background:#fdfcf9}}
+header,nav,main,aside,footer{{max-width:62rem;margin:0 auto;padding:.6rem 1.2rem}}
+nav ul{{display:flex;flex-wrap:wrap;gap:1rem;list-style:none;padding:0}}
+article p{{max-width:38em}}aside{{border-top:1px solid #ddd;font-size:.9em}}
+</style>
+</head>
+<body>
+<header id="top"><a href="/">{site}</a></header>
+<nav><ul>
+{nav}
+</ul></nav>
+<main>
+{main}
+</main>
+{aside}<footer><p>{footer}</p></footer>
+</body>
+</html>
+"""
+
+_ARTICLE_HEAD = """\
+<meta name="author" content="{author}">
+<meta property="og:type" content="article">
+<meta property="article:published_time" content="{day}T06:00:00Z">
+<script type="application/ld+json">{data}</script>
+"""
+
+_ARTICLE = """\
+<article>
+<header><h1>{title}</h1>
+<p class="byline"><span class="author">{byline}</span> <time datetime="{day}">{day}</time></p></header>
+<p class="lead">{lead}</p>
+{story}
+</article>"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paper:
-    """A newspaper on one host; ``encoding`` is that of its pages unless one says otherwise."""
+class Edition:
+    """An edition of the newspaper on a host of its own.
+
+    ``domain`` is that of the canonical URLs, under .example (RFC 2606), so that no copy points home.
+    ``encoding`` is the one of most pages (`charset`), ``articles`` how many there are.
+    """
 
     host: int
     name: str
-    publisher: str
     domain: str
-    language: str
-    encoding: str
-    articles: int
-
-    def word(self, key: str) -> str:
-        """A fixed text of the page in the paper's language."""
-        return _WORDS[self.language][key]
+    encoding: str = "utf-8"
+    language: str = "en"
+    articles: int = 0
+    publisher: str = "Harbour Courier Press"
 
     def writer(self, number: int) -> Writer:
-        """The author of an article; the first thing it writes is the title."""
-        return Writer(self.language, _TOPICS[number % len(_TOPICS)], Dice(f"{self.domain}/{number}"))
+        """Return the author of an article; the first thing it writes is the title."""
+        return Writer(self.language, TOPICS[number % len(TOPICS)], f"{self.domain}/{number}")
 
     def path(self, number: int) -> str:
-        """The path of an article: section, year and number."""
-        return f"/{_TOPICS[number % len(_TOPICS)]}/{self.date(number).year}/{number:03}.html"
+        """Return the path of an article: section, year and number."""
+        return f"/{TOPICS[number % len(TOPICS)]}/{self.day(number).year}/{number:03}.html"
 
-    def date(self, number: int) -> date:
-        """The day of an article, one every three days."""
+    def day(self, number: int) -> date:
+        """Return the day of an article; one appears every three days."""
         return date(2024, 1, 2) + timedelta(days=3 * number)
 
-    def nav(self) -> tuple[tuple[str, str], ...]:
-        """Path and text of every section."""
-        return tuple((f"/{topic}/", name) for topic, name in zip(_TOPICS, self._names(), strict=True))
+    @property
+    def sections(self) -> list[tuple[str, str]]:
+        """Path and name of each section; none where the edition has no articles."""
+        topics = templates(self.language)["topics"]
+        return [(f"/{topic}/", topics[topic]["name"]) for topic in TOPICS] if self.articles else []
 
-    def _names(self) -> list[str]:
-        return self.word("names").split(",")
-
-
-def routes(paper: Paper) -> list[Route]:
-    """The paper's pages: front, sections, articles."""
-    found = [_route(paper, "/", partial(_listing, paper, -1), 0)]
-    for index, topic in enumerate(_TOPICS):
-        found.append(_route(paper, f"/{topic}/", partial(_listing, paper, index), index + 1))
-    return found + [
-        _route(paper, paper.path(number), partial(_article, paper, number), number)
-        for number in range(paper.articles)
-    ]
+    def word(self, key: str) -> str:
+        """Return a fixed text in the language of the edition."""
+        text: str = templates(self.language)["words"][key]
+        return text
 
 
-def _route(paper: Paper, path: str, text: partial[str], number: int) -> Route:
-    said = charset(paper.language, paper.encoding, number)
-    return Route(
-        host=paper.host,
-        path=path,
-        text=text,
-        encoding=said.codec,
-        content_type=said.content_type,
-        gzip=number % 9 != 4,
-    )
+class Charset(NamedTuple):
+    """How a page is encoded (Python's codec), and what its Content-Type and its head say about it."""
+
+    codec: str
+    content_type: str
+    meta: str
 
 
-def _article(paper: Paper, number: int) -> str:
-    """The document of an article."""
-    writer = paper.writer(number)
-    title = writer.title()
-    author = writer.slot("person" if paper.language == "en" else "人")
+def charset(edition: Edition, number: int) -> Charset:
+    """Return the charset of page ``number``: declared in the header, in ``<meta>``, in both, or not at all.
+
+    Page 5 declares none. Page 7 contradicts itself, and the header is right. Page 8 in UTF-8 has only a byte
+    order mark. Page 13 of the first host is in windows-1252 and says iso-8859-1. Pages from 100 on declare it
+    in both places.
+    """
+    encoding = edition.encoding
+    codec = _CODECS.get(encoding, encoding)
+    header, meta = f"text/html; charset={encoding}", f'<meta charset="{encoding}">'
+    if number == 5:
+        return Charset(codec, "text/html", "")
+    if number == 7:
+        other = "iso-8859-1" if encoding == "utf-8" else "utf-8"
+        return Charset(codec, header, f'<meta charset="{other}">')
+    if number == 8 and encoding == "utf-8":
+        return Charset("utf-8-sig", "text/html", "")
+    if number == 13 and edition.host == 0:
+        return Charset("cp1252", "text/html; charset=iso-8859-1", "")
+    if number % 6 == 4:  # the form of HTML 4, which old pages still have
+        meta = f'<meta http-equiv="Content-Type" content="{header}">'
+    if number >= 100 or number % 3 == 0:
+        return Charset(codec, header, meta)
+    return Charset(codec, "text/html", meta) if number % 3 == 1 else Charset(codec, header, "")
+
+
+def article(edition: Edition, number: int, *, path: str = "", size: int = 0) -> str:
+    """Return the document of an article, with about ``size`` characters (0: one of the usual sizes)."""
+    writer = edition.writer(number)
+    title, author = writer.title(), writer.slot("person")
     lead = writer.paragraph(2, 3)
-    size = writer.dice.pick(SIZES) // (1 if paper.language == "en" else 3)
-    byline = escape(paper.word("by").format(author))
-    day = paper.date(number).isoformat()
-    sheet = replace(
-        _sheet(paper, paper.path(number), title, number),
-        description=lead,
-        author=author,
-        date=day,
-        kind="article",
-        linked_data=_linked_data(paper, title, author, day),
-    )
-    main = (
-        f'<article>\n<header><h1>{escape(title)}</h1>\n<p class="byline"><span class="author">{byline}</span>'
-        f' <time datetime="{day}">{day}</time></p></header>\n<p class="lead">{escape(lead)}</p>\n'
-        f"{_story(writer, size)}\n</article>"
-    )
-    return document(sheet, main, _aside(paper, writer.dice, number))
-
-
-def _story(writer: Writer, size: int) -> str:
-    """Paragraphs with a heading before every fifth and a quotation after every seventh."""
-    lines = []
-    for index, paragraph in enumerate(writer.paragraphs(size)):
-        if index % 5 == 4:
-            lines.append(f"<h2>{escape(writer.title())}</h2>")
-        lines.append(f"<p>{escape(paragraph)}</p>")
-        if index % 7 == 6:
-            lines.append(f"<blockquote><p>{escape(writer.sentence())}</p></blockquote>")
-    return "\n".join(lines)
-
-
-def _sheet(paper: Paper, path: str, title: str, number: int) -> Sheet:
-    """The head of page ``number``."""
-    return Sheet(
-        site=paper.name,
-        domain=paper.domain,
-        path=path,
-        title=title,
-        description=paper.name,
-        language=paper.language,
-        meta_charset=charset(paper.language, paper.encoding, number).meta,
-        nav=paper.nav(),
-    )
-
-
-def _linked_data(paper: Paper, title: str, author: str, day: str) -> dict[str, object]:
-    """The schema.org NewsArticle."""
-    return {
+    size = size or writer.random.choice(_SIZES) // (1 if edition.language == "en" else 3)
+    day = edition.day(number).isoformat()
+    byline = edition.word("byline").format(author)
+    data = {
+        "@context": "https://schema.org",
         "@type": "NewsArticle",
         "headline": title,
         "datePublished": f"{day}T06:00:00Z",
         "author": {"@type": "Person", "name": author},
-        "publisher": {"@type": "Organization", "name": paper.publisher},
+        "publisher": {"@type": "Organization", "name": edition.publisher},
     }
+    return _document(
+        edition,
+        number,
+        path=path or edition.path(number),
+        title=title,
+        description=lead,
+        head=_ARTICLE_HEAD.format(author=author, day=day, data=json.dumps(data, ensure_ascii=False)),
+        main=_ARTICLE.format(title=title, byline=byline, day=day, lead=lead, story=_story(writer, size)),
+        aside=_aside(edition, writer, number),
+    )
 
 
-def _aside(paper: Paper, dice: Dice, number: int) -> str:
-    """Links to eight other articles."""
-    others = [(number + dice.between(1, paper.articles - 1)) % paper.articles for _ in range(8)]
-    items = "\n".join(f"<li>{link(paper.path(n), paper.writer(n).title())}</li>" for n in others)
-    return f"<h2>{escape(paper.word('read'))}</h2>\n<ul>\n{items}\n</ul>"
+def _story(writer: Writer, size: int) -> str:
+    """Return paragraphs, with a heading before every fifth and a quotation after every seventh."""
+    lines = []
+    for index, paragraph in enumerate(writer.paragraphs(size)):
+        if index % 5 == 4:
+            lines.append(f"<h2>{writer.title()}</h2>")
+        lines.append(f"<p>{paragraph}</p>")
+        if index % 7 == 6:
+            lines.append(f"<blockquote><p>{writer.sentence()}</p></blockquote>")
+    return "\n".join(lines)
 
 
-def _listing(paper: Paper, section: int) -> str:
-    """The document of the front page (section -1) or of a section: every article with its first lines."""
-    topics = range(len(_TOPICS)) if section < 0 else (section,)
-    numbers = [n for n in range(paper.articles) if n % len(_TOPICS) in topics]
-    path, title = ("/", paper.word("latest")) if section < 0 else paper.nav()[section]
+def _aside(edition: Edition, writer: Writer, number: int) -> str:
+    """Return links to eight other articles."""
+    if not edition.articles:
+        return ""
+    others = [(number + writer.random.randrange(1, edition.articles)) % edition.articles for _ in range(8)]
+    items = "\n".join(f"<li>{_link(edition, other)}</li>" for other in others)
+    return f"<aside>\n<h2>{edition.word('most_read')}</h2>\n<ul>\n{items}\n</ul>\n</aside>\n"
+
+
+def _link(edition: Edition, number: int) -> str:
+    return f'<a href="{edition.path(number)}">{edition.writer(number).title()}</a>'
+
+
+def overview(edition: Edition, section: int = -1) -> str:
+    """Return the document of a section, or the front page (-1): each article with its first lines."""
+    shown = range(len(TOPICS)) if section < 0 else (section,)
+    path, title = ("/", edition.word("latest")) if section < 0 else edition.sections[section]
     blocks = []
-    for number in reversed(numbers):
-        writer = paper.writer(number)
-        heading = f"<h2>{link(paper.path(number), writer.title())}</h2>"
-        blocks.append(f"<section>{heading}\n{elements('p', [writer.paragraph(1, 3)])}</section>")
-    sheet = _sheet(paper, path, title, section + 1)
-    return document(sheet, f"<h1>{escape(title)}</h1>\n" + "\n".join(blocks))
+    for number in reversed(range(edition.articles)):
+        if number % len(TOPICS) in shown:
+            text = edition.writer(number).paragraph(1, 3)
+            blocks.append(f"<section><h2>{_link(edition, number)}</h2>\n<p>{text}</p></section>")
+    main = f"<h1>{title}</h1>\n" + "\n".join(blocks)
+    return _document(edition, section + 1, path=path, title=title, description=edition.name, main=main)
+
+
+def _document(
+    edition: Edition, number: int, *, path: str, head: str = "", aside: str = "", **parts: str
+) -> str:
+    """Return a whole HTML document. The texts contain no character that HTML would need escaped."""
+    meta = charset(edition, number).meta
+    return _PAGE.format(
+        language=edition.language,
+        charset=meta and f"{meta}\n",  # first: the HTML standard wants it within 1024 bytes
+        site=edition.name,
+        url=f"https://{edition.domain}{path}",
+        nav="\n".join(f'<li><a href="{at}">{name}</a></li>' for at, name in edition.sections),
+        footer=edition.word("footer").format(edition.name),
+        head=head,
+        aside=aside,
+        **parts,
+    )

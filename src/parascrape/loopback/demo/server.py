@@ -1,94 +1,149 @@
-"""The demo site's server: one process, an address and a port for each host, until stdin closes.
+"""The demo site's server: each of its hosts at an address or a port of its own.
 
-``python -m parascrape.loopback.demo.server`` prints one line of JSON,
-``{"hosts": ["http://127.0.0.1:4001", ...]}``,
-when every host listens. It ends when its stdin ends, so it never outlives the process that started it.
+``python -m parascrape.loopback.demo.server`` prints ``{"hosts": ["http://127.0.0.1:4001", ...]}`` when it
+listens, and ends when its standard input ends, so it never outlives the process that started it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
-import signal
+import gzip
 import socket
-import sys
-import threading
+import time
+from email.utils import formatdate
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 
-from parascrape.loopback.demo.answers import DemoAnswers
-from parascrape.loopback.demo.server_connection import DemoConnection
-from parascrape.loopback.demo.site import HOSTS, listing, routes
+from parascrape.loopback.connection import Answer, Request, head_of, parse_request, refuse
+from parascrape.loopback.demo.site import HOSTS, Route, listing, routes
+from parascrape.loopback.server import Listener, bind, serve_until_stdin_ends
 
-__all__ = ["BACKLOG", "listen", "main", "serve"]
+__all__ = ["DemoAnswers", "accepts_gzip", "listen", "main"]
 
-BACKLOG = 1024
+_PIECES = 8  # of a body that drips
+
+_NOT_FOUND = "<!DOCTYPE html><title>404 Not Found</title><h1>Not Found</h1><p>There is no such page.</p>\n"
+_LATER = (
+    "<!DOCTYPE html><title>Later</title><h1>Not now</h1><p>The server is busy. Ask again in a second.</p>\n"
+)
+
+
+class _Made(NamedTuple):
+    """A response that is ready but for its Date and Connection fields."""
+
+    route: Route
+    head: bytes
+    body: bytes
+
+
+class DemoAnswers:
+    """Answers for all hosts, each made once and kept; ``bases`` are the URLs of the hosts, for redirects."""
+
+    def __init__(self, bases: list[str]) -> None:
+        self._bases = bases
+        self._kept: dict[tuple[int, str, bool], _Made] = {}
+        self._asked: dict[tuple[int, str], int] = {}
+
+    def find(self, host: int, head: bytes) -> Answer:
+        """Return a host's answer to the request with this head; 404 for a page that it does not have."""
+        try:
+            request = parse_request(head)
+        except ValueError:
+            return refuse(400)
+        if request.method not in ("GET", "HEAD"):
+            return refuse(405)
+        compress = accepts_gzip(request.fields.get("accept-encoding", ""))
+        made = self._kept.get((host, request.target, compress))
+        return _answer(made or self._find(host, request.target, compress), request)
+
+    def _find(self, host: int, path: str, compress: bool) -> _Made:
+        route = routes().get((host, path))
+        if route is None:
+            return self._make(
+                Route(host=host, path=path, text=partial(str, _NOT_FOUND), status=404), compress
+            )
+        if route.first:
+            asked = self._asked[host, path] = self._asked.get((host, path), 0) + 1
+            if asked % 2:
+                text = partial(str, _LATER)
+                return self._make(Route(host=host, path=path, text=text, status=route.first), compress)
+        return self.keep(route, compress)
+
+    def keep(self, route: Route, compress: bool) -> _Made:
+        """Return the route's own response, and keep it for the next request."""
+        made = self._make(route, compress)
+        if not route.first:
+            self._kept[route.host, route.path, compress] = made
+        return made
+
+    async def warm(self) -> None:
+        """Make every response between requests, so that clients seldom wait for one (2 ms)."""
+        for key in listing():
+            self.keep(routes()[key], True)
+            await asyncio.sleep(0)
+
+    def _make(self, route: Route, compress: bool) -> _Made:
+        body = route.body()
+        fields: dict[str, str] = {}
+        if route.fault == "garbled":
+            fields["Content-Encoding"] = "gzip"
+        elif route.gzip and body:
+            fields["Vary"] = "Accept-Encoding"
+            if compress:
+                body = gzip.compress(body, 6, mtime=0)
+                fields["Content-Encoding"] = "gzip"
+        if route.location:
+            host, path = route.location
+            fields["Location"] = path if host == route.host else self._bases[host] + path
+        if route.status == 429:
+            fields["Retry-After"] = "1"
+        known = {"Content-Type": route.content_type, "Content-Length": str(len(body)), **fields}
+        sent = body[: len(body) // 2] if route.fault == "cut" else body
+        return _Made(route, head_of(route.status, known), sent)
+
+
+def _answer(made: _Made, request: Request) -> Answer:
+    """Return the answer to one request, with its Date (RFC 9110 section 6.6.1)."""
+    route, head, body = made
+    close = request.closes or route.fault == "cut"
+    date = formatdate(time.time(), usegmt=True).encode()
+    head = b"%bDate: %b\r\nConnection: %b\r\n\r\n" % (head, date, b"close" if close else b"keep-alive")
+    data = head if request.method == "HEAD" else head + body
+    drips = route.drip and request.method != "HEAD"
+    return Answer(
+        data,
+        wait=route.delay,
+        step=-(-len(data) // _PIECES) if drips else 0,
+        pause=route.drip / (_PIECES - 1) if drips else 0.0,
+        then="close" if close else "keep",
+    )
+
+
+def accepts_gzip(accepted: str) -> bool:
+    """Return whether an Accept-Encoding field names gzip with a weight above 0 (RFC 9110 section 12.5.3).
+
+    >>> accepts_gzip("br, gzip;q=0.5"), accepts_gzip("gzip;q=0")
+    (True, False)
+    """
+    for coding in accepted.lower().split(","):
+        name, _, weight = coding.replace(" ", "").partition(";q=")
+        if name == "gzip":
+            return weight.strip("0.") != "" or weight == ""
+    return False
 
 
 def listen() -> list[socket.socket]:
-    """A bound socket for each host: 127.0.0.1 to 127.0.0.8, or 127.0.0.1 for all where it is alone."""
-    return [_bind(f"127.0.0.{host + 1}") for host in range(HOSTS)]
-
-
-def _bind(address: str) -> socket.socket:
-    try:
-        return socket.create_server((address, 0), backlog=BACKLOG)
-    except OSError:  # macOS gives its loopback device one address
-        return socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
-
-
-async def serve(sockets: list[socket.socket]) -> None:
-    """Serve until stdin ends or SIGTERM comes."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    loop.set_exception_handler(_complain)
-    bases = ["http://{}:{}".format(*sock.getsockname()) for sock in sockets]
-    answers, connections = DemoAnswers(bases), set[DemoConnection]()
-    for host, sock in enumerate(sockets):
-        await loop.create_server(
-            partial(DemoConnection, host, answers, connections), sock=sock, backlog=BACKLOG
-        )
-    if sys.platform != "win32":  # there the system ends the process by itself
-        loop.add_signal_handler(signal.SIGTERM, stop.set)
-    threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
-    sys.stdout.write(json.dumps({"hosts": bases}) + "\n")
-    sys.stdout.flush()
-    warming = asyncio.create_task(_warm(answers))
-    await stop.wait()
-    warming.cancel()
-    for connection in list(connections):
-        connection.abort()
-    await asyncio.sleep(0)
-
-
-async def _warm(answers: DemoAnswers) -> None:
-    """Make every answer between requests, so that a client seldom waits for one to be made (2 ms)."""
-    for key in listing():
-        answers.keep(routes()[key], True)
-        await asyncio.sleep(0)
-
-
-def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Set ``stop`` at the end of stdin. A thread: no event loop watches pipes on every platform."""
-    with contextlib.suppress(OSError):
-        while os.read(0, 4096):
-            pass
-    with contextlib.suppress(RuntimeError):  # the loop has ended before
-        loop.call_soon_threadsafe(stop.set)
-
-
-def _complain(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """One line on stderr in place of a traceback."""
-    sys.stderr.write(f"demo server: {context['message']}: {context.get('exception')!r}\n")
+    """Return a socket for each host: 127.0.0.1 to 127.0.0.8, or ports of 127.0.0.1 where it is alone."""
+    return [bind(f"127.0.0.{host + 1}") for host in range(HOSTS)]
 
 
 def main() -> None:
-    """Run the server. Ctrl-C is for the process that started it, which then closes stdin."""
-    if not os.isatty(0):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(listen()))
+    """Run the server."""
+    sockets = listen()
+    bases = ["http://{}:{}".format(*sock.getsockname()) for sock in sockets]
+    answers = DemoAnswers(bases)
+    listeners = [Listener(sock, partial(answers.find, host)) for host, sock in enumerate(sockets)]
+    serve_until_stdin_ends(listeners, {"hosts": bases}, answers.warm())
 
 
 if __name__ == "__main__":

@@ -1,29 +1,49 @@
-"""Recording: every URL of a list fetched once, politely, in threads, and kept as it was sent."""
+"""Recorder: fetches every URL of a list once, politely, in threads, and keeps each exchange as it was."""
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from parascrape.errors import FetchError, InvalidUrl, StatusError, UsageError
+import pycurl
+
+from parascrape.errors import (
+    ConnectError,
+    DnsError,
+    FetchError,
+    InvalidUrl,
+    ProxyFailed,
+    StatusError,
+    TlsError,
+    UsageError,
+)
 from parascrape.executors import open_executor
-from parascrape.fetch import fetch_robots
+from parascrape.fetch import fetch, fetch_robots, leave, raise_for, refused_address, witnessed
 from parascrape.frontier import FetchReport, Frontier, PolitenessPolicy, Visit, key_of, politeness_policy
-from parascrape.loopback.replay.exchange import Exchange
+from parascrape.loopback.replay.exchange import (
+    Ending,
+    Exchange,
+    ExchangeTimes,
+    redact_reply,
+    redact_request,
+    split_lines,
+)
 from parascrape.loopback.replay.warc import ExchangeWriter, load_library
 from parascrape.records import Entry
 from parascrape.settings import Settings
 from parascrape.system import output_errors, replace_file
 from parascrape.web import RobotsRules, host_key, prepare, redact
 
-__all__ = ["RecordingResult", "record"]
+__all__ = ["RecordingResult", "TransferRecorder", "record"]
 
 _GRACE = 5.0
 """Seconds that a fetch may take beyond its time-out before its thread is given up."""
@@ -188,9 +208,6 @@ def _limits(settings: Settings) -> PolitenessPolicy | None:
 
 def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
     """One page of the list, in a thread."""
-    from parascrape.fetch import fetch, leave, witnessed
-    from parascrape.loopback.replay.witness import TransferRecorder
-
     witness = TransferRecorder()
     meta: Any = {}
     began = time.monotonic()
@@ -212,9 +229,6 @@ def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
 
 def _fetch_rules(origin: str, settings: Settings) -> _Fetched:
     """One robots.txt, in a thread."""
-    from parascrape.fetch import leave, witnessed
-    from parascrape.loopback.replay.witness import TransferRecorder
-
     witness = TransferRecorder()
     try:
         with witnessed(witness):
@@ -232,3 +246,111 @@ def _numbered(seen: list[Exchange], entry: str, failure: FetchError | None) -> l
         message = redact(str(failure))[:2000]
         found[-1] = replace(found[-1], error=failure.code, message=message)
     return found
+
+
+_NO_CONNECTION: dict[type[FetchError], Ending] = {
+    ConnectError: "refused",
+    DnsError: "dns",
+    ProxyFailed: "refused",
+    TlsError: "tls",
+}
+_ENDINGS: dict[int, Ending] = {18: "closed", 28: "silent", 52: "closed", 55: "closed", 56: "closed"}
+"""libcurl's error numbers where they alone say how it ended."""
+
+
+class TransferRecorder:
+    """Given to `curl.witnessed`; ``seen`` holds the exchanges in their order.
+
+    libcurl's debug messages carry the head that is sent and all that comes, before chunks are undone.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[Exchange] = []
+
+    def __call__(self, perform: Callable[[Any], None], handle: Any) -> None:
+        """Perform, and keep what passes. Raises pycurl.error as ``perform`` does."""
+        notes: list[tuple[int, bytes]] = []
+        handle.setopt(pycurl.DEBUGFUNCTION, lambda kind, data: notes.append((kind, data)) if kind else None)
+        handle.setopt(pycurl.VERBOSE, 1)
+        at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        try:
+            perform(handle)
+        except pycurl.error as error:
+            self._keep(handle, notes, at, error.args)
+            raise
+        self._keep(handle, notes, at, ())
+
+    def _keep(self, handle: Any, notes: list[tuple[int, bytes]], at: str, failure: tuple[Any, ...]) -> None:
+        handle.setopt(pycurl.VERBOSE, 0)
+        handle.setopt(pycurl.DEBUGFUNCTION, _ignore)
+        before, reply = _received(notes)
+        request = redact_request(_sent(notes))
+        self.seen.append(
+            Exchange(
+                url=handle.getinfo(pycurl.EFFECTIVE_URL),
+                request=request.head,
+                before=before,
+                reply=reply,
+                ending=_ending(handle, failure, bool(before or reply)) if failure else "whole",
+                seconds=_seconds(handle),
+                new_connection=handle.getinfo(pycurl.NUM_CONNECTS) > 0,
+                cookies=request.cookies,
+                authorised=request.authorised,
+                at=at,
+                address=handle.getinfo(pycurl.PRIMARY_IP) or "",
+            )
+        )
+
+
+def _ignore(_kind: int, _data: bytes) -> None:
+    """Nothing: the handle's next transfer is nobody's business."""
+
+
+def _sent(notes: Sequence[tuple[int, bytes]]) -> bytes:
+    """The head of the request; the last, where libcurl had to send it again on a new connection."""
+    return next((data for kind, data in reversed(notes) if kind == pycurl.INFOTYPE_HEADER_OUT), b"")
+
+
+def _received(notes: Sequence[tuple[int, bytes]]) -> tuple[bytes, bytes]:
+    """What came before the final head, and the answer; trailers are told twice and kept once."""
+    lines: list[bytes] = []
+    pieces: list[bytes] = []
+    for kind, data in notes:
+        if kind == pycurl.INFOTYPE_DATA_IN:
+            pieces.append(data)
+        elif kind == pycurl.INFOTYPE_HEADER_IN and not pieces:
+            lines.append(data)
+    return split_lines(redact_reply(lines), b"".join(pieces))
+
+
+def _ending(handle: Any, failure: Sequence[Any], answered: bool) -> Ending:
+    """How an exchange ended that did not end well, by libcurl's number and message."""
+    number, message = int(failure[0]), str(failure[1])
+    reason = handle.getinfo(pycurl.OS_ERRNO)
+    if number in (55, 56) and reason in (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED):
+        return "reset"
+    try:
+        raise_for(number, message, refused_address(handle))
+    except FetchError as error:
+        if not answered and (ending := _NO_CONNECTION.get(type(error))):
+            return ending
+        return _ENDINGS.get(number, "refused" if error.code == "address" else "left")
+
+
+def _seconds(handle: Any) -> ExchangeTimes:
+    """The times of a transfer that has ended; where no byte came, ``first_byte`` is how long we waited."""
+    looked_up = handle.getinfo(pycurl.NAMELOOKUP_TIME)
+    connected = handle.getinfo(pycurl.CONNECT_TIME)
+    secured = handle.getinfo(pycurl.APPCONNECT_TIME)
+    sent = handle.getinfo(pycurl.PRETRANSFER_TIME)
+    first = handle.getinfo(pycurl.STARTTRANSFER_TIME)
+    total = handle.getinfo(pycurl.TOTAL_TIME)
+    began = first or total
+    return ExchangeTimes(
+        dns=looked_up,
+        connect=max(0.0, connected - looked_up),
+        tls=max(0.0, secured - connected),
+        first_byte=max(0.0, began - sent) if sent else 0.0,
+        transfer=max(0.0, total - began),
+        total=total,
+    )

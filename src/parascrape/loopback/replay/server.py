@@ -1,55 +1,159 @@
-"""The twin's server: one process on 127.0.0.1, until its standard input ends.
+"""The replay server: answers for recorded hosts, with their bytes, times and faults.
 
-It is started with a JSON object on the command line: the recording's path, the file for its authority's
-certificate, and what `ReplayAnswers` is given. It prints a line of JSON with what its clients need, or with a
-``fault``, and one more for each line that it reads: ``stats`` or ``reset``.
+It is started with one JSON object: the path of the recording, the file for the certificate of its authority,
+and the arguments of `ReplayAnswers`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import signal
+import math
 import socket
-import ssl
 import sys
-import threading
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from statistics import median
 
 from parascrape.errors import UsageError
-from parascrape.loopback.connection import HttpConnection
-from parascrape.loopback.replay.answers import ReplayAnswers
-from parascrape.loopback.replay.certificates import Authority
-from parascrape.loopback.replay.load import ServerLoad
-from parascrape.loopback.replay.recording import Recording, read_recording
-from parascrape.loopback.replay.routes import Ports, host_of, make_connect_to, origins_of, tls_faults
+from parascrape.loopback.connection import Answer, Request, Then, parse_request, refuse
+from parascrape.loopback.replay.exchange import Ending, Exchange, closes, cookie_names
+from parascrape.loopback.replay.routes import (
+    Authority,
+    Ports,
+    host_of,
+    make_connect_to,
+    origins_of,
+    tls_faults,
+)
+from parascrape.loopback.replay.warc import Recording, read_recording
+from parascrape.loopback.server import Listener, bind, say, serve_until_stdin_ends
+from parascrape.web import host_key
 
-__all__ = ["BACKLOG", "main"]
+__all__ = ["ReplayAnswers", "main"]
 
-BACKLOG = 4096
+_STEP = 0.004
+"""Seconds between two pieces of a body that took its time: event loops count in milliseconds."""
+_MAX_STEPS = 50
+
+_THEN: dict[Ending, Then] = {"whole": "keep", "reset": "reset", "silent": "silent", "left": "silent"}
+"""What follows the bytes; after any other ending the connection closes."""
+
+_MISSING = b"Not in the recording.\n"
+_UNKNOWN = Answer(
+    b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
+    b"X-Parascrape-Twin: not in the recording\r\n\r\n%b" % (len(_MISSING), _MISSING),
+    known=False,
+)
+_NO_ROBOTS = _UNKNOWN._replace(known=True)
+"""For robots.txt, which recordings of other tools lack: everything is allowed (RFC 9309 section 2.3.1.3)."""
+
+
+class ReplayAnswers:
+    """Answers from a recording, with their times multiplied by ``time_scale``.
+
+    ``latency`` (seconds, not multiplied) replaces every time to the first byte. Of several answers to a URL,
+    a request gets the one that was recorded with the same cookies, or else the first.
+    """
+
+    def __init__(
+        self, recording: Recording, *, time_scale: float = 1.0, latency: float | None = None
+    ) -> None:
+        self._scale = time_scale
+        self._latency = latency
+        self._set_up = _connect_seconds(recording.exchanges)
+        self._table: dict[str, list[tuple[Exchange, Answer]]] = {}
+        for exchange in recording.exchanges:
+            self._table.setdefault(exchange.url, []).append((exchange, self._answer(exchange)))
+
+    def find(self, scheme: str, head: bytes) -> Answer:
+        """Return the answer to the request with this head."""
+        try:
+            request = parse_request(head)
+        except ValueError:
+            return refuse(400)
+        if request.method != "GET":
+            return refuse(405)
+        found = self._table.get(f"{scheme}://{request.fields.get('host', '').lower()}{request.target}")
+        if found is None:
+            return _NO_ROBOTS if request.target == "/robots.txt" else _UNKNOWN
+        return found[0][1] if len(found) == 1 else _choose(found, request)
+
+    def _answer(self, exchange: Exchange) -> Answer:
+        seconds = exchange.seconds
+        data = _data(exchange)
+        step, pause = _pieces(len(data), seconds.transfer * self._scale)
+        then = _THEN.get(exchange.ending, "close")
+        if then == "keep" and exchange.reply and closes(exchange.head):
+            then = "close"
+        return Answer(
+            data,
+            wait=seconds.first_byte * self._scale if self._latency is None else self._latency,
+            set_up=self._set_up.get(host_key(exchange.url), 0.0) * self._scale,
+            step=step,
+            pause=pause,
+            then=then,
+        )
+
+
+def _data(exchange: Exchange) -> bytes:
+    """Return all bytes to send. A head that was broken off gets one line more: the line that broke it off."""
+    if exchange.ending == "left" and not exchange.reply:
+        return exchange.before + b"".join(exchange.before.splitlines(keepends=True)[-1:])
+    return exchange.before + exchange.reply
+
+
+def _choose(found: list[tuple[Exchange, Answer]], request: Request) -> Answer:
+    """Return the answer whose request is most like this one; the first of equals."""
+    cookies, authorised = cookie_names(request.fields.get("cookie", "")), "authorization" in request.fields
+
+    def likeness(pair: tuple[Exchange, Answer]) -> tuple[bool, bool]:
+        return pair[0].cookies == cookies, pair[0].authorised == authorised
+
+    return max(found, key=likeness)[1]
+
+
+def _pieces(size: int, seconds: float) -> tuple[int, float]:
+    """Return bytes of a piece and seconds between two, so that the last is sent after ``seconds``."""
+    pieces = min(size, _MAX_STEPS, int(seconds / _STEP) + 1)
+    if pieces < 2:
+        return size, 0.0
+    step = math.ceil(size / pieces)
+    return step, seconds / max(1, math.ceil(size / step) - 1)
+
+
+def _connect_seconds(exchanges: Iterable[Exchange]) -> dict[str, float]:
+    """Return the seconds to connect to each host, with TLS: the median of its connections."""
+    times: dict[str, list[float]] = {}
+    for exchange in exchanges:
+        if exchange.new_connection:
+            seconds = exchange.seconds.connect + exchange.seconds.tls
+            times.setdefault(host_key(exchange.url), []).append(seconds)
+    return {host: median(found) for host, found in times.items()}
 
 
 def main() -> None:
-    """Serve what the first argument asks for."""
-    with contextlib.suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the process that started this one
+    """Run the server."""
     given = json.loads(sys.argv[1])
     try:
         recording = read_recording(given["recording"])
         authority = _authority(recording, Path(given["ca_file"]))
     except UsageError as error:
-        _say({"fault": str(error)})
+        say({"fault": str(error)})
         return
     answers = ReplayAnswers(recording, time_scale=given["time_scale"], latency=given["latency"])
-    _allow_connections()
-    _run(_serve(recording, answers, authority))
+    listeners = [Listener(bind(), partial(answers.find, "http"))]
+    if authority is not None:
+        listeners.append(Listener(bind(), partial(answers.find, "https"), authority.context))
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # held, and never listened at: connections are refused
+        ports = [each.socket.getsockname()[1] for each in listeners]
+        connect_to = make_connect_to(recording, Ports(ports[0], ports[-1], closed.getsockname()[1]))
+        serve_until_stdin_ends(listeners, {"connect_to": connect_to, "tls": authority is not None})
 
 
 def _authority(recording: Recording, ca_file: Path) -> Authority | None:
-    """The authority, its certificate written; None, and none written, where no host speaks TLS."""
+    """Return the authority, with its certificate written to a file; None where no host speaks TLS."""
     hosts = [host_of(origin) for origin in origins_of(recording) if origin.startswith("https:")]
     if not hosts:
         return None
@@ -57,77 +161,6 @@ def _authority(recording: Recording, ca_file: Path) -> Authority | None:
     authority = Authority(addresses, tls_faults(recording))
     ca_file.write_bytes(authority.pem)
     return authority
-
-
-def _allow_connections() -> None:
-    """As many open files as the system lets this process have."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _run(serving: Any) -> None:
-    """Run until it ends, on uvloop where it is installed: 13 us of CPU for a request of 1 kB, not 28."""
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(serving)
-    else:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serving)
-
-
-async def _serve(recording: Recording, answers: ReplayAnswers, authority: Authority | None) -> None:
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    loop.set_exception_handler(_complain)
-    meter, connections = ServerLoad(), set[HttpConnection]()
-
-    async def listen(scheme: str, context: ssl.SSLContext | None = None) -> int:
-        made = partial(HttpConnection, scheme, answers, meter, connections)
-        server = await loop.create_server(made, "127.0.0.1", 0, backlog=BACKLOG, ssl=context)
-        return int(server.sockets[0].getsockname()[1])
-
-    closed = socket.socket()
-    closed.bind(("127.0.0.1", 0))  # kept, and never listened at: who connects is refused
-    plain = await listen("http")
-    tls = await listen("https", authority.context) if authority is not None else plain
-    ports = Ports(plain, tls, closed.getsockname()[1])
-    _say({"connect_to": make_connect_to(recording, ports), "tls": authority is not None})
-    threading.Thread(target=_obey, args=(loop, stop, meter), daemon=True).start()
-    await stop.wait()
-    for connection in list(connections):
-        connection.abort()
-    await asyncio.sleep(0)
-    closed.close()
-
-
-def _obey(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, meter: ServerLoad) -> None:
-    """Do what each line of standard input says; its end is the end."""
-    for line in sys.stdin:
-        loop.call_soon_threadsafe(_answer, line.strip(), meter)
-    with contextlib.suppress(RuntimeError):  # the loop has ended before
-        loop.call_soon_threadsafe(stop.set)
-
-
-def _answer(question: str, meter: ServerLoad) -> None:
-    if question == "reset":
-        meter.reset()
-    _say(meter.stats()._asdict())
-
-
-def _say(message: dict[str, Any]) -> None:
-    """One line for the process that started this one; if it is gone, so is the reason to speak."""
-    with contextlib.suppress(OSError):
-        sys.stdout.write(json.dumps(message) + "\n")
-        sys.stdout.flush()
-
-
-def _complain(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """One line on stderr in place of a traceback; handshakes that clients break off are their affair."""
-    if not isinstance(context.get("exception"), ssl.SSLError | ConnectionError):
-        sys.stderr.write(f"twin: {context['message']}: {context.get('exception')!r}\n")
 
 
 if __name__ == "__main__":

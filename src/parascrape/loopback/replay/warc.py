@@ -1,7 +1,8 @@
-"""Exchanges as WARC 1.1 records (ISO 28500:2017), each a gzip member of its own, written by warcio.
+"""Recordings as WARC 1.1 files (ISO 28500:2017): exchanges written and read with warcio.
 
-An exchange is a ``response`` (where a whole head came), a ``request`` (where one was sent) and a ``metadata``
-record, joined by WARC-Concurrent-To. The metadata is JSON: what no WARC field has a place for.
+An exchange is a ``response`` record (where a whole head came), a ``request`` (where one was sent) and a
+``metadata`` record, joined by WARC-Concurrent-To. The metadata is JSON: what no WARC field has a place for.
+WARC files of other tools are read too; they have no times and no errors.
 """
 
 from __future__ import annotations
@@ -11,27 +12,31 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
+from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.loopback.replay.exchange import Ending, Exchange, ExchangeTimes
+from parascrape.loopback.replay.exchange import ENDINGS, Ending, Exchange, ExchangeTimes
 from parascrape.settings import VERSION
+from parascrape.system import printable
 from parascrape.web import prepare, redact
 
 __all__ = [
-    "METADATA_TYPE",
+    "MAX_BYTES",
     "ExchangeWriter",
-    "from_metadata",
+    "Recording",
     "load_library",
+    "read_recording",
     "to_exchange",
     "to_metadata",
     "unchunk",
 ]
 
-METADATA_TYPE = "application/json"
+MAX_BYTES = 1 << 30
+"""Bytes, inflated, of all records that are kept: a recording is held in memory."""
 
 _FORMAT = 1
 _TRUNCATED: dict[Ending, str] = {
@@ -40,11 +45,15 @@ _TRUNCATED: dict[Ending, str] = {
     "silent": "time",
     "left": "unspecified",
 }
-"""WARC-Truncated (§5.13) of an answer that is not whole."""
+"""WARC-Truncated (section 5.13) of an answer that is not whole."""
+
+_PIECE = 1 << 20
+_KEPT = frozenset(("response", "request", "metadata"))
+_OWNERS = frozenset(("warc-concurrent-to", "warc-refers-to"))
 
 
 def load_library(name: str) -> ModuleType:
-    """A module that comes with the extra. Raises UsageError where it is not installed."""
+    """Return a module of the extra ``compare``. Raises UsageError where it is not installed."""
     import importlib
 
     try:
@@ -54,8 +63,11 @@ def load_library(name: str) -> ModuleType:
         raise UsageError(f"{package} is not installed: pip install 'parascrape[compare]'") from error
 
 
+# --- writing ----------------------------------------------------------------------------------------
+
+
 def to_metadata(exchange: Exchange) -> dict[str, Any]:
-    """What is recorded of an exchange beside its bytes; JSON."""
+    """Return what is recorded of an exchange besides its bytes, as JSON."""
     return {
         "parascrape": _FORMAT,
         "entry": exchange.entry,
@@ -70,12 +82,14 @@ def to_metadata(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def from_metadata(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an `Exchange` that `to_metadata` has written. Raises ValueError, TypeError, KeyError."""
+def _from_metadata(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an `Exchange` from its metadata. Raises ValueError, TypeError or KeyError."""
     error = data["error"] or {}
     seconds = ExchangeTimes(
         *(min(max(float(data["seconds"][name]), 0.0), 86_400.0) for name in ExchangeTimes._fields)
     )
+    if data["ending"] not in ENDINGS:
+        raise ValueError("an unknown ending")
     return {
         "entry": str(data["entry"]),
         "hop": int(data["hop"]),
@@ -91,7 +105,10 @@ def from_metadata(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class ExchangeWriter:
-    """Writes exchanges to a binary file; ``about`` are further fields of its warcinfo record."""
+    """Writes exchanges to a binary file; ``about`` are further fields of its warcinfo record.
+
+    Each record is a gzip member of its own.
+    """
 
     def __init__(self, file: BinaryIO, about: Mapping[str, str]) -> None:
         self._headers: Any = load_library("warcio.statusandheaders")
@@ -106,21 +123,21 @@ class ExchangeWriter:
         self._writer.write_record(self._writer.create_warcinfo_record("", fields))
 
     def write(self, exchange: Exchange) -> None:
-        """Write the exchange's records. Raises OSError."""
-        kinds = {"response": exchange.reply, "request": exchange.request}
-        blocks = {kind: block for kind, block in kinds.items() if block}
+        """Write the records of an exchange. Raises OSError."""
+        blocks = {"response": exchange.reply, "request": exchange.request}
         blocks["metadata"] = json.dumps(to_metadata(exchange)).encode()
         first = ""
         for kind, block in blocks.items():
-            record = self._record(kind, exchange, block)
-            if first:
-                record.rec_headers.add_header("WARC-Concurrent-To", first)
-            first = first or record.rec_headers.get_header("WARC-Record-ID")
-            self._writer.write_record(record)
+            if block:
+                record = self._record(kind, exchange, block)
+                if first:
+                    record.rec_headers.add_header("WARC-Concurrent-To", first)
+                first = first or record.rec_headers.get_header("WARC-Record-ID")
+                self._writer.write_record(record)
 
     def _record(self, kind: str, exchange: Exchange, block: bytes) -> Any:
-        """One record whose block is written as it stands; warcio would parse it and put it together anew."""
-        content_type = METADATA_TYPE if kind == "metadata" else f"application/http; msgtype={kind}"
+        """Return a record whose block is written unchanged; warcio would parse it and write it anew."""
+        content_type = "application/json" if kind == "metadata" else f"application/http; msgtype={kind}"
         headers = self._headers.StatusAndHeaders("", _fields(kind, exchange, block), protocol="WARC/1.1")
         length = len(block)
         return self._loader.ArcWarcRecord(
@@ -129,7 +146,7 @@ class ExchangeWriter:
 
 
 def _fields(kind: str, exchange: Exchange, block: bytes) -> list[tuple[str, str]]:
-    """The record's named fields (§5); those of its length and block digest are warcio's to add."""
+    """Return the named fields of a record (section 5); warcio adds its length and block digest."""
     fields = [
         ("WARC-Type", kind),
         ("WARC-Record-ID", f"<urn:uuid:{uuid.uuid4()}>"),
@@ -147,8 +164,165 @@ def _fields(kind: str, exchange: Exchange, block: bytes) -> list[tuple[str, str]
 
 
 def _digest(payload: bytes) -> str:
-    """SHA-1 in base 32, as every WARC tool writes it; it guards against damage, not against forgery."""
+    """Return SHA-1 in base 32, as every WARC tool writes it; it guards against damage, not forgery."""
     return "sha1:" + base64.b32encode(hashlib.sha1(payload, usedforsecurity=False).digest()).decode()
+
+
+# --- reading ----------------------------------------------------------------------------------------
+
+
+class Recording(Mapping[str, Exchange]):
+    """The exchanges of a recording by prepared URL; of several for one URL, the mapping gives the first.
+
+    >>> Recording([Exchange(url="http://h/")])["http://h/"].ending
+    'whole'
+    """
+
+    def __init__(self, exchanges: Sequence[Exchange]) -> None:
+        self._by_url: dict[str, list[Exchange]] = {}
+        for exchange in exchanges:
+            self._by_url.setdefault(exchange.url, []).append(exchange)
+
+    def __getitem__(self, url: str) -> Exchange:
+        return self._by_url[url][0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_url)
+
+    def __len__(self) -> int:
+        return len(self._by_url)
+
+    @property
+    def exchanges(self) -> Iterator[Exchange]:
+        """All exchanges; those of one URL come together, in their order."""
+        return (exchange for found in self._by_url.values() for exchange in found)
+
+    @property
+    def entries(self) -> list[str]:
+        """The URLs of the recorded list in the order of their fetches, without robots.txt."""
+        return list(dict.fromkeys(one.url for one in self.exchanges if one.hop == 0 and one.entry))
+
+
+class _Record(NamedTuple):
+    """The parts of a WARC record that are used here."""
+
+    kind: str
+    url: str
+    number: str  # WARC-Record-ID
+    belongs_to: tuple[str, ...]
+    address: str
+    at: str
+    block: bytes
+
+
+def read_recording(path: str | Path) -> Recording:
+    """Return the recording in a WARC file.
+
+    Raises:
+        UsageError: the file is no readable WARC file, is cut, holds no answer, or is larger than MAX_BYTES.
+    """
+    shown = printable(str(path))
+    try:
+        with open(path, "rb") as file:
+            exchanges = _join(list(_read_records(file, shown)))
+    except UsageError:
+        raise
+    except OSError as error:
+        raise UsageError(f"{shown}: {(error.strerror or str(error)).lower()}") from None
+    except Exception as error:  # warcio and zlib raise anything on damaged files
+        reason = printable(" ".join(str(error).split())[:200] or type(error).__name__)
+        raise UsageError(f"{shown}: no WARC file, or a damaged one: {reason}") from error
+    if not exchanges:
+        raise UsageError(f"{shown}: holds no answer of any page")
+    return Recording(exchanges)
+
+
+def _read_records(file: Any, shown: str) -> Iterator[_Record]:
+    """Yield the records that can be part of an exchange."""
+    total = 0
+    for record in load_library("warcio.archiveiterator").ArchiveIterator(file, no_record_parse=True):
+        if record.rec_type not in _KEPT:
+            continue
+        block = _read_block(record, MAX_BYTES - total, shown)
+        total += len(block)
+        names = record.rec_headers
+        yield _Record(
+            record.rec_type,
+            names.get_header("WARC-Target-URI") or "",
+            names.get_header("WARC-Record-ID") or "",
+            tuple(value for name, value in names.headers if name.lower() in _OWNERS),
+            names.get_header("WARC-IP-Address") or "",
+            names.get_header("WARC-Date") or "",
+            block,
+        )
+
+
+def _read_block(record: Any, room: int, shown: str) -> bytes:
+    """Return the block of a record. Raises UsageError where it is too large, or the file ends within it."""
+    if record.length is None or record.length > room:
+        raise UsageError(f"{shown}: more than {MAX_BYTES >> 20} MB: record a smaller sample")
+    pieces: list[bytes] = []
+    while piece := record.raw_stream.read(_PIECE):
+        pieces.append(piece)
+    block = b"".join(pieces)
+    if len(block) < record.length:
+        raise UsageError(f"{shown}: is cut: a record has {len(block)} of {record.length} bytes")
+    return block
+
+
+def _join(records: Sequence[_Record]) -> list[Exchange]:
+    """Return the exchanges in the order of the file, with answers that have no metadata of ours."""
+    by_number = {record.number: record for record in records}
+    requests = {one: record for record in records if record.kind == "request" for one in record.belongs_to}
+    described: dict[int, Exchange] = {}
+    joined: set[str] = set()
+    for place, record in enumerate(records):
+        fields = _our_metadata(record)
+        if fields is not None:
+            first = next((by_number[one] for one in record.belongs_to if one in by_number), None)
+            described[place] = _make(record, fields, first, requests)
+            if first is not None:
+                joined.add(first.number)
+    exchanges: list[Exchange] = []
+    for place, record in enumerate(records):
+        if place in described:
+            exchanges.append(described[place])
+        elif record.kind == "response" and record.number not in joined:
+            found = to_exchange(record.url, record.block, record.at)
+            exchanges += [found] if found is not None else []
+    return exchanges
+
+
+def _our_metadata(record: _Record) -> dict[str, Any] | None:
+    """Return the fields of a metadata record in our format; None for any other record."""
+    if record.kind != "metadata" or not record.block.startswith(b'{"parascrape": %d,' % _FORMAT):
+        return None
+    try:
+        return _from_metadata(json.loads(record.block))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _make(
+    metadata: _Record, fields: dict[str, Any], first: _Record | None, requests: Mapping[str, _Record]
+) -> Exchange:
+    """Return an exchange from its metadata and the record that it belongs to."""
+    reply = first.block if first is not None and first.kind == "response" else b""
+    request = first if first is not None and first.kind == "request" else None
+    if first is not None and reply:
+        request = requests.get(first.number)
+    try:
+        url = prepare(metadata.url)
+    except InvalidUrl:
+        url = metadata.url
+    return Exchange(
+        url=url,
+        request=request.block if request is not None else b"",
+        reply=reply,
+        at=metadata.at,
+        address=first.address if first is not None else "",
+        **fields,
+    )
 
 
 _STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([2-5][0-9][0-9])(?![0-9])([^\r\n]*)")
@@ -160,7 +334,10 @@ _FRAMING = frozenset(
 
 
 def to_exchange(url: str, block: bytes, at: str = "") -> Exchange | None:
-    """The exchange of a response record; None where it is no answer to a page's URL that could be sent."""
+    """Return the exchange of another tool's response record; None if it answers no URL that can be sent.
+
+    Its body gets a new length: other tools keep HTTP/2 heads, and bodies whose chunks are already undone.
+    """
     match, end = _STATUS_LINE.match(block), _HEAD_END.search(block)
     if match is None or end is None:
         return None
@@ -183,7 +360,7 @@ def _name(line: bytes) -> str:
 
 
 def unchunk(body: bytes) -> bytes:
-    """The body without its chunks (RFC 9112 §7.1); as it stands where it is not made of whole chunks.
+    """Return the body without its chunks (RFC 9112 section 7.1); unchanged if it is not made of whole chunks.
 
     >>> unchunk(b"3\\r\\nabc\\r\\n0\\r\\n\\r\\n"), unchunk(b"plain")
     (b'abc', b'plain')
