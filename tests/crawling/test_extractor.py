@@ -1,12 +1,12 @@
-"""extract: the links of a page, where each leads, and which are not followed and why."""
+"""The links of a page: where each leads, and which are not followed and why."""
 
 from __future__ import annotations
 
 import pytest
 
-from parascrape.crawling.links.extractor import LinkRules, canonical_of, find_links
-from parascrape.crawling.links.scope import Scope
-from parascrape.crawling.links.sources import links_of, refresh_target
+from parascrape.crawling.links.extractor import LinkExtractor
+from parascrape.crawling.links.rules import LinkRules, Scope
+from parascrape.crawling.links.sources import canonical_of, links_of, refresh_target
 from parascrape.scrapers.following import DiscoveredLinks
 from parascrape.web.page import Page
 
@@ -22,12 +22,13 @@ def page(markup: str | bytes, url: str = HERE, content_type: str = "text/html", 
 
 
 def found(markup: str | bytes, url: str = HERE, **headers: str) -> DiscoveredLinks:
-    """What a page leads to by the plainest rules; each call is another run."""
-    found.calls += 1  # type: ignore[attr-defined]
-    return find_links(page(markup, url, **headers), LinkRules(scope=ANYWHERE, run=str(found.calls)))  # type: ignore[attr-defined]
+    """Where a page leads by the default rules."""
+    return find_links(page(markup, url, **headers), LinkRules(scope=ANYWHERE))
 
 
-found.calls = 0  # type: ignore[attr-defined]
+def find_links(subject: Page, rules: LinkRules) -> DiscoveredLinks:
+    """Where a page leads by these rules, in a crawl of its own."""
+    return LinkExtractor(rules).links_of(subject)
 
 
 def links(markup: str | bytes, url: str = HERE, **headers: str) -> list[str]:
@@ -145,12 +146,6 @@ def test_links_stand_in_many_elements(markup: str, leads_to: list[str]) -> None:
     assert links(markup) == leads_to
 
 
-def test_frames_are_left_out_where_they_are_not_wanted() -> None:
-    """<iframe> and <frame>, no other."""
-    rules = LinkRules(scope=ANYWHERE, frames=False, run="frames")
-    assert find_links(page('<iframe src="a"></iframe><a href="b">'), rules).links == "http://h.example/dir/b"
-
-
 @pytest.mark.parametrize(
     ("content", "target"),
     [
@@ -242,7 +237,7 @@ def test_a_page_too_complex_to_be_parsed_has_no_links() -> None:
 def test_a_deeply_nested_page_is_walked_once_for_its_links() -> None:
     """Links in 3,000 elements within each other."""
     markup = "<div>" * 3000 + '<a href="a">' + "<object><a href=b>" * 500
-    rules = LinkRules(scope=ANYWHERE, follow=("div",), edges=True, run="deep")
+    rules = LinkRules(scope=ANYWHERE, follow=("div",), edges=True)
     assert find_links(page(markup), rules).links.split() == [
         "http://h.example/dir/a",
         "http://h.example/dir/b",
@@ -270,7 +265,7 @@ def test_a_page_has_one_canonical_url_or_none(markup: str, header: str, canonica
     """In its head or header; of several that differ none counts."""
     subject = page(markup, Link=header)
     assert canonical_of(subject) == (f"http://h.example{canonical}" if canonical else "")
-    leads = find_links(subject, LinkRules(scope=ANYWHERE, run=f"canonical {markup}{header}")).leads
+    leads = find_links(subject, LinkRules(scope=ANYWHERE)).leads
     assert [(lead.url, lead.kind) for lead in leads] == (
         [(f"http://h.example{canonical}", "canonical")] if canonical else []
     )
@@ -280,4 +275,4 @@ def test_a_page_that_is_its_own_canonical_leads_nowhere() -> None:
     """But says so for the record."""
     subject = page(f'<link rel="canonical" href="{HERE}">')
     assert canonical_of(subject) == HERE
-    assert find_links(subject, LinkRules(scope=ANYWHERE, run="own")) == DiscoveredLinks()
+    assert find_links(subject, LinkRules(scope=ANYWHERE)) == DiscoveredLinks()

@@ -10,7 +10,7 @@ import pytest
 from parascrape.crawling.intake import Admission
 from parascrape.crawling.limits import CrawlLimits
 from parascrape.crawling.links.discover import CrawlInfo
-from parascrape.crawling.links.scope import Scope
+from parascrape.crawling.links.rules import Scope
 from parascrape.crawling.store.url_store import KnownUrl, UrlStore
 from parascrape.crawling.traps import Traps
 from parascrape.scrapers.following import DiscoveredLinks, FollowRequest

@@ -15,7 +15,7 @@ import pytest
 from parascrape.cli import run
 from parascrape.crawling.limits import CrawlLimits
 from parascrape.crawling.link_graph import COLUMNS, cell, read_edges, write_graph
-from parascrape.crawling.links.scope import Scope
+from parascrape.crawling.links.rules import Scope
 from parascrape.crawling.store.url_store import NewUrl, UrlStore, url_key
 from parascrape.errors import OutputError
 from parascrape.system import output_errors, replace_file

@@ -1,38 +1,39 @@
-"""extract: what of a page's links is followed, counted, drawn, ranked, and sent again."""
+"""The links of a page that are followed, counted, drawn in the graph, ranked, and sent again."""
 
 from __future__ import annotations
 
 import pickle
 import threading
-from itertools import count
 from pathlib import Path
 
 import pytest
 
 from parascrape.crawling.links.extractor import (
+    MAX_CHARACTERS,
+    MAX_LINKS,
     MAX_SENT,
-    LinkRules,
+    MAX_TRAPS,
+    LinkExtractor,
     SentLinks,
-    find_links,
-    forget_sent,
-    take_back,
 )
-from parascrape.crawling.links.filter import MAX_CHARACTERS, MAX_LINKS, MAX_TRAPS
 from parascrape.crawling.links.resolver import MAX_KNOWN, LinkResolver
-from parascrape.crawling.links.rules import priority_of
-from parascrape.crawling.links.scope import Scope
+from parascrape.crawling.links.rules import LinkRules, Scope, priority_of
 from parascrape.errors import ScrapeError, UsageError
 from parascrape.scrapers.following import DiscoveredLinks, FollowRequest
 from parascrape.web.canonical import AS_SENT, CanonicalOptions
 from parascrape.web.page import Page
 
 HOST = "http://h.example"
-_runs = count()
 
 
 def rules(**values: object) -> LinkRules:
-    """Rules of a run of their own, for pages of one host."""
-    return LinkRules(**{"scope": Scope(hosts=("h.example",)), "run": str(next(_runs)), **values})  # type: ignore[arg-type]
+    """Rules for pages of one host."""
+    return LinkRules(**{"scope": Scope(hosts=("h.example",)), **values})  # type: ignore[arg-type]
+
+
+def find_links(subject: Page, one: LinkRules) -> DiscoveredLinks:
+    """Where a page leads by these rules, in a crawl of its own."""
+    return LinkExtractor(one).links_of(subject)
 
 
 def page(markup: str, path: str = "/", **headers: str) -> Page:
@@ -153,13 +154,13 @@ def test_a_long_base_does_not_multiply_what_crosses() -> None:
 
 def test_what_is_remembered_of_links_is_bounded() -> None:
     """Links and places alike; what was forgotten is worked out again."""
-    targets = LinkResolver(Scope(hosts=("h.example",)), AS_SENT)
-    for n in range(MAX_KNOWN + 10):
-        targets.remembered(f"{HOST}/{n}/", "h.example", "utf-8")
-    assert len(targets._known) == 10
-    base = targets.base(f"{HOST}/d/", f"{HOST}/d/")
-    assert base.lead("x" * 400) == base.lead("x" * 400)
-    assert sum(map(len, targets._known.values())) == 0
+    resolver = LinkResolver(Scope(hosts=("h.example",)), AS_SENT)
+    caches = [resolver.cache_of(f"{HOST}/{n}/", "h.example", "utf-8") for n in range(MAX_KNOWN + 10)]
+    assert resolver.cache_of(f"{HOST}/0/", "h.example", "utf-8") is not caches[0]
+    assert resolver.cache_of(f"{HOST}/{MAX_KNOWN + 9}/", "h.example", "utf-8") is caches[-1]
+    base = resolver.base(f"{HOST}/d/", f"{HOST}/d/")
+    assert base.lead("x" * 700) == base.lead("x" * 700)
+    assert base.lead("x" * 700) is not base.lead("x" * 700), "long links are not cached"
 
 
 # --- the graph -----------------------------------------------------------------------------------------
@@ -245,9 +246,9 @@ def test_a_priority_that_cannot_be_called_is_refused(priority: object) -> None:
 
 def test_a_link_that_has_been_sent_does_not_cross_again() -> None:
     """What is new on the next page does, and what the same page asks for again."""
-    one = rules()
+    one = LinkExtractor(rules())
     first, second = page('<a href="/n"><a href="/1">', "/a"), page('<a href="./n"><a href="/2">', "/b")
-    assert [paths(find_links(subject, one)) for subject in (first, first, second, first)] == [
+    assert [paths(one.links_of(subject)) for subject in (first, first, second, first)] == [
         ["/n", "/1"],
         ["/n", "/1"],
         ["/2"],
@@ -255,38 +256,39 @@ def test_a_link_that_has_been_sent_does_not_cross_again() -> None:
     ]
 
 
-def test_another_run_and_a_forgetful_process_start_afresh() -> None:
-    """`LinkRules.run`, and `forget_sent`."""
-    one, two = rules(), rules()
+def test_another_run_and_another_process_have_sent_nothing() -> None:
+    """An extractor of its own, and an unpickled one, which has the rules only."""
+    one, two = LinkExtractor(rules()), LinkExtractor(rules())
     subjects = [page('<a href="/n">', "/a"), page('<a href="/n">', "/b")]
-    assert [paths(find_links(subject, one)) for subject in subjects] == [["/n"], []]
-    assert [paths(find_links(subject, two)) for subject in subjects] == [["/n"], []]
-    forget_sent()
-    assert paths(find_links(subjects[1], one)) == ["/n"]
+    assert [paths(one.links_of(subject)) for subject in subjects] == [["/n"], []]
+    assert [paths(two.links_of(subject)) for subject in subjects] == [["/n"], []]
+    other_process = pickle.loads(pickle.dumps(one))
+    assert other_process.rules == one.rules
+    assert paths(other_process.links_of(subjects[1])) == ["/n"]
 
 
 def test_what_is_taken_back_is_sent_by_the_next_page() -> None:
     """The outcome of the first page came to nothing."""
-    one = rules()
-    assert paths(find_links(page('<a href="/n">', "/a"), one)) == ["/n"]
-    take_back(one)
-    assert paths(find_links(page('<a href="/n">', "/b"), one)) == ["/n"]
+    one = LinkExtractor(rules())
+    assert paths(one.links_of(page('<a href="/n">', "/a"))) == ["/n"]
+    one.take_back()
+    assert paths(one.links_of(page('<a href="/n">', "/b"))) == ["/n"]
 
 
 def test_a_page_nearer_to_the_start_sends_again() -> None:
     """Its links have another depth."""
-    one = rules()
+    one = LinkExtractor(rules())
     pages = [(page('<a href="/n">', f"/{n}"), depth) for n, depth in enumerate((3, 4, 2, 3))]
-    assert [paths(find_links(subject, one, depth)) for subject, depth in pages] == [["/n"], [], ["/n"], []]
+    assert [paths(one.links_of(subject, depth)) for subject, depth in pages] == [["/n"], [], ["/n"], []]
 
 
 def test_a_thread_that_is_given_up_has_sent_nothing() -> None:
     """Its page's links count as sent only when it begins another, which it never does."""
-    one = rules()
-    lost = threading.Thread(target=find_links, args=(page('<a href="/n">', "/a"), one))
+    one = LinkExtractor(rules())
+    lost = threading.Thread(target=one.links_of, args=(page('<a href="/n">', "/a"),))
     lost.start()
     lost.join(10)
-    assert paths(find_links(page('<a href="/n">', "/b"), one)) == ["/n"]
+    assert paths(one.links_of(page('<a href="/n">', "/b"))) == ["/n"]
 
 
 def test_what_is_remembered_as_sent_is_bounded() -> None:
@@ -299,6 +301,7 @@ def test_what_is_remembered_as_sent_is_bounded() -> None:
 
 def test_everything_is_sent_with_edges_or_ranks() -> None:
     """The graph and the ranks need every link of every page."""
-    for one in (rules(edges=True), rules(priority=shorter_first)):
+    for wanted in (rules(edges=True), rules(priority=shorter_first)):
+        one = LinkExtractor(wanted)
         for path in ("/a", "/b"):
-            assert paths(find_links(page('<a href="/n">', path), one)) == ["/n"]
+            assert paths(one.links_of(page('<a href="/n">', path))) == ["/n"]

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from parascrape.crawling.links import resolver as module
 from parascrape.crawling.links.resolver import BaseUrl, LinkResolver
-from parascrape.crawling.links.scope import Scope
+from parascrape.crawling.links.rules import Scope
 from parascrape.web.canonical import AS_SENT
 from parascrape.web.html import absolute
 
@@ -86,12 +86,14 @@ def test_what_most_links_look_like_goes_the_quick_way(
     assert of(url, href) == expected
 
 
-def test_targets_are_forgotten_before_they_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A site of millions of URLs has as many as are bounded, and each still leads where it leads."""
-    monkeypatch.setattr(module, "MAX_KNOWN", 10)
-    targets = LinkResolver(Scope(), AS_SENT)
+def test_cached_links_are_bounded() -> None:
+    """A full cache is emptied; links resolve to the same URLs as before."""
+    targets = LinkResolver(Scope(), AS_SENT, max_known=10)
     base: BaseUrl = targets.base("http://h/a/", "http://h/a/")
     found = [base.lead(f"{number}.html") for number in range(100)]
     assert [one.url for one in found if one] == [f"http://h/a/{number}.html" for number in range(100)]
-    assert len(targets._seen) <= 10
-    assert sum(map(len, targets._known.values())) <= 10
+    base = targets.base("http://h/a/", "http://h/a/")  # another page of this directory
+    first, last = base.lead("0.html"), base.lead("99.html")
+    assert first == found[0]
+    assert first is not found[0], "the first was dropped"
+    assert last is found[-1], "the last was kept"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from parascrape.crawling.limits import CrawlLimits
-from parascrape.crawling.links.scope import Scope
+from parascrape.crawling.links.rules import Scope
 from parascrape.crawling.schedule import MAX_WAIT, CrawlSchedule
 from parascrape.crawling.store.database import CrawlDatabase
 from parascrape.crawling.store.url_store import KeyLimits, UrlStore

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from parascrape.crawling.links.scope import NOT_PAGES, Scope, hosts_of
+from parascrape.crawling.links.rules import NOT_PAGES, Scope, hosts_of
 from parascrape.errors import UsageError
 from parascrape.web.domains import domain_of, site_of
 from parascrape.web.urls import MAX_URL

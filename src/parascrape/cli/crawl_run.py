@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -105,7 +104,6 @@ def _make_discover(chosen: Mapping[str, Any], plan: CrawlLimits, settings: Setti
         edges=plan.edges,
         priority=chosen["priority"],
         user_agent=settings.user_agent,
-        run=secrets.token_hex(4),
     )
     priority_of(rules)  # a wrong one is seen before the first fetch
     return LinkDiscovery(

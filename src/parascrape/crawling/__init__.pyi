@@ -10,8 +10,12 @@ from .limits import CrawlLimits as CrawlLimits, parse_budgets as parse_budgets
 from .link_graph import check_graph as check_graph, write_graph as write_graph
 from .links.discover import HTML as HTML, LinkDiscovery as LinkDiscovery
 from .links.feeds import read_date as read_date
-from .links.rules import LinkRules as LinkRules, priority_of as priority_of
-from .links.scope import Scope as Scope, hosts_of as hosts_of
+from .links.rules import (
+    LinkRules as LinkRules,
+    Scope as Scope,
+    hosts_of as hosts_of,
+    priority_of as priority_of,
+)
 from .site_crawl import (
     CrawlSummary as CrawlSummary,
     SiteCrawl as SiteCrawl,

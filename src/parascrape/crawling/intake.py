@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from parascrape.crawling.limits import CrawlLimits
 from parascrape.crawling.link_graph import read_edges
 from parascrape.crawling.links.discover import CrawlInfo
-from parascrape.crawling.links.scope import Scope, hosts_of
+from parascrape.crawling.links.rules import Scope, hosts_of
 from parascrape.crawling.links.sitemaps import MAX_INDEX_DEPTH
 from parascrape.crawling.links.url_patterns import identity_of
 from parascrape.crawling.store.url_store import NewUrl, UrlStore, url_key

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parascrape.crawling.links.scope import Scope
+from parascrape.crawling.links.rules import Scope
 from parascrape.crawling.traps import TRAP_BUDGET
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.web import AS_SENT, CanonicalOptions, prepare

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from parascrape import records
 from parascrape.crawling import CrawlLimits, SiteCrawl, StartUrls
 from parascrape.crawling.links.discover import LinkDiscovery
-from parascrape.crawling.links.extractor import LinkRules
-from parascrape.crawling.links.scope import Scope, hosts_of
+from parascrape.crawling.links.rules import LinkRules, Scope, hosts_of
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.executors import refuse_during_import
 from parascrape.harvesting import HarvestHooks, harvest
@@ -46,9 +44,7 @@ def crawl_site(
     refuse_during_import()
     check_scraper(settings.scraper, settings.mode, settings.select)
     plan = plan or CrawlLimits(scope=Scope(hosts=hosts_of(urls)))
-    rules = LinkRules(
-        scope=plan.scope, identity=plan.identity, user_agent=settings.user_agent, run=secrets.token_hex(4)
-    )
+    rules = LinkRules(scope=plan.scope, identity=plan.identity, user_agent=settings.user_agent)
     site_crawl = SiteCrawl(StartUrls(urls), plan, LinkDiscovery(rules=rules, links=links), settings)
     return _records(site_crawl, settings)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from parascrape.crawling.links.extractor import LinkRules, canonical_of, find_links, take_back
+from parascrape.crawling.links.extractor import LinkExtractor
 from parascrape.crawling.links.near_duplicates import exact_hash, says_missing, simhash
+from parascrape.crawling.links.rules import LinkRules
 from parascrape.crawling.links.sitemaps import is_sitemap, read_sitemap
+from parascrape.crawling.links.sources import canonical_of
 from parascrape.errors import (
     NotSitemap,
     OtherType,
@@ -35,11 +37,11 @@ _NOT_THERE = ("skipped_old", "out_of_scope", "repeated", "invalid", "cut")
 
 
 class CrawlInfo(NamedTuple):
-    """Where a crawl has a URL from: its ``number`` in the frontier, its depth in links from a start URL.
+    """What a crawl knows of an entry: its ``number`` in the frontier, its depth in links from a start URL.
 
     ``found_on`` is the page that links to it, empty for a start URL. ``kind`` is ``start``, ``sitemap``,
-    ``check`` (only looked at: its body is not wanted), or empty for a page. ``scraper`` is a reference,
-    empty for the crawl's own. ``sampled``: the page's text is to be compared with others'.
+    ``check`` (only its status matters, the body is not read), or empty for a page. ``scraper`` is a
+    reference, empty for the crawl's own. ``sampled``: the text hashes of the page are wanted.
     """
 
     number: int
@@ -50,18 +52,19 @@ class CrawlInfo(NamedTuple):
     sampled: bool = False
 
     def meta(self) -> Meta:
-        """Return what the URL's record says of its way into the crawl."""
+        """Return the record's ``depth`` and ``found_on``."""
         if self.found_on:
             return {"depth": self.depth, "found_on": redact(self.found_on)}
         return {"depth": self.depth}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class LinkDiscovery:
-    """The page hook of a crawl: it finds where pages lead, reads sitemaps and only looks at checked URLs.
+    """The page hook of a crawl: it finds links, reads sitemaps, and takes checked URLs as they are.
 
     Without ``links`` only sitemaps and the scraper's `follow` lead on. Links that sitemaps and feeds date
-    before ``since`` are left out. Pages are of one of the ``content_types``; empty: any.
+    before ``since`` are left out. Pages have one of the ``content_types``; empty: any. The memory of sent
+    links belongs to the hook's `LinkExtractor`: one for each process, for the length of a run.
     """
 
     rules: LinkRules
@@ -69,6 +72,10 @@ class LinkDiscovery:
     since: datetime | None = None
     max_bytes: int = 50_000_000
     content_types: tuple[str, ...] = HTML
+    _extractor: LinkExtractor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._extractor = LinkExtractor(self.rules)
 
     def fetch_rules(self, entry: Entry) -> FetchRules:
         """Redirects come back as links. Start URLs may be sitemaps, and of a checked URL no body is read."""
@@ -91,7 +98,7 @@ class LinkDiscovery:
         canonical = canonical_of(page)
         if canonical and page.is_html:
             meta["canonical"] = canonical
-        found = find_links(page, self.rules, place.depth, canonical) if self.links else NO_LINKS
+        found = self._extractor.links_of(page, place.depth, canonical) if self.links else NO_LINKS
         if place.sampled and page.is_html:
             found = _with_text(found, page)
         return HookResult(found, scraper=place.scraper)
@@ -106,7 +113,7 @@ class LinkDiscovery:
 
     def outcome_lost(self) -> None:
         """Forget what the last page of this thread linked to."""
-        take_back(self.rules)
+        self._extractor.take_back()
 
     def fixed(self) -> dict[str, Any]:
         """Return the options that decide which links are found, for JSON."""
@@ -141,10 +148,10 @@ def _place_of(entry: Entry) -> CrawlInfo:
 
 
 def _with_text(found: DiscoveredLinks, page: Page) -> DiscoveredLinks:
-    """What is found, with what tells how alike pages read."""
+    """Add the page's text hashes, the evidence for crawler traps."""
     try:
         body = page.lexbor.body
-    except TooComplex:  # what it says is for its scraper to find
+    except TooComplex:  # its scraper will say so
         return found
     text = visible_text(body) if body is not None else ""
     title, heading = page.css_first("title"), page.css_first("h1")

@@ -1,8 +1,8 @@
-"""The entries of sitemaps and feeds written in XML, read as a stream, and their dates. Pure.
+"""Feed reader: the entries of XML sitemaps and feeds, read as a stream, and their dates. Pure.
 
-Sitemaps protocol 0.9 (sitemaps.org/protocol.html), RSS 2.0, 1.0 and 0.9x, Atom (RFC 4287). What real ones get
-wrong is read all the same: bare ampersands, capitals, no namespace or another one, a declared encoding that
-is not theirs. There is no tree: memory is that of one entry, however long the document and deep its elements.
+Sitemaps protocol 0.9 (sitemaps.org/protocol.html), RSS 2.0, 1.0 and 0.9x, Atom (RFC 4287). Common errors are
+tolerated: bare ampersands, capitals, a missing or wrong namespace or encoding. No tree is built, so memory is
+that of one entry.
 """
 
 from __future__ import annotations
@@ -25,34 +25,26 @@ ENTRIES = {
     "rss": ("item",),
     "atom": ("entry",),
 }
-"""The elements that are entries, by the kind of the document; some sites mix those of the first two."""
+"""The elements that are entries, by the kind of document; some sites mix the first two."""
 
 
 class FeedEntry(NamedTuple):
-    """One entry: the addresses it gives, as they stand there, what they are relative to, and its date."""
+    """One entry: its links and date as written, and the bases of its links."""
 
     links: tuple[str, ...]
     bases: tuple[str, ...]  # every xml:base around the link, the outermost first, at most 4
-    date: str  # as it stands there, "" without one
+    date: str  # as written, "" without one
     name: str  # of the element: one of `ENTRIES`
 
 
 _MAX_LINKS = 8
-"""Alternates that are taken of one entry."""
+"""Alternate links that are read from one entry."""
 
 _MAX_TEXT = 2 * MAX_URL
-"""Characters that are kept of one element; white space may stand around a URL."""
+"""Characters that are kept of one element; white space may surround a URL."""
 
-_FIELDS = frozenset("loc lastmod link guid pubdate date updated modified published issued".split())  # noqa: SIM905
-_DATES = (
-    "lastmod",
-    "updated",
-    "modified",
-    "pubdate",
-    "date",
-    "published",
-    "issued",
-)  # the best evidence first
+_DATES = ("lastmod", "updated", "modified", "pubdate", "date", "published", "issued")  # the best one first
+_FIELDS = frozenset(("loc", "link", "guid", *_DATES))
 _DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
 _BASE = "{http://www.w3.org/XML/1998/namespace}base"
 _DEEPEST = 4  # rss/channel/item/link
@@ -61,17 +53,14 @@ _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r"))  # XML 1.0 §2.2 has none of 
 _BARE = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});)")
 _BEGIN, _END = "<![CDATA[", "]]>"
 _BARE_LESS = re.compile(r"<(?![A-Za-z_:/!?\x80-\U0010ffff])")
-_UNFINISHED = re.compile(
-    r"(?:&[#0-9A-Za-z]{0,8}|<[!\[CDAT]{0,7}|\]{1,2})\Z"
-)  # a token that the next piece ends
+_UNFINISHED = re.compile(r"(?:&[#0-9A-Za-z]{0,8}|<[!\[CDAT]{0,7}|\]{1,2})\Z")  # may go on in the next piece
 
 
 def read_entries(pieces: Iterable[str], kind: str, take: Callable[[FeedEntry], None]) -> bool:
-    """Whether the document is whole; ``take`` is called with each of its entries, in their order.
+    """Call ``take`` with each entry of a document, in order; return whether the document is complete.
 
-    ``pieces`` begin with the root element's start tag: a document type is not for this function, so there are
-    no entities but the five of XML itself, nothing expands and nothing is loaded.
-    50,000 entries take half a second of CPU.
+    ``pieces`` begin with the root element's start tag: without a document type the only entities are XML's
+    own five, so nothing expands and nothing is loaded. 50,000 entries take half a second of CPU.
     """
     from lxml import etree
 
@@ -90,13 +79,13 @@ def read_entries(pieces: Iterable[str], kind: str, take: Callable[[FeedEntry], N
     parser.feed(clean("", last=True))
     try:
         parser.close()
-    except etree.XMLSyntaxError:  # nothing in it that could be read as XML
+    except etree.XMLSyntaxError:  # it contains no XML
         return False
     return reader.closed
 
 
 def read_date(text: str) -> datetime | None:
-    """The last moment that a date may mean, with its time zone (UTC where none is said); None without one.
+    """Return the last moment that a date may mean, in its time zone or else UTC; None if it is not a date.
 
     W3C-DTF in its six precisions, from a year to a fraction of a second, and RFC 822 (RFC 5322 §3.3) dates.
 
@@ -134,10 +123,9 @@ def _from_parts(*parts: str | None) -> datetime:
 
 
 class _Cleaner:
-    """A document's text as UTF-8 that libxml2 reads whole; given piece by piece.
+    """Makes a document's text, piece by piece, into UTF-8 that libxml2 reads to the end.
 
-    Of ``?a=1&b=2`` libxml2 would drop ``&b``, and at ``1 < 2`` it would end. In a CDATA section both are
-    themselves.
+    libxml2 would drop the ``&b`` of ``?a=1&b=2``, and stop at ``1 < 2``. In CDATA sections both are correct.
     """
 
     def __init__(self) -> None:
@@ -145,7 +133,7 @@ class _Cleaner:
         self._in_cdata = False
 
     def __call__(self, piece: str, *, last: bool = False) -> bytes:
-        """What can be said of the text so far: a token that may go on is held back till ``last``."""
+        """Return the clean text so far; a token that may be unfinished is held back until ``last``."""
         text = self._held + piece
         unfinished = None if last else _UNFINISHED.search(text, max(0, len(text) - 9))
         end = unfinished.start() if unfinished else len(text)
@@ -168,13 +156,13 @@ class _Cleaner:
 
 @lru_cache(maxsize=256)
 def _name(tag: str) -> tuple[str, str]:
-    """The namespace and the local name, in lower case, of a tag as lxml writes it."""
+    """Return the namespace and the local name, in lower case, of a tag as lxml writes it."""
     namespace, _, name = tag.rpartition("}")
     return namespace.removeprefix("{"), name.rpartition(":")[2].lower()
 
 
 class _FeedReader:
-    """What lxml's parser tells of elements, made entries."""
+    """Target of lxml's parser that makes entries of elements."""
 
     def __init__(self, kind: str, take: Callable[[FeedEntry], None]):
         self.closed = False
@@ -182,7 +170,7 @@ class _FeedReader:
         self._is_atom = kind == "atom"
         self._take = take
         self._depth = 0
-        self._bases: list[tuple[int, str]] = []  # the depth and xml:base of each open element that has one
+        self._bases: list[tuple[int, str]] = []  # depth and xml:base of open elements
         self._entry_at = 0  # the depth of the open entry
         self._entry = ("", "")  # its namespace and its name
         self._field = ""
@@ -196,7 +184,7 @@ class _FeedReader:
         self._link_bases: tuple[str, ...] = ()
 
     def start(self, tag: str, attributes: Any) -> None:
-        """A start tag, called by the parser."""
+        """Handle a start tag."""
         self._depth += 1
         if self._depth > _DEEPEST:
             return
@@ -214,12 +202,12 @@ class _FeedReader:
                 self._note_link(attributes)
 
     def _is_field(self, namespace: str, name: str) -> bool:
-        """Whether an element of an entry says something of it: not one of an extension, as image:loc."""
+        """Return whether an element describes its entry, unlike those of extensions (image:loc)."""
         known = namespace in ("", self._entry[0]) or (name == "date" and namespace == _DUBLIN_CORE)
         return known and name in _FIELDS
 
     def _note_link(self, attributes: Any) -> None:
-        """RFC 4287 §4.2.7: a link without rel is an alternate."""
+        """Keep an alternate link; a link without rel is one (RFC 4287 §4.2.7)."""
         self._field = ""
         rel = attributes.get("rel", "alternate").strip().lower().rpartition("/")[2]
         media = attributes.get("type", "").lower()
@@ -232,13 +220,13 @@ class _FeedReader:
         self._link_bases = tuple([base for _, base in self._bases])
 
     def data(self, text: str) -> None:
-        """Characters, called by the parser; an element's own may come in several calls."""
+        """Handle characters; an element's text may come in several calls."""
         if self._field and self._depth == self._entry_at + 1 and self._length < _MAX_TEXT:
             self._texts.append(text)
             self._length += len(text)
 
     def end(self, _tag: str) -> None:
-        """An end tag, called by the parser."""
+        """Handle an end tag."""
         depth = self._depth
         self._depth -= 1
         if depth <= _DEEPEST:
@@ -269,4 +257,4 @@ class _FeedReader:
         self._forget()
 
     def close(self) -> None:
-        """Nothing; called by the parser."""
+        """Do nothing; the parser calls this at the end."""

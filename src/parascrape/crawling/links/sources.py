@@ -1,4 +1,4 @@
-"""Occurrences: every place of a page, of its markup and its headers, where a link stands."""
+"""Link sources: where links stand in a page's markup and headers, their texts, and the canonical link."""
 
 from __future__ import annotations
 
@@ -8,46 +8,55 @@ from typing import TYPE_CHECKING
 
 from parascrape.crawling.links.rules import LinkRules
 from parascrape.errors import TooComplex
-from parascrape.web import Page, absolute, essence, is_html
+from parascrape.web import Page, absolute, collapse, essence, is_html
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-__all__ = ["MAX_HEADER", "Occurrence", "elements", "in_headers", "links_of", "occurrences", "refresh_target"]
+__all__ = [
+    "MAX_HEADER",
+    "LinkSource",
+    "anchor_text",
+    "canonical_of",
+    "links_in_headers",
+    "links_in_markup",
+    "links_of",
+    "refresh_target",
+    "select_elements",
+]
 
-Occurrence = tuple[str, str, bool, "LexborNode | None"]
-"""One link where it stands: the graph's name for its kind, its text, nofollow, and its element.
+LinkSource = tuple[str, str, bool, "LexborNode | None"]
+"""One link: the graph's name for its kind, its href, nofollow, and its element.
 
-A plain tuple: a named one would take as long to make as all else that is done with it.
+A plain tuple, because making a named one takes as long as all the other work on a link.
 """
 
-_ELEMENTS = "a, area, link, meta, base"  # without conditions on attributes: a third quicker
-_FRAMES = "iframe, frame"
+_ELEMENTS = "a, area, link, meta, base, iframe, frame"  # conditions on attributes would take a third longer
 
 _NOFOLLOW = frozenset(("nofollow", "sponsored", "ugc"))
-"""Link types that ask robots not to follow; the last two are Google's, and hints of the same."""
+"""Link types that ask robots not to follow; the last two are Google's hints."""
 
 _SEQUENCE = frozenset(("next", "prev", "previous"))
-"""The last is treated as ``prev`` (HTML standard, "Link type prev")."""
+"""``previous`` is treated as ``prev`` (HTML standard, "Link type prev")."""
 
 
-def elements(page: Page, rules: LinkRules) -> list[LexborNode]:
-    """The elements of the page that may hold links, and <base>, in the order of the document.
+def select_elements(page: Page, rules: LinkRules) -> list[LexborNode]:
+    """Return the elements of the page that may hold links, and <base>, in document order.
 
-    None of a page that is no HTML, or too complex to be parsed. With ``follow`` those in or at the
-    elements that one of its selectors matches.
+    Empty for a page that is not HTML or too complex to parse. With ``follow``, only elements that match one
+    of its selectors or stand in such an element.
     """
     if not page.is_html:
         return []
     try:
-        nodes = page.css(f"{_ELEMENTS}, {_FRAMES}" if rules.frames else _ELEMENTS)
+        nodes = page.css(_ELEMENTS)
     except TooComplex:
         return []
     return list(_within(page, nodes, rules.follow)) if rules.follow else nodes
 
 
-def occurrences(nodes: list[LexborNode], at_home: bool) -> Iterator[Occurrence]:
-    """The links of these elements; ``at_home``: ``#part`` leads to the page itself, and is left out."""
+def links_in_markup(nodes: list[LexborNode], at_home: bool) -> Iterator[LinkSource]:
+    """Yield the links of these elements; ``at_home``: ``#part`` is the page itself, and is left out."""
     refreshed = False
     for node in nodes:
         tag = node.tag
@@ -61,7 +70,7 @@ def occurrences(nodes: list[LexborNode], at_home: bool) -> Iterator[Occurrence]:
         elif tag == "meta":
             target = "" if refreshed else _refresh(attributes)
             if target:
-                refreshed = True  # of several the first counts
+                refreshed = True  # only the first counts
                 yield "refresh", target, False, node
         elif tag == "link":
             yield from _link(attributes, node)
@@ -69,8 +78,8 @@ def occurrences(nodes: list[LexborNode], at_home: bool) -> Iterator[Occurrence]:
             yield tag or "", attributes["src"] or "", False, node
 
 
-def in_headers(page: Page, own: str) -> Iterator[Occurrence]:
-    """The links of the headers Link (next, prev, alternate) and Refresh of the page at ``own``."""
+def links_in_headers(page: Page, own: str) -> Iterator[LinkSource]:
+    """Yield the links of the headers Link (next, prev, alternate) and Refresh of the page at ``own``."""
     for target, parameters in links_of(page.headers.get("Link") or ""):
         types = parameters.get("rel", "").lower().split()
         anchor = parameters.get("anchor")
@@ -86,14 +95,14 @@ _Attributes = dict[str, str | None]
 
 
 def _odd_href(attributes: _Attributes) -> str:
-    """Where an <a> leads whose href is empty or missing: to the base, or as SVG 1.1 says."""
+    """Return the target of an <a> with an empty or missing href: the base, or SVG 1.1's attribute."""
     return "#" if "href" in attributes else attributes.get("xlink:href") or _NO_LINK
 
 
 _NO_LINK = "about:"
 
 
-def _link(attributes: _Attributes, node: LexborNode) -> Iterator[Occurrence]:
+def _link(attributes: _Attributes, node: LexborNode) -> Iterator[LinkSource]:
     types = (attributes.get("rel") or "").lower().split()
     href = attributes.get("href")
     if href and _leads_on(types, attributes):
@@ -111,7 +120,7 @@ def _asks_not_to(types: list[str]) -> bool:
 
 
 def _leads_on(types: list[str], attributes: Mapping[str, str | None]) -> bool:
-    """Whether a link of these types leads to a page to read: the next one, or another form of this one."""
+    """Return whether such a link leads to a page to read: the next one, or another form of this one."""
     if not _SEQUENCE.isdisjoint(types):
         return True
     if "alternate" not in types or "stylesheet" in types:
@@ -121,10 +130,7 @@ def _leads_on(types: list[str], attributes: Mapping[str, str | None]) -> bool:
 
 
 def _within(page: Page, nodes: list[LexborNode], selectors: tuple[str, ...]) -> Iterator[LexborNode]:
-    """Those of the elements that a selector matches, or that stand in one that it matches.
-
-    Every element of the document is asked once, however deep they nest.
-    """
+    """Yield the elements that match a selector or stand in a match; looks at each element once."""
     inside = {node.mem_id: True for selector in selectors for node in page.css(selector)}
     for node in nodes:
         path: list[int] = []
@@ -139,9 +145,9 @@ def _within(page: Page, nodes: list[LexborNode], selectors: tuple[str, ...]) -> 
 
 
 MAX_HEADER = 65_536
-"""Characters of the header that are read."""
+"""Characters of the Link header that are read."""
 
-# Possessive, and a target ends at the first ">": every character is walked past once.
+# Possessive, and a target ends at the first ">": every character is passed once.
 _TARGET = re.compile(r"[\s,]*+<([^>]*+)>")
 _PARAMETER = re.compile(
     r"""\s*+;\s*+(?P<name>[^\s=;,"]*+)\s*+(?:=\s*+(?:"(?P<quoted>(?:[^"\\]|\\.)*+)(?:"|\Z)|(?P<bare>[^;,]*+)))?""",
@@ -152,10 +158,10 @@ _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
 def links_of(header: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each link's target, as it stands, and its parameters by their names in lower case (appendix B.2).
+    """Yield each link of a Link header (RFC 8288 appendix B.2): its target as written, and its parameters.
 
-    Of a parameter that is given twice the first counts, as §3.3 wants it of ``rel``. What is no link ends
-    the reading.
+    Names are in lower case; of a repeated parameter the first counts (§3.3 for ``rel``). Reading ends at the
+    first text that is not a link.
 
     >>> list(links_of('</b?p=1,2>; rel="next"; title="a, \\\\"b\\\\"", </c>;rel=prev'))
     [('/b?p=1,2', {'rel': 'next', 'title': 'a, "b"'}), ('/c', {'rel': 'prev'})]
@@ -182,9 +188,9 @@ _URL = re.compile(rf"(?ai:url){_WS}={_WS}")
 
 
 def refresh_target(value: str) -> str:
-    """The URL, as it stands, that the "shared declarative refresh steps" find in a ``content`` or header.
+    """Return the URL, as written, of a Refresh header or <meta> (the "shared declarative refresh steps").
 
-    Empty where the value only asks for the same page again, or is no refresh at all.
+    Empty if the value only reloads the page, or is not a refresh.
 
     >>> refresh_target("5; url='next.html'"), refresh_target("0,/a"), refresh_target("x; url=/a")
     ('next.html', '/a', '')
@@ -196,3 +202,86 @@ def refresh_target(value: str) -> str:
     if text[:1] in ("'", '"'):
         text = text[1:].partition(text[0])[0]
     return text
+
+
+MAX_TEXT = 200
+"""Characters of a link's text."""
+
+_MAX_NODES = 200  # links may nest thousands deep, and each would walk all within it
+_LABELS = ("alt", "title", "aria-label")
+
+
+def anchor_text(node: LexborNode) -> str:
+    """Return a link's text and the ``alt`` of its pictures, or its label, at most MAX_TEXT characters."""
+    parts: list[str] = []
+    length = seen = 0
+    rest = [node.first_child]
+    while rest and length < 4 * MAX_TEXT and seen < _MAX_NODES:
+        inner = rest.pop()
+        if inner is None:
+            continue
+        seen += 1
+        rest.append(inner.next)
+        text = _own_text(inner, rest)
+        parts.append(text)
+        length += len(text)
+    return collapse("".join(parts))[:MAX_TEXT].rstrip() or _label(node)
+
+
+def _own_text(inner: LexborNode, rest: list[LexborNode | None]) -> str:
+    """Return the node's own text; its children are put on the rest."""
+    if inner.is_text_node:
+        return (inner.text_content or "")[: 4 * MAX_TEXT]
+    tag = inner.tag
+    if tag == "img":
+        return f" {inner.attributes.get('alt') or ''} "[: 4 * MAX_TEXT]
+    if tag not in ("script", "style"):
+        rest.append(inner.first_child)
+    return " " if tag in _PARTS_WORDS else ""
+
+
+_PARTS_WORDS = frozenset(
+    ("br", "dd", "div", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "li", "p", "td", "th", "tr")
+)
+
+
+def _label(node: LexborNode) -> str:
+    attributes = node.attributes
+    label = next(filter(None, (attributes.get(name) for name in _LABELS)), "")
+    return collapse((label or "")[: 4 * MAX_TEXT])[:MAX_TEXT].rstrip()
+
+
+def canonical_of(page: Page) -> str:
+    """Return the page's canonical URL, absolute, prepared and without fragment; empty if it names none.
+
+    <link rel="canonical"> counts in the head only, where the users of a forum cannot write, and so does the
+    header Link. If several differ, none counts, as for search engines. It may be ``final_url``.
+    """
+    found = _in_head(page) | _in_header(page)
+    found.discard("")
+    return found.pop() if len(found) == 1 else ""
+
+
+def _in_head(page: Page) -> set[str]:
+    if not page.is_html:
+        return set()
+    try:
+        head = page.lexbor.head
+    except TooComplex:
+        return set()
+    nodes = head.css('link[rel~="canonical" i][href]') if head is not None else []
+    hrefs = [node.attributes.get("href") for node in nodes]
+    return {_absolute(page.base_url, href, page.encoding) for href in hrefs}
+
+
+def _in_header(page: Page) -> set[str]:
+    header = page.headers.get("Link")
+    return {
+        _absolute(page.final_url, target)
+        for target, parameters in links_of(header or "")
+        if "canonical" in parameters.get("rel", "").lower().split() and "anchor" not in parameters
+    }
+
+
+def _absolute(base: str, href: str | None, encoding: str = "utf-8") -> str:
+    return (absolute(base, href, encoding) or "").partition("#")[0]

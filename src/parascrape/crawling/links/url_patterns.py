@@ -1,6 +1,6 @@
-"""Shapes: what a URL's form alone says: that it looks like a trap, names a session, has its like. Pure.
+"""URL patterns: what a URL's form says about traps, session ids, dates and similar URLs. Pure.
 
-All take prepared URLs (`urls.prepare`) without a fragment, and take time linear in their length.
+All functions take prepared URLs (`prepare`) without a fragment, and time linear in their length.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_PARAMETERS = 30
 """Parameters of a query; more are ``many_parameters``."""
 
 MAX_PATTERN = 500
-"""Characters of a pattern; of a longer one the end becomes a hash."""
+"""Characters of a pattern; the end of a longer one becomes a hash."""
 
 _MAX_OF_ONE = 10  # parameters of one name
 _MAX_OF_ONE_SEGMENT = 5
@@ -42,17 +42,16 @@ _SHORT_NUMBER = re.compile(r"[0-9]{1,4}")
 
 
 def trap_of(url: str) -> str:
-    """The name of the trap that the URL looks like, empty for none. 1 us for a plain URL.
+    """Return the name of the trap that the URL looks like, or an empty string. 1 us for a plain URL.
 
     - ``long_url``: more than 2,000 characters.
-    - ``repeated_segments``: a run of segments stands three times in a row (``/a/b/a/b/a/b``), or one segment
-      occurs more than five times. Numbers of up to four digits repeat in dates and shards (``/1/1/1/``): a
-      run of them alone does not count, nor how often one occurs. Nor does a single character three times in
-      a row, as in the shards ``/a/a/a/``. The rule's known error are places such as
-      ``/luxembourg/luxembourg/luxembourg/``, country, canton and town.
-    - ``deep_path``: more than 32 segments; a slash at the end begins none.
-    - ``many_parameters``: more than 30 parameters, or more than ten of one name, unless the name ends in
-      ``[]``, by which forms write lists.
+    - ``repeated_segments``: a run of segments three times in a row (``/a/b/a/b/a/b``), or one segment more
+      than five times. Numbers of up to four digits do not count, because dates and shards repeat them
+      (``/1/1/1/``), nor does a single character three times in a row (``/a/a/a/``). A known error are places
+      such as ``/luxembourg/luxembourg/luxembourg/`` (country, canton, town).
+    - ``deep_path``: more than 32 segments, not counting an empty one at the end.
+    - ``many_parameters``: more than 30 parameters, or more than ten with one name, unless it ends in ``[]``,
+      as forms write lists.
 
     >>> trap_of("http://h/a/b/a/b/a/b/"), trap_of("http://h/2024/01/01/")
     ('repeated_segments', '')
@@ -71,7 +70,7 @@ def trap_of(url: str) -> str:
 
 
 def _repeats(segments: list[str]) -> bool:
-    """Whether segments, at most 33, repeat themselves as `trap_of` has it."""
+    """Return whether segments, at most 33, repeat as described in `trap_of`."""
     for one in set(segments):
         if segments.count(one) > _MAX_OF_ONE_SEGMENT and not _SHORT_NUMBER.fullmatch(one):
             return True
@@ -84,7 +83,7 @@ def _repeats(segments: list[str]) -> bool:
 
 
 def _may_repeat(run: list[str]) -> bool:
-    """Whether honest paths hold the run three times: short numbers, or a single character."""
+    """Return whether normal paths repeat such a run: short numbers, or a single character."""
     return (len(run) == 1 and len(run[0]) <= 1) or all(map(_SHORT_NUMBER.fullmatch, run))
 
 
@@ -106,18 +105,18 @@ _ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+")
 
 
 def without_session(url: str) -> str:
-    """The URL without session ids: for comparing; it may not be answered in the same way. 0.2 to 4 us.
+    """Return the URL without session ids, for comparison, not for fetching. 0.2 to 4 us.
 
-    Taken out, in any case of letters, are
+    Removed are, in upper or lower case,
 
     - ``;jsessionid=`` and ``;phpsessid=`` with their values, and ASP.NET's segments ``/(S(...))``;
-    - the parameters PHPSESSID, JSESSIONID, ASPSESSIONID..., zenid and oscsid with at least eight letters and
-      digits; CFID and CFTOKEN with any letter or digit;
-    - the parameters sessionid and session_id with at least eight letters and digits, a digit among them (a
-      conference's ``session_id=keynotes`` stays); sid with at least sixteen, or eight hexadecimal ones, in
-      both cases both letters and digits; s with 32 hexadecimal digits.
+    - the parameters PHPSESSID, JSESSIONID, ASPSESSIONID..., zenid and oscsid with at least eight letters or
+      digits; CFID and CFTOKEN with at least one;
+    - the parameters sessionid and session_id with at least eight letters or digits, one of them a digit (a
+      conference's ``session_id=keynotes`` stays); sid with at least sixteen, or eight hexadecimal ones, both
+      letters and digits; s with 32 hexadecimal digits.
 
-    Doing it twice changes nothing.
+    The function is idempotent.
 
     >>> without_session("http://h/a;jsessionid=1A2B?x=1&PHPSESSID=0123456789abcdef")
     'http://h/a?x=1'
@@ -136,9 +135,9 @@ def without_session(url: str) -> str:
 
 
 def identity_of(url: str, identity: CanonicalOptions) -> str:
-    """What all spellings of a URL have in common in a crawl, session ids and user names apart.
+    """Return what all spellings of a URL share in a crawl, without session ids and user names.
 
-    Records show no user names, so these tell no two URLs apart. Raises InvalidUrl.
+    Records show no user names, so these do not distinguish URLs. Raises InvalidUrl.
     """
     return without_session(canonical_url(redact(url), identity))
 
@@ -157,7 +156,7 @@ def _names_session(parameter: str) -> bool:
 
 
 def _is_bare_id(value: str, name: str) -> bool:
-    """Whether the value of ``sid`` or ``s``, names of much else, can be nothing but an id."""
+    """Return whether the value of ``sid`` or ``s``, names with many uses, can only be an id."""
     hexadecimal = bool(_HEX.fullmatch(value))
     if name == "s":
         return hexadecimal and len(value) == 32
@@ -170,12 +169,12 @@ _LONG_ID = re.compile(r"(?<=/)(?=[0-9-]*[A-Fa-f])(?=[A-Fa-f-]*[0-9])[0-9A-Fa-f-]
 
 
 def pattern_of(url: str) -> str:
-    """What the URL has in common with its like, at most 500 characters. 1 to 4 us.
+    """Return the pattern that similar URLs share, at most 500 characters. 1 to 4 us.
 
-    Scheme and host; the directories, each run of digits as ``0`` and each segment of 16 or more hexadecimal
-    digits (UUIDs too) as ``x``; for the last segment ``*``. Where there is a query the last segment is like
-    a directory, and of the query there are the names, sorted, each once. A slash at the end changes nothing
-    where there is no query.
+    It has scheme and host; the directories, with ``0`` for each run of digits and ``x`` for each segment of
+    16 or more hexadecimal digits (UUIDs too); ``*`` for the last segment. With a query, the last segment is
+    treated like a directory, and the sorted parameter names follow. Without one, a slash at the end does not
+    matter.
 
     >>> pattern_of("http://h/calendar/2026/11/"), pattern_of("http://h/list?sort=x&page=2")
     ('http://h/calendar/0/*', 'http://h/list?page&sort')
@@ -212,10 +211,10 @@ _DATED = re.compile(
 
 
 def looks_dated(url: str) -> bool:
-    """Whether the path or query says a day or month, or has a parameter for one.
+    """Return whether the path or query contains a date, or a parameter for one.
 
-    A year from 1900 to 2199 with a month, week or day after it, or a parameter such as date, month, year,
-    day, week or cal, also as part of its name (``start_date``).
+    That is a year from 1900 to 2199 followed by a month, week or day, or a parameter such as date, month,
+    year, day, week or cal, also as part of a name (``start_date``).
 
     >>> looks_dated("http://h/2026/11/"), looks_dated("http://h/?month=3"), looks_dated("http://h/2026/")
     (True, True, False)
