@@ -93,7 +93,7 @@ def test_cached_links_are_bounded() -> None:
     found = [base.lead(f"{number}.html") for number in range(100)]
     assert [one.url for one in found if one] == [f"http://h/a/{number}.html" for number in range(100)]
     base = targets.base("http://h/a/", "http://h/a/")  # another page of this directory
-    first, last = base.lead("0.html"), base.lead("99.html")
+    last, first = base.lead("99.html"), base.lead("0.html")
     assert first == found[0]
     assert first is not found[0], "the first was dropped"
     assert last is found[-1], "the last was kept"

@@ -73,8 +73,8 @@ class Scope:
 
     ``hosts`` come from `hosts_of` for the ``reach``. ``include`` and ``exclude`` hold patterns: a glob for
     the whole URL (``*`` any characters, ``?`` one), or, if it begins with ``/``, for path and query, or
-    ``re:`` with a regular expression to search in the URL. If there are any, one of ``include`` must match; none of
-    ``exclude`` may. ``suffixes`` are endings of paths in lower case that are left out.
+    ``re:`` with a regular expression to search in the URL. If there are any, one of ``include`` must match;
+    none of ``exclude`` may. ``suffixes`` are endings of paths in lower case that are left out.
 
     Raises:
         UsageError: an unknown reach, or a wrong pattern.
