@@ -13,10 +13,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from typing import IO, NamedTuple
+from contextlib import suppress
+from typing import NamedTuple
+
+import psutil
 
 from parascrape.system import end_with
 
@@ -25,12 +29,13 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-__all__ = ["Measurement", "busy_seconds", "cpu_seconds", "main", "measure"]
+__all__ = ["Measurement", "main", "measure"]
 
-_LINUX = sys.platform == "linux"
 _SET_SUBREAPER = 36
 _EVERY = 0.1
 """Seconds between two readings of the memory; one costs about 1 ms for each process."""
+_ERRORS = 4000
+"""Bytes kept of the end of standard error."""
 _PATIENCE = 5.0
 """Seconds that processes which outlive the command have to end by themselves."""
 
@@ -50,59 +55,32 @@ class Measurement(NamedTuple):
 
 def measure(command: Sequence[str], beside: int = 0) -> Measurement:
     """Run the command and measure it. The process ``beside`` does not count as load of others."""
-    busy, served = busy_seconds(), _tree_seconds(beside)
+    busy, served = _busy_seconds(), _tree_seconds(beside)
     began, start = time.time(), time.perf_counter()
-    process = subprocess.Popen(  # noqa: S603 (the caller chooses the command)
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    _end_with_us(process)
-    memory = _MemoryWatch()
-    memory.start()
-    tail = _Tail(process.stderr)
-    tail.start()
-    status = process.wait()
-    seconds = time.perf_counter() - start
-    busy, served = busy_seconds() - busy, _tree_seconds(beside) - served
-    memory.finish()
-    left = _reap()
-    cpu = _children_seconds()
-    others = None
-    if _LINUX and cpu is not None:
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(  # noqa: S603 (the caller chooses the command)
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors
+        )
+        _end_with_us(process)
+        memory = _MemoryWatch()
+        memory.start()
+        status = process.wait()
+        seconds = time.perf_counter() - start
+        busy, served = _busy_seconds() - busy, _tree_seconds(beside) - served
+        memory.finish()
+        left = _reap()
+        errors.seek(max(0, errors.seek(0, os.SEEK_END) - _ERRORS))
+        text = errors.read().decode(errors="replace")
+    cpu = others = None
+    if resource is not None:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = usage.ru_utime + usage.ru_stime
         others = max(0.0, busy - cpu - served) / (seconds * (os.cpu_count() or 1))
-    return Measurement(seconds, began, status, cpu, memory.peak or None, others, left, tail.text())
-
-
-class _Tail(threading.Thread):
-    """Keeps the end of a stream, read in a thread because it may stay open longer than the process."""
-
-    def __init__(self, stream: IO[bytes] | None, most: int = 4000) -> None:
-        super().__init__(daemon=True)
-        self._stream, self._most, self._kept = stream, most, b""
-
-    def run(self) -> None:
-        """Read to the end."""
-        for piece in self._stream or ():
-            self._kept = (self._kept + piece)[-self._most :]
-
-    def text(self) -> str:
-        """Return the end of the stream; waits for it for at most a second."""
-        self.join(1.0)
-        return self._kept.decode(errors="replace")
-
-
-def _children_seconds() -> float | None:
-    """Return the CPU seconds of all descendants that were waited for."""
-    if resource is None:
-        return None
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    return Measurement(seconds, began, status, cpu, memory.peak or None, others, left, text)
 
 
 class _MemoryWatch(threading.Thread):
-    """The most memory that all descendants of this process had together.
-
-    Counts proportional set sizes, in which shared pages count once, or else resident set sizes.
-    """
+    """The most memory that all descendants of this process had together."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -111,69 +89,42 @@ class _MemoryWatch(threading.Thread):
 
     def run(self) -> None:
         """Read the memory regularly until `finish` is called."""
-        while _LINUX and not self._ended.wait(_EVERY):
-            self.peak = max(self.peak, sum(map(_memory, _descendants(os.getpid()))))
+        while not self._ended.wait(_EVERY):
+            self.peak = max(self.peak, sum(map(_memory, psutil.Process().children(recursive=True))))
 
     def finish(self) -> None:
-        """Stop. On other systems than Linux take the largest single process instead."""
+        """Stop reading."""
         self._ended.set()
         self.join()
-        if not _LINUX and resource is not None:
-            most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-            self.peak = most if sys.platform == "darwin" else most << 10
 
 
-def _memory(pid: int) -> int:
-    """Return the bytes of a process: its proportional or else its resident set size; 0 if it has ended."""
-    return _field(pid, "smaps_rollup", b"Pss:") or _field(pid, "status", b"VmRSS:")
+def _memory(process: psutil.Process) -> int:
+    """Return the bytes of a process: its proportional set size, in which shared pages count once.
 
-
-def _field(pid: int, file: str, name: bytes) -> int:
+    Its resident set size if that is unknown; 0 if the process has ended.
+    """
     try:
-        with open(f"/proc/{pid}/{file}", "rb") as lines:
-            return next((int(line.split()[1]) << 10 for line in lines if line.startswith(name)), 0)
-    except OSError:
+        return int(getattr(process.memory_full_info(), "pss", 0) or process.memory_info().rss)
+    except psutil.Error:
         return 0
 
 
-def _stat(pid: int) -> tuple[int, float]:
-    """Return parent and own CPU seconds of a process (proc_pid_stat(5)); zeros if it has ended."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return 0, 0.0
-    return int(fields[1]), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _descendants(root: int) -> list[int]:
-    """Return every descendant of ``root``, parents before their children."""
-    below: dict[int, list[int]] = {}
-    for name in os.listdir("/proc") if _LINUX else ():
-        if name.isdigit():
-            below.setdefault(_stat(int(name))[0], []).append(int(name))
-    found = list(below.get(root, ()))
-    for pid in found:  # the list grows meanwhile
-        found.extend(below.get(pid, ()))
-    return found
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU seconds that the process itself has used; 0.0 if unknown."""
-    return _stat(pid)[1]
-
-
 def _tree_seconds(pid: int) -> float:
-    return sum(map(cpu_seconds, (pid, *_descendants(pid)))) if pid else 0.0
+    """Return the CPU seconds that a process and its descendants have used; 0.0 if there is none."""
+    seconds = 0.0
+    with suppress(psutil.Error):
+        tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)] if pid else []
+        for process in tree:
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    return seconds
 
 
-def busy_seconds() -> float:
-    """Return the CPU seconds of all processes since the machine started; 0.0 if unknown."""
-    if not _LINUX:
-        return 0.0
-    with open("/proc/stat", "rb") as file:
-        user, nice, system, _idle, _wait, *rest = map(int, file.readline().split()[1:9])
-    return float(user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+def _busy_seconds() -> float:
+    """Return the CPU seconds of all processes since the machine started."""
+    times = psutil.cpu_times()._asdict()
+    unused = ("idle", "iowait", "guest", "guest_nice")  # the time of guests is also user time
+    return float(sum(seconds for name, seconds in times.items() if name not in unused))
 
 
 def _reap() -> int:
@@ -185,9 +136,10 @@ def _reap() -> int:
         except ChildProcessError:
             break
         if not pid and time.monotonic() > due:
-            for left in _descendants(os.getpid()):
-                os.kill(left, signal.SIGKILL)
-                ended += 1
+            for left in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):
+                    left.kill()
+                    ended += 1
             due = time.monotonic() + _PATIENCE
         if not pid:
             pause.wait(0.005)
@@ -207,7 +159,7 @@ def _end_with_us(process: subprocess.Popen[bytes]) -> None:
 
 def main() -> None:
     """Measure the command of the command line."""
-    if _LINUX:
+    if sys.platform == "linux":
         end_with(os.getppid(), signal.SIGTERM)()
         ctypes.CDLL(None).prctl(_SET_SUBREAPER, 1, 0, 0, 0)
     beside, *command = sys.argv[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sys
@@ -231,7 +232,7 @@ def _speed_up(what: str, axis: str, points: list[tuple[int, Statistics]]) -> Cha
         ChartSeries(f"in proportion to the {what}", ideal, [_BAR], dashed=True),
     ]
     labels = [str(count) for count, _ in points]
-    most = round(max(*gains, 2.0) * 1.25, 1)
+    most = math.ceil(max(*gains, 2.0) * 1.2)
     return Chart("lines", f"Speed-up against {what}", axis, labels, f"times as fast as {least}", series, most)
 
 

@@ -95,7 +95,7 @@ class Chart(NamedTuple):
         yield {
             "label": printable(series.name, 60),
             "data": [_finite(value) for value in series.values],
-            "backgroundColor": colours,
+            "backgroundColor": "transparent" if series.dashed else colours,
             "borderColor": colours,
             "borderDash": [6, 4] if series.dashed else [],
             "pointRadius": 0 if series.dashed else 4,
