@@ -76,7 +76,8 @@ def test_hooks_are_argument_lists(tmp_path: Path) -> None:
     job = make_jobs(tmp_path, NEWS, "on_failure = \"mail -s 'a b' me\"", 'on_change = ["x", "y z"]').jobs[
         "news"
     ]
-    assert job.hooks == {"on_failure": ("mail", "-s", "a b", "me"), "on_change": ("x", "y z")}
+    assert (job.on_failure, job.on_change) == (("mail", "-s", "a b", "me"), ("x", "y z"))
+    assert job.on_success == ()
 
 
 MISTAKES = [

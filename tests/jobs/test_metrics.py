@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from parascrape.jobs import Job
 from parascrape.jobs.hooks import run_hooks
-from parascrape.jobs.metrics import Metric, render, run_samples, write_metrics
+from parascrape.jobs.metrics import render_metrics, write_metrics
 from parascrape.jobs.summary import ChangeTotals, RunState, RunSummary
 
 AT = datetime(2026, 3, 1, 5, 0, tzinfo=UTC)
@@ -42,7 +42,7 @@ def values_of(text: str) -> dict[str, float]:
 
 def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
     """Each value under its labels; nothing is said of an output that there is not."""
-    values = values_of(render(run_samples(SUMMARY, tmp_path / "latest.jsonl")))
+    values = values_of(render_metrics(SUMMARY, tmp_path / "latest.jsonl"))
     assert values["parascrape_run_inputs news good"] == 8
     assert values["parascrape_run_failures news timeout"] == 2
     assert values["parascrape_run_accepted news"] == 1
@@ -50,12 +50,13 @@ def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
     assert "parascrape_accepted_timestamp_seconds news" not in values
 
 
-def test_labels_are_escaped() -> None:
-    """A code of a stranger's file cannot end its line."""
-    label = 'a"b\\c\nd'
-    text = render([Metric("parascrape_run_failures", {"job": "news", "code": label}, 1.0)])
-    (sample,) = next(iter(text_string_to_metric_families(text))).samples
-    assert sample.labels["code"] == label
+def test_labels_are_escaped(tmp_path: Path) -> None:
+    """An error code with special characters cannot end its line."""
+    code = 'a"b\\c\nd'
+    text = render_metrics(replace(SUMMARY, failed={code: 1}), tmp_path / "latest.jsonl")
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    (sample,) = families["parascrape_run_failures"].samples
+    assert sample.labels == {"job": "news", "code": code}
 
 
 def test_the_metrics_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def hook(code: str, timeout: float = 20.0) -> Job:
     """A job that runs this Python code at its end."""
     command = (sys.executable, "-c", code)
     hooks = {"on_success": command, "on_failure": command}
-    return Job(name="news", arguments=(), output="", hooks=hooks, hook_timeout=timeout)
+    return Job(name="news", arguments=(), output="", hook_timeout=timeout, **hooks)
 
 
 def test_a_hook_gets_the_summary_as_json(tmp_path: Path) -> None:
@@ -102,7 +103,7 @@ def test_a_hook_that_fails_is_told_of(tmp_path: Path, code: str, timeout: float,
 
 def test_a_hook_that_is_not_there_is_told_of(tmp_path: Path) -> None:
     """With the system's reason."""
-    job = Job(name="news", arguments=(), output="", hooks={"on_failure": ("./no-such-hook",)})
+    job = Job(name="news", arguments=(), output="", on_failure=("./no-such-hook",))
     (fault,) = run_hooks(job, FAILED, tmp_path)
     assert fault == "on_failure: ./no-such-hook could not be started: No such file or directory"
 

@@ -1,4 +1,4 @@
-"""What the records of an output tell of its run."""
+"""Counts of an output's records in the summary of its run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from parascrape.errors import UsageError
-from parascrape.jobs.summary import RunSummary, summarise_output
+from parascrape.jobs.summary import RunSummary, count_records
 from parascrape.records import encode
 from tests.helpers.histories import NOON
+
+SUMMARY = RunSummary("news", NOON)
+
+
+def count(path: Path, **limits: int) -> RunSummary:
+    """Return a summary with the counts of an output."""
+    return count_records(path, SUMMARY, **limits)
 
 
 def good(number: int = 1, item: int = 0, items: int = 1, **fields: Any) -> bytes:
@@ -36,13 +43,12 @@ def test_pages_are_counted_by_outcome(output: Path) -> None:
     lines = [good(), good(2, 1, 2), good(2, 2, 2), bad("timeout"), bad("dns", "https://c.example:8/x")]
     lines += [bad("timeout", "http://B.example/y"), bad("duplicate"), bad("invalid_url", "no URL")]
     output.write_bytes(b"".join(lines))
-    facts = summarise_output(output)
+    facts = count(output)
     assert (facts.inputs, facts.good, facts.records, facts.bytes) == (7, 2, 3, 200)
     assert facts.failed == {"timeout": 2, "dns": 1, "invalid_url": 1}
     assert facts.skipped == {"duplicate": 1}
     assert facts.failing_hosts == {"http://b.example:80": 2, "https://c.example:8": 1}
-    made = RunSummary("news", NOON, **facts._asdict())
-    assert made.inputs == made.good + made.failures + sum(made.skipped.values())
+    assert facts.inputs == facts.good + facts.failures + sum(facts.skipped.values())
 
 
 def test_pages_carried_forward_are_counted(output: Path) -> None:
@@ -50,7 +56,7 @@ def test_pages_carried_forward_are_counted(output: Path) -> None:
     meta = {"unchanged": True}
     records = [{"url": "http://a.example/", "meta": {**meta, "item": n, "items": 2}} for n in (1, 2)]
     output.write_bytes(b"".join(map(encode, records)) + good())
-    facts = summarise_output(output)
+    facts = count(output)
     assert (facts.unchanged, facts.good, facts.records) == (1, 2, 3)
 
 
@@ -58,39 +64,39 @@ def test_pages_carried_forward_are_counted(output: Path) -> None:
 def test_values_without_content_are_empty(output: Path, value: Any) -> None:
     """As is one that is not there; columns of the list are no fields."""
     output.write_bytes(good(title=value) + good(title="x", input={"a": ""}) + good() + good(title="y"))
-    assert summarise_output(output).empty == {"title": 0.5}
+    assert count(output).empty == {"title": 0.5}
 
 
 @pytest.mark.parametrize("value", [0, False, "x", [None], {"a": None}, 0.0])
 def test_values_with_content_are_not(output: Path, value: Any) -> None:
     """Zero and no are answers."""
     output.write_bytes(good(title=value))
-    assert summarise_output(output).empty == {"title": 0.0}
+    assert count(output).empty == {"title": 0.0}
 
 
 def test_a_page_that_gave_no_record_has_no_empty_fields(output: Path) -> None:
     """The line stands for the page, and is no record of its own."""
     output.write_bytes(encode({"url": "http://a.example/", "meta": {"items": 0}}) + good(title="x"))
-    facts = summarise_output(output)
+    facts = count(output)
     assert (facts.good, facts.records, facts.empty) == (2, 1, {"title": 0.0})
 
 
 def test_lines_that_are_no_records_are_passed_over(output: Path) -> None:
     """A torn tail, and what else is there."""
     output.write_bytes(good(title="x") + b'[]\n{"url": 1, "meta": {}}\n\n{"url": "a"}\n' + good()[:20])
-    assert summarise_output(output).inputs == 1
+    assert count(output).inputs == 1
 
 
 def test_a_file_that_cannot_be_read_is_an_error(output: Path) -> None:
     """The message names it."""
     with pytest.raises(UsageError, match=r"out\.jsonl: No such file"):
-        summarise_output(output)
+        count(output)
 
 
 def test_an_empty_output_has_no_shares(output: Path) -> None:
     """Nothing is divided by no records."""
     output.write_bytes(b"")
-    assert summarise_output(output) == (0, 0, 0, 0, {}, {}, {}, 0, {})
+    assert count(output) == SUMMARY
 
 
 def test_counting_is_bounded(output: Path) -> None:
@@ -98,7 +104,7 @@ def test_counting_is_bounded(output: Path) -> None:
     lines = [bad("dns", f"http://h{number}.example/") for number in range(100)]
     lines += [bad("dns", "http://worst.example/")] * 50 + [bad(f"code {number}") for number in range(9)]
     output.write_bytes(b"".join(lines) + good(**{f"f{number}": 1 for number in range(9)}))
-    facts = summarise_output(output, max_names=5, max_hosts=30)
+    facts = count(output, max_names=5, max_hosts=30)
     assert len(facts.empty) == 5
     assert facts.failed == {"dns": 150, **{f"code {number}": 1 for number in range(4)}, "error": 5}
     assert next(iter(facts.failing_hosts)) == "http://worst.example:80"
@@ -113,7 +119,7 @@ def test_counting_is_bounded(output: Path) -> None:
 def test_the_counts_add_up(output: Path, records: list[dict[str, Any]], codes: list[str]) -> None:
     """Whatever the output holds; a share is that of the records without a value."""
     output.write_bytes(b"".join([*(good(**fields) for fields in records), *map(bad, codes)]))
-    facts = summarise_output(output)
+    facts = count(output)
     assert (
         facts.inputs
         == len(records) + len(codes)

@@ -54,32 +54,25 @@ class Guards:
 
         ``recent`` holds earlier runs of the job; only accepted ones count.
         """
-        return [
-            *self._judge_failed(summary),
-            *self._judge_records(summary),
-            *self._judge_usual(summary, recent),
-            *self._judge_empty(summary),
-            *self._judge_changed(summary),
-        ]
+        judgements = (
+            self._judge_counts(summary, recent),
+            self._judge_empty(summary),
+            self._judge_changed(summary),
+        )
+        return [sentence for sentences in judgements for sentence in sentences]
 
-    def _judge_failed(self, summary: RunSummary) -> Iterator[str]:
+    def _judge_counts(self, summary: RunSummary, recent: Sequence[RunSummary]) -> Iterator[str]:
         if self.max_failed is not None and summary.failures > self.max_failed * summary.inputs:
             share = show_share(Fraction(summary.failures, summary.inputs)) if summary.inputs else "100%"
             yield (
                 f"max_failed: {summary.failures:,} of {summary.inputs:,} inputs failed ({share}); "
                 f"the limit is {show_share(self.max_failed)}."
             )
-
-    def _judge_records(self, summary: RunSummary) -> Iterator[str]:
         if self.min_records is not None and summary.records < self.min_records:
             yield f"min_records: {summary.records:,} records; the minimum is {self.min_records:,}."
-
-    def _judge_usual(self, summary: RunSummary, recent: Sequence[RunSummary]) -> Iterator[str]:
         counts = [run.records for run in recent if run.accepted]
-        if self.usual is None or len(counts) < FEWEST_RUNS:
-            return
-        usual = Fraction(median(counts))
-        if summary.records < self.usual * usual:
+        usual = Fraction(median(counts)) if len(counts) >= FEWEST_RUNS else Fraction(0)
+        if self.usual is not None and summary.records < self.usual * usual:
             yield (
                 f"usual: {summary.records:,} records are {show_share(summary.records / usual)} of the usual "
                 f"{float(usual):,.10g} (the median of {len(counts)} runs); "
@@ -89,12 +82,13 @@ class Guards:
     def _judge_empty(self, summary: RunSummary) -> Iterator[str]:
         if self.max_empty is None or not summary.records:
             return
-        one = self.max_empty
-        limits = one if isinstance(one, Mapping) else dict.fromkeys(summary.empty, one)
+        limits = self.max_empty
+        if not isinstance(limits, Mapping):
+            limits = dict.fromkeys(summary.empty, limits)
         # A named field that no record has is empty in all of them.
         counts = {name: round(summary.empty.get(name, 1.0) * summary.records) for name in limits}
         broken = [name for name in limits if counts[name] > limits[name] * summary.records]
-        broken.sort(key=lambda name: -counts[name])
+        broken.sort(key=counts.__getitem__, reverse=True)
         for name in broken[:_SHOWN]:
             yield (
                 f"max_empty: {printable(name, 100)} is empty in {counts[name]:,} of {summary.records:,} "

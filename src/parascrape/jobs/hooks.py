@@ -73,12 +73,13 @@ def run_hooks(job: Job, state: RunState, folder: Path) -> Iterator[str]:
     job's ``hook_timeout`` is killed with its process group.
     """
     for event in state.events:
-        if event in job.hooks:
+        command = getattr(job, event)
+        if command:
             data = json.dumps({"event": event, **state.as_dict()}).encode() + b"\n"
             environment = {**os.environ, "PARASCRAPE_EVENT": event, "PARASCRAPE_JOB": job.name}
-            failure = _run(job.hooks[event], data, job.hook_timeout, folder, environment)
+            failure = _run(command, data, job.hook_timeout, folder, environment)
             if failure:
-                yield f"{event}: {job.hooks[event][0]} {failure}"
+                yield f"{event}: {command[0]} {failure}"
 
 
 def _run(

@@ -14,10 +14,10 @@ import re
 import shlex
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from parascrape.errors import UsageError
 from parascrape.jobs.guards import Guards
@@ -28,6 +28,7 @@ from parascrape.jobs.schema import (
     check_table,
     number,
     read_table,
+    readers_of,
     strings,
     switch,
     table,
@@ -37,10 +38,7 @@ from parascrape.jobs.schema import (
 from parascrape.jobs.timing import Timing, make_timing
 from parascrape.system import did_you_mean, parse_duration
 
-__all__ = ["HOOKS", "Command", "Job", "JobFile", "OptionKind", "read_jobs"]
-
-HOOKS = ("on_success", "on_change", "on_failure")
-"""Events that run a job's commands: its output was accepted; it was accepted and differs; it was not."""
+__all__ = ["Command", "Job", "JobFile", "OptionKind", "read_jobs"]
 
 
 class OptionKind(NamedTuple):
@@ -75,32 +73,15 @@ class Command(NamedTuple):
     check: Callable[[Sequence[str]], object]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One named harvest: ``arguments`` are the command's options and lists, the rest is about its runs.
-
-    Durations are seconds. ``output`` is a pattern (`parascrape.jobs.paths`), ``hooks`` are argument lists.
-    """
-
-    name: str
-    arguments: tuple[str, ...]
-    output: str
-    timing: Timing | None = None
-    zone: str = ""
-    only_changed: bool = True
-    resume_within: float = 86_400.0
-    guards: Guards = field(default_factory=Guards)
-    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
-    hooks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    hook_timeout: float = 60.0
-    metrics: str = ""
-
-
 def _line(value: object) -> str:
     """Return a string that is not empty and is printable."""
     if not text(value) or not str(value).isprintable():
         raise ValueError(f"write a string, not {value!r}")
     return str(value)
+
+
+def _pattern(value: object) -> str:
+    return check_pattern(_line(value))
 
 
 def _lists(value: object) -> tuple[str, ...]:
@@ -131,26 +112,35 @@ def _hook_timeout(value: object) -> float:
     return _seconds(value)
 
 
-_READERS: dict[str, Reader] = {
-    "lists": _lists,
-    "output": lambda value: check_pattern(_line(value)),
-    "schedule": _line,
-    "every": _line,
-    "timezone": _line,
-    "jitter": _line,
-    "only_changed": switch,
-    "resume_within": _seconds,
-    "guards": partial(read_table, Guards, noun="guard"),
-    "retention": partial(read_table, RetentionPolicy, noun="rule"),
-    "metrics": _line,
-    "hook_timeout": _hook_timeout,
-    **dict.fromkeys(HOOKS, _command),
-}
-"""The keys of a job that are not options of the command."""
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One named harvest; every field with a reader is a key of the job file.
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+    ``arguments`` are the command's options and lists. Durations are seconds. ``output`` is a pattern
+    (`parascrape.jobs.paths`). The hooks are argument lists: they run when the output was accepted, when it
+    was accepted and differs from the one before, and when no output was accepted.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    timing: Timing | None = None
+    output: Annotated[str, _pattern]
+    timezone: Annotated[str, _line] = ""
+    only_changed: Annotated[bool, switch] = True
+    resume_within: Annotated[float, _seconds] = 86_400.0
+    guards: Annotated[Guards, partial(read_table, Guards, noun="guard")] = field(default_factory=Guards)
+    retention: Annotated[RetentionPolicy, partial(read_table, RetentionPolicy, noun="rule")] = field(
+        default_factory=RetentionPolicy
+    )
+    on_success: Annotated[tuple[str, ...], _command] = ()
+    on_change: Annotated[tuple[str, ...], _command] = ()
+    on_failure: Annotated[tuple[str, ...], _command] = ()
+    hook_timeout: Annotated[float, _hook_timeout] = 60.0
+    metrics: Annotated[str, _line] = ""
+
+
 _TIMING = {"schedule": "cron", "every": "every", "timezone": "zone", "jitter": "jitter"}
-_SAME = ("output", "only_changed", "resume_within", "guards", "retention", "hook_timeout")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class JobFile(NamedTuple):
@@ -161,7 +151,7 @@ class JobFile(NamedTuple):
 
     def paths(self, job: Job) -> JobPaths:
         """Return the paths of a job's files."""
-        return JobPaths(self.path.parent, job.name, job.output, job.zone)
+        return JobPaths(self.path.parent, job.name, job.output, job.timezone)
 
     def select(self, names: Sequence[str]) -> list[Job]:
         """Return the jobs with these names, or all jobs. Raises UsageError for an unknown name."""
@@ -192,7 +182,13 @@ class _JobFileReader:
     def __init__(self, command: Command) -> None:
         self.mistakes: list[str] = []
         self._command = command
-        self._readers = _READERS | {name: kind.arguments for name, kind in command.options.items()}
+        self._keys = readers_of(Job)
+        self._readers = {
+            "lists": _lists,
+            **dict.fromkeys(_TIMING, _line),
+            **self._keys,
+            **{name: kind.arguments for name, kind in command.options.items()},
+        }
 
     def read(self, data: Mapping[str, Any]) -> dict[str, Job]:
         """Return the jobs that have no mistake."""
@@ -232,15 +228,9 @@ class _JobFileReader:
         options = [one for key in self._command.options for one in values.get(key, ())]
         arguments = (*options, "--", *values["lists"])
         self._command.check(arguments)
-        return Job(
-            name=name,
-            arguments=arguments,
-            timing=timing,
-            zone=values.get("timezone", ""),
-            hooks={event: values[event] for event in HOOKS if event in values},
-            metrics=values.get("metrics", "").replace("{job}", name),
-            **{key: values[key] for key in _SAME if key in values},
-        )
+        own = {key: values[key] for key in self._keys if key in values}
+        job = Job(name=name, arguments=arguments, timing=timing, **own)
+        return replace(job, metrics=job.metrics.replace("{job}", name))
 
     def _check_shared(self, jobs: Mapping[str, Job]) -> None:
         """Report two jobs that would share one ``latest.jsonl`` or one metrics file."""

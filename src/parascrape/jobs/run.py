@@ -25,7 +25,7 @@ from parascrape.jobs.jobfile import Job, JobFile
 from parascrape.jobs.metrics import write_metrics
 from parascrape.jobs.paths import JobPaths, beside
 from parascrape.jobs.retention import SweepScope, sweep
-from parascrape.jobs.summary import RunState, RunSummary, summarise_output
+from parascrape.jobs.summary import RunState, RunSummary, count_records
 from parascrape.settings import VERSION
 from parascrape.system import OutputLock, sync_folder
 
@@ -136,19 +136,19 @@ class _JobRun:
 
     def _harvest(self, began: datetime, path: Path, target: Path) -> RunSummary:
         """Harvest into ``path`` and return the summary; it has counts only if the harvest is complete."""
-        before = summarise_output(path).inputs if path.exists() else 0
+        blank = RunSummary(self._job.name, began, version=VERSION)
+        before = count_records(path, blank).inputs if path.exists() else 0
         run = self._tools.history.begin(self._job.name, target, VERSION)
         start = self._tools.clock()
         status = self._tools.harvest(self._arguments(path), self._root)
         end = self._tools.clock()
         seconds = max((end - start).total_seconds(), 1e-3)
-        summary = RunSummary(self._job.name, began, end, run, VERSION, seconds=seconds, exit_status=status)
+        summary = replace(blank, ended=end, run=run, seconds=seconds, exit_status=status)
         if status not in _COMPLETE:
             return summary
-        stats = summarise_output(path)
-        rate = max(0, stats.inputs - before) / seconds
-        outcome = "some_failed" if stats.failed else "good"
-        return replace(summary, pages_per_second=rate, outcome=outcome, **stats._asdict())
+        summary = count_records(path, summary)
+        rate = max(0, summary.inputs - before) / seconds
+        return replace(summary, pages_per_second=rate, outcome="some_failed" if summary.failed else "good")
 
     def _arguments(self, output: Path) -> list[str]:
         """Return the command's arguments, with those of the run before those of the job."""

@@ -14,8 +14,8 @@ from parascrape.system import did_you_mean, printable
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Reader", "check_table", "mapping", "number", "optional", "read_table", "strings"]
-__all__ += ["switch", "table", "text", "whole"]
+__all__ = ["Reader", "check_table", "mapping", "number", "optional", "read_table"]
+__all__ += ["readers_of", "strings", "switch", "table", "text", "whole"]
 
 Reader = Callable[[Any], Any]
 """Returns what a value of a table means. Raises ValueError or UsageError for a wrong value."""
@@ -31,7 +31,7 @@ def read_table(kind: type[D], given: object, noun: str = "key", *, ignore_unknow
         ValueError: the table has mistakes; the message names all of them, each with its key.
     """
     values = table(given)
-    readers = _readers(kind)
+    readers = readers_of(kind)
     if ignore_unknown:
         values = {name: value for name, value in values.items() if name in readers}
     required = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]
@@ -42,9 +42,10 @@ def read_table(kind: type[D], given: object, noun: str = "key", *, ignore_unknow
 
 
 @cache
-def _readers(kind: Any) -> dict[str, Reader]:
+def readers_of(kind: Any) -> dict[str, Reader]:
+    """Return the readers of a class by field; fields without a reader are left out."""
     hints = get_type_hints(kind, include_extras=True)
-    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+    return {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
 
 
 def check_table(

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,8 +20,8 @@ from parascrape.records import RESERVED, SKIPPED
 from parascrape.system import printable, replace_file
 from parascrape.web import host_key, prepare
 
-__all__ = ["ACCEPTED", "FINISHED", "OUTCOMES", "ChangeTotals", "OutputStats", "RunState", "RunSummary"]
-__all__ += ["summarise_output"]
+__all__ = ["ACCEPTED", "FINISHED", "OUTCOMES", "ChangeTotals", "RunState", "RunSummary"]
+__all__ += ["count_records"]
 
 ACCEPTED = frozenset(("good", "some_failed"))
 """Outcomes of runs whose output replaced the latest one."""
@@ -165,27 +165,14 @@ class RunState(NamedTuple):
             return None
 
 
-class OutputStats(NamedTuple):
-    """What the records of an output say about its run; the names are those of `RunSummary`."""
+def count_records(
+    path: str | Path, summary: RunSummary, *, max_names: int = 1000, max_hosts: int = 20_000
+) -> RunSummary:
+    """Return the summary with the counts of an output's records, in bounded memory.
 
-    inputs: int
-    good: int
-    unchanged: int
-    records: int
-    failed: dict[str, int]
-    skipped: dict[str, int]
-    failing_hosts: dict[str, int]
-    bytes: int
-    empty: dict[str, float]
-
-
-def summarise_output(path: str | Path, *, max_names: int = 1000, max_hosts: int = 20_000) -> OutputStats:
-    """Return the counts of an output's records, in bounded memory.
-
-    A value counts as empty if it is null, blank, an empty list or object, or missing. Lines that are not
-    records are skipped: an output may end with a torn one. At most ``max_names`` fields and error codes are
-    counted, the first ones, since a scraper may invent a field for each page. Of more than ``max_hosts``
-    hosts with failures, those with the fewest are forgotten.
+    Lines that are not records are skipped. Only the first ``max_names`` fields and error codes are counted,
+    since a scraper may invent a field for each page. Of more than ``max_hosts`` hosts with failures, those
+    with the fewest are forgotten.
 
     Raises:
         UsageError: the file cannot be read.
@@ -197,22 +184,18 @@ def summarise_output(path: str | Path, *, max_names: int = 1000, max_hosts: int 
                 counter.add(line)
     except OSError as error:
         raise UsageError(f"{printable(str(path))}: {error.strerror}") from None
-    return counter.stats()
-
-
-_MAX_LINE = 1 << 26  # bytes
-_TOP_HOSTS = 20
+    return replace(summary, **counter.counts())
 
 
 class _RecordCounter:
     """The counts of the records so far."""
 
     def __init__(self, max_names: int, max_hosts: int) -> None:
+        self.inputs = self.unchanged = self.records = self.bytes = 0
         self._max_names, self._max_hosts = max_names, max_hosts
-        self._inputs = self._unchanged = self._records = self._bytes = 0
         self._codes: Counter[str] = Counter()
         self._hosts: Counter[str] = Counter()
-        self._filled: dict[str, int] = {}
+        self._filled: Counter[str] = Counter()
 
     def add(self, line: bytes) -> None:
         """Count a line, if it is a record."""
@@ -224,15 +207,17 @@ class _RecordCounter:
         if not isinstance(meta, dict) or not isinstance(url, str):
             return
         if meta.get("item", 1) == 1:
-            self._inputs += 1
-            self._unchanged += meta.get("unchanged") is True and error is None
+            self.inputs += 1
+            self.unchanged += meta.get("unchanged") is True and error is None
             size = meta.get("bytes")
-            self._bytes += size if isinstance(size, int) else 0
+            self.bytes += size if isinstance(size, int) else 0
         if isinstance(error, dict):
             self._add_failure(str(error.get("code") or "error"), url)
         elif meta.get("items") != 0:  # 0: the line stands for a page without records
-            self._records += 1
-            self._add_fields(record)
+            self.records += 1
+            for name, value in record.items():
+                if name not in RESERVED and (name in self._filled or len(self._filled) < self._max_names):
+                    self._filled[name] += not _is_empty(value)
 
     def _add_failure(self, code: str, url: str) -> None:
         if code not in self._codes and len(self._codes) >= self._max_names:
@@ -245,28 +230,26 @@ class _RecordCounter:
         if len(self._hosts) > self._max_hosts:
             self._hosts = Counter(dict(self._hosts.most_common(self._max_hosts // 2)))
 
-    def _add_fields(self, record: dict[str, Any]) -> None:
-        filled = self._filled
-        for name, value in record.items():
-            if name not in RESERVED and (name in filled or len(filled) < self._max_names):
-                filled[name] = filled.get(name, 0) + (not _is_empty(value))
+    def counts(self) -> dict[str, Any]:
+        """Return the counts by the names of `RunSummary`."""
+        count = self.records
+        return {
+            "inputs": self.inputs,
+            "good": self.inputs - self._codes.total(),
+            "unchanged": self.unchanged,
+            "records": count,
+            "failed": {code: number for code, number in self._codes.items() if code not in SKIPPED},
+            "skipped": {code: number for code, number in self._codes.items() if code in SKIPPED},
+            "failing_hosts": dict(self._hosts.most_common(_TOP_HOSTS)),
+            "bytes": self.bytes,
+            "empty": {name: (count - full) / count for name, full in sorted(self._filled.items())},
+        }
 
-    def stats(self) -> OutputStats:
-        """Return all counts."""
-        count, filled = self._records, sorted(self._filled.items())
-        return OutputStats(
-            inputs=self._inputs,
-            good=self._inputs - self._codes.total(),
-            unchanged=self._unchanged,
-            records=count,
-            failed={code: number for code, number in self._codes.items() if code not in SKIPPED},
-            skipped={code: number for code, number in self._codes.items() if code in SKIPPED},
-            failing_hosts=dict(self._hosts.most_common(_TOP_HOSTS)),
-            bytes=self._bytes,
-            empty={name: (count - full) / count for name, full in filled},
-        )
+
+_MAX_LINE = 1 << 26  # bytes
+_TOP_HOSTS = 20
 
 
 def _is_empty(value: Any) -> bool:
-    """Return whether a value holds nothing; 0 and false are values."""
+    """Return whether a field has no content: null, blank, an empty list or object, but not 0 or false."""
     return value is None or (isinstance(value, str) and not value.strip()) or value in ([], {})
