@@ -14,18 +14,17 @@ from hypothesis import given, strategies as st
 
 from parascrape.cli import run
 from parascrape.cli.sparkline import BLOCKS, PLAIN, bars_for, sparkline
-from parascrape.jobs.history import History, history_path
+from parascrape.jobs.history import history_path
 from parascrape.jobs.history_page import COLOURS, COLUMNS, cells_of, draw_charts, make_page
 from parascrape.jobs.summary import OUTCOMES, ChangeTotals
-from tests.helpers.histories import NOON, Clock, summary
+from tests.helpers.histories import NOON, Clock, open_history, summary
 from tests.helpers.html_elements import Elements
 
 HOSTILE = '<script>\x1b[2J\u202e&"'
 
 
 @pytest.fixture(autouse=True)
-def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parascrape.system.sqlite._SYNCHRONOUS", "OFF")
+def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
 
 
@@ -40,7 +39,7 @@ def job_file(tmp_path: Path) -> Path:
 def fill(job_file: Path, *jobs: str) -> None:
     """Five runs of each job: a good one a day, then one with failures, and one that was killed."""
     clock = Clock()
-    history = History(history_path(job_file), clock=clock)
+    history = open_history(history_path(job_file), clock=clock)
     for job in jobs:
         for number in range(4):
             values = {"records": 100 * number, "good": 100, "inputs": 100, "seconds": 75.0}

@@ -9,7 +9,7 @@ from typing import Any
 from parascrape.jobs.history import History
 from parascrape.jobs.summary import RunSummary
 
-__all__ = ["NOON", "Clock", "run_job", "summary"]
+__all__ = ["NOON", "Clock", "open_history", "run_job", "summary"]
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -26,6 +26,11 @@ class Clock:
     def forward(self, **span: float) -> None:
         """Put it forward by that much, as `timedelta` takes it."""
         self.now += timedelta(**span)
+
+
+def open_history(path: str | Path, **options: Any) -> History:
+    """A history that does not wait for the disk: what a killed process has written is there all the same."""
+    return History(path, synchronous="OFF", **options)
 
 
 def summary(**values: Any) -> RunSummary:

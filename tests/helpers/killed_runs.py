@@ -17,9 +17,9 @@ from pathlib import Path
 
 import orjson
 
-from parascrape.jobs.history import History, history_path
+from parascrape.jobs.history import history_path
 from parascrape.jobs.run import RunTools, run_job
-from parascrape.system import sqlite
+from tests.helpers.histories import open_history
 from tests.helpers.jobs import NEWS, make_jobs
 from tests.helpers.killing import survives
 
@@ -32,7 +32,6 @@ _PAGES = 3
 def main(folder: Path) -> int:
     """In how many places runs were killed. Raises AssertionError where one has done harm."""
     logging.disable()
-    sqlite._SYNCHRONOUS = "OFF"  # what a killed process has written is there all the same
     os.fsync = lambda _: None
     work, saved = folder / "work", folder / "saved"
     work.mkdir(parents=True)
@@ -65,7 +64,7 @@ def run(work: Path, hour: int) -> None:
         return 0
 
     file = make_jobs(work, NEWS, "[jobs.news.retention]", "keep = 10")
-    tools = RunTools(harvest, History(history_path(file.path)), lambda: now)
+    tools = RunTools(harvest, open_history(history_path(file.path)), lambda: now)
     assert run_job(file, file.jobs["news"], tools) == 0
 
 

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from parascrape.jobs.history import History
 from parascrape.jobs.retention import RetentionPolicy, SweepScope, sweep
-from parascrape.system import sqlite
-from tests.helpers.histories import Clock, run_job
+from tests.helpers.histories import Clock, open_history, run_job
 from tests.helpers.killing import survives
 
 __all__ = ["main"]
@@ -28,7 +27,6 @@ _POLICY = RetentionPolicy(keep=4, compress_after=2)
 def main(folder: Path) -> int:
     """In how many places sweeps were killed. Raises AssertionError where one has done harm."""
     logging.disable()
-    sqlite._SYNCHRONOUS = "OFF"  # what a killed process has written is there all the same
     os.fsync = lambda _: None
     work, saved = folder / "work", folder / "saved"
     clock = build(work)
@@ -60,7 +58,7 @@ def build(work: Path) -> Clock:
 
 def history(work: Path) -> History:
     """Beside the outputs."""
-    return History(work / "harvest.history.sqlite3")
+    return open_history(work / "harvest.history.sqlite3")
 
 
 def run(work: Path, clock: Clock) -> None:

@@ -19,12 +19,7 @@ from hypothesis import given, strategies as st
 from parascrape.jobs.history import History, history_path
 from parascrape.jobs.summary import OUTCOMES, ChangeTotals, RunSummary
 from parascrape.system.processes import is_alive, process_mark
-from tests.helpers.histories import NOON, Clock, run_job, summary
-
-
-@pytest.fixture(autouse=True)
-def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parascrape.system.sqlite._SYNCHRONOUS", "OFF")
+from tests.helpers.histories import NOON, Clock, open_history, run_job, summary
 
 
 @pytest.fixture
@@ -36,7 +31,7 @@ def clock() -> Clock:
 @pytest.fixture
 def history(tmp_path: Path, clock: Clock) -> History:
     """A history that is not there yet."""
-    return History(tmp_path / "harvest.history.sqlite3", clock=clock)
+    return open_history(tmp_path / "harvest.history.sqlite3", clock=clock)
 
 
 # --- summaries --------------------------------------------------------------------------------------
@@ -160,7 +155,7 @@ def test_a_history_that_was_lost_during_a_run_gets_its_summary(
     """Under a new number, not in the place of another run that has it now."""
     number = history.begin("news", tmp_path / "a", "1.0")
     history.path.unlink()
-    History(history.path).begin("shop", tmp_path / "b", "1.0")
+    open_history(history.path).begin("shop", tmp_path / "b", "1.0")
     history.finish(number, summary(good=7))
     assert {run.job: (run.run, run.good) for run in history.recent("", 9)} == {"news": (2, 7), "shop": (1, 0)}
 
@@ -236,7 +231,6 @@ def test_a_history_lies_beside_its_job_file() -> None:
 _HALF = """
 import sys
 from parascrape.jobs.history import History
-from parascrape.system.sqlite import Database
 def work(database):
     database.execute("UPDATE runs SET summary = NULL, output = 'lost'")
     database.execute("DELETE FROM files")
@@ -289,7 +283,7 @@ def test_a_file_that_is_being_made_is_not_another_programs(
     history: History, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Another process makes the tables after we have read that the file has no application id."""
-    other = threading.Thread(target=lambda: History(history.path).begin("other", "", "1"))
+    other = threading.Thread(target=lambda: open_history(history.path).begin("other", "", "1"))
     connect = sqlite3.connect
 
     def begin_other(statement: str) -> None:

@@ -11,15 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.jobs.history import History
-from parascrape.system import sqlite as module
-from parascrape.system.sqlite import APPLICATION, MIGRATIONS, Database
-from tests.helpers.histories import Clock, run_job, summary
-
-
-@pytest.fixture(autouse=True)
-def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parascrape.system.sqlite._SYNCHRONOUS", "OFF")
+from parascrape.jobs.history import SCHEMA
+from parascrape.system import ReopenedFile, sqlite as module
+from tests.helpers.histories import Clock, open_history, run_job, summary
 
 
 @pytest.fixture
@@ -66,7 +60,7 @@ def test_a_damaged_file_is_set_aside(
 ) -> None:
     """Whoever finds it: byte for byte, with one warning, and a new history is begun."""
     clock = Clock()
-    history = History(path, clock=clock)
+    history = open_history(path, clock=clock)
     for number in range(5):
         run_job(history, path.with_name(f"{number}.jsonl"), clock)
     damage(path)  # type: ignore[operator]
@@ -80,7 +74,7 @@ def test_a_damaged_file_is_set_aside(
     aside = path.with_name(path.name + ".damaged-1")
     assert aside.read_bytes() == content
     (said,) = warnings(caplog)
-    assert "is no usable database" in said
+    assert "a new one is made" in said
     assert aside.name in said
     assert run_job(history, path.with_name("b"), clock) == (1 if work == "recent" else 2)
     assert len(warnings(caplog)) == 1
@@ -90,7 +84,7 @@ def test_a_second_damaged_file_does_not_replace_the_first(path: Path) -> None:
     """Each has a number of its own."""
     for number in (1, 2):
         path.write_bytes(b"damaged" * 1000 * number)
-        assert History(path).begin("news", "a", "1.0") == 1
+        assert open_history(path).begin("news", "a", "1.0") == 1
     sizes = {
         one.name.partition(".damaged-")[2]: one.stat().st_size for one in path.parent.glob("*.damaged-*")
     }
@@ -106,12 +100,12 @@ def test_what_another_process_has_set_aside_is_not_touched(
 
     def quicker(locked: Path) -> object:
         monkeypatch.setattr(module, "OutputLock", real)
-        assert History(locked).begin("shop", "a", "1.0") == 1
+        assert open_history(locked).begin("shop", "a", "1.0") == 1
         return real(locked)
 
     monkeypatch.setattr(module, "OutputLock", quicker)
-    assert History(path).begin("news", "b", "1.0") == 2
-    assert History(path).jobs() == ["shop", "news"]
+    assert open_history(path).begin("news", "b", "1.0") == 2
+    assert open_history(path).jobs() == ["shop", "news"]
     assert len(warnings(caplog)) == 1
 
 
@@ -134,46 +128,46 @@ def test_version_0_becomes_the_present_one(path: Path, content: bytes | None) ->
             database.execute("VACUUM")
     else:
         path.write_bytes(content)
-    assert History(path).begin("news", "a", "1.0") == 1
-    assert version_of(path) == (APPLICATION, len(MIGRATIONS))
+    assert open_history(path).begin("news", "a", "1.0") == 1
+    assert version_of(path) == (SCHEMA.application, len(SCHEMA.versions))
 
 
-@pytest.mark.parametrize("earlier", range(1, len(MIGRATIONS) + 1))
+@pytest.mark.parametrize("earlier", range(1, len(SCHEMA.versions) + 1))
 def test_each_earlier_version_leads_to_a_later_one(path: Path, earlier: int) -> None:
     """With its rows; two made-up versions follow the present one, done in one go."""
-    later = [*MIGRATIONS, ["ALTER TABLE runs ADD COLUMN note TEXT"], ["UPDATE runs SET note = 'kept'"]]
-    Database(path, MIGRATIONS[:earlier]).write(
+    later = [*SCHEMA.versions, ["ALTER TABLE runs ADD COLUMN note TEXT"], ["UPDATE runs SET note = 'kept'"]]
+    ReopenedFile(path, SCHEMA._replace(versions=SCHEMA.versions[:earlier])).write(
         lambda database: database.execute(
             "INSERT INTO runs (job, began, output, version, process) VALUES ('news', '', '', '', '')"
         ),
         None,
     )
-    read = Database(path, later).read(
+    read = ReopenedFile(path, SCHEMA._replace(versions=later)).read(
         lambda found: found.execute("SELECT job, note FROM runs").fetchall(), []
     )
     assert read == [("news", "kept")]
-    assert version_of(path) == (APPLICATION, len(later))
+    assert version_of(path) == (SCHEMA.application, len(later))
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With all its runs, and the version that it has."""
-    run_job(History(path), path.with_name("a"), Clock())
-    later = [*MIGRATIONS, ["DROP TABLE runs", "SELECT nonsense"]]
-    assert Database(path, later).write(lambda database: 1, 0) == 0
-    assert version_of(path) == (APPLICATION, len(MIGRATIONS))
-    assert len(History(path).recent("news", 9)) == 1
+    run_job(open_history(path), path.with_name("a"), Clock())
+    later = [*SCHEMA.versions, ["DROP TABLE runs", "SELECT nonsense"]]
+    assert ReopenedFile(path, SCHEMA._replace(versions=later)).write(lambda database: 1, 0) == 0
+    assert version_of(path) == (SCHEMA.application, len(SCHEMA.versions))
+    assert len(open_history(path).recent("news", 9)) == 1
     assert len(warnings(caplog)) == 1
 
 
 def test_a_later_versions_file_is_let_be(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It is neither read, written nor set aside."""
-    run_job(History(path), path.with_name("a"), Clock())
+    run_job(open_history(path), path.with_name("a"), Clock())
     with closing(sqlite3.connect(path)) as database:
-        database.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+        database.execute(f"PRAGMA user_version = {len(SCHEMA.versions) + 1}")
     before = path.read_bytes()
-    history = History(path)
+    history = open_history(path)
     assert (history.begin("news", "b", "1.0"), history.recent("news", 9)) == (0, [])
     history.finish(0, summary())
     assert path.read_bytes() == before
@@ -187,7 +181,7 @@ def test_a_later_versions_file_is_let_be(path: Path, caplog: pytest.LogCaptureFi
 def test_without_a_place_there_is_no_history(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Its folder is a file: every call is a warning or empty, and none raises."""
     (tmp_path / "file").write_bytes(b"")
-    history = History(tmp_path / "file" / "harvest.history.sqlite3")
+    history = open_history(tmp_path / "file" / "harvest.history.sqlite3")
     assert history.begin("news", "a", "1.0") == 0
     history.finish(0, summary())
     history.forget("a")
@@ -208,7 +202,7 @@ def test_a_full_disk_costs_the_newest_runs_only(
     path: Path, full_disk: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was written stays readable, the rest is a warning each."""
-    history = History(path)
+    history = open_history(path)
     numbers = [history.begin("news" * 500, "a", "1.0") for _ in range(60)]
     fitted = [number for number in numbers if number]
     assert 5 < len(fitted) < 60
@@ -216,12 +210,9 @@ def test_a_full_disk_costs_the_newest_runs_only(
     assert len(warnings(caplog)) == 60 - len(fitted)
 
 
-def test_a_file_that_stays_locked_is_left_to_its_holder(
-    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_that_stays_locked_is_left_to_its_holder(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """After a while, with a warning; the runs that are there can be read meanwhile."""
-    monkeypatch.setattr(module, "_WAITING", 0.05)
-    history = History(path)
+    history = open_history(path, waiting=0.05)
     run_job(history, path.with_name("a"), Clock())
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -232,7 +223,7 @@ def test_a_file_that_stays_locked_is_left_to_its_holder(
 
 def test_a_file_that_cannot_be_written_is_read_as_it_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its folder allows no log beside it."""
-    run_job(History(path), path.with_name("a"), Clock())
+    run_job(open_history(path), path.with_name("a"), Clock())
     real = sqlite3.connect
 
     def connect(name: str, **options: object) -> sqlite3.Connection:
@@ -243,12 +234,12 @@ def test_a_file_that_cannot_be_written_is_read_as_it_is(path: Path, monkeypatch:
         return real(name, **options)  # type: ignore[call-overload, no-any-return]
 
     monkeypatch.setattr(sqlite3, "connect", connect)
-    assert len(History(path).recent("news", 9)) == 1
-    assert History(path).begin("news", "b", "1.0") == 0
+    assert len(open_history(path).recent("news", 9)) == 1
+    assert open_history(path).begin("news", "b", "1.0") == 0
 
 
 def test_names_that_are_no_plain_paths_are_no_hazard(tmp_path: Path) -> None:
     """A question mark or a hash in a folder's name is a part of it, not of SQLite's parameters."""
     path = tmp_path / "a?mode=ro#b" / "100%41.sqlite3"
-    assert History(path).begin("news", "a", "1.0") == 1
+    assert open_history(path).begin("news", "a", "1.0") == 1
     assert path.exists()

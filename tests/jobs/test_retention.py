@@ -19,7 +19,7 @@ from parascrape.jobs.history import History
 from parascrape.jobs.retention import RetentionPolicy, SweepResult, SweepScope, sweep
 from parascrape.jobs.schema import read_table
 from parascrape.system.locks import OutputLock
-from tests.helpers.histories import Clock, run_job
+from tests.helpers.histories import Clock, open_history, run_job
 
 DAY = timedelta(days=1)
 
@@ -30,7 +30,7 @@ class Outputs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "output"
         self.clock = Clock()
-        self.history = History(folder / "harvest.history.sqlite3", clock=self.clock)
+        self.history = open_history(folder / "harvest.history.sqlite3", clock=self.clock)
 
     def add(self, count: int = 1, **values: Any) -> list[Path]:
         """The outputs of so many more days, oldest first, each with a change feed."""
@@ -58,7 +58,6 @@ class Outputs:
 
 @pytest.fixture(autouse=True)
 def _without_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parascrape.system.sqlite._SYNCHRONOUS", "OFF")
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 

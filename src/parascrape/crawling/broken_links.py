@@ -4,7 +4,7 @@
     the redirects        --> what they lead to, by `MAX_REDIRECTS` steps: moved, broken, ...
     the frontier's links --> the pages that hold those that are not good
 
-All of it is in tables (`exports.ScratchTables`), so memory is flat.
+All of it is in tables (`SqliteFile.temporary`), so memory is flat.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from parascrape.crawling.limits import CrawlLimits
 from parascrape.crawling.link_graph import cell, each_link, key_of
 from parascrape.crawling.store.url_store import UrlStore
 from parascrape.files import read_pages
-from parascrape.system import ScratchTables, output_errors, replace_file
+from parascrape.system import SqliteFile, output_errors, replace_file
 from parascrape.web import CanonicalOptions, domain_of, site_of
 
 __all__ = [
@@ -111,7 +111,7 @@ class LinkCheck:
     def __init__(self, store: UrlStore, plan: CrawlLimits, output: Path) -> None:
         counts = store.counts()
         self.unseen = counts.pending + sum(counts.refused.values())
-        self._scratch = ScratchTables(*_SCHEMA)
+        self._scratch = SqliteFile.temporary(*_SCHEMA)
         try:
             self._read_outcomes(store, plan, output)
             self._resolve()
@@ -131,16 +131,18 @@ class LinkCheck:
             status = meta.get("status", 0)
             verdict = judge(page.code, status, elsewhere=_reach_of(record["url"], plan) not in hosts)
             if verdict == GOOD:
-                self._scratch.run(_ADD, (key, GOOD, *(None,) * 6))
+                self._scratch.execute(_ADD, (key, GOOD, *(None,) * 6))
                 continue
             reason = str(record["error"].get("message", ""))
             leads: tuple[int | None, str] = (None, "")
             if verdict == _REDIRECT:
                 leads = (key_of(meta["final_url"], plan.identity), meta["final_url"])
             if leads[0] == key:  # to a session or spelling of its own, which has a record of its own
-                self._scratch.run("INSERT OR IGNORE INTO targets (key, verdict) VALUES (?, ?)", (key, GOOD))
+                self._scratch.execute(
+                    "INSERT OR IGNORE INTO targets (key, verdict) VALUES (?, ?)", (key, GOOD)
+                )
             else:
-                self._scratch.run(_ADD, (key, verdict, record["url"], page.code, status, reason, *leads))
+                self._scratch.execute(_ADD, (key, verdict, record["url"], page.code, status, reason, *leads))
 
     def _resolve(self) -> None:
         """Give every redirect the verdict of what it leads to."""
@@ -149,7 +151,7 @@ class LinkCheck:
         while rows := list(self._scratch.rows(query, (_REDIRECT, last, _BATCH))):
             for key, status in rows:
                 verdict, code, answered, reason, leads_to = self._end_of(key, status)
-                self._scratch.run(
+                self._scratch.execute(
                     "UPDATE targets SET verdict = ?, code = ?, status = ?, reason = ?, leads_to = ? "
                     "WHERE key = ?",
                     (verdict, code, answered, reason, leads_to, key),
@@ -167,7 +169,7 @@ class LinkCheck:
                 why = "in a circle" if key in seen else f"on and on, more than {MAX_REDIRECTS} times"
                 return BROKEN, "bad_redirect", status, f"it is redirected {why}", url
             seen.add(key)
-            self._scratch.run("UPDATE targets SET led_to = 1 WHERE key = ?", (key,))
+            self._scratch.execute("UPDATE targets SET led_to = 1 WHERE key = ?", (key,))
             url = row[1]
             row = self._step(key)
         if row is None:
@@ -192,8 +194,8 @@ class LinkCheck:
         for source, target, edge in each_link(store, identity):
             if edge.kind != "redirect" and not is_good(target[0]):
                 values = (target[0], source[1], edge.text)
-                self._scratch.run("INSERT INTO holders VALUES (?, ?, ?)", values)
-        self._scratch.run("CREATE INDEX held ON holders (key)")
+                self._scratch.execute("INSERT INTO holders VALUES (?, ?, ?)", values)
+        self._scratch.execute("CREATE INDEX held ON holders (key)")
 
     # --- out ----------------------------------------------------------------------------------------
 

@@ -11,14 +11,13 @@ every host that they fetch from, and where several want one host its fetches are
 from __future__ import annotations
 
 import secrets
-import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from parascrape.frontier.politeness import HostState
-from parascrape.system import SharedFile, has_ended, process_mark
+from parascrape.system import SharedFile, SqliteFile, SqliteSchema, has_ended, process_mark
 from parascrape.web import MAX_RETRY_AFTER
 
 __all__ = ["BEAT", "KEPT", "MAX_HOSTS", "HostStore", "default_path"]
@@ -37,14 +36,17 @@ _LINGER = 60.0  # for which what a run that is gone has started last may still c
 _TURN = 5.0  # seconds until what cannot be shared evenly goes to the next run
 _COURTESY = 0.1  # of the gap, by which the run that has started last lets others go first
 
-_SCHEMA = """
+_HOSTS = """
 CREATE TABLE IF NOT EXISTS hosts (
     host TEXT PRIMARY KEY, last_start REAL, paused_until REAL, slow REAL, trials INTEGER, heard REAL,
     starter TEXT DEFAULT ''
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY, joined INTEGER, knows INTEGER, beat REAL);
-CREATE TABLE IF NOT EXISTS leases (host TEXT, run TEXT, slots INTEGER, PRIMARY KEY (host, run)) WITHOUT ROWID;
+) WITHOUT ROWID
 """
+_RUNS = "CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY, joined INTEGER, knows INTEGER, beat REAL)"
+_LEASES = """
+CREATE TABLE IF NOT EXISTS leases (host TEXT, run TEXT, slots INTEGER, PRIMARY KEY (host, run)) WITHOUT ROWID
+"""
+_SCHEMA = SqliteSchema(0, ((_HOSTS, _RUNS, _LEASES),))  # earlier versions of parascrape marked no file
 _NOTE = """
 INSERT INTO hosts (host, last_start, paused_until, slow, trials, heard) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (host) DO UPDATE SET
@@ -134,7 +136,7 @@ class HostStore:
         self.shared = False
         self._file.close()
 
-    def _transact(self, work: Callable[[sqlite3.Connection, float], T]) -> T | None:
+    def _transact(self, work: Callable[[SqliteFile, float], T]) -> T | None:
         """What the work gives; None where the file cannot be had now, or any more: then we are alone."""
         done = self._file.transact(lambda database: work(database, self._clock()))
         self.shared = self.shared and self._file.usable
@@ -142,16 +144,16 @@ class HostStore:
 
     # --- within a transaction -----------------------------------------------------------------------
 
-    def _join(self, database: sqlite3.Connection, now: float) -> None:
+    def _join(self, database: SqliteFile, now: float) -> None:
         database.execute("DELETE FROM hosts WHERE abs(heard - ?) > ?", (now, KEPT))
         _trim(database)
         self._beat(database, now, {}, {})
 
-    def _leave(self, database: sqlite3.Connection, _: float) -> None:
+    def _leave(self, database: SqliteFile, _: float) -> None:
         database.execute("DELETE FROM runs WHERE run = ?", (self._run,))
         database.execute("DELETE FROM leases WHERE run = ?", (self._run,))
 
-    def _load(self, database: sqlite3.Connection, now: float) -> dict[str, HostState]:
+    def _load(self, database: SqliteFile, now: float) -> dict[str, HostState]:
         """The states; a time in the future that cannot be meant was noted before the clock was put back."""
         rows = database.execute(
             "SELECT host, last_start, paused_until, slow, trials FROM hosts WHERE abs(heard - ?) <= ?",
@@ -165,7 +167,7 @@ class HostStore:
 
     def _beat(
         self,
-        database: sqlite3.Connection,
+        database: SqliteFile,
         now: float,
         states: Mapping[str, HostState],
         in_flight: Mapping[str, int],
@@ -194,7 +196,7 @@ class HostStore:
         self._shared_until = now + _LINGER if others else min(self._shared_until, now + _LINGER)
         self.shared = now < self._shared_until
 
-    def _lease(self, database: sqlite3.Connection, now: float, host: str, limit: int) -> int:
+    def _lease(self, database: SqliteFile, now: float, host: str, limit: int) -> int:
         rows = database.execute(
             "SELECT runs.run, joined, slots FROM leases JOIN runs USING (run) WHERE host = ?", (host,)
         ).fetchall()
@@ -207,7 +209,7 @@ class HostStore:
         database.execute("REPLACE INTO leases VALUES (?, ?, ?)", (host, self._run, max(held, granted)))
         return granted
 
-    def _claim(self, database: sqlite3.Connection, now: float, host: str, gap: float) -> float:
+    def _claim(self, database: SqliteFile, now: float, host: str, gap: float) -> float:
         row = database.execute("SELECT last_start, starter FROM hosts WHERE host = ?", (host,)).fetchone()
         last, starter = row or (0.0, "")
         others = "SELECT 1 FROM leases WHERE host = ? AND run != ? LIMIT 1"
@@ -220,13 +222,13 @@ class HostStore:
         return 0.0
 
 
-def _trim(database: sqlite3.Connection) -> None:
+def _trim(database: SqliteFile) -> None:
     (count,) = database.execute("SELECT count(*) FROM hosts").fetchone()
     if count > MAX_HOSTS:
         database.execute(_TRIM, (MAX_HOSTS,))
 
 
-def _drop_lost(database: sqlite3.Connection, now: float, *, but: str = "") -> None:
+def _drop_lost(database: SqliteFile, now: float, *, but: str = "") -> None:
     """Count runs no longer that were killed, that beat too long ago, or in the future of a clock that was
     put back.
     """

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import heapq
 import math
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -22,10 +20,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parascrape import records
-from parascrape.errors import InvalidUrl, OutputError, RobotsForbidden, UsageError
+from parascrape.errors import InvalidUrl, RobotsForbidden, UsageError
 from parascrape.frontier import key_of
 from parascrape.harvesting.estimate import ask_hosts
 from parascrape.settings import Settings
+from parascrape.system import SqliteFile
 from parascrape.web import ALLOW_ALL, RobotsRules, host_key, prepare
 
 __all__ = ["TOLERANCE", "UNDER_WAY", "Audit", "HostAudit", "audit"]
@@ -93,20 +92,20 @@ def audit(
         OutputError: the temporary table cannot be written.
     """
     found = Audit()
-    try:
-        with closing(_open_table()) as table:
-            rows = _rows(paths, settings, found)
-            table.executemany("INSERT INTO fetch VALUES (?, ?, ?, ?, ?, ?)", rows)
-            rules = _ask(table, settings, rules_of)
-            found.unreachable = sum(one.unreachable for one in rules.values())
-            ordered = table.execute("SELECT * FROM fetch ORDER BY host, start, length DESC")
-            for host, fetches in groupby(map(_Fetch._make, ordered), itemgetter(0)):
-                found.hosts.append(_IntervalSweep(settings, rules).run(host, fetches))
-    except sqlite3.Error as error:
-        raise OutputError(f"no temporary table for the fetches: {error}") from None
+    with SqliteFile.temporary(_TABLE) as table:
+        rows = _rows(paths, settings, found)
+        table.executemany("INSERT INTO fetch VALUES (?, ?, ?, ?, ?, ?)", rows)
+        rules = _ask(table, settings, rules_of)
+        found.unreachable = sum(one.unreachable for one in rules.values())
+        ordered = table.rows("SELECT * FROM fetch ORDER BY host, start, length DESC")
+        for host, fetches in groupby(map(_Fetch._make, ordered), itemgetter(0)):
+            found.hosts.append(_IntervalSweep(settings, rules).run(host, fetches))
     found.hosts.sort(key=lambda one: (-one.broken, -one.fetches, one.host))
     found.fetches = sum(host.fetches for host in found.hosts)
     return found
+
+
+_TABLE = "CREATE TABLE fetch (host, start REAL, length REAL, retry REAL, url, refused INTEGER)"
 
 
 class _Fetch(NamedTuple):
@@ -120,24 +119,14 @@ class _Fetch(NamedTuple):
     refused: bool  # the record says that robots.txt forbids it
 
 
-def _open_table() -> sqlite3.Connection:
-    """A table of fetches in a file of its own, which is gone when it is closed."""
-    table = sqlite3.connect("", isolation_level=None)
-    for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-16000", "temp_store=FILE"):
-        table.execute(f"PRAGMA {pragma}")
-    table.execute("CREATE TABLE fetch (host, start REAL, length REAL, retry REAL, url, refused INTEGER)")
-    table.execute("BEGIN")
-    return table
-
-
 def _ask(
-    table: sqlite3.Connection, settings: Settings, rules_of: Callable[[str], RobotsRules] | None
+    table: SqliteFile, settings: Settings, rules_of: Callable[[str], RobotsRules] | None
 ) -> dict[str, RobotsRules]:
     """The rules of every origin that was fetched from, by its name."""
     if rules_of is None:
         return {}
-    table.create_function("origin", 1, host_key, deterministic=True)
-    origins = [origin for (origin,) in table.execute("SELECT DISTINCT origin(url) FROM fetch")]
+    table.create_function("origin", host_key)
+    origins = [origin for (origin,) in table.rows("SELECT DISTINCT origin(url) FROM fetch")]
     return ask_hosts(origins, rules_of, threads=min(settings.fetches, _MOST_ASKED))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -12,9 +11,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parascrape.jobs.summary import FINISHED, RunSummary
-from parascrape.system import Database, is_alive, process_mark
+from parascrape.system import ReopenedFile, SqliteFile, SqliteSchema, is_alive, process_mark
 
-__all__ = ["History", "OutputFile", "history_path", "resolve_folder"]
+__all__ = ["SCHEMA", "History", "OutputFile", "history_path", "resolve_folder"]
+
+_RUNS = """
+CREATE TABLE runs (
+    run INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL, began TEXT NOT NULL, output TEXT NOT NULL,
+    version TEXT NOT NULL, process TEXT NOT NULL, summary TEXT
+)
+"""
+_FILES = """
+CREATE TABLE files (
+    path TEXT PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs (run),
+    size INTEGER NOT NULL, modified INTEGER NOT NULL
+) WITHOUT ROWID
+"""
+_INDEXES = ("CREATE INDEX runs_of_job ON runs (job, run)", "CREATE INDEX files_of_run ON files (run)")
+
+SCHEMA = SqliteSchema(0x70617261, ((_RUNS, _FILES, *_INDEXES),))  # "para"
 
 
 class OutputFile(NamedTuple):
@@ -48,12 +63,18 @@ class History:
 
     Its methods do not raise for a database that is damaged or not accessible: a failed write is a warning, a
     failed read returns nothing. The file is made by the first `begin` or `finish`, and closed after a call.
+    ``waiting`` is how many seconds it waits for another process, ``synchronous`` SQLite's pragma.
     """
 
     def __init__(
-        self, path: str | Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        path: str | Path,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        waiting: float = 10.0,
+        synchronous: str = "FULL",  # retention deletes files by what is written here
     ) -> None:
-        self._database = Database(Path(path))
+        self._database = ReopenedFile(Path(path), SCHEMA, waiting=waiting, synchronous=synchronous)
         self._clock = clock
 
     @property
@@ -76,7 +97,7 @@ class History:
         ended = summary.outcome in FINISHED and summary.output
         wrote = [resolve_folder(path) for path in (summary.output, *files)] if ended else []
 
-        def work(database: sqlite3.Connection) -> None:
+        def work(database: SqliteFile) -> None:
             number = _keep(database, run, summary)
             database.executemany("REPLACE INTO files VALUES (?, ?, ?, ?)", _file_rows(wrote, number))
 
@@ -130,12 +151,12 @@ class History:
 _Row = tuple[str, str, str, str, str, str | None]
 
 
-def _insert(database: sqlite3.Connection, row: _Row) -> int:
+def _insert(database: SqliteFile, row: _Row) -> int:
     insert = "INSERT INTO runs (job, began, output, version, process, summary) VALUES (?, ?, ?, ?, ?, ?)"
     return database.execute(insert, row).lastrowid or 0
 
 
-def _keep(database: sqlite3.Connection, run: int, summary: RunSummary) -> int:
+def _keep(database: SqliteFile, run: int, summary: RunSummary) -> int:
     """Store a summary and return its number: a new one if the history was lost since the run began."""
     update = "UPDATE runs SET summary = ?, output = ? WHERE run = ? AND job = ? AND summary IS NULL"
     text = summary.to_json()

@@ -32,14 +32,19 @@ from .quantities import (
     show_share as show_share,
     show_size as show_size,
 )
-from .shared_file import SharedFile as SharedFile
 from .signals import (
     INTERRUPTS as INTERRUPTS,
     SignalCapture as SignalCapture,
     leave_interrupts as leave_interrupts,
     without_interrupts as without_interrupts,
 )
-from .sqlite import Database as Database, ScratchTables as ScratchTables
+from .sqlite import (
+    ReopenedFile as ReopenedFile,
+    SharedFile as SharedFile,
+    SqliteFault as SqliteFault,
+    SqliteFile as SqliteFile,
+    SqliteSchema as SqliteSchema,
+)
 from .text import (
     did_you_mean as did_you_mean,
     escape_surrogates as escape_surrogates,

@@ -1,4 +1,9 @@
-"""The database's file: opened for each transaction, brought up to date, set aside where it is damaged."""
+"""SQLite files: one connection class, and two ways to keep a file whose loss does no harm.
+
+SqliteFile       a connection: schema and its versions, transactions, faults as one kind of error
+ReopenedFile     opened for each transaction; a damaged file is set aside, every fault is a warning
+SharedFile       held open; a damaged file is made anew once, other faults end its use with a warning
+"""
 
 from __future__ import annotations
 
@@ -6,82 +11,221 @@ import errno
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from parascrape.errors import OutputBusy, OutputError, UsageError
 from parascrape.system.locks import OutputLock
-from parascrape.system.shared_file import transaction
+from parascrape.system.text import printable
 
-__all__ = ["APPLICATION", "MIGRATIONS", "Database", "ScratchTables"]
+__all__ = ["ReopenedFile", "SharedFile", "SqliteFault", "SqliteFile", "SqliteSchema"]
 
-APPLICATION = 0x70617261
-"""SQLite's ``application_id`` of a history: "para". Other databases are not ours to write."""
-
-_RUNS = """
-CREATE TABLE runs (
-    run INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL, began TEXT NOT NULL, output TEXT NOT NULL,
-    version TEXT NOT NULL, process TEXT NOT NULL, summary TEXT
-)
-"""
-_FILES = """
-CREATE TABLE files (
-    path TEXT PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs (run),
-    size INTEGER NOT NULL, modified INTEGER NOT NULL
-) WITHOUT ROWID
-"""
-
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        _RUNS,
-        "CREATE INDEX runs_of_job ON runs (job, run)",
-        _FILES,
-        "CREATE INDEX files_of_run ON files (run)",
-    ),
-)
-"""The statements that lead from each version of the schema to the next; ``user_version`` counts them."""
-
-_WAITING = 10.0  # seconds for another process's transaction; each takes milliseconds
-
-_SYNCHRONOUS = "FULL"  # retention deletes by what is written here; tests need no disk
-_DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
-_UNWRITABLE = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY))
+_KINDS = {
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_NOTADB: "damaged",
+    sqlite3.SQLITE_BUSY: "busy",
+    sqlite3.SQLITE_LOCKED: "busy",
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_IOERR: "full",
+    sqlite3.SQLITE_CANTOPEN: "unwritable",
+    sqlite3.SQLITE_READONLY: "unwritable",
+}
+_TRIES = 20  # transactions in a row that find a shared file locked, until it is given up
 
 T = TypeVar("T")
 
 log = logging.getLogger("parascrape.system.sqlite")
 
 
-class _Foreign(sqlite3.DatabaseError):
-    """A database that another program has made."""
+class SqliteFault(OutputError):
+    """A database could not be opened, read or written.
 
-
-class Database:
-    """Transactions on a file that may be lost; each opens and closes it, so nothing is held in between.
-
-    A damaged or foreign file is renamed, with one warning, and a new one begun. Whatever else is wrong
-    (full disk, no permission, locked for 10 s, made by a later version) is one warning, and the work is
-    not done.
+    ``kind`` is ``damaged``, ``foreign`` (made by another program), ``later`` (by a later version), ``busy``,
+    ``full`` (or another failure of the disk), ``unwritable`` or ``other``.
     """
 
-    def __init__(self, path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
-        self.path = Path(os.path.abspath(path))
-        self._migrations = migrations
+    def __init__(self, message: str, errno: int = 0, kind: str = "other") -> None:
+        super().__init__(message, errno)
+        self.kind = kind
 
-    def write(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        """What the work gives, done whole and on the disk; ``otherwise`` where it could not be done."""
+
+class SqliteSchema(NamedTuple):
+    """The tables of a file, and how it is marked as ours."""
+
+    application: int  # SQLite's ``application_id``; 0: files are not marked
+    versions: Sequence[Sequence[str]]  # statements from each version to the next; ``user_version`` counts
+
+
+class SqliteFile:
+    """One connection to a file, which is made with the schema or brought up to date; a context manager.
+
+    Without a ``path`` its tables are temporary: in memory while they are small, then in an unnamed file, and
+    in one transaction that is never committed. ``pragmas`` are run before the schema; ``waiting`` is how many
+    seconds another process's lock is waited for; ``mode`` is that of SQLite's URIs.
+
+    Raises:
+        SqliteFault: from every method.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        schema: SqliteSchema,
+        *,
+        pragmas: Iterable[str] = (),
+        waiting: float = 5.0,
+        mode: str = "rwc",
+    ) -> None:
+        self.path = path
+        self._schema = schema
+        name = "" if path is None else f"{Path(os.path.abspath(path)).as_uri()}?mode={mode}"
+        with self._faults():
+            self._connection = sqlite3.connect(
+                name, uri=True, timeout=waiting, isolation_level=None, check_same_thread=False
+            )
+        try:
+            with self._faults():
+                self._prepare(pragmas, read_only="immutable" in mode)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @classmethod
+    def temporary(cls, *statements: str) -> Self:
+        """Make temporary tables, which are gone when it is closed."""
+        pragmas = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -16000")
+        made = cls(None, SqliteSchema(0, [statements]), pragmas=pragmas)
+        made.execute("BEGIN")
+        return made
+
+    def _prepare(self, pragmas: Iterable[str], *, read_only: bool) -> None:
+        versions = self._schema.versions
+        with self.transaction("DEFERRED"):  # else tables may appear after their mark was read
+            version = self._version()
+        if read_only and version == len(versions):
+            return
+        for pragma in pragmas:
+            self._connection.execute(f"PRAGMA {pragma}").fetchall()
+        if version == len(versions):
+            return
+        with self.transaction():
+            for statements in versions[self._version() :]:  # another process may have been quicker
+                for statement in statements:
+                    self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA application_id = {self._schema.application}")
+            self._connection.execute(f"PRAGMA user_version = {len(versions)}")
+
+    def _version(self) -> int:
+        """Return the version of the file's schema, 0 for a new file."""
+        execute = self._connection.execute
+        (application,) = execute("PRAGMA application_id").fetchone()
+        (version,) = execute("PRAGMA user_version").fetchone()
+        (tables,) = execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if application != self._schema.application and (application or tables):
+            raise self._fault("another program's database", "foreign")
+        if version > len(self._schema.versions):
+            raise self._fault("made by a later version of parascrape", "later")
+        return int(version)
+
+    def execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        """Run a statement; rows that are read later than this may still raise sqlite3.Error."""
+        try:
+            return self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise self._mapped(error) from error
+
+    def executemany(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement for each of the rows."""
+        try:
+            self._connection.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise self._mapped(error) from error
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query, whose tables must not be changed meanwhile."""
+        with self._faults():
+            yield from self._connection.execute(query, values)
+
+    @contextmanager
+    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[Self]:
+        """Run the block in a transaction: commit at its end, roll back if it raises."""
+        with self._faults():
+            self._connection.execute(f"BEGIN {kind}")
+            try:
+                yield self
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._connection.in_transaction
+
+    def create_function(self, name: str, function: Callable[[Any], Any]) -> None:
+        """Let statements call a pure function of one argument."""
+        self._connection.create_function(name, 1, function, deterministic=True)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._mapped(error) from error
+
+    def _mapped(self, error: sqlite3.Error) -> SqliteFault:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary result code
+        return self._fault(str(error), _KINDS.get(code, "other"))
+
+    def _fault(self, reason: str, kind: str) -> SqliteFault:
+        what = "temporary tables" if self.path is None else printable(str(self.path))
+        number = errno.ENOSPC if kind == "full" else errno.EIO
+        return SqliteFault(f"cannot use {what}: {reason}", number, kind)
+
+    def close(self) -> None:
+        """Close the file."""
+        with suppress(sqlite3.Error):  # what it cannot move out of a log is read from there
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class ReopenedFile:
+    """Transactions on a file that may be lost; each opens and closes it. Never raises for the file's sake.
+
+    A damaged or foreign file is renamed, with one warning, and a new one made. Any other fault (full disk, no
+    permission, locked too long, made by a later version) is one warning, and the work is not done.
+    ``synchronous`` is SQLite's pragma.
+    """
+
+    def __init__(
+        self, path: Path, schema: SqliteSchema, *, waiting: float = 10.0, synchronous: str = "FULL"
+    ) -> None:
+        self.path = Path(os.path.abspath(path))
+        self._schema = schema
+        self._waiting = waiting
+        self._synchronous = synchronous
+
+    def write(self, work: Callable[[SqliteFile], T], otherwise: T) -> T:
+        """Return what the work returns, once all of it is on the disk; ``otherwise`` on a fault."""
 
         def transact() -> T:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(self._open("rwc")) as database, transaction(database):
-                return work(database)
+            with self._open("rwc") as file, file.transaction():
+                return work(file)
 
-        return self._guarded(transact, otherwise)
+        return self._guard(transact, otherwise)
 
-    def read(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        """What the work gives; ``otherwise`` where there is no file or it cannot be read. None is made.
+    def read(self, work: Callable[[SqliteFile], T], otherwise: T) -> T:
+        """Return what the work returns; ``otherwise`` on a fault or without a file. Makes no file.
 
         A file in a folder that cannot be written is read as it is.
         """
@@ -89,72 +233,40 @@ class Database:
         def transact() -> T:
             if not self.path.exists():
                 return otherwise
-            with closing(self._open("rw")) as database, transaction(database, "DEFERRED"):
-                return work(database)
+            with self._open("rw") as file, file.transaction("DEFERRED"):
+                return work(file)
 
-        return self._guarded(transact, otherwise)
+        return self._guard(transact, otherwise)
 
-    def _guarded(self, transact: Callable[[], T], otherwise: T) -> T:
+    def _guard(self, transact: Callable[[], T], otherwise: T) -> T:
         for again in (True, False):
             seen = _identity(self.path)
             try:
                 return transact()
-            except (sqlite3.Error, OSError) as error:
-                damaged = isinstance(error, _Foreign) or _code(error) in _DAMAGED
-                if not (again and damaged and self._set_aside(seen, error)):
-                    log.warning("the history %s cannot be used now: %s", self.path, error)
+            except (SqliteFault, OSError) as error:
+                lost = isinstance(error, SqliteFault) and error.kind in ("damaged", "foreign")
+                if not (again and lost and self._set_aside(seen, error)):
+                    log.warning("%s", error)
                     break
         return otherwise
 
-    def _open(self, mode: str) -> sqlite3.Connection:
+    def _open(self, mode: str) -> SqliteFile:
         try:
-            return self._prepared(f"mode={mode}")
-        except sqlite3.Error as error:
-            if mode != "rw" or _code(error) not in _UNWRITABLE:
+            file = self._open_as(mode)
+        except SqliteFault as fault:
+            if mode != "rw" or fault.kind != "unwritable":
                 raise
-            return self._prepared("mode=ro&immutable=1")  # WAL needs a file beside it even to be read
+            return self._open_as("ro&immutable=1")  # WAL needs a file beside it even to be read
+        with suppress(SqliteFault):  # another process is doing it, or the file system has no WAL
+            file.execute("PRAGMA journal_mode = WAL")
+        return file
 
-    def _prepared(self, parameters: str) -> sqlite3.Connection:
-        database = sqlite3.connect(
-            f"{self.path.as_uri()}?{parameters}", uri=True, timeout=_WAITING, isolation_level=None
-        )
-        try:
-            with transaction(database, "DEFERRED"):  # else tables may come after their mark was read
-                version = self._version(database)
-            if version < len(self._migrations) or "immutable" not in parameters:
-                self._migrate(database, version)
-        except BaseException:
-            database.close()
-            raise
-        return database
-
-    def _version(self, database: sqlite3.Connection) -> int:
-        """The version of its schema; 0 for a new file. Raises sqlite3.Error for one that is not for us."""
-        (application,) = database.execute("PRAGMA application_id").fetchone()
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if application != APPLICATION and (application or tables):
-            raise _Foreign("it is another program's database")
-        if version > len(self._migrations):
-            raise sqlite3.NotSupportedError("a later version of parascrape has made it")
-        return int(version)
-
-    def _migrate(self, database: sqlite3.Connection, version: int) -> None:
-        """Bring the schema from this version up to date, whole or not at all; of several one does."""
-        with suppress(sqlite3.OperationalError):  # another is just doing it, or the file system has no WAL
-            database.execute("PRAGMA journal_mode = WAL")
-        database.execute(f"PRAGMA synchronous = {_SYNCHRONOUS}")
-        if version == len(self._migrations):
-            return
-        with transaction(database):
-            for statements in self._migrations[self._version(database) :]:
-                for statement in statements:
-                    database.execute(statement)
-            database.execute(f"PRAGMA application_id = {APPLICATION}")
-            database.execute(f"PRAGMA user_version = {len(self._migrations)}")
+    def _open_as(self, mode: str) -> SqliteFile:
+        pragmas = [f"synchronous = {self._synchronous}"]
+        return SqliteFile(self.path, self._schema, pragmas=pragmas, waiting=self._waiting, mode=mode)
 
     def _set_aside(self, seen: tuple[int, int] | None, reason: Exception) -> bool:
-        """Whether the path is free for a new file; the one seen there was renamed, by us or another."""
+        """Rename the file that was seen, unless another process has; return whether the path is free."""
         try:
             lock = OutputLock(self.path)
         except (OutputBusy, UsageError):
@@ -171,21 +283,88 @@ class Database:
             return False
         finally:
             lock.release()
-        log.warning(
-            "the history %s is no usable database (%s): kept as %s, and begun anew",
-            self.path,
-            reason,
-            aside.name,
-        )
+        log.warning("%s: renamed to %s, and a new one is made", reason, aside.name)
         return True
 
 
-def _code(error: Exception) -> int:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary result code
+class SharedFile:
+    """Transactions on a small file that processes share, held open. Never raises for the file's sake.
+
+    The file may be lost: nothing is synced. A damaged one is made anew, once. One that cannot be made, read
+    or written, or is found locked 20 times in a row, is given up with one warning, and `usable` is False. A
+    transaction waits ``waiting`` seconds for another process. Not for several threads at once.
+    """
+
+    def __init__(self, path: Callable[[], Path], schema: SqliteSchema, *, waiting: float = 0.1) -> None:
+        self._schema = schema
+        self._waiting = waiting
+        self._file: SqliteFile | None = None
+        self._renewed = False
+        self._locked = 0  # transactions in a row that found the file locked
+        try:
+            self._path = path()
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = self._open()
+        except (OSError, RuntimeError, SqliteFault) as error:  # RuntimeError: there is no home
+            self._renew(error)
+
+    def _open(self) -> SqliteFile:
+        # No WAL: its shared memory does not work on network file systems.
+        pragmas = ("synchronous = OFF", "journal_mode = TRUNCATE")
+        file = SqliteFile(self._path, self._schema, pragmas=pragmas, waiting=2.0)
+        file.execute(f"PRAGMA busy_timeout = {round(self._waiting * 1000)}")
+        return file
+
+    @property
+    def usable(self) -> bool:
+        """Whether transactions may still be done."""
+        return self._file is not None
+
+    def transact(self, work: Callable[[SqliteFile], T]) -> T | None:
+        """Return what the work returns, done whole or not at all; None where it could not be done.
+
+        The work may be done twice: the second time on a new file that replaces a damaged one.
+        """
+        while self._file is not None:
+            try:
+                with self._file.transaction() as file:
+                    done = work(file)
+            except SqliteFault as fault:
+                if not self._renew(fault):
+                    break
+            else:
+                self._locked = 0
+                return done
+        return None
+
+    def _renew(self, error: Exception) -> bool:
+        """Replace a damaged file, and return whether that was done; else give the file up in time."""
+        kind = error.kind if isinstance(error, SqliteFault) else ""
+        if kind == "busy" and self._file is not None and self._locked < _TRIES:
+            self._locked += 1
+            return False
+        self.close()
+        if kind == "damaged" and not self._renewed:
+            self._renewed = True
+            try:
+                self._path.unlink(missing_ok=True)
+                self._file = self._open()
+            except (OSError, SqliteFault) as failed:
+                error = failed
+            else:
+                return True
+        log.warning("not used any more: %s", error)
+        return False
+
+    def close(self) -> None:
+        """Close the file, which is not usable any more."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells this file from another one of its name; None where there is none."""
+    """Return what tells this file from another one of its name; None without a file."""
     try:
         status = os.stat(path)
     except OSError:
@@ -196,54 +375,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _free_name(path: Path) -> Path:
     names = (path.with_name(f"{path.name}.damaged-{number}") for number in range(1, 1_000_000))
     return next(name for name in names if not name.exists())
-
-
-_CACHE_KB = 16_000
-
-
-class ScratchTables:
-    """Tables that are gone when it is closed: in memory while they are small, then in a file of SQLite's.
-
-    Raises:
-        OutputError: from every method, where there is no room for them.
-    """
-
-    def __init__(self, *schema: str) -> None:
-        self._connection = sqlite3.connect("", isolation_level=None)
-        for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KB}"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.execute("BEGIN")
-        for statement in schema:
-            self.run(statement)
-
-    def run(self, statement: str, values: Sequence[object] = ()) -> int:
-        """How many rows the statement has changed."""
-        return self._execute(statement, values).rowcount
-
-    def rows(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query, one at a time; what they come from must not be changed meanwhile."""
-        cursor = self._execute(query, values)
-        try:
-            yield from cursor
-        except sqlite3.Error as error:
-            raise _fault(error) from None
-
-    def _execute(self, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
-        try:
-            return self._connection.execute(statement, values)
-        except sqlite3.Error as error:
-            raise _fault(error) from None
-
-    def close(self) -> None:
-        """Forget the tables."""
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _fault(error: sqlite3.Error) -> OutputError:
-    return OutputError(f"no room for a table beside the crawl: {error}", errno.ENOSPC)

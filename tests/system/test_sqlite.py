@@ -1,15 +1,16 @@
-"""A file that may be lost at any time: damaged, locked, read-only, or with no place to be."""
+"""SQLite files: temporary tables, and a shared file that is damaged, locked, read-only, or has no place."""
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from parascrape.system.shared_file import SharedFile
+from parascrape.system import SharedFile, SqliteFault, SqliteFile, SqliteSchema
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS things (name TEXT)"
+SCHEMA = SqliteSchema(0, [["CREATE TABLE things (name TEXT)"]])
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_a_transaction_is_done_whole_or_not_at_all(path: Path) -> None:
     """What raises leaves nothing behind, and the file stays usable."""
     file = SharedFile(lambda: path, SCHEMA)
 
-    def fail(database: sqlite3.Connection) -> None:
+    def fail(database: SqliteFile) -> None:
         database.execute("INSERT INTO things VALUES ('half')")
         raise KeyError
 
@@ -98,12 +99,9 @@ def test_without_a_place_the_file_is_given_up(
     assert len(caplog.records) == 1
 
 
-def test_a_locked_file_is_waited_for_and_then_given_up(
-    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_locked_file_is_waited_for_and_then_given_up(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A stopped process that holds the lock stops nobody for ever."""
-    monkeypatch.setattr("parascrape.system.shared_file._WAITING_MS", 1)
-    file = SharedFile(lambda: path, SCHEMA)
+    file = SharedFile(lambda: path, SCHEMA, waiting=0.001)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     assert not add(file, "refused")
@@ -116,3 +114,63 @@ def test_a_locked_file_is_waited_for_and_then_given_up(
     holder.close()
     assert not file.usable
     assert len(caplog.records) == 1
+
+
+# --- connections ------------------------------------------------------------------------------------
+
+
+def test_temporary_tables_are_gone_when_closed() -> None:
+    """They need no file name; statements may call a function."""
+    with SqliteFile.temporary("CREATE TABLE words (word TEXT)") as file:
+        file.executemany("INSERT INTO words VALUES (?)", [("a",), ("b",)])
+        file.create_function("twice", lambda word: word * 2)
+        assert list(file.rows("SELECT twice(word) FROM words")) == [("aa",), ("bb",)]
+        assert file.execute("UPDATE words SET word = 'c'").rowcount == 2
+    with pytest.raises(SqliteFault, match="temporary tables"):
+        file.execute("SELECT 1")
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [("PRAGMA application_id = 7", "foreign"), ("PRAGMA user_version = 2", "later"), ("", "damaged")],
+)
+def test_a_fault_says_what_is_wrong_with_the_file(tmp_path: Path, statement: str, kind: str) -> None:
+    """And which file it is; nothing is written to it."""
+    path = tmp_path / "a#b?.sqlite3"
+    path.write_bytes(b"" if statement else b"no database" * 500)
+    if statement:
+        raw = sqlite3.connect(path)
+        raw.execute(statement)
+        raw.close()
+    before = path.read_bytes()
+    with pytest.raises(SqliteFault, match=r"a#b\?\.sqlite3") as caught:
+        SqliteFile(path, SCHEMA)
+    assert (caught.value.kind, path.read_bytes()) == (kind, before)
+
+
+def test_a_full_disk_is_a_fault_of_its_own() -> None:
+    """With the error number of a full disk, for exit statuses."""
+    with SqliteFile.temporary("CREATE TABLE big (data BLOB)") as file:
+        file.execute("PRAGMA max_page_count = 4")
+        with pytest.raises(SqliteFault) as caught:
+            file.execute("INSERT INTO big VALUES (zeroblob(100000))")
+    assert (caught.value.kind, caught.value.errno) == ("full", errno.ENOSPC)
+
+
+def insert_twice(file: SqliteFile) -> None:
+    """The second statement fails."""
+    with file.transaction():
+        file.execute("INSERT INTO things VALUES ('half')")
+        file.execute("INSERT INTO nothing VALUES (1)")
+
+
+def test_a_transaction_that_raises_is_rolled_back(path: Path) -> None:
+    """Another one may follow."""
+    path.parent.mkdir()
+    with SqliteFile(path, SCHEMA) as file:
+        with pytest.raises(SqliteFault):
+            insert_twice(file)
+        assert not file.in_transaction
+        with file.transaction():
+            file.execute("INSERT INTO things VALUES ('whole')")
+        assert list(file.rows("SELECT name FROM things")) == [("whole",)]
