@@ -101,7 +101,7 @@ class Walk:
             while out and (entry is None or self.dice.random() < 0.4):
                 landed = out.pop(self.dice.randrange(len(out)))
                 unsaved.append(landed)
-                source.landed(landed, self.web.outcome(landed))
+                source.completed(landed, self.web.outcome(landed))
                 if self.dice.random() < 0.4:
                     break
             if self.dice.random() < 0.3:
@@ -217,11 +217,11 @@ def test_deeper_pages_do_not_wait_for_ever(tmp_path: Path) -> None:
         source = CrawlSchedule(store, plan, per_site=4, clock=lambda: moment[0])
         source.start([START], [])
         entries = iter(source)
-        source.landed(start := next(entries), web.outcome(start))  # type: ignore[arg-type,type-var]
+        source.completed(start := next(entries), web.outcome(start))  # type: ignore[arg-type,type-var]
         first, hanging = next(entries), next(entries)
         assert first is not None
         assert hanging is not None
-        source.landed(first, web.outcome(first))
+        source.completed(first, web.outcome(first))
         assert [next(entries), next(entries)] == [None, None]
         moment[0] = MAX_WAIT + 1
         deeper = next(entries)

@@ -1,4 +1,4 @@
-"""The intake of a crawl: what pages lead to becomes known URLs; what the plan leaves out is counted."""
+"""Admission of found links to a crawl: wanted ones become known URLs, the others are counted by reason."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from parascrape.web import domain_of, prepare, site_of
 __all__ = ["MAX_REDIRECTS", "Admission"]
 
 MAX_REDIRECTS = 10
-"""Redirects in a row that are looked at outside of the crawl: each may lead to a URL of its own."""
+"""Redirects in a row that are followed for checked links: every one may lead to a new URL."""
 
 _RECENT = 200_000
-"""URLs that need not be looked at again, 20 MB: most links of a site are in every page of it."""
+"""URLs that are skipped when found again, 20 MB: most links of a site are on all of its pages."""
 
 _EXAMPLES = 3
 _CHECKED = ("host", "include")
-"""Reasons for which links are not followed that are no reason not to look at them."""
+"""Links that are left out for these reasons can be checked all the same."""
 
 
 class Admission:
-    """Adds what is found to the store. ``left_out`` counts links by the reason, ``examples`` has some."""
+    """Adds found URLs to the store. ``left_out`` counts the other links by reason, with some ``examples``."""
 
     def __init__(self, store: UrlStore, plan: CrawlLimits, traps: Traps) -> None:
         self.left_out: Counter[str] = Counter(store.value("left_out") or {})
@@ -40,23 +40,21 @@ class Admission:
         self._plan = plan
         self._traps = traps
         self._hosts = set(store.value("hosts") or plan.scope.hosts)
-        self._recent: dict[int, int] = {}  # a URL's hash, and the least depth it was found at
+        self._recent: dict[int, int] = {}  # by a URL's hash, the smallest depth it was found at
         self._batch: list[NewUrl] = []
         self._changed = False
         self._excluded = Scope(reach="any", exclude=plan.scope.exclude, suffixes=frozenset()).why_not
-        self._looked_at: dict[str, int] = {}  # what is checked, and how many redirects have led to it
-
-    # --- in -----------------------------------------------------------------------------------------
+        self._looked_at: dict[str, int] = {}  # checked URLs, with the redirects that led to each
 
     def add_starts(self, urls: Sequence[str], sitemaps: Sequence[str]) -> None:
-        """Begin with these pages and these sitemaps. Raises InvalidUrl."""
+        """Add start pages and sitemaps. Raises InvalidUrl."""
         for url in urls:
             self._add(prepare(url), CrawlInfo(0), kind="start")
         for url in sitemaps:
             self._add(prepare(url), CrawlInfo(0), kind="sitemap")
 
     def add_sitemaps(self, urls: Iterable[str], site: str) -> None:
-        """Add the sitemaps that the robots.txt of a site names, if the crawl goes there for pages."""
+        """Add the sitemaps that a site's robots.txt names, if the crawl fetches pages of that site."""
         if not self._reaches(site):
             return
         for url in urls:
@@ -103,14 +101,14 @@ class Admission:
             recent.clear()
 
     def _check_links(self, found: DiscoveredLinks, place: CrawlInfo) -> None:
-        """Add the links that lead out of the crawl, to be looked at."""
+        """Add the links that lead out of the crawl, to be checked."""
         beneath = place._replace(depth=place.depth + 1)
         for edge in read_edges(found.edges):
             if not edge.in_scope and not edge.is_trap and edge.url not in self._looked_at:
                 self._check(edge.url, beneath, 0)
 
     def _check(self, url: str, place: CrawlInfo, redirects: int) -> None:
-        """Add a URL that is not followed; so many redirects have led to it."""
+        """Add a URL that is checked only, after so many redirects."""
         elsewhere = not self._reaches(site_of(url))
         if redirects > MAX_REDIRECTS:
             self._leave_out("too many redirects", url)
@@ -133,7 +131,7 @@ class Admission:
         return "\n".join(f"redirect\t{'x' if self._is_outside(url) else '-'}\t{url}\t" for url in targets)
 
     def _follow(self, lead: FollowRequest, url: str, place: CrawlInfo) -> None:
-        """Add a URL of which more is said, by the page at ``url``, than that it is linked to."""
+        """Add a URL that the page at ``url`` requests in a special way: a redirect, a sitemap, `follow`."""
         if lead.kind.startswith("trap:"):
             self._example(lead.kind, lead.url)
         elif lead.kind == "sitemap":
@@ -157,19 +155,19 @@ class Admission:
             scraper=place.scraper if led else lead.scraper,
             rank=lead.rank,
         )
-        # To another spelling of itself, or a session of its own: the page is there, and only there. Once.
+        # A redirect to another spelling of the same URL, or one with a session id, is followed once.
         again = led and lead.url != url and new.key == self._key(url)
         self._batch.append(new._replace(key=self._key(lead.url, "redirected ")) if again else new)
 
     def _nest(self, url: str, place: CrawlInfo) -> None:
-        """Add a sitemap that an index names; indexes that name indexes come to an end."""
+        """Add a sitemap of an index; nested indexes end at a depth."""
         if place.depth >= MAX_INDEX_DEPTH:
             self._leave_out("sitemap too deep", url)
         else:
             self._add(url, place._replace(depth=place.depth + 1), kind="sitemap")
 
     def _widen(self, url: str) -> None:
-        """A start URL leads elsewhere (``example.org`` to ``www.example.org``): that is what was meant."""
+        """Add the host that a start URL redirects to (``example.org`` to ``www.example.org``)."""
         new = hosts_of([url], self._plan.scope.reach)
         if not self._hosts.issuperset(new):
             self._hosts.update(new)
@@ -182,12 +180,10 @@ class Admission:
     def _out_of_reach(self, url: str) -> str:
         return "" if self._reaches(site_of(url)) else "host"
 
-    # --- into the store -----------------------------------------------------------------------------
-
     def _add(
         self, url: str, place: CrawlInfo, *, kind: str = "", scraper: str = "", rank: float | None = None
     ) -> None:
-        """Add a URL at the depth of ``place``, found on the page of its number."""
+        """Add a URL with the depth of ``place``, found on the page with its number."""
         self._batch.append(self._new(url, place, kind=kind, scraper=scraper, rank=rank))
 
     def _new(self, url: str, place: CrawlInfo, *, kind: str, scraper: str, rank: float | None) -> NewUrl:
@@ -196,11 +192,11 @@ class Admission:
         return NewUrl(key, url, site, place.depth, place.number, rank, kind, scraper)
 
     def _key(self, url: str, before: str = "") -> int:
-        """The key that all spellings of a URL have."""
+        """Return the key that all spellings of a URL share."""
         return url_key(before + identity_of(url, self._plan.identity))
 
     def _add_new(self, url: str, depth: int, found_on: int, rank: float) -> None:
-        """As `_add`, for one of the many links of a page."""
+        """Add one of the many links of a page."""
         site = site_of(url)
         if not self._reaches(site):
             self._leave_out("host", url)
@@ -218,7 +214,7 @@ class Admission:
             kept.append(url)
 
     def flush(self) -> list[str]:
-        """The sites of the URLs that were gathered, which the store has now."""
+        """Put the gathered URLs into the store; return their sites."""
         if not self._batch:
             return []
         batch, self._batch = self._batch, []
@@ -226,7 +222,7 @@ class Admission:
         return list(dict.fromkeys(new.site for new in batch))
 
     def save(self) -> None:
-        """Have the store know the counts."""
+        """Save the counts in the store."""
         if self._changed:
             self._changed = False
             self._store.set_value("left_out", dict(self.left_out))

@@ -1,4 +1,4 @@
-"""The plan of a crawl: how far it goes, and what it may have of a site."""
+"""The limits of a crawl: its scope, depth, page budgets, and what is kept of its links."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["CrawlLimits", "parse_budgets"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CrawlLimits:
-    """What of all that is found is fetched; counts are of pages, 0 means any number.
+    """Which of the found URLs are fetched. Counts are pages, 0 means no limit.
 
-    ``depth`` is in links from a start URL or from what a sitemap names; None: any. ``budgets`` are the
-    beginnings of URLs with the pages that each may have. ``best_first``: the links' ranks say what comes
-    next, not their depth. ``trap_budget`` is what a suspected trap may have before it is closed (`groups`);
-    0: never. ``sitemaps``: those that robots.txt names are read. ``edges``: the pages' links are kept.
-    ``checks``: links that are not followed are looked at: of the ``site``, of ``all``; empty: none.
+    ``depth`` counts links from a start URL or a sitemap's page; None: no limit. ``budgets`` are beginnings of
+    URLs, each with its number of pages. ``best_first``: the order is by the links' ranks, not by depth.
+    ``trap_budget`` is how many pages a suspected trap may have (`Traps`). ``sitemaps``: read those that
+    robots.txt names. ``edges``: keep the pages' links. ``checks``: check links that are not followed, those
+    of the ``site`` or ``all``; empty: none.
 
     Raises:
-        UsageError: a value is out of its range.
+        UsageError: a value is out of range.
     """
 
     scope: Scope
@@ -47,12 +47,12 @@ class CrawlLimits:
                 raise UsageError(f"{name}: {value} is less than 0")
 
     def limits(self) -> dict[str, Any]:
-        """What a later run may have otherwise: what was refused for it is looked at again."""
+        """Return the limits that a later run may change; URLs that were refused for them are reconsidered."""
         budgets = [list(one) for one in self.budgets]
         return {"host": self.max_per_host, "budgets": budgets, "traps": self.trap_budget}
 
     def fixed(self) -> dict[str, Any]:
-        """What a frontier was made by, as JSON has it: with other options it would be another one."""
+        """Return the options that decide which URLs a frontier contains, for JSON: they cannot change."""
         scope = self.scope
         return {
             "reach": scope.reach,
@@ -69,11 +69,7 @@ class CrawlLimits:
 
 
 def parse_budgets(texts: Sequence[str]) -> tuple[tuple[str, int], ...]:
-    """The budgets that ``https://example.org/forum/=500`` and the like say.
-
-    Raises:
-        UsageError: one is not written so.
-    """
+    """Parse budgets such as ``https://example.org/forum/=500``. Raises UsageError."""
     return tuple(map(_parse_budget, texts))
 
 

@@ -1,12 +1,12 @@
-"""The source of a crawl: the entries of a harvest, as the harvest itself finds them.
+"""The crawl schedule: the entries of a harvest that finds its own URLs.
 
-    start URLs --> Store.add --> Store.take --> Entry --> the harvest --> landed: where the page leads
-                      ^                                                       |
-                      +-------------------------------------------------------+
+    start URLs --> UrlStore.add --> UrlStore.take --> Entry --> the harvest --> completed, with links
+                        ^                                           |
+                        +-------------------------------------------+
 
-Each site has only so many entries handed out as keep its fetches going, for what is handed out has no order
-any more. Breadth-first, a site's URLs of one depth wait for its pages of lesser depth where there is a bound
-on depth: until those are back, the shortest way to a URL is not known (a redirect is no step).
+Entries that are handed out have no order any more, so each site gets only as many as keep its fetches busy.
+With a limit on depth a breadth-first crawl fetches a site's URLs of one depth after those of smaller depths:
+before, the shortest way to a URL is unknown (a redirect is not a step).
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from parascrape.web import RobotsRules, site_of
 __all__ = ["MAX_WAIT", "CrawlSchedule"]
 
 MAX_WAIT = 60.0
-"""Seconds that a site's deeper URLs wait for its pages of lesser depth: one of these may hang."""
+"""Seconds that a site's deeper URLs wait for its pages of smaller depth, one of which may hang."""
 
 _TRAPS_SECONDS = 2.0
-"""Between two times that what is known of traps is saved: 40 ms for 20,000 of them."""
+"""Pause between saves of the evidence for traps, 40 ms for 20,000 patterns."""
 
 _AHEAD = 10_000
-"""Entries that are handed out at once, over all sites."""
+"""Entries that are handed out at a time, over all sites."""
 
 
 @dataclass(slots=True)
 class _Site:
-    """What of a site is handed out: how many at each depth, and since when its deeper URLs wait."""
+    """A site's entries in flight: how many at each depth, and since when deeper URLs wait."""
 
     depths: Counter[int] = field(default_factory=Counter)
     held: int = 0
@@ -47,10 +47,10 @@ class _Site:
 
 
 class CrawlSchedule:
-    """The entries of a crawl; iterate it, and tell it what `landed`. Used by one thread.
+    """The entries of a crawl: iterate over it, and report each outcome to `completed`. Not thread-safe.
 
-    ``per_site`` is how many entries of a site are handed out at once. ``had`` counts the pages that earlier
-    runs had, ``by_site`` and ``by_budget`` those of each site and each of the plan's budgets.
+    ``per_site`` is how many entries of a site are in flight at most. ``had`` counts the pages of this and
+    earlier runs, ``by_site`` and ``by_budget`` those of each site and of each budget.
     """
 
     def __init__(
@@ -77,20 +77,13 @@ class CrawlSchedule:
         self._given = 0
         self._turns: dict[str, None] = dict.fromkeys(store.sites())  # in order, each once
 
-    # --- out ----------------------------------------------------------------------------------------
-
     def __iter__(self) -> Iterator[Entry | None]:
-        """Entries; None where only pages that are under way can bring more."""
+        """Yield entries, and None while only pages in flight can lead to more."""
         while True:
             entry = self._next()
             if entry is None and not self._out:
                 return
             yield entry
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the plan's pages are all handed out."""
-        return bool(self._plan.max_pages) and self.had + len(self._out) >= self._plan.max_pages
 
     def _next(self) -> Entry | None:
         if self._ready:
@@ -98,7 +91,7 @@ class CrawlSchedule:
         for site in self.intake.flush():
             self._turns[site] = None
         for _ in range(len(self._turns)):
-            if self.is_full or len(self._out) >= _AHEAD:
+            if self._room() <= 0:
                 return None
             site = next(iter(self._turns))
             del self._turns[site]
@@ -107,16 +100,19 @@ class CrawlSchedule:
                 return self._ready.popleft()
         return None
 
+    def _room(self) -> int:
+        """Return how many more entries may be handed out."""
+        room = _AHEAD - len(self._out)
+        return min(room, self._plan.max_pages - self.had - len(self._out)) if self._plan.max_pages else room
+
     def _take_of(self, site: str) -> None:
-        """Have some of the site's URLs ready; it keeps its turn while it has more and may."""
+        """Take some of the site's URLs; it keeps its turn while it has more."""
         here = self._sites.setdefault(site, _Site())
-        room = min(self._per_site - here.held, _AHEAD - len(self._out))
-        if self._plan.max_pages:
-            room = min(room, self._plan.max_pages - self.had - len(self._out))
+        room = min(self._per_site - here.held, self._room())
         if room <= 0:
             return
         rows = self._rows_of(site, room, here)
-        while rows and not self._ready:  # all refused: nobody would ask for more if nothing is under way
+        while rows and not self._ready:  # all refused: without pages in flight nobody would ask for more
             rows = self._rows_of(site, room, here)
         waits = self._keeps_order(here) and bool(self._store.sites().get(site))
         if len(rows) == room or waits:
@@ -129,7 +125,7 @@ class CrawlSchedule:
             del self._sites[site]
 
     def _rows_of(self, site: str, room: int, here: _Site) -> list[KnownUrl]:
-        """The site's next URLs, at most so many; those that are not refused are ready."""
+        """Take the site's next URLs, at most ``room``, and admit them."""
         if self._keeps_order(here):
             rows = [] if here.held else self._store.take(site, 1)
             depth = min(here.depths) if here.held else min((row.depth for row in rows), default=0)
@@ -141,13 +137,13 @@ class CrawlSchedule:
         return rows
 
     def _keeps_order(self, here: _Site) -> bool:
-        """Whether pages of one depth only are under way."""
+        """Return whether only pages of one depth may be in flight."""
         if self._plan.depth is None or self._plan.best_first:
             return False
         return here.waits_since is None or self._clock() - here.waits_since <= MAX_WAIT
 
     def _admit(self, row: KnownUrl, site: str, here: _Site) -> None:
-        """Hand the URL out, or refuse it: its budget is spent, or it belongs to a trap."""
+        """Hand the URL out, or refuse it: a budget is spent, or it belongs to a trap."""
         reason = self._objection(row, site)
         if reason:
             self._store.refuse(row.number, reason)
@@ -168,12 +164,12 @@ class CrawlSchedule:
         self._ready.append(Entry(row.url, context=place))
 
     def _kind_of(self, row: KnownUrl) -> str:
-        """What the URL is fetched as: pages too deep are only looked at, and only where that is the plan."""
+        """Return the URL's kind; pages that are too deep are checked, if links are checked."""
         too_deep = self._plan.depth is not None and row.depth > self._plan.depth
         return "check" if row.kind == "" and too_deep and self._plan.checks else row.kind
 
     def _objection(self, row: KnownUrl, site: str) -> str:
-        """Why the URL is not fetched after all; empty where it is."""
+        """Return why the URL is not fetched after all, or an empty string."""
         plan = self._plan
         if plan.max_per_host and self.by_site[site] >= plan.max_per_host:
             return "budget: a host's"
@@ -187,24 +183,22 @@ class CrawlSchedule:
 
     @property
     def total(self) -> int:
-        """Entries that this run has given and, as far as is known, will give."""
+        """Return how many entries this run has handed out and, as far as is known, will hand out."""
         return self._given + sum(self._store.sites().values())
 
-    # --- in -----------------------------------------------------------------------------------------
-
     def recount(self, urls: Iterable[str]) -> None:
-        """Count the pages that earlier runs had against hosts and budgets."""
+        """Count the pages of earlier runs for hosts and budgets."""
         for url in urls:
             self.by_site[site_of(url)] += 1
             for prefix, _ in self._plan.budgets:
                 self.by_budget[prefix] += url.startswith(prefix)
 
     def start(self, urls: Sequence[str], sitemaps: Sequence[str]) -> None:
-        """Begin with these, as far as they are not known."""
+        """Add the start URLs that are not known."""
         self.intake.add_starts(urls, sitemaps)
 
-    def landed(self, entry: Entry, outcome: Outcome) -> None:
-        """Take in what came of an entry."""
+    def completed(self, entry: Entry, outcome: Outcome) -> None:
+        """Take in the outcome of an entry, with its links."""
         place = entry.context
         if not isinstance(place, CrawlInfo):
             return
@@ -224,12 +218,12 @@ class CrawlSchedule:
             self.intake.take(entry.url, place, outcome.found)
 
     def robots(self, origin: str, rules: RobotsRules) -> None:
-        """Take in a robots.txt: it may name sitemaps."""
+        """Take in a robots.txt, which may name sitemaps."""
         if self._plan.sitemaps:
             self.intake.add_sitemaps(rules.sitemaps, site_of(origin + "/"))
 
     def save(self, *, last: bool = False) -> None:
-        """Make what is known last, before anything that was made of it is written."""
+        """Commit everything, before the records of the pages are written."""
         for site in self.intake.flush():
             self._turns[site] = None
         self.intake.save()

@@ -183,7 +183,7 @@ class SiteCrawl:
         return replace(
             observer,
             total=self._total,
-            on_outcome=lambda entry, outcome: self._open_source().landed(entry, outcome),
+            on_outcome=lambda entry, outcome: self._open_source().completed(entry, outcome),
             on_robots=lambda origin, rules: self._open_source().robots(origin, rules),
             page_hook=self._discover,
         )
