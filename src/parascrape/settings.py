@@ -1,18 +1,20 @@
-"""Settings: every choice of a harvest with its default and its unit, in one frozen dataclass.
+"""Settings: every choice of a user, with its default, range, unit and option of the command line.
 
-It crosses to worker processes, so it holds plain values only (and the scraper, by reference).
+A choice is declared once, at its field. The command's options and their help, the keys of a job file, the
+range checks, the options page of the documentation and the command that a comparison prints come from it.
+Settings cross to worker processes, so they hold plain values only (and the scraper, by reference).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from parascrape.errors import UsageError
-from parascrape.system import available_cpus
+from parascrape.system import available_cpus, parse_duration
 
-__all__ = ["USER_AGENT", "VERSION", "Mode", "Settings"]
+__all__ = ["SETTINGS_OPTIONS", "USER_AGENT", "VERSION", "Mode", "Option", "Settings", "command_options"]
 
 
 VERSION = "0.1.0"
@@ -20,86 +22,300 @@ USER_AGENT = f"parascrape/{VERSION} (+https://pypi.org/project/parascrape/)"
 
 Mode = Literal["auto", "sequential", "thread", "process"]
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How one choice is written on the command line and in a job file, and which values it may have."""
+
+    default: Any
+    """The value without the option; a switch (a bool) gives the opposite of it."""
+    usage: str = ""
+    """Flags and the name of the value, such as ``--limit -n N``; a positional argument has no flags."""
+    help: str = ""
+    panel: str = ""
+    """The heading in the help under which it stands."""
+    bounds: tuple[float, float] | None = None
+    """The least and the greatest value."""
+    type: Any = None
+    """What a user writes if it is not the default's type: ``str`` for a duration such as ``6h``."""
+    unit: int = 1
+    """What a user writes is multiplied by it."""
+    separator: str = ""
+    """It stands between the name and the value of a repeatable option."""
+    secret: bool = False
+    hidden: bool = False
+    """It is left out of the help: only commands that the program starts itself have it."""
+    in_jobs: bool = True
+    """A job file may hold it."""
+    compared: bool = True
+    """A comparison passes it on to the harvests that it measures."""
+
+    @property
+    def flags(self) -> list[str]:
+        """All its names, such as ``--limit`` and ``-n``."""
+        return [word for word in self.usage.split() if word.startswith("-")]
+
+    @property
+    def metavar(self) -> str:
+        """The name of its value in the help; empty for a switch."""
+        return " ".join(word for word in self.usage.split() if not word.startswith("-"))
+
+    @property
+    def flag(self) -> str:
+        """The long name, such as ``--per-host``."""
+        return max(self.flags, key=len)
+
+    @property
+    def kind(self) -> Any:
+        """The type of what a user writes; ``list`` where the option is repeatable."""
+        if self.type is not None:
+            return self.type
+        return list if isinstance(self.default, tuple | Mapping) else type(self.default)
+
+    @property
+    def shown_help(self) -> str:
+        """The help text with the default in it."""
+        return self.help.replace("{default}", _shown(self.default))
+
+    def read(self, given: Any) -> Any:
+        """Return the value that is meant by what the user wrote; None if that is nothing.
+
+        Raises:
+            UsageError: it is not written as it should be.
+        """
+        if isinstance(self.default, bool):
+            return given is not self.default
+        if isinstance(self.default, Mapping):
+            return _parse_pairs(self.flag, given or (), self.separator)
+        if given is None:
+            return self.default
+        if self.kind is list:
+            return tuple(given)
+        if isinstance(self.default, float) and self.kind is str:
+            return _parse_seconds(self.flag, given)
+        return given * self.unit if self.unit > 1 else given
+
+    def write(self, value: Any) -> list[str]:
+        """Return the arguments that give the option this value; none for the default.
+
+        >>> Option(4, "--per-host N").write(2)
+        ['--per-host=2']
+        """
+        if value == self.default:
+            return []
+        if isinstance(value, bool):
+            return [self.flag]
+        if isinstance(value, Mapping):
+            return [f"{self.flag}={name}{self.separator}{text}" for name, text in value.items()]
+        if isinstance(value, tuple):
+            return [f"{self.flag}={one}" for one in value]
+        return [f"{self.flag}={_shown(value // self.unit if self.unit > 1 else value)}"]
+
+    def mask(self, value: Any) -> Any:
+        """Return the value, or three dots for a secret; of pairs only the values are secret."""
+        if not (self.secret and value):
+            return value
+        return dict.fromkeys(value, "...") if isinstance(value, Mapping) else "..."
+
+    def check(self, name: str, value: float) -> None:
+        """Raise UsageError for a value that is out of bounds; the message begins with the name."""
+        if self.bounds is None or self.bounds[0] <= value <= self.bounds[1]:
+            return
+        low, high = map(_shown, self.bounds)
+        beyond = f"less than {low}" if high == "inf" else f"not between {low} and {high}"
+        raise UsageError(f"{name}: {_shown(value)} is {beyond}")
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _parse_seconds(flag: str, text: str) -> float:
+    try:
+        return parse_duration(text).total_seconds() if text else 0.0
+    except ValueError as error:
+        raise UsageError(f"{flag}: {error}") from None
+
+
+def _parse_pairs(flag: str, pairs: Sequence[str], separator: str) -> dict[str, str]:
+    """Return texts such as ``NAME: VALUE`` as a dict. Raises UsageError."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition(separator.strip())
+        name, value = name.strip(), value.strip()
+        if not sign or not name or not (name + value).isprintable() or " " in name:
+            raise UsageError(f"{flag} {pair!r}: write NAME{separator}VALUE")
+        try:
+            (name + value).encode("latin-1")
+        except UnicodeEncodeError:
+            raise UsageError(f"{flag} {name}: a header carries Latin-1 characters only") from None
+        found[name] = value
+    return found
+
+
+def _option(default: T, *declared: Any, **more: Any) -> T:
+    """Return a field with this default and with an `Option` of these arguments."""
+    metadata = {"option": Option(default, *declared, **more)}
+    if isinstance(default, Mapping):
+        return cast(T, field(default_factory=dict, metadata=metadata))
+    return field(default=default, metadata=metadata)
+
+
+_HOW, _EXTRACT, _POLITE, _FETCH, _OUTPUT = "How", "What to extract", "Manners", "Fetching", "Output"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What to do with every URL, and in how many threads and processes.
-
-    The mode ``auto`` starts in threads, and changes to processes in mid-run where that will pay
-    (`parascrape.harvesting.mode_choice`); a scraper then has no state of its own to keep from page to page.
-    Times are seconds, sizes bytes. A ``processes`` or ``threads`` of 0 means the mode's default:
-    as many processes as CPUs this process may use; 32 threads in thread mode and 8 in each process.
-    A worker process that has grown to ``worker_bytes`` is replaced; 0: its share of 70 % of the memory.
-    The bodies that a process holds at once have ``body_bytes`` together; 0: a quarter of what it may have.
-    A host has at most ``per_host`` fetches at once (0: no limit) that start at least ``delay`` apart; with
-    ``per_domain`` all hosts of a registrable domain count as one. With ``robots``, robots.txt is obeyed.
-    Without a limit, a delay and robots.txt, hosts are not told apart at all. ``hosts_file`` is where runs
-    on this machine tell each other of hosts (`parascrape.frontier.host_store`); empty: nowhere.
-    A URL that the list holds twice is fetched once, unless ``fetch_duplicates``;
-    with ``drop_tracking`` and ``sort_query`` URLs
-    that differ only in that are one (`parascrape.web.canonical`).
-    A server whose Retry-After is longer than ``max_backoff`` is not asked again in this run.
-    Public URLs may lead to private addresses (`parascrape.web.addresses`) only with ``allow_private``.
-    ``aside`` is a folder for the pages under which a worker died or hung (`parascrape.files.quarantine`).
-    ``connect_to`` leads connections elsewhere, host names kept: libcurl's ``HOST:PORT:HOST:PORT``, several
-    with commas between; no proxy is used then, and addresses are not checked, for they are not the hosts'.
-    ``ca_file`` names the only authorities whose certificates are trusted (PEM); empty: the usual ones.
-    ``previous`` is an earlier output: pages that have not changed since keep their records, and those that
-    were fetched at most ``max_age`` seconds ago are not asked for (`parascrape.files.previous`); empty: none.
-    An empty ``scraper`` is ``article``, or nothing but the selections where there are some.
+    """What to do with every URL, and in how many threads and processes. Times are seconds, sizes bytes.
 
     Raises:
         UsageError: a value is out of its range; the message names the field.
     """
 
-    mode: Mode = "auto"
-    processes: int = 0
-    threads: int = 0
-    worker_bytes: int = 0
-    body_bytes: int = 0
-    scraper: str | Callable[..., Any] = ""
-    select: tuple[str, ...] = ()
-    per_host: int = 4
-    delay: float = 0.0
-    per_domain: bool = False
-    robots: bool = True
-    hosts_file: str = ""
-    fetch_duplicates: bool = False
-    drop_tracking: bool = False
-    sort_query: bool = False
-    timeout: float = 30.0
-    max_bytes: int = 20_000_000
-    max_redirects: int = 10
-    retries: int = 2
-    backoff: float = 0.5
-    max_backoff: float = 120.0
-    user_agent: str = USER_AGENT
-    headers: Mapping[str, str] = field(default_factory=dict)
-    cookies: Mapping[str, str] = field(default_factory=dict)
-    proxy: str = ""
-    verify_tls: bool = True
-    allow_private: bool = False
-    ordered: bool = False
-    aside: str = ""
-    connect_to: str = ""
-    ca_file: str = ""
-    previous: str = ""
-    max_age: float = 0.0
+    mode: Mode = _option(  # noqa: RUF009 (it returns a field)
+        "auto",
+        "--mode -m MODE",
+        "auto, sequential, thread or process [auto].",
+        _HOW,
+        type=Mode,
+        compared=False,
+    )
+    """``auto`` starts in threads and changes to processes in mid-run where that will pay
+    (`parascrape.harvesting.mode_choice`); a scraper then keeps no state from page to page."""
+    processes: int = _option(
+        0, "--processes -p N", "Worker processes [the CPUs it may use].", _HOW, (0, 1024), compared=False
+    )
+    """0 means as many as CPUs that this process may use."""
+    threads: int = _option(
+        0, "--threads -t N", "Threads per process [32; in process mode 8].", _HOW, (0, 1024), compared=False
+    )
+    """0 means 32 in thread mode and 8 in each process."""
+    worker_bytes: int = _option(
+        0,
+        "--worker-memory MB",
+        "A process that has grown so is replaced [auto].",
+        _HOW,
+        (0, 1 << 50),
+        unit=1_000_000,
+    )
+    """A worker process that has grown to this size is replaced; 0 means its share of 70 % of the memory."""
+    body_bytes: int = _option(0, bounds=(0, 1 << 50))
+    """All bodies that a process holds at once; 0 means a quarter of the memory that it may have."""
+    scraper: str | Callable[..., Any] = _option(  # noqa: RUF009 (it returns a field)
+        "",
+        "--scraper -s NAME",
+        "article, page, links, metadata, FILE.py:FUNC or MODULE:FUNC [article].",
+        _EXTRACT,
+    )
+    """Empty means ``article``, or only the selections where there are some."""
+    select: tuple[str, ...] = _option(
+        (),
+        "--select NAME=CSS",
+        "First match's text; NAME[]=CSS all; CSS::attr(href).",
+        _EXTRACT,
+        separator="=",
+    )
+    per_host: int = _option(
+        4, "--per-host N", "Fetches at once from a host, 0 any number [{default}].", _POLITE, (0, 10_000)
+    )
+    """Without a limit, a delay and robots.txt, hosts are not told apart at all."""
+    delay: float = _option(
+        0.0, "--delay SECONDS", "From start to start of a host's fetches [{default} s].", _POLITE, (0, 86_400)
+    )
+    per_domain: bool = _option(
+        False, "--per-domain", "Both for a registrable domain [scheme, host, port].", _POLITE
+    )
+    """All hosts of a registrable domain count as one for ``per_host`` and ``delay``."""
+    robots: bool = _option(True, "--ignore-robots", "Fetch what robots.txt forbids [obeyed].", _POLITE)
+    """robots.txt is obeyed."""
+    hosts_file: str = _option("")
+    """The file by which runs on this machine share what they know of hosts
+    (`parascrape.frontier.host_store`); empty for none."""
+    fetch_duplicates: bool = _option(
+        False, "--fetch-duplicates", "Fetch a URL as often as it is listed [once].", _POLITE
+    )
+    drop_tracking: bool = _option(
+        False, "--ignore-tracking", "URLs that differ in utm_... and the like are one.", _POLITE
+    )
+    """URLs that differ only in tracking parameters are the same (`parascrape.web.canonical`)."""
+    sort_query: bool = _option(False, "--ignore-query-order", "URLs that differ in it are one.", _POLITE)
+    """URLs that differ only in the order of their parameters are the same."""
+    timeout: float = _option(
+        30.0, "--timeout SECONDS", "Total time for a URL [{default} s].", _FETCH, (0.001, 86_400)
+    )
+    max_bytes: int = _option(
+        20_000_000,
+        "--max-bytes BYTES",
+        "Largest body, as sent and inflated [{default} B].",
+        _FETCH,
+        (1, 1 << 31),
+    )
+    max_redirects: int = _option(10, bounds=(0, 100))
+    retries: int = _option(
+        2, "--retries N", "Tries after the first, where safe [{default}].", _FETCH, (0, 100)
+    )
+    backoff: float = _option(0.5, bounds=(0, 3600))
+    """The pause before the first retry; it doubles with each."""
+    max_backoff: float = _option(120.0, bounds=(0, 86_400))
+    """The longest pause. A server whose Retry-After is longer is not asked again in this run."""
+    headers: Mapping[str, str] = _option(
+        {},
+        "--header -H NAME:VALUE",
+        "Sent with each request. Repeatable.",
+        _FETCH,
+        separator=": ",
+        secret=True,
+    )
+    cookies: Mapping[str, str] = _option(
+        {},
+        "--cookie -b NAME=VALUE",
+        "Sent with each request. Repeatable.",
+        _FETCH,
+        separator="=",
+        secret=True,
+    )
+    user_agent: str = _option(USER_AGENT, "--user-agent -A TEXT", f"[parascrape/{VERSION} ...].", _FETCH)
+    proxy: str = _option("", "--proxy URL", "For http and https [none].", _FETCH, secret=True)
+    verify_tls: bool = _option(True, "--insecure", "Do not verify certificates [verified].", _FETCH)
+    allow_private: bool = _option(
+        False, "--allow-private", "Public URLs may lead to private addresses [refused].", _FETCH
+    )
+    """Public URLs may lead to private addresses (`parascrape.web.addresses`)."""
+    connect_to: str = _option("", "--connect-to", hidden=True)
+    """Where connections go instead, host names kept: libcurl's ``HOST:PORT:HOST:PORT``, several with commas
+    between; no proxy is used then, and addresses are not checked, for they are not the hosts'."""
+    ca_file: str = _option("", "--ca-file", hidden=True)
+    """The only authorities whose certificates are trusted (PEM); empty for the usual ones."""
+    previous: str = _option(
+        "",
+        "--previous FILE",
+        "An earlier output; what has not changed is kept.",
+        _OUTPUT,
+        in_jobs=False,
+        compared=False,
+    )
+    """An earlier output: pages that have not changed keep their records (`parascrape.files.previous`)."""
+    max_age: float = _option(
+        0.0,
+        "--max-age AGE",
+        "Do not fetch again before: 6h, 2d [fetch all].",
+        _OUTPUT,
+        (0, 1e10),
+        type=str,
+        compared=False,
+    )
+    """Pages that were fetched at most so many seconds ago are taken from ``previous``."""
+    ordered: bool = _option(
+        False, "--ordered", "Records in the list's order [as finished].", _OUTPUT, compared=False
+    )
+    aside: str = _option("")
+    """The folder for pages that killed or hung a worker (`parascrape.files.quarantine`); empty for none."""
 
     def __post_init__(self) -> None:
-        self._check_range("processes", self.processes, 0, 1024)
-        self._check_range("threads", self.threads, 0, 1024)
-        self._check_range("worker_bytes", self.worker_bytes, 0, 1 << 50)
-        self._check_range("body_bytes", self.body_bytes, 0, 1 << 50)
-        self._check_range("per_host", self.per_host, 0, 10_000)
-        self._check_range("delay", self.delay, 0, 86_400)
-        self._check_range("timeout", self.timeout, 0.001, 86_400)
-        self._check_range("max_bytes", self.max_bytes, 1, 1 << 31)
-        self._check_range("max_redirects", self.max_redirects, 0, 100)
-        self._check_range("retries", self.retries, 0, 100)
-        self._check_range("backoff", self.backoff, 0, 3600)
-        self._check_range("max_backoff", self.max_backoff, 0, 86_400)
-        self._check_range("max_age", self.max_age, 0, 1e10)
+        for name, option in SETTINGS_OPTIONS.items():
+            option.check(name, getattr(self, name))
         self._check_proxy()
         self._check_headers()
         if self.mode not in get_args(Mode):
@@ -117,11 +333,6 @@ class Settings:
             sendable = all(0x20 <= ord(letter) < 0x100 and letter != "\x7f" for letter in name + value)
             if not name or " " in name or not sendable:
                 raise UsageError(f"headers: {name!r} or its value cannot be sent in a header")
-
-    @staticmethod
-    def _check_range(name: str, value: float, low: float, high: float) -> None:
-        if not low <= value <= high:
-            raise UsageError(f"{name}: {value} is not between {low} and {high}")
 
     @property
     def process_count(self) -> int:
@@ -141,3 +352,20 @@ class Settings:
     def fetches(self) -> int:
         """Fetches in flight at once, over all processes."""
         return max(1, self.process_count) * self.thread_count
+
+
+SETTINGS_OPTIONS: Mapping[str, Option] = {one.name: one.metadata["option"] for one in fields(Settings)}
+"""The option of each field of `Settings`; some have no flags."""
+
+
+def command_options(settings: Settings, *, masked: bool = False) -> list[str]:
+    """Return the options of the command that give a measured harvest these settings.
+
+    Mode and numbers of workers are not among them, for those are a strategy's. ``masked`` hides secrets.
+    """
+    found = []
+    for name, option in SETTINGS_OPTIONS.items():
+        if option.compared:
+            value = getattr(settings, name)
+            found += option.write(option.mask(value) if masked else value)
+    return found

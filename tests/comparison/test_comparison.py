@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from parascrape.comparison import command_line
-from parascrape.comparison.command_line import NOT_PASSED, options_of, shown_command
 from parascrape.comparison.sample import URL_COLUMN, host_of, sample_entries, write_list
 from parascrape.comparison.statistics import chance, clearly_faster, rank, summarise_runs
-from parascrape.comparison.strategies import checking_strategies, default_strategies, parse_strategies
+from parascrape.comparison.strategies import (
+    checking_strategies,
+    default_strategies,
+    parse_strategies,
+    shown_command,
+)
 from parascrape.errors import UsageError
 from parascrape.files.lists import read_lists
 from parascrape.records import Entry
-from parascrape.settings import Settings
+from parascrape.settings import SETTINGS_OPTIONS, Settings, command_options
 from tests.helpers.comparisons import make_figures, make_run
 
 SECONDS = st.lists(st.floats(0.001, 1000), min_size=1, max_size=6)
@@ -219,23 +222,31 @@ def test_what_the_system_does_not_tell_is_unknown() -> None:
 
 def test_every_setting_is_passed_on_or_said_not_to_be() -> None:
     """A new one is thought of before this can pass."""
-    tables = ("_VALUES", "_SWITCHES", "_IDENTITY", "_PAIRS")
-    passed = {name for table in tables for name in getattr(command_line, table)}
-    passed |= {"select", "worker_bytes"}
-    assert passed | NOT_PASSED == {field.name for field in fields(Settings)}
-    assert not passed & NOT_PASSED
+    left_out = {name for name, option in SETTINGS_OPTIONS.items() if not (option.flags and option.compared)}
+    assert left_out - {"mode", "processes", "threads", "previous", "max_age", "ordered"} == {
+        name for name, option in SETTINGS_OPTIONS.items() if not option.flags
+    }
+    assert SETTINGS_OPTIONS.keys() == {field.name for field in fields(Settings)}
 
 
 def test_defaults_need_no_options() -> None:
     """And what differs has one."""
-    assert options_of(Settings()) == []
-    settings = Settings(scraper="shop.py:item", timeout=2.5, verify_tls=False, select=("a=b",), robots=False)
-    assert options_of(settings) == [
+    assert command_options(Settings()) == []
+    settings = Settings(
+        scraper="shop.py:item",
+        timeout=2.5,
+        verify_tls=False,
+        select=("a=b",),
+        robots=False,
+        worker_bytes=5_000_000,
+    )
+    assert command_options(settings) == [
+        "--worker-memory=5",
         "--scraper=shop.py:item",
+        "--select=a=b",
+        "--ignore-robots",
         "--timeout=2.5",
         "--insecure",
-        "--ignore-robots",
-        "--select=a=b",
     ]
 
 

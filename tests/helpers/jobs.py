@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from parascrape.cli.jobs import command
+from parascrape.cli.jobs import job_command
 from parascrape.jobs import JobFile, read_jobs
 from tests.sites.site import Site
 
-COMMAND = command()
+COMMAND = job_command()
 PAGES = 6
 
 NEWS = """

@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from parascrape.cli import options as opt
+from parascrape.cli.options import REPLAYED, TABLE, Choices, Options, command, pick
 from parascrape.cli.tables import (
-    Json,
-    Top,
-    at_least_0,
     host_name,
     make_table,
     to_json,
     write_out,
 )
-from parascrape.settings import USER_AGENT, Settings
+from parascrape.settings import SETTINGS_OPTIONS, Option, Settings
 from parascrape.system import show_count, show_duration
 
 if TYPE_CHECKING:
@@ -27,54 +22,28 @@ if TYPE_CHECKING:
 
 __all__ = ["audit"]
 
-_DEFAULT = Settings()
 _COLUMNS = ("fetches", "least\ngap", "at\nonce", "too\nsoon", "too\nmany", "Retry-\nAfter", "for-\nbidden")
 
-Outputs = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="OUTPUT...",
-        help="Files of records; several are one account.",
-        rich_help_panel="Audit",
-        show_default=False,
+_AUDIT: Options = {
+    "outputs": Option(..., "OUTPUT...", "Files of records; several are one account.", "Audit", type=list),
+    "ask_robots": Option(
+        False, "--robots", "Fetch each host's robots.txt, and hold the fetches against it.", "Audit"
     ),
-]
-Robots = Annotated[
-    bool,
-    typer.Option(
-        "--robots",
-        rich_help_panel="Audit",
-        help="Fetch each host's robots.txt, and hold the fetches against it.",
-        show_default=False,
-    ),
-]
+}
+_HOSTS = pick(
+    SETTINGS_OPTIONS,
+    "per_host delay per_domain timeout headers user_agent proxy verify_tls allow_private",
+)
 
 
-def audit(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
-    ctx: typer.Context,
-    outputs: Outputs,
-    ask_robots: Robots = False,
-    per_host: opt.PerHost = _DEFAULT.per_host,
-    delay: opt.Delay = _DEFAULT.delay,
-    per_domain: opt.PerDomain = False,
-    timeout: opt.Timeout = _DEFAULT.timeout,
-    header: opt.Header = None,
-    user_agent: opt.UserAgent = USER_AGENT,
-    proxy: opt.Proxy = "",
-    insecure: opt.Insecure = False,
-    allow_private: opt.AllowPrivate = False,
-    connect_to: opt.ConnectTo = "",
-    ca_file: opt.CaFile = "",
-    top: Top = 10,
-    json: Json = False,
-) -> None:
+@command(_AUDIT, _HOSTS, REPLAYED, TABLE)
+def audit(chosen: Choices) -> int:
     """Hold the fetches that records tell of against the limits of each host: name those of the harvest.
 
     Overlaps of under 2 ms, and gaps short by under 2 ms and a thousandth, are no violation.
     Exit status: 0 no limit was broken, 1 some were, 2 wrong usage, 74 no temporary file.
     """
-    settings = opt.make_settings(ctx.params)
-    at_least_0("--top", top)
+    settings, ask_robots = chosen.make(Settings), chosen["ask_robots"]
     from parascrape.cli.plan import asking_hosts
     from parascrape.harvesting import audit as make_audit
 
@@ -85,13 +54,13 @@ def audit(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
             rules_of,
         )
     ):
-        made = make_audit(outputs, fitted, rules_of)
-    shown = made.hosts[: top or None]
-    if json:
+        made = make_audit(chosen["outputs"], fitted, rules_of)
+    shown = made.hosts[: chosen["top"] or None]
+    if chosen["json"]:
         status = write_out(to_json(_as_json(made, shown, settings, ask_robots)))
     else:
         status = write_out("\n".join(_as_text(made, shown, settings, ask_robots)))
-    raise typer.Exit(status or int(made.broken > 0))
+    return status or int(made.broken > 0)
 
 
 def _as_json(made: Audit, shown: list[HostAudit], settings: Settings, asked: bool) -> dict[str, Any]:

@@ -2,99 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from parascrape.cli.options import (
+    DISPLAY,
+    EXTRACT,
+    FETCHING,
+    LISTS,
+    POLITENESS,
+    Choices,
+    Options,
+    command,
+    pick,
+)
+from parascrape.settings import Option, Settings
 
-import typer
+__all__ = ["RECORDING", "SAMPLE", "compare"]
 
-from parascrape.cli import options as opt
-from parascrape.cli.harvest import Sources, UrlColumn
-from parascrape.settings import USER_AGENT, Settings
-
-__all__ = ["Latency", "Recording", "SampleSize", "TimeScale", "compare"]
-
-_DEFAULT = Settings()
-_HOW, _OUT = "How", "Output"
-
-
-def _option(*names: str, panel: str, help: str, metavar: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(
-        *names, rich_help_panel=panel, help=help, metavar=metavar, show_default=False
+SAMPLE: Options = {
+    "sample": Option(200, "--sample N", "URLs drawn from the lists, 0 all [{default}].", "Lists")
+}
+RECORDING: Options = {
+    "recording": Option(
+        "",
+        "--recording FILE",
+        "WARC of the pages (.warc.gz): used where it exists, else made and kept [made, not kept].",
+        "How",
     )
-    return option
+}
+_RUNS: Options = {
+    "strategies": Option(
+        "",
+        "--strategies LIST",
+        "Such as sequential,thread:8,process:2x8 [a grid for these CPUs].",
+        "How",
+    ),
+    "repeat": Option(3, "--repeat N", "Runs of each strategy [{default}].", "How", (1, 100)),
+}
+_TIMES: Options = {
+    "time_scale": Option(
+        1.0, "--time-scale X", "Times of the recording times this; 0.1: as if quicker [{default}].", "How"
+    ),
+    "latency": Option("", "--latency TIME", "First byte after 200ms or 1.5s [as it was recorded].", "How"),
+}
+_REPORT: Options = {
+    "report": Option("", "--report FILE", "An HTML page with plots [none].", "Output"),
+    "json": Option("", "--json FILE", "All figures as JSON [none].", "Output"),
+}
 
 
-SampleSize = Annotated[
-    int, _option("--sample", panel="Lists", metavar="N", help="URLs drawn from the lists, 0 all [200].")
-]
-Repeat = Annotated[int, _option("--repeat", panel=_HOW, metavar="N", help="Runs of each strategy [3].")]
-Strategies = Annotated[
-    str,
-    _option(
-        "--strategies",
-        panel=_HOW,
-        metavar="LIST",
-        help="Such as sequential,thread:8,process:2x8 [a grid for these CPUs].",
-    ),
-]
-TimeScale = Annotated[
-    float,
-    _option(
-        "--time-scale",
-        panel=_HOW,
-        metavar="X",
-        help="Times of the recording times this; 0.1: as if quicker [1].",
-    ),
-]
-Latency = Annotated[
-    str,
-    _option(
-        "--latency", panel=_HOW, metavar="TIME", help="First byte after 200ms or 1.5s [as it was recorded]."
-    ),
-]
-Recording = Annotated[
-    str,
-    _option(
-        "--recording",
-        panel=_HOW,
-        metavar="FILE",
-        help="WARC of the pages (.warc.gz): used where it exists, else made and kept [made, not kept].",
-    ),
-]
-Report = Annotated[
-    str, _option("--report", panel=_OUT, metavar="FILE", help="An HTML page with plots [none].")
-]
-Json = Annotated[str, _option("--json", panel=_OUT, metavar="FILE", help="All figures as JSON [none].")]
-
-
-def compare(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
-    ctx: typer.Context,
-    sources: Sources,
-    url_column: UrlColumn = "url",
-    sample: SampleSize = 200,
-    strategies: Strategies = "",
-    repeat: Repeat = 3,
-    recording: Recording = "",
-    time_scale: TimeScale = 1.0,
-    latency: Latency = "",
-    scraper: opt.Scraper = "",
-    select: opt.Select = None,
-    per_host: opt.PerHost = _DEFAULT.per_host,
-    delay: opt.Delay = _DEFAULT.delay,
-    per_domain: opt.PerDomain = False,
-    ignore_robots: opt.IgnoreRobots = False,
-    timeout: opt.Timeout = _DEFAULT.timeout,
-    max_bytes: opt.MaxBytes = _DEFAULT.max_bytes,
-    retries: opt.Retries = _DEFAULT.retries,
-    header: opt.Header = None,
-    cookie: opt.Cookie = None,
-    user_agent: opt.UserAgent = USER_AGENT,
-    proxy: opt.Proxy = "",
-    insecure: opt.Insecure = False,
-    allow_private: opt.AllowPrivate = False,
-    report: Report = "",
-    json: Json = "",
-    quiet: opt.Quiet = False,
-) -> None:
+@command(
+    *(LISTS, SAMPLE, _RUNS, RECORDING, _TIMES, EXTRACT, POLITENESS, FETCHING, _REPORT),
+    pick(DISPLAY, "quiet"),
+)
+def compare(chosen: Choices) -> int:
     """Find the fastest strategy for a list: every page is fetched once and kept, then a local server answers
     for the sites while the list is harvested in each strategy, in turn, and measured.
 
@@ -102,9 +61,4 @@ def compare(  # noqa: PLR0913 (one parameter an option is how Typer declares the
     """
     from parascrape.cli.compare_run import Ask, run_comparison
 
-    settings = opt.make_settings(ctx.params)
-    ask = Ask(tuple(sources), url_column, sample, recording=recording, time_scale=time_scale, latency=latency)
-    status = run_comparison(
-        ask._replace(strategies=strategies, repeat=repeat, report=report, json=json, quiet=quiet), settings
-    )
-    raise typer.Exit(status)
+    return run_comparison(chosen.make(Ask), chosen.make(Settings))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.cli.harvest_run import RunOutput, run_entries
-from parascrape.cli.logging import Display
+from parascrape.cli.options import Display
 from parascrape.cli.report import RunTotals
 from parascrape.crawling import (
     HTML,

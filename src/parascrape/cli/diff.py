@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from parascrape.cli.options import Choices, Options, command
 from parascrape.cli.tables import write_out
+from parascrape.settings import Option
 from parascrape.system import printable
 
 if TYPE_CHECKING:
@@ -22,34 +22,18 @@ _EXAMPLES = 3
 _FIELDS = 6
 """Fields of a changed page that are named."""
 
-Old = Annotated[
-    str,
-    typer.Argument(metavar="OLD", help="The earlier output.", rich_help_panel="Diff", show_default=False),
-]
-New = Annotated[
-    str,
-    typer.Argument(metavar="NEW", help="The later output.", rich_help_panel="Diff", show_default=False),
-]
-Output = Annotated[
-    str,
-    typer.Option(
-        "--output",
-        "-o",
-        rich_help_panel="Diff",
-        metavar="FILE",
-        help="Write the changes there, one JSON line for each [none].",
-        show_default=False,
+_DIFF: Options = {
+    "old": Option(..., "OLD", "The earlier output.", "Diff", type=str),
+    "new": Option(..., "NEW", "The later output.", "Diff", type=str),
+    "output": Option(
+        "", "--output -o FILE", "Write the changes there, one JSON line for each [none].", "Diff"
     ),
-]
-ExitCode = Annotated[
-    bool,
-    typer.Option(
-        "--exit-code", rich_help_panel="Diff", help="Exit 1 where there are changes.", show_default=False
-    ),
-]
+    "exit_code": Option(False, "--exit-code", "Exit 1 where there are changes.", "Diff"),
+}
 
 
-def diff(old: Old, new: New, output: Output = "", exit_code: ExitCode = False) -> None:
+@command(_DIFF)
+def diff(chosen: Choices) -> int:
     """Say what has changed from one output to the other: pages that were added, changed (with their fields),
     removed, are gone (404, 410), failed, or are back. Times and the rest of the meta make no difference.
 
@@ -64,10 +48,11 @@ def diff(old: Old, new: New, output: Output = "", exit_code: ExitCode = False) -
         if len(shown) < _EXAMPLES:
             shown.append(_describe(change))
 
-    counts = write_changes(Path(old), Path(new), Path(output) if output else None, note=note)
+    output = Path(chosen["output"]) if chosen["output"] else None
+    counts = write_changes(Path(chosen["old"]), Path(chosen["new"]), output, note=note)
     lines = [line for kind in KINDS for line in _lines(kind, getattr(counts, kind), examples[kind])]
     status = write_out("\n".join([*lines, _summary(counts)]))
-    raise typer.Exit(status or int(exit_code and counts.total > 0))
+    return status or int(chosen["exit_code"] and counts.total > 0)
 
 
 def _lines(kind: str, count: int, examples: list[str]) -> list[str]:

@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from parascrape.cli.logging import Display, logging_to, open_log
+from parascrape.cli.logging import logging_to, open_log
+from parascrape.cli.options import Display
 from parascrape.cli.profile import machine_load, observe, profile_table, timed, write_profile
 from parascrape.cli.report import Progress, RunTotals, make_progress, summarise
 from parascrape.errors import OutputError, UsageError
@@ -40,7 +41,6 @@ from parascrape.settings import Settings
 from parascrape.system import SignalCapture, available_cpus, keep_memory, printable
 
 __all__ = [
-    "Display",
     "RunOutput",
     "Signals",
     "left_to_do",

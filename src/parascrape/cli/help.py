@@ -4,33 +4,46 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from typer.core import TyperCommand
 
-__all__ = ["HarvestCommand", "OneCommand"]
+__all__ = ["COMMANDS", "CommandEntry", "HarvestCommand", "OneCommand"]
 
 _ABOUT = "Turn a list of URLs into a file of records, one line of JSON for each."
 _EXAMPLE = "Example: scrape urls.txt --mode process --select title=h1 --select price=.price"
-_COMMANDS = [
-    ("crawl START...", "Follow links and sitemaps from START."),
-    ("links-check START...", "Broken links, and the pages that hold them."),
-    ("retry OUTPUT", "Run again what failed in an output."),
-    ("replay FILE", "Run the scraper on a page that was set aside."),
-    ("plan LIST...", "What a harvest would do, and how long it takes."),
-    ("audit OUTPUT...", "Whether the records tell of a polite harvest."),
-    ("run FILE [JOB...]", "Run the jobs of a file once."),
-    ("schedule FILE", "Run the jobs of a file whenever they are due."),
-    ("units FILE", "The jobs of a file for cron and systemd."),
-    ("history FILE [JOB]", "The last runs of a job file."),
-    ("diff OLD NEW", "What has changed from one output to the next."),
-    ("compare LIST...", "Which mode is fastest for a list, and why."),
-    ("verify LIST...", "Whether the mode makes a difference to the records."),
-    ("demo", "Serve a bundled site, harvest it and see it run."),
-]
 _EXITS = "Exit status: 0 all good, 1 some URLs failed, 2 wrong usage, 130 interrupted."
 _COLUMN = 27
 _WIDTH = 80
+
+
+class CommandEntry(NamedTuple):
+    """A row of the list of commands; ``home`` is the module of this package and the name in it."""
+
+    home: str
+    arguments: str
+    about: str
+
+
+COMMANDS = {
+    "crawl": CommandEntry("crawl:crawl", "START...", "Follow links and sitemaps from START."),
+    "links-check": CommandEntry(
+        "links_check:links_check", "START...", "Broken links, and the pages that hold them."
+    ),
+    "retry": CommandEntry("retry:retry", "OUTPUT", "Run again what failed in an output."),
+    "replay": CommandEntry("replay:replay", "FILE", "Run the scraper on a page that was set aside."),
+    "plan": CommandEntry("plan:plan", "LIST...", "What a harvest would do, and how long it takes."),
+    "audit": CommandEntry("audit:audit", "OUTPUT...", "Whether the records tell of a polite harvest."),
+    "run": CommandEntry("jobs:run_jobs", "FILE [JOB...]", "Run the jobs of a file once."),
+    "schedule": CommandEntry("schedule:schedule", "FILE", "Run the jobs of a file whenever they are due."),
+    "units": CommandEntry("jobs:units", "FILE", "The jobs of a file for cron and systemd."),
+    "history": CommandEntry("history:history", "FILE [JOB]", "The last runs of a job file."),
+    "diff": CommandEntry("diff:diff", "OLD NEW", "What has changed from one output to the next."),
+    "compare": CommandEntry("compare:compare", "LIST...", "Which mode is fastest for a list, and why."),
+    "verify": CommandEntry("verify:verify", "LIST...", "Whether the mode makes a difference to the records."),
+    "demo": CommandEntry("demo:demo", "", "Serve a bundled site, harvest it and see it run."),
+}
+"""The commands beside ``scrape LIST...``. A module is loaded when its command is called."""
 
 
 class OneCommand(TyperCommand):
@@ -62,7 +75,8 @@ class HarvestCommand(OneCommand):
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the sub-commands and the exit statuses."""
-        _write_group(formatter, "Commands (scrape COMMAND --help)", _COMMANDS)
+        rows = [(f"{name} {entry.arguments}".rstrip(), entry.about) for name, entry in COMMANDS.items()]
+        _write_group(formatter, "Commands (scrape COMMAND --help)", rows)
         formatter.write(f"\n{_EXITS}\n")
 
 

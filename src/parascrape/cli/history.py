@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from parascrape.cli.tables import Json, make_table, to_json, write_out
+from parascrape.cli.options import TABLE, Choices, Options, command, pick
+from parascrape.cli.tables import make_table, to_json, write_out
 from parascrape.errors import UsageError
+from parascrape.settings import Option
 from parascrape.system import did_you_mean, output_errors, printable, replace_file, show_count
 
 if TYPE_CHECKING:
@@ -20,36 +20,16 @@ __all__ = ["history"]
 
 _Runs = Mapping[str, "Sequence[RunSummary]"]
 
-_MOST = 10_000
-"""Runs of a job that are shown at once."""
-
-JobFile = Annotated[
-    str,
-    typer.Argument(
-        metavar="FILE", help="The job file, or its history.", rich_help_panel="History", show_default=False
-    ),
-]
-Job = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[JOB]", help="One of its jobs [all].", rich_help_panel="History", show_default=False
-    ),
-]
-Last = Annotated[
-    int,
-    typer.Option(
-        "--last", rich_help_panel="Display", metavar="N", help="Runs of each job [20].", show_default=False
-    ),
-]
-Html = Annotated[
-    str,
-    typer.Option(
-        "--html", rich_help_panel="Display", metavar="FILE", help="Draw them in a page.", show_default=False
-    ),
-]
+_HISTORY: Options = {
+    "job_file": Option(..., "FILE", "The job file, or its history.", "History", type=str),
+    "job": Option(None, "[JOB]", "One of its jobs [all].", "History", type=str),
+    "last": Option(20, "--last N", "Runs of each job [{default}].", "Display", (1, 10_000)),
+}
+_HTML: Options = {"html": Option("", "--html FILE", "Draw them in a page.", "Display")}
 
 
-def history(job_file: JobFile, job: Job = None, last: Last = 20, json: Json = False, html: Html = "") -> None:
+@command(_HISTORY, pick(TABLE, "json"), _HTML)
+def history(chosen: Choices) -> int:
     """Show the last runs of a job file: when, how long, what came of them, and what had changed.
 
     It is kept beside the job file: harvest.history.sqlite3. Losing that loses history, never records.
@@ -57,15 +37,14 @@ def history(job_file: JobFile, job: Job = None, last: Last = 20, json: Json = Fa
     """
     from parascrape.jobs import make_page
 
-    if not 1 <= last <= _MOST:
-        raise UsageError(f"--last: {last} is not from 1 to {_MOST:,}")
-    runs = _runs(_history_of(job_file), job, last)
+    job_file, html = chosen["job_file"], chosen["html"]
+    runs = _runs(_history_of(job_file), chosen["job"], chosen["last"])
     if html:
         _write_page(Path(html), make_page(Path(job_file).name, runs))
-    if json:
+    if chosen["json"]:
         shown = {name: [run.as_dict() for run in its] for name, its in runs.items()}
-        raise typer.Exit(write_out(to_json({"jobs": shown})))
-    raise typer.Exit(0 if html else write_out("\n".join(_as_text(runs))))
+        return write_out(to_json({"jobs": shown}))
+    return 0 if html else write_out("\n".join(_as_text(runs)))
 
 
 def _history_of(job_file: str) -> Path:

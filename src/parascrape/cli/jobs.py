@@ -1,64 +1,115 @@
-"""What the commands about jobs share: the job file, read with this command's options; what they say."""
+"""``scrape run JOBFILE`` and ``scrape units JOBFILE``; what commands about jobs share."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, get_type_hints
 
 import typer
 
+from parascrape.cli import status_of
 from parascrape.cli.harvest import lists
 from parascrape.cli.logging import log_line
-from parascrape.cli.options import make_settings
-from parascrape.errors import OutputBusy, OutputError, ParascrapeError, UsageError
-from parascrape.jobs import Command, JobFile, OptionKind, read_jobs
-from parascrape.system import printable
+from parascrape.cli.options import DISPLAY, LOG_JSON, Choices, Options, command, pick
+from parascrape.errors import ParascrapeError, UsageError
+from parascrape.jobs import Command, JobFile, read_jobs
+from parascrape.settings import Option, Settings
+from parascrape.system import output_errors, printable, replace_file
 
-__all__ = ["command", "load_jobs", "make_teller", "run_all"]
+__all__ = ["JOB_FILE", "job_command", "load_jobs", "make_teller", "run_all", "run_jobs", "units"]
 
-_NOT_FOR_JOBS = {"help", "output", "overwrite", "previous", "quiet", "resume_failed", "version"}
-"""What a run sets itself, and what only a person asks for."""
-
-_SEPARATORS = {"--header": ": ", "--cookie": "=", "--select": "="}
-
-
-def command() -> Command:
-    """The options of ``scrape LIST...`` that a job may have, by their names, and the check of arguments."""
-    app = typer.Typer(add_completion=False)
-    app.command()(lists)
-    parser = typer.main.get_command(app)
-    return Command(dict(_kinds(parser)), partial(_check, parser))
-
-
-def _kinds(parser: Any) -> Iterator[tuple[str, OptionKind]]:
-    """The name and kind of each option; its type is that of the function's parameter."""
-    hints = get_type_hints(lists)
-    for option in parser.params:
-        if option.param_type_name != "option" or option.hidden or option.name in _NOT_FOR_JOBS:
-            continue
-        flag = max(option.opts, key=len)
-        base = hints[option.name] if hints[option.name] in (bool, int, float) else str
-        kind = OptionKind(flag, base, option.multiple, _SEPARATORS.get(flag, ""))
-        yield flag.removeprefix("--").replace("-", "_"), kind
+JOB_FILE: Options = {
+    "file": Option(
+        ..., "JOBFILE", "Such as harvest.toml: jobs with the options of the command.", "Jobs", type=str
+    )
+}
+_NAMES: Options = {"names": Option((), "[JOB...]", "Those to run, one after the other [all].", "Jobs")}
+_WRITE: Options = {
+    "write": Option(
+        "",
+        "--write DIR",
+        "Put the units there as files, such as ~/.config/systemd/user [print them].",
+        "Output",
+    )
+}
 
 
-def _check(parser: Any, arguments: Sequence[str]) -> None:
-    """Raise UsageError for arguments that the command would not take."""
-    wrong: type[Any] = typer.BadParameter.__bases__[0]
-    try:
-        make_settings(parser.make_context("scrape", list(arguments)).params)
-    except wrong as error:
-        raise UsageError(error.format_message()) from None
+@command(JOB_FILE, _NAMES, pick(DISPLAY, "quiet"), LOG_JSON)
+def run_jobs(chosen: Choices) -> int:
+    """Run jobs of a file once: each goes on where it was ended, and never runs twice at once.
+
+    Exit status: 0 all good, 1 some URLs failed, 2 wrong usage, 3 the guards rejected an output,
+    70 a harvest broke off, 74 a file could not be written, 75 the job is being run, 130 interrupted,
+    143 terminated; of several jobs the highest.
+    """
+    file = load_jobs(chosen["file"])
+    return run_all(file, chosen["names"], quiet=chosen["quiet"], log_json=chosen["log_json"])
+
+
+@command(JOB_FILE, _WRITE)
+def units(chosen: Choices) -> int:
+    """Print a crontab line, a systemd service and a timer for each job that has a schedule.
+
+    Exit status: 0 good, 2 wrong usage, or a schedule that cron or systemd has no words for.
+    """
+    file = chosen["file"]
+    loaded = load_jobs(file)
+    jobs = [job for job in loaded.jobs.values() if job.timing is not None]
+    from parascrape.jobs import crontab_lines, service, timer, unit_name
+
+    if not jobs:
+        raise UsageError(f"{file}: no job has a schedule")
+    command = _command()
+    files: dict[str, str] = {}
+    lines = []
+    for job in jobs:
+        name = unit_name(loaded.path, job)
+        files[f"{name}.service"] = service(loaded.path, job, command)
+        files[f"{name}.timer"] = timer(loaded.path, job)
+        lines += crontab_lines(loaded.path, job, shlex.join(command))
+    if chosen["write"]:
+        _write_all(chosen["write"], files)
+        return 0
+    blocks = ["# crontab\n" + "".join(f"{line}\n" for line in lines)]
+    blocks += [f"# {name}\n{text}" for name, text in files.items()]
+    sys.stdout.write("\n".join(blocks))
+    return 0
+
+
+def _write_all(folder: str, files: dict[str, str]) -> None:
+
+    for name, text in files.items():
+        path = Path(folder).expanduser() / name
+        with output_errors(path), replace_file(path, text=True) as file:
+            file.write(text)
+        sys.stderr.write(f"{Path(folder, name)}\n")
+
+
+def _command() -> list[str]:
+    """How units call this command, by whole paths: cron and systemd have hardly any PATH."""
+    found = shutil.which(sys.argv[0]) if os.path.basename(sys.argv[0]) == "scrape" else None
+    return [os.path.abspath(found)] if found else [sys.executable, "-m", "parascrape"]
+
+
+def job_command() -> Command:
+    """Return the options of ``scrape LIST...`` that a job may have, and the check of arguments."""
+    options = {
+        option.flag.removeprefix("--").replace("-", "_"): option
+        for option in lists.options.values()
+        if option.flags and option.in_jobs and not option.hidden
+    }
+    return Command(options, lambda arguments: lists.read(arguments).make(Settings))
 
 
 def load_jobs(path: str) -> JobFile:
     """The jobs of a file. Each mistake in it is a line on standard error; then the command ends with 2."""
     try:
-        return read_jobs(Path(path), command())
+        return read_jobs(Path(path), job_command())
     except UsageError as error:
         for line in str(error).splitlines():
             sys.stderr.write(f"scrape: {printable(line, 2000)}\n")
@@ -97,13 +148,7 @@ def run_all(file: JobFile, names: Sequence[str], *, quiet: bool, log_json: bool)
                 statuses.append(run_job(file, job, tools))
             except ParascrapeError as error:
                 tell(str(error))
-                statuses.append(_status_of(error))
+                statuses.append(status_of(error))
             if children.numbers:
                 return 128 + children.numbers[0]
     return max(statuses)
-
-
-def _status_of(error: ParascrapeError) -> int:
-    if isinstance(error, OutputBusy):
-        return 75
-    return 74 if isinstance(error, OutputError) else 2 if isinstance(error, UsageError) else 70

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from parascrape.cli import options as opt
-from parascrape.cli.crawl import (
-    Depth,
-    Exclude,
-    FollowNofollow,
-    GraphFile,
-    Include,
-    MaxPages,
-    MaxPerHost,
-    SameDomain,
-    SameHost,
-    Sitemap,
-    Sitemaps,
-    Starts,
-    TrapBudget,
+from parascrape.cli.crawl import GRAPH, LINKS, SCOPE
+from parascrape.cli.options import (
+    DISPLAY,
+    FETCHING,
+    LOG_JSON,
+    OUTPUT,
+    POLITENESS,
+    SAME_URL,
+    SPEED,
+    Choices,
+    Display,
+    Options,
+    command,
+    pick,
 )
 from parascrape.cli.tables import write_out
 from parascrape.errors import UsageError
-from parascrape.settings import USER_AGENT, Settings
+from parascrape.settings import Option, Settings
 from parascrape.system import printable, show_count
 from parascrape.web import redact
 
@@ -35,76 +33,25 @@ if TYPE_CHECKING:
 
 __all__ = ["links_check"]
 
-_DEFAULT = Settings()
-
 _HOLDERS = 10
 """Pages that are named for each broken link; the CSV has them all."""
 
-InternalOnly = Annotated[
-    bool,
-    typer.Option(
-        "--internal-only",
-        rich_help_panel="Links",
-        help="Do not look at other hosts' URLs [each once].",
-        show_default=False,
-    ),
-]
-CsvFile = Annotated[
-    str,
-    typer.Option(
-        "--csv",
-        rich_help_panel="Output",
-        metavar="FILE",
-        help="The report as a table, with all pages [none].",
-        show_default=False,
-    ),
-]
+_INTERNAL: Options = {
+    "internal_only": Option(
+        False, "--internal-only", "Do not look at other hosts' URLs [each once].", "Links"
+    )
+}
+_CSV: Options = {"csv": Option("", "--csv FILE", "The report as a table, with all pages [none].", "Output")}
 
 
-def links_check(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
-    ctx: typer.Context,
-    starts: Starts = None,
-    same_host: SameHost = False,
-    same_domain: SameDomain = False,
-    internal_only: InternalOnly = False,
-    depth: Depth = None,
-    max_pages: MaxPages = 0,
-    max_per_host: MaxPerHost = 0,
-    include: Include = None,
-    exclude: Exclude = None,
-    trap_budget: TrapBudget = 1000,
-    follow_nofollow: FollowNofollow = False,
-    sitemaps: Sitemaps = False,
-    sitemap: Sitemap = None,
-    mode: opt.ModeOption = _DEFAULT.mode,
-    processes: opt.Processes = 0,
-    threads: opt.Threads = 0,
-    worker_memory: opt.WorkerMemory = 0,
-    per_host: opt.PerHost = _DEFAULT.per_host,
-    delay: opt.Delay = _DEFAULT.delay,
-    per_domain: opt.PerDomain = False,
-    ignore_robots: opt.IgnoreRobots = False,
-    drop_tracking: opt.DropTracking = False,
-    sort_query: opt.SortQuery = False,
-    timeout: opt.Timeout = _DEFAULT.timeout,
-    max_bytes: opt.MaxBytes = _DEFAULT.max_bytes,
-    retries: opt.Retries = _DEFAULT.retries,
-    header: opt.Header = None,
-    cookie: opt.Cookie = None,
-    user_agent: opt.UserAgent = USER_AGENT,
-    proxy: opt.Proxy = "",
-    insecure: opt.Insecure = False,
-    allow_private: opt.AllowPrivate = False,
-    output: opt.Output = "",
-    csv: CsvFile = "",
-    graph: GraphFile = "",
-    overwrite: opt.Overwrite = False,
-    resume_failed: opt.ResumeFailed = False,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    log_file: opt.LogFile = "",
-    log_json: opt.LogJson = False,
-) -> None:
+@command(
+    *(pick(SCOPE, "starts same_host same_domain"), _INTERNAL),
+    pick(SCOPE, "depth max_pages max_per_host include exclude trap_budget"),
+    pick(LINKS, "follow_nofollow sitemaps sitemap"),
+    *(SPEED, POLITENESS, SAME_URL, FETCHING),
+    *(pick(OUTPUT, "output"), _CSV, GRAPH, pick(OUTPUT, "overwrite resume_failed"), DISPLAY, LOG_JSON),
+)
+def links_check(chosen: Choices) -> int:
     """Crawl a site, look at every link of its pages, other hosts' too, and name the pages with broken ones.
 
     Other hosts' pages are fetched once each, count for --max-pages and are not followed; those that turn
@@ -112,19 +59,10 @@ def links_check(  # noqa: PLR0913 (one parameter an option is how Typer declares
 
     Exit status: 0 no link is broken, 1 some are, 2 wrong usage, 130 interrupted.
     """
-    raise typer.Exit(_run(ctx.params))
-
-
-def _run(chosen: Mapping[str, Any]) -> int:
-    """The exit status of a check with these parameters of the command."""
-    settings = opt.make_settings({**chosen, "select": ("title=title",)})
+    settings = replace(chosen.make(Settings), select=("title=title",))
     from parascrape.cli.crawl_run import run_crawl
-    from parascrape.cli.logging import Display
 
-    display = Display(**{name: chosen[name] for name in ("quiet", "verbose", "log_file", "log_json")})
-    output = _name_output(
-        [*(chosen["starts"] or ()), *(chosen["sitemap"] or ())], chosen["output"], chosen["csv"]
-    )
+    output = _name_output([*chosen["starts"], *chosen["sitemap"]], chosen["output"], chosen["csv"])
     checks = "site" if chosen["internal_only"] else "all"
     found: list[LinkCheck] = []
 
@@ -133,19 +71,13 @@ def _run(chosen: Mapping[str, Any]) -> int:
 
         found.append(LinkCheck(store, plan, path))
 
-    status = run_crawl({**chosen, **_FIXED, "output": output, "checks": checks}, settings, display, export)
+    crawled = {**_DEFAULTS, **chosen, "output": output, "checks": checks}
+    status = run_crawl(crawled, settings, chosen.make(Display), export)
     return _report(found[0], status, chosen["csv"]) if found else status
 
 
-_FIXED: dict[str, Any] = {
-    "any_host": False,
-    "budget": None,
-    "content_type": None,
-    "follow": None,
-    "priority": "",
-    "since": "",
-}
-"""The crawl's other options."""
+_DEFAULTS: dict[str, Any] = {name: option.default for name, option in {**SCOPE, **LINKS}.items()}
+"""The options of a crawl that this command has not."""
 
 
 def _name_output(starts: list[str], output: str, csv: str) -> str:

@@ -7,25 +7,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import NamedTuple
 
+from parascrape.cli.options import Display
 from parascrape.cli.report import Progress
 from parascrape.errors import UsageError
 from parascrape.system import printable
 from parascrape.web import redact
 
-__all__ = ["Display", "log_line", "logging_to", "open_log"]
-
-
-class Display(NamedTuple):
-    """What the person who runs the command wants to see."""
-
-    quiet: bool
-    verbose: bool
-    log_file: str
-    profile: bool = False
-    log_json: bool = False
-    profile_json: str = ""
+__all__ = ["log_line", "logging_to", "open_log"]
 
 
 @contextmanager

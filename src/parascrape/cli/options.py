@@ -1,288 +1,212 @@
-"""The options that harvesting commands share, declared once, and the Settings they make."""
+"""Commands made from declared options: the groups of options that commands share, and the parser.
+
+Options that are fields of `Settings` are declared there, the others here or beside the one command that has
+them. ``@command(GROUP, ...)`` makes a command of a function that takes the chosen values.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import importlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import Any, NamedTuple, TypeVar, cast
 
 import typer
 
+from parascrape.cli.help import COMMANDS, OneCommand
 from parascrape.errors import UsageError
-from parascrape.settings import USER_AGENT, VERSION, Mode, Settings
-from parascrape.system import parse_duration
+from parascrape.settings import SETTINGS_OPTIONS, VERSION, Option
 
 __all__ = [
-    "AllowPrivate",
-    "CaFile",
-    "ConnectTo",
-    "Cookie",
-    "Delay",
-    "DropTracking",
-    "FetchDuplicates",
-    "Header",
-    "IgnoreRobots",
-    "Insecure",
-    "Limit",
-    "LogFile",
-    "LogJson",
-    "MaxAge",
-    "MaxBytes",
-    "ModeOption",
-    "Ordered",
-    "Output",
-    "Overwrite",
-    "PerDomain",
-    "PerHost",
-    "Previous",
-    "Processes",
-    "Profile",
-    "ProfileJson",
-    "Proxy",
-    "Quiet",
-    "ResumeFailed",
-    "Retries",
-    "Scraper",
-    "Select",
-    "SortQuery",
-    "Threads",
-    "Timeout",
-    "UserAgent",
-    "Verbose",
-    "Version",
-    "WorkerMemory",
-    "make_settings",
-    "parse_pairs",
+    "AT_LEAST_0",
+    "DISPLAY",
+    "EXTRACT",
+    "FETCHING",
+    "LIMIT",
+    "LISTS",
+    "LOG_JSON",
+    "OUTPUT",
+    "POLITENESS",
+    "PROFILE",
+    "REPLAYED",
+    "SAME_URL",
+    "SPEED",
+    "TABLE",
+    "VERSION_OPTION",
+    "BadOption",
+    "Choices",
+    "Display",
+    "Options",
+    "ScrapeCommand",
+    "command",
+    "load_command",
+    "pick",
 ]
 
-_SPEED, _WHAT, _FETCH, _OUT, _SHOW = "How", "What to extract", "Fetching", "Output", "Display"
-_MANNERS = "Manners"
-_DEFAULT = Settings()
+T = TypeVar("T")
+
+Options = Mapping[str, Option]
+"""Options by the names under which a command finds their values."""
+
+AT_LEAST_0 = (0, float("inf"))
+
+BadOption: type[Any] = typer.BadParameter.__bases__[0]
+"""Raised for any wrong option or argument; Typer exports no name for it that its older releases have."""
 
 
-def _option(*names: str, panel: str, help: str, metavar: str | None = None) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(
-        *names, rich_help_panel=panel, help=help, metavar=metavar, show_default=False
-    )
-    return option
+def pick(options: Options, names: str) -> Options:
+    """Return the options of these names, separated by spaces, in this order."""
+    return {name: options[name] for name in names.split()}
+
+
+SPEED = pick(SETTINGS_OPTIONS, "mode processes threads worker_bytes")
+EXTRACT = pick(SETTINGS_OPTIONS, "scraper select")
+POLITENESS = pick(SETTINGS_OPTIONS, "per_host delay per_domain robots")
+SAME_URL = pick(SETTINGS_OPTIONS, "drop_tracking sort_query")
+FETCHING = pick(
+    SETTINGS_OPTIONS,
+    "timeout max_bytes retries headers cookies user_agent proxy verify_tls allow_private",
+)
+REPLAYED = pick(SETTINGS_OPTIONS, "connect_to ca_file")
+"""For the runs of a comparison, which must reach no host but the replay server."""
+
+_OUT = "Output"
+
+LISTS: Options = {
+    "sources": Option(
+        ..., "LIST...", ".txt .csv .tsv .jsonl (.gz), - for stdin, or URLs.", "Lists", type=list
+    ),
+    "url_column": Option("url", "--url-column NAME", "In csv, tsv, jsonl [{default}].", "Lists"),
+}
+LIMIT: Options = {"limit": Option(0, "--limit -n N", "Only the first N lines [all].", "Lists", AT_LEAST_0)}
+OUTPUT: Options = {
+    "output": Option(
+        "",
+        "--output -o FILE",
+        "JSON lines; - for stdout [output/<list name>.jsonl].",
+        "Output",
+        in_jobs=False,
+    ),
+    "overwrite": Option(
+        False, "--overwrite", "Start anew [go on where the output ends].", _OUT, in_jobs=False
+    ),
+    "resume_failed": Option(
+        False, "--resume-failed", "Fetch again what failed; good records stay.", _OUT, in_jobs=False
+    ),
+}
+DISPLAY: Options = {
+    "quiet": Option(False, "--quiet -q", "No progress, no summary.", "Display", in_jobs=False),
+    "verbose": Option(False, "--verbose -v", "Log every URL to stderr.", "Display"),
+    "log_file": Option("", "--log-file FILE", "Append the log of all workers to FILE [none].", "Display"),
+}
+PROFILE: Options = {
+    "profile": Option(False, "--profile", "Where a page's time went, as a table.", "Display"),
+    "profile_json": Option("", "--profile-json", hidden=True),
+}
+LOG_JSON: Options = {
+    "log_json": Option(False, "--log-json", "Log lines as JSON, one object each.", "Display")
+}
+VERSION_OPTION: Options = {
+    "version": Option(False, "--version -V", "Show the version.", "Display", in_jobs=False)
+}
+TABLE: Options = {
+    "top": Option(10, "--top N", "Hosts to name, 0 all [{default}].", "Display", AT_LEAST_0),
+    "json": Option(False, "--json", "One JSON object, for machines.", "Display"),
+}
+
+
+class Display(NamedTuple):
+    """What the person who runs the command wants to see."""
+
+    quiet: bool = False
+    verbose: bool = False
+    log_file: str = ""
+    profile: bool = False
+    log_json: bool = False
+    profile_json: str = ""
+
+
+class Choices(dict[str, Any]):
+    """The value of each option of a command, by the option's name."""
+
+    def make(self, kind: type[T]) -> T:
+        """Return an object of this class; options give the fields of their names, others keep defaults.
+
+        Raises:
+            UsageError: a value is out of its range.
+        """
+        names = getattr(kind, "_fields", None) or [field.name for field in fields(cast(Any, kind))]
+        return kind(**{name: self[name] for name in names if name in self})
+
+
+class ScrapeCommand:
+    """A command: its options, and the function that is called with their values."""
+
+    def __init__(self, function: Callable[[Choices], int], options: Options) -> None:
+        self._function = function
+        self.options = options
+
+    def run(self, arguments: Sequence[str], name: str, kind: type[OneCommand] = OneCommand) -> int:
+        """Return the exit status of the command with these arguments; 0 after help."""
+        status = self._parser(kind).main(list(arguments), prog_name=name, standalone_mode=False)
+        return status if isinstance(status, int) else 0
+
+    def read(self, arguments: Sequence[str]) -> Choices:
+        """Return the values that these arguments give. Raises UsageError."""
+        try:
+            context = self._parser(OneCommand).make_context("scrape", list(arguments))
+        except BadOption as error:
+            raise UsageError(error.format_message()) from None
+        return self._choices(context.params)
+
+    def _choices(self, given: Mapping[str, Any]) -> Choices:
+        chosen = Choices({name: option.read(given[name]) for name, option in self.options.items()})
+        for name, option in self.options.items():
+            if name not in SETTINGS_OPTIONS:  # Settings checks its own
+                option.check(option.flag if option.flags else name, chosen[name])
+        return chosen
+
+    def _parser(self, kind: type[OneCommand]) -> Any:
+        """Return the parser; Typer makes it from the signature of a function."""
+
+        def call(**given: Any) -> int:
+            return self._function(self._choices(given))
+
+        call.__doc__ = self._function.__doc__
+        signature = inspect.Signature([_parameter(*one) for one in self.options.items()])
+        call.__signature__ = signature  # type: ignore[attr-defined]
+        app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        context = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+        app.command(cls=kind, context_settings=context)(call)
+        return typer.main.get_command(app)
+
+
+def command(*groups: Options) -> Callable[[Callable[[Choices], int]], ScrapeCommand]:
+    """Make a command with these options, in this order, of a function that returns the exit status."""
+    options = {name: option for group in groups for name, option in group.items()}
+    return lambda function: ScrapeCommand(function, options)
+
+
+def load_command(name: str) -> ScrapeCommand:
+    """Return the command of this name, empty for ``scrape LIST...``; only its own module is loaded."""
+    module, _, attribute = (COMMANDS[name].home if name else "harvest:lists").partition(":")
+    found: ScrapeCommand = getattr(importlib.import_module(f"parascrape.cli.{module}"), attribute)
+    return found
+
+
+def _parameter(name: str, option: Option) -> inspect.Parameter:
+    kind = list[str] if option.kind is list else option.kind
+    more: dict[str, Any] = {"is_eager": True, "callback": _show_version} if name == "version" else {}
+    more |= {"metavar": option.metavar or None, "help": option.shown_help, "show_default": False}
+    more |= {"hidden": option.hidden, "rich_help_panel": option.panel or None}
+    make = typer.Option if option.flags else typer.Argument
+    default = make(... if option.default is ... else False if kind is bool else None, *option.flags, **more)
+    annotation = kind if kind is bool or option.default is ... else kind | None
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"parascrape {VERSION}")
         raise typer.Exit
-
-
-ModeOption = Annotated[
-    Mode,
-    _option("--mode", "-m", panel=_SPEED, help="auto, sequential, thread or process [auto].", metavar="MODE"),
-]
-Processes = Annotated[
-    int,
-    _option("--processes", "-p", panel=_SPEED, metavar="N", help="Worker processes [the CPUs it may use]."),
-]
-Threads = Annotated[
-    int,
-    _option(
-        "--threads", "-t", panel=_SPEED, metavar="N", help="Threads per process [32; in process mode 8]."
-    ),
-]
-WorkerMemory = Annotated[
-    int,
-    _option(
-        "--worker-memory", panel=_SPEED, metavar="MB", help="A process that has grown so is replaced [auto]."
-    ),
-]
-Scraper = Annotated[
-    str,
-    _option(
-        "--scraper",
-        "-s",
-        panel=_WHAT,
-        metavar="NAME",
-        help="article, page, links, metadata, FILE.py:FUNC or MODULE:FUNC [article].",
-    ),
-]
-Select = Annotated[
-    list[str] | None,
-    _option(
-        "--select",
-        panel=_WHAT,
-        metavar="NAME=CSS",
-        help="First match's text; NAME[]=CSS all; CSS::attr(href).",
-    ),
-]
-PerHost = Annotated[
-    int,
-    _option(
-        "--per-host",
-        panel=_MANNERS,
-        metavar="N",
-        help=f"Fetches at once from a host, 0 any number [{_DEFAULT.per_host}].",
-    ),
-]
-Delay = Annotated[
-    float,
-    _option(
-        "--delay", panel=_MANNERS, metavar="SECONDS", help="From start to start of a host's fetches [0 s]."
-    ),
-]
-PerDomain = Annotated[
-    bool, _option("--per-domain", panel=_MANNERS, help="Both for a registrable domain [scheme, host, port].")
-]
-IgnoreRobots = Annotated[
-    bool, _option("--ignore-robots", panel=_MANNERS, help="Fetch what robots.txt forbids [obeyed].")
-]
-FetchDuplicates = Annotated[
-    bool,
-    _option("--fetch-duplicates", panel=_MANNERS, help="Fetch a URL as often as it is listed [once]."),
-]
-DropTracking = Annotated[
-    bool,
-    _option("--ignore-tracking", panel=_MANNERS, help="URLs that differ in utm_... and the like are one."),
-]
-SortQuery = Annotated[
-    bool,
-    _option("--ignore-query-order", panel=_MANNERS, help="URLs that differ in it are one."),
-]
-Timeout = Annotated[
-    float,
-    _option(
-        "--timeout", panel=_FETCH, metavar="SECONDS", help=f"Total time for a URL [{_DEFAULT.timeout:g} s]."
-    ),
-]
-MaxBytes = Annotated[
-    int,
-    _option(
-        "--max-bytes",
-        panel=_FETCH,
-        metavar="BYTES",
-        help=f"Largest body, as sent and inflated [{_DEFAULT.max_bytes} B].",
-    ),
-]
-Retries = Annotated[
-    int,
-    _option(
-        "--retries",
-        panel=_FETCH,
-        metavar="N",
-        help=f"Tries after the first, where safe [{_DEFAULT.retries}].",
-    ),
-]
-Header = Annotated[
-    list[str] | None,
-    _option("--header", "-H", panel=_FETCH, metavar="NAME:VALUE", help="Sent with each request. Repeatable."),
-]
-Cookie = Annotated[
-    list[str] | None,
-    _option("--cookie", "-b", panel=_FETCH, metavar="NAME=VALUE", help="Sent with each request. Repeatable."),
-]
-UserAgent = Annotated[
-    str,
-    _option("--user-agent", "-A", panel=_FETCH, metavar="TEXT", help=f"[{USER_AGENT.split()[0]} ...]."),
-]
-Proxy = Annotated[str, _option("--proxy", panel=_FETCH, metavar="URL", help="For http and https [none].")]
-Insecure = Annotated[bool, _option("--insecure", panel=_FETCH, help="Do not verify certificates [verified].")]
-AllowPrivate = Annotated[
-    bool,
-    _option("--allow-private", panel=_FETCH, help="Public URLs may lead to private addresses [refused]."),
-]
-# For the runs of a comparison, which must reach no host but the twin, and tell where their time went.
-ProfileJson = Annotated[str, typer.Option("--profile-json", hidden=True)]
-ConnectTo = Annotated[str, typer.Option("--connect-to", hidden=True)]
-CaFile = Annotated[str, typer.Option("--ca-file", hidden=True)]
-Previous = Annotated[
-    str,
-    _option(
-        "--previous", panel=_OUT, metavar="FILE", help="An earlier output; what has not changed is kept."
-    ),
-]
-MaxAge = Annotated[
-    str,
-    _option("--max-age", panel=_OUT, metavar="AGE", help="Do not fetch again before: 6h, 2d [fetch all]."),
-]
-Output = Annotated[
-    str,
-    _option(
-        "--output",
-        "-o",
-        panel=_OUT,
-        metavar="FILE",
-        help="JSON lines; - for stdout [output/<list name>.jsonl].",
-    ),
-]
-Overwrite = Annotated[
-    bool, _option("--overwrite", panel=_OUT, help="Start anew [go on where the output ends].")
-]
-ResumeFailed = Annotated[
-    bool, _option("--resume-failed", panel=_OUT, help="Fetch again what failed; good records stay.")
-]
-Ordered = Annotated[bool, _option("--ordered", panel=_OUT, help="Records in the list's order [as finished].")]
-Limit = Annotated[
-    int, _option("--limit", "-n", panel="Lists", metavar="N", help="Only the first N lines [all].")
-]
-Quiet = Annotated[bool, _option("--quiet", "-q", panel=_SHOW, help="No progress, no summary.")]
-Profile = Annotated[bool, _option("--profile", panel=_SHOW, help="Where a page's time went, as a table.")]
-Verbose = Annotated[bool, _option("--verbose", "-v", panel=_SHOW, help="Log every URL to stderr.")]
-LogFile = Annotated[
-    str,
-    _option("--log-file", panel=_SHOW, metavar="FILE", help="Append the log of all workers to FILE [none]."),
-]
-LogJson = Annotated[bool, _option("--log-json", panel=_SHOW, help="Log lines as JSON, one object each.")]
-Version = Annotated[
-    bool,
-    typer.Option(
-        "--version",
-        "-V",
-        rich_help_panel=_SHOW,
-        help="Show the version.",
-        is_eager=True,
-        callback=_show_version,
-        show_default=False,
-    ),
-]
-
-
-def make_settings(chosen: Mapping[str, Any]) -> Settings:
-    """The settings of a command's parameters (``ctx.params``); those that it has not keep their default.
-
-    Raises:
-        UsageError: a value is out of its range, or an option is not written as it should be.
-    """
-    values = {field.name: chosen[field.name] for field in fields(Settings) if field.name in chosen}
-    values |= {field: not chosen[name] for name, field in _OPPOSITES.items() if name in chosen}
-    values["select"] = tuple(chosen.get("select") or ())
-    values["headers"] = parse_pairs("--header", chosen.get("header"), ":")
-    values["cookies"] = parse_pairs("--cookie", chosen.get("cookie"), "=")
-    values["worker_bytes"] = chosen.get("worker_memory", 0) * 1_000_000
-    values["max_age"] = _seconds("--max-age", chosen.get("max_age"))
-    return Settings(**values)
-
-
-_OPPOSITES = {"insecure": "verify_tls", "ignore_robots": "robots"}
-
-
-def _seconds(option: str, text: str | None) -> float:
-    """The length of time that ``6h`` means; 0 for nothing. Raises UsageError."""
-    try:
-        return parse_duration(text).total_seconds() if text else 0.0
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from None
-
-
-def parse_pairs(option: str, pairs: Sequence[str] | None, separator: str) -> dict[str, str]:
-    """The options ``NAME<separator>VALUE`` as a dict. Raises UsageError for one that is not so."""
-    found: dict[str, str] = {}
-    for pair in pairs or ():
-        name, sign, value = pair.partition(separator)
-        name, value = name.strip(), value.strip()
-        if not sign or not name or not (name + value).isprintable() or " " in name:
-            raise UsageError(
-                f"{option} {pair!r}: write NAME{separator}{' ' if separator == ':' else ''}VALUE"
-            )
-        try:
-            (name + value).encode("latin-1")
-        except UnicodeEncodeError:
-            raise UsageError(f"{option} {name}: a header carries Latin-1 characters only") from None
-        found[name] = value
-    return found

@@ -7,23 +7,29 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from parascrape.cli import options as opt
-from parascrape.cli.harvest import Sources, UrlColumn
+from parascrape.cli.options import (
+    AT_LEAST_0,
+    LIMIT,
+    LISTS,
+    POLITENESS,
+    REPLAYED,
+    SAME_URL,
+    TABLE,
+    Choices,
+    Options,
+    command,
+    pick,
+)
 from parascrape.cli.tables import (
-    Json,
-    Top,
-    at_least_0,
     host_name,
     make_table,
     to_json,
     write_out,
 )
 from parascrape.harvesting import fit_threads
-from parascrape.settings import USER_AGENT, Settings
+from parascrape.settings import SETTINGS_OPTIONS, Option, Settings
 from parascrape.system import show_count, show_duration
 from parascrape.web import RobotsRules
 
@@ -32,76 +38,43 @@ if TYPE_CHECKING:
 
 __all__ = ["asking_hosts", "plan"]
 
-_DEFAULT = Settings()
 
-Offline = Annotated[
-    bool,
-    typer.Option(
-        "--offline", rich_help_panel="Plan", help="Ask no host for robots.txt [asked].", show_default=False
+_PLAN: Options = {
+    "offline": Option(False, "--offline", "Ask no host for robots.txt [asked].", "Plan"),
+    "latency": Option(
+        0.0, "--latency SECONDS", "Assume that a fetch takes so long [{default} s].", "Plan", AT_LEAST_0
     ),
-]
-Latency = Annotated[
-    float,
-    typer.Option(
-        "--latency",
-        rich_help_panel="Plan",
-        metavar="SECONDS",
-        help="Assume that a fetch takes so long [0 s].",
-        show_default=False,
-    ),
-]
+}
+_DUPLICATES = pick(SETTINGS_OPTIONS, "fetch_duplicates")
+_ASKING = pick(SETTINGS_OPTIONS, "timeout headers cookies user_agent proxy verify_tls allow_private")
 
 
-def plan(  # noqa: PLR0913 (one parameter an option is how Typer declares them)
-    ctx: typer.Context,
-    sources: Sources,
-    url_column: UrlColumn = "url",
-    limit: opt.Limit = 0,
-    offline: Offline = False,
-    latency: Latency = 0.0,
-    mode: opt.ModeOption = _DEFAULT.mode,
-    processes: opt.Processes = 0,
-    threads: opt.Threads = 0,
-    per_host: opt.PerHost = _DEFAULT.per_host,
-    delay: opt.Delay = _DEFAULT.delay,
-    per_domain: opt.PerDomain = False,
-    ignore_robots: opt.IgnoreRobots = False,
-    fetch_duplicates: opt.FetchDuplicates = False,
-    drop_tracking: opt.DropTracking = False,
-    sort_query: opt.SortQuery = False,
-    timeout: opt.Timeout = _DEFAULT.timeout,
-    header: opt.Header = None,
-    cookie: opt.Cookie = None,
-    user_agent: opt.UserAgent = USER_AGENT,
-    proxy: opt.Proxy = "",
-    insecure: opt.Insecure = False,
-    allow_private: opt.AllowPrivate = False,
-    connect_to: opt.ConnectTo = "",
-    ca_file: opt.CaFile = "",
-    top: Top = 10,
-    json: Json = False,
-) -> None:
+@command(
+    *(LISTS, LIMIT, _PLAN, pick(SETTINGS_OPTIONS, "mode processes threads")),
+    *(POLITENESS, _DUPLICATES, SAME_URL, _ASKING, REPLAYED, TABLE),
+)
+def plan(chosen: Choices) -> int:
     """Say what a harvest of the lists would do: hosts, what robots.txt forbids, how long it takes at least.
 
     Nothing is fetched but each host's robots.txt. Name the options of the harvest that you plan.
     Exit status: 0 the plan is printed, 2 wrong usage, 130 interrupted.
     """
-    settings = opt.make_settings(ctx.params)
-    for name, value in {"limit": limit, "latency": latency, "top": top}.items():
-        at_least_0(f"--{name}", value)
+    settings = chosen.make(Settings)
     from parascrape.files import read_lists
     from parascrape.harvesting import plan as make_plan
 
-    entries = itertools.islice(read_lists(sources, url_column=url_column), limit or None)
-    ask = settings.robots and not offline
+    listed = read_lists(chosen["sources"], url_column=chosen["url_column"])
+    entries = itertools.islice(listed, chosen["limit"] or None)
+    ask = settings.robots and not chosen["offline"]
     with (
         asking_hosts(settings, hint="--offline skips that") if ask else nullcontext((settings, None)) as (
             fitted,
             rules_of,
         )
     ):
-        made = make_plan(entries, fitted, rules_of, latency=latency, top=top or sys.maxsize)
-    raise typer.Exit(write_out(to_json(_as_json(made)) if json else "\n".join(_as_text(made, settings))))
+        top = chosen["top"] or sys.maxsize
+        made = make_plan(entries, fitted, rules_of, latency=chosen["latency"], top=top)
+    return write_out(to_json(_as_json(made)) if chosen["json"] else "\n".join(_as_text(made, settings)))
 
 
 def _as_json(made: Estimate) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 
-from parascrape.cli.logging import Display
+from parascrape.cli.options import Display
 from parascrape.cli.report import Progress, RunTotals
 from parascrape.harvesting import HarvestHooks, Timings
 

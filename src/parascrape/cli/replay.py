@@ -7,44 +7,43 @@ import faulthandler
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from parascrape.cli import options as opt
-from parascrape.settings import Settings
+from parascrape.cli.options import EXTRACT, Choices, Options, command
+from parascrape.settings import Option, Settings
 
 if TYPE_CHECKING:
     from parascrape.web import Page
 
 __all__ = ["replay"]
 
-File = Annotated[
-    str,
-    typer.Argument(
-        metavar="FILE",
-        help="A page that a harvest has set aside: what error.aside of a record names.",
-        rich_help_panel="What to run again",
-        show_default=False,
-    ),
-]
+_FILE: Options = {
+    "file": Option(
+        ...,
+        "FILE",
+        "A page that a harvest has set aside: what error.aside of a record names.",
+        "What to run again",
+        type=str,
+    )
+}
 
 
-def replay(file: File, scraper: opt.Scraper = "", select: opt.Select = None) -> None:
+@command(_FILE, EXTRACT)
+def replay(chosen: Choices) -> int:
     """Run the scraper on a page that was set aside, and print its records.
 
     Nothing is fetched, nothing ends it, no process or thread lies between: what crashes or hangs does so
     here, under your debugger. A crash, or Ctrl-C, shows the line it is at.
     Exit status: 0 a good record, 1 a failure, 2 wrong usage.
     """
-    settings = Settings(mode="sequential", scraper=scraper, select=tuple(select or ()))
+    settings = replace(chosen.make(Settings), mode="sequential")
     from parascrape.files import read_page
     from parascrape.scrapers import check_scraper
 
     check_scraper(settings.scraper, settings.mode, settings.select)
-    page = read_page(Path(file))
-    raise typer.Exit(_print_records(page, settings))
+    return _print_records(read_page(Path(chosen["file"])), settings)
 
 
 def _print_records(page: Page, settings: Settings) -> int:

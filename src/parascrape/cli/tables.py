@@ -7,34 +7,16 @@ import io
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from parascrape.errors import UsageError
 from parascrape.system import printable
 
 __all__ = [
-    "Json",
-    "Top",
-    "at_least_0",
     "host_name",
     "make_table",
     "to_json",
     "write_out",
-]
-
-Json = Annotated[
-    bool,
-    typer.Option(
-        "--json", rich_help_panel="Display", help="One JSON object, for machines.", show_default=False
-    ),
-]
-Top = Annotated[
-    int,
-    typer.Option(
-        "--top", rich_help_panel="Display", metavar="N", help="Hosts to name, 0 all [10].", show_default=False
-    ),
 ]
 
 _WIDTH = 100
@@ -44,12 +26,6 @@ _LEAST_TEXT = 20
 """Columns that the first one has on the narrowest screen."""
 
 _PIPE_CLOSED = 141
-
-
-def at_least_0(name: str, value: float) -> None:
-    """Nothing. Raises UsageError for a number below 0, or none at all."""
-    if not value >= 0:
-        raise UsageError(f"{name}: {value:g} is less than 0")
 
 
 def host_name(key: str) -> str:

@@ -1,4 +1,3 @@
-from .command_line import shown_command as shown_command
 from .comparison import (
     Comparison as Comparison,
     Disagreement as Disagreement,
@@ -13,4 +12,5 @@ from .strategies import (
     checking_strategies as checking_strategies,
     default_strategies as default_strategies,
     parse_strategies as parse_strategies,
+    shown_command as shown_command,
 )

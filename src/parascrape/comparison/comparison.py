@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from parascrape.comparison.command_line import options_of
 from parascrape.comparison.differences import Difference, compare_outputs
 from parascrape.comparison.runs import RunPlan, StrategyRun, run_all
 from parascrape.comparison.sample import ListSample, RecordedList, host_of, write_list
@@ -18,7 +17,7 @@ from parascrape.comparison.statistics import Statistics, summarise_runs
 from parascrape.comparison.strategies import Strategy
 from parascrape.comparison.verdict import ThroughputLimits, Verdict, give_verdict
 from parascrape.loopback import ReplayServer
-from parascrape.settings import Settings
+from parascrape.settings import Settings, command_options
 from parascrape.system import available_cpus, temporary_folder
 
 __all__ = [
@@ -178,7 +177,7 @@ def make_plan(
             forwards,
             backwards,
             len(sample.entries),
-            tuple(options_of(settings)),
+            tuple(command_options(settings)),
             server,
         )
 

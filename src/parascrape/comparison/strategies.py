@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Sequence
 from typing import NamedTuple, get_args
 
 from parascrape.errors import UsageError
-from parascrape.settings import Mode
+from parascrape.settings import Mode, Settings, command_options
 
-__all__ = ["Strategy", "checking_strategies", "default_strategies", "parse_strategies"]
+__all__ = ["Strategy", "checking_strategies", "default_strategies", "parse_strategies", "shown_command"]
 
 _WRITTEN = re.compile(r"(auto|sequential|thread|process)(?::([0-9]{1,4})(?:x([0-9]{1,4}))?)?")
 _MOST = 1024
@@ -115,3 +117,12 @@ def checking_strategies(cpus: int) -> tuple[Strategy, ...]:
         Strategy("thread", 0, 8),
         Strategy("process", max(2, min(cpus, 4)), 4),
     )
+
+
+def shown_command(sources: Sequence[str], strategy: Strategy, settings: Settings) -> str:
+    """Return what to type to harvest the lists so, with secrets shown as ``...``."""
+    options = []
+    for option in command_options(settings, masked=True):
+        name, _, value = option.partition("=")
+        options.append(f"{name} {shlex.quote(value)}" if value else name)
+    return " ".join(["scrape", *map(shlex.quote, sources), *strategy.options, *options])

@@ -11,7 +11,6 @@ from .jobfile import (
     Command as Command,
     Job as Job,
     JobFile as JobFile,
-    OptionKind as OptionKind,
     read_jobs as read_jobs,
 )
 from .run import RunTools as RunTools, run_job as run_job

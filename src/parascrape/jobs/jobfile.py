@@ -36,40 +36,29 @@ from parascrape.jobs.schema import (
     whole,
 )
 from parascrape.jobs.timing import Timing, make_timing
+from parascrape.settings import Option
 from parascrape.system import did_you_mean, parse_duration
 
-__all__ = ["Command", "Job", "JobFile", "OptionKind", "read_jobs"]
+__all__ = ["Command", "Job", "JobFile", "read_jobs"]
 
 
-class OptionKind(NamedTuple):
-    """How a job file sets an option of the command.
-
-    ``type`` is bool for a switch, else int, float or str. Where ``separator`` is set, a table is accepted as
-    a list of NAME<separator>VALUE.
-    """
-
-    flag: str
-    type: type
-    multiple: bool = False
-    separator: str = ""
-
-    def arguments(self, value: object) -> list[str]:
-        """Return the command's arguments for a value of the job file. Raises ValueError."""
-        if self.type is bool:
-            return [self.flag] if switch(value) else []
-        if self.separator and isinstance(value, dict):
-            value = [f"{name}{self.separator}{one}" for name, one in value.items()]
-        if self.multiple:
-            return [f"{self.flag}={one}" for one in strings(value)]
-        reader: Reader = {int: whole, float: number, str: text}[self.type]
-        reader(value)
-        return [f"{self.flag}={value}"]
+def _arguments(option: Option, value: object) -> list[str]:
+    """Return the arguments that give the command this value of a job file. Raises ValueError."""
+    if option.kind is bool:
+        return [option.flag] if switch(value) else []
+    if option.separator and isinstance(value, dict):
+        value = [f"{name}{option.separator}{one}" for name, one in value.items()]
+    if option.kind is list:
+        return [f"{option.flag}={one}" for one in strings(value)]
+    readers: Mapping[Any, Reader] = {int: whole, float: number}
+    readers.get(option.kind, text)(value)
+    return [f"{option.flag}={value}"]
 
 
 class Command(NamedTuple):
     """The options of the command that a job may set, and a check that raises UsageError for bad arguments."""
 
-    options: Mapping[str, OptionKind]
+    options: Mapping[str, Option]
     check: Callable[[Sequence[str]], object]
 
 
@@ -187,7 +176,7 @@ class _JobFileReader:
             "lists": _lists,
             **dict.fromkeys(_TIMING, _line),
             **self._keys,
-            **{name: kind.arguments for name, kind in command.options.items()},
+            **{name: partial(_arguments, option) for name, option in command.options.items()},
         }
 
     def read(self, data: Mapping[str, Any]) -> dict[str, Job]:
