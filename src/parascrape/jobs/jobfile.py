@@ -172,7 +172,7 @@ class _JobFileReader:
         self.mistakes: list[str] = []
         self._command = command
         self._keys = readers_of(Job)
-        self._readers = {
+        self._readers: dict[str, Reader] = {
             "lists": _lists,
             **dict.fromkeys(_TIMING, _line),
             **self._keys,
