@@ -5,12 +5,23 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
-__all__ = ["MAX_HEAD", "Answer", "Finder", "HttpConnection", "Request", "TrafficCounter", "head_of", "refuse"]
-__all__ += ["parse_request"]
+from parascrape.loopback.load import ServerLoad
+
+__all__ = [
+    "MAX_HEAD",
+    "Answer",
+    "HttpConnection",
+    "Request",
+    "Then",
+    "field_lines",
+    "head_of",
+    "parse_request",
+    "refuse",
+]
 
 MAX_HEAD = 262_144
 """Bytes of a request's head; a longer one is refused with 431."""
@@ -56,26 +67,6 @@ class Answer(NamedTuple):
     known: bool = True
 
 
-Finder = Callable[[bytes], Answer]
-"""Returns the answer to the request with this head, which comes without its blank line."""
-
-
-class TrafficCounter(Protocol):
-    """Counts what happens on all connections."""
-
-    def connected(self) -> None:
-        """Count a new connection."""
-
-    def asked(self, known: bool) -> None:
-        """Count a request."""
-
-    def answered(self, late: float) -> None:
-        """Count an answer that had a time to wait for, and began ``late`` seconds after it."""
-
-    def over(self) -> None:
-        """Count the end of a request."""
-
-
 def parse_request(head: bytes) -> Request:
     """Return the request of a head without its blank line.
 
@@ -115,10 +106,14 @@ def _origin_form(target: str) -> str:
     return target
 
 
-def head_of(status: int, fields: dict[str, str]) -> bytes:
-    """Return the status line and the fields, each with its line end (RFC 9112 section 3)."""
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{key}: {fields[key]}" for key in fields)]
-    return ("\r\n".join(lines) + "\r\n").encode("latin-1")
+def field_lines(fields: Mapping[str, str]) -> bytes:
+    """Return header fields, each with its line end."""
+    return "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("latin-1")
+
+
+def head_of(status: int, fields: Mapping[str, str]) -> bytes:
+    """Return a status line and header fields, without the blank line at the end (RFC 9112 section 3)."""
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode() + field_lines(fields)
 
 
 def refuse(status: int) -> Answer:
@@ -130,13 +125,16 @@ def refuse(status: int) -> Answer:
 class HttpConnection(asyncio.Protocol):
     """One client's connection. Requests are answered in their order, one at a time.
 
-    While the client does not read, no further request is answered, so a connection holds at most one answer
-    and `MAX_HEAD` bytes of requests.
+    ``find`` returns the answer to the request with this head, which comes without its blank line. While the
+    client does not read, no further request is answered, so a connection holds at most one answer and
+    `MAX_HEAD` bytes of requests.
     """
 
-    def __init__(self, find: Finder, counter: TrafficCounter, open_connections: set[HttpConnection]) -> None:
+    def __init__(
+        self, find: Callable[[bytes], Answer], load: ServerLoad, open_connections: set[HttpConnection]
+    ) -> None:
         self._find = find
-        self._counter = counter
+        self._load = load
         self._open = open_connections
         self._loop = asyncio.get_running_loop()
         self._buffer = b""
@@ -151,7 +149,7 @@ class HttpConnection(asyncio.Protocol):
         # asyncio does it only for sockets that name their protocol; those of create_server do not.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._open.add(self)
-        self._counter.connected()
+        self._load.connected()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection, and cancel what was still to be sent."""
@@ -160,7 +158,7 @@ class HttpConnection(asyncio.Protocol):
             self._timer.cancel()
         if self._busy:
             self._busy = False
-            self._counter.over()
+            self._load.over()
 
     def abort(self) -> None:
         """Close at once."""
@@ -200,7 +198,7 @@ class HttpConnection(asyncio.Protocol):
     def _begin(self, answer: Answer) -> None:
         """Start an answer now, or at its time."""
         self._busy = True
-        self._counter.asked(answer.known)
+        self._load.asked(answer.known)
         wait = answer.wait + (answer.set_up if self._new else 0.0)
         self._new = False
         if wait < _MIN_WAIT:
@@ -210,7 +208,7 @@ class HttpConnection(asyncio.Protocol):
             self._timer = self._loop.call_at(due, self._send_first, answer, due)
 
     def _send_first(self, answer: Answer, due: float) -> None:
-        self._counter.answered(max(0.0, self._loop.time() - due))
+        self._load.answered(max(0.0, self._loop.time() - due))
         self._send_later(answer, 0, due)
 
     def _send_later(self, answer: Answer, start: int, due: float) -> None:
@@ -228,7 +226,7 @@ class HttpConnection(asyncio.Protocol):
             self._timer = self._loop.call_at(due, self._send_later, answer, end, due)
         elif answer.then == "keep":
             self._busy = False
-            self._counter.over()
+            self._load.over()
         elif answer.then == "close":
             self.transport.close()
         elif answer.then == "reset":

@@ -1,4 +1,4 @@
-"""The meter of the twin: how busy it was, and whether a harvest waited for it. Pure but for the clocks."""
+"""Load of the loopback server: how busy it was, and whether its clients waited for it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import NamedTuple
 __all__ = ["BUSY", "LoadStats", "ServerLoad"]
 
 BUSY = 0.8
-"""Share of one core from which on the twin counts as saturated: it has one thread."""
+"""Share of one core above which the server counts as saturated: it has one thread."""
 
 _WINDOW = 0.25  # seconds over which the share is taken
 
 
 class LoadStats(NamedTuple):
-    """What the twin did since it started, or since `Twin.reset`.
+    """What a server did since it started, or since its last reset. Times are in seconds.
 
-    ``active`` are the seconds in which requests came, ``busy`` the share of a core that it used in them,
-    ``saturated`` those of them in which it used more than `BUSY`. ``cpu`` is all its CPU seconds. ``backlog``
-    is the most requests that were under way at once, ``late`` and ``latest`` the mean and the longest
-    delay, in seconds, by which it missed an answer's time. ``unknown`` counts requests it had no answer for.
+    ``active`` counts the time in which requests came, ``busy`` is the share of a core that it used meanwhile,
+    ``saturated`` the part of ``active`` in which it used more than `BUSY`. ``cpu`` is its CPU time in all.
+    ``backlog`` is the largest number of requests at once; ``late`` and ``latest`` are the mean and the
+    longest delay of an answer. ``unknown`` counts requests that it had no answer for.
     """
 
     requests: int = 0
@@ -36,12 +36,12 @@ class LoadStats(NamedTuple):
 
     @property
     def was_bottleneck(self) -> bool:
-        """Whether it was saturated for a fifth of the time, or more, in which it had work."""
+        """Whether it was saturated for at least a fifth of its active time."""
         return self.saturated >= max(_WINDOW, self.active / 5)
 
     @property
     def warning(self) -> str:
-        """One sentence where the twin was the bottleneck; else empty."""
+        """A sentence if it was the bottleneck, else empty."""
         if not self.was_bottleneck:
             return ""
         return (
@@ -61,7 +61,7 @@ class ServerLoad:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew; what is under way stays counted as such."""
+        """Set the counts to zero; requests under way stay counted."""
         self._requests = self._unknown = self._connections = self._timed = self._most = 0
         self._late = self._latest = self._active = self._worked = self._saturated = 0.0
         self._under_way = getattr(self, "_under_way", 0)
@@ -70,11 +70,11 @@ class ServerLoad:
         self._in_window = 0
 
     def connected(self) -> None:
-        """A connection was opened."""
+        """Count a connection."""
         self._connections += 1
 
     def asked(self, known: bool) -> None:
-        """A request has come; its answer is begun with `answered`, and `over` when nothing of it is left."""
+        """Count a request; `over` ends it."""
         now = self._wall()
         if now - self._looked >= _WINDOW:
             self._close_window(now)
@@ -85,17 +85,17 @@ class ServerLoad:
         self._most = max(self._most, self._under_way)
 
     def answered(self, late: float) -> None:
-        """An answer that had its time began so many seconds late."""
+        """Count an answer with a time to wait for, which began ``late`` seconds after it."""
         self._timed += 1
         self._late += late
         self._latest = max(self._latest, late)
 
     def over(self) -> None:
-        """A request is done with."""
+        """Count the end of a request."""
         self._under_way -= 1
 
     def _close_window(self, now: float) -> None:
-        """Add up the time since the last look, if there was work in it."""
+        """Add the time since the last look, if requests came in it."""
         cpu = self._cpu()
         passed, used = now - self._looked, cpu - self._cpu_looked
         if self._in_window:
@@ -106,7 +106,7 @@ class ServerLoad:
         self._looked, self._cpu_looked, self._in_window = now, cpu, 0
 
     def stats(self) -> LoadStats:
-        """The figures so far."""
+        """Return the figures so far."""
         if self._in_window:
             self._close_window(self._wall())
         return LoadStats(

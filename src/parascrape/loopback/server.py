@@ -16,11 +16,11 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from parascrape.loopback.connection import Finder, HttpConnection
+from parascrape.loopback.connection import Answer, HttpConnection
 from parascrape.loopback.load import ServerLoad
 
 __all__ = ["Listener", "bind", "say", "serve_until_stdin_ends"]
@@ -32,7 +32,7 @@ class Listener(NamedTuple):
     """A bound socket, what answers its requests, and TLS if it is secured."""
 
     socket: socket.socket
-    find: Finder
+    find: Callable[[bytes], Answer]
     context: ssl.SSLContext | None = None
 
 
@@ -51,17 +51,13 @@ def say(message: Mapping[str, Any]) -> None:
         sys.stdout.flush()
 
 
-def serve_until_stdin_ends(
-    listeners: Iterable[Listener],
-    hello: Mapping[str, Any],
-    background: Coroutine[Any, Any, None] | None = None,
-) -> None:
-    """Serve, print ``hello`` once all listen, and run ``background`` meanwhile. SIGTERM ends it too."""
+def serve_until_stdin_ends(listeners: Iterable[Listener], hello: Mapping[str, Any]) -> None:
+    """Serve, and print ``hello`` when all listen. SIGTERM ends it too."""
     if not os.isatty(0):  # Ctrl-C is for the parent, which then closes standard input
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     _raise_file_limit()
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(listeners, hello, background))
+        runner.run(_serve(listeners, hello))
 
 
 def _loop_factory() -> Any:
@@ -82,9 +78,7 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _serve(
-    listeners: Iterable[Listener], hello: Mapping[str, Any], background: Coroutine[Any, Any, None] | None
-) -> None:
+async def _serve(listeners: Iterable[Listener], hello: Mapping[str, Any]) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.set_exception_handler(_report)
     load, connections = ServerLoad(), set[HttpConnection]()
@@ -95,10 +89,7 @@ async def _serve(
         loop.add_signal_handler(signal.SIGTERM, stop.set)
     say(hello)
     threading.Thread(target=_read_commands, args=(loop, stop, load), daemon=True).start()
-    task = asyncio.create_task(background) if background is not None else None
     await stop.wait()
-    if task is not None:
-        task.cancel()
     for connection in list(connections):
         connection.abort()
     await asyncio.sleep(0)

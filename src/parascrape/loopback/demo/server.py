@@ -6,15 +6,16 @@ listens, and ends when its standard input ends, so it never outlives the process
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import socket
+import threading
 import time
+from collections import Counter
 from email.utils import formatdate
-from functools import partial
-from typing import NamedTuple
+from functools import cache, partial
+from http import HTTPStatus
 
-from parascrape.loopback.connection import Answer, Request, head_of, parse_request, refuse
+from parascrape.loopback.connection import Answer, Request, field_lines, head_of, parse_request, refuse
 from parascrape.loopback.demo.site import HOSTS, Route, listing, routes
 from parascrape.loopback.server import Listener, bind, serve_until_stdin_ends
 
@@ -22,27 +23,23 @@ __all__ = ["DemoAnswers", "accepts_gzip", "listen", "main"]
 
 _PIECES = 8  # of a body that drips
 
-_NOT_FOUND = "<!DOCTYPE html><title>404 Not Found</title><h1>Not Found</h1><p>There is no such page.</p>\n"
-_LATER = (
-    "<!DOCTYPE html><title>Later</title><h1>Not now</h1><p>The server is busy. Ask again in a second.</p>\n"
-)
+
+def _error_page(status: int, text: str) -> Route:
+    phrase = HTTPStatus(status).phrase
+    page = f"<!DOCTYPE html><title>{status} {phrase}</title><h1>{phrase}</h1><p>{text}</p>\n"
+    return Route(host=0, path="", text=partial(str, page), status=status)
 
 
-class _Made(NamedTuple):
-    """A response that is ready but for its Date and Connection fields."""
-
-    route: Route
-    head: bytes
-    body: bytes
+_NOT_FOUND = _error_page(404, "There is no such page.")
+_LATER = {status: _error_page(status, "The server is busy. Ask again in a second.") for status in (429, 503)}
 
 
 class DemoAnswers:
-    """Answers for all hosts, each made once and kept; ``bases`` are the URLs of the hosts, for redirects."""
+    """Answers for all hosts; ``bases`` are the URLs of the hosts, for redirects."""
 
     def __init__(self, bases: list[str]) -> None:
         self._bases = bases
-        self._kept: dict[tuple[int, str, bool], _Made] = {}
-        self._asked: dict[tuple[int, str], int] = {}
+        self._asked: Counter[Route] = Counter()
 
     def find(self, host: int, head: bytes) -> Answer:
         """Return a host's answer to the request with this head; 404 for a page that it does not have."""
@@ -52,62 +49,29 @@ class DemoAnswers:
             return refuse(400)
         if request.method not in ("GET", "HEAD"):
             return refuse(405)
-        compress = accepts_gzip(request.fields.get("accept-encoding", ""))
-        made = self._kept.get((host, request.target, compress))
-        return _answer(made or self._find(host, request.target, compress), request)
-
-    def _find(self, host: int, path: str, compress: bool) -> _Made:
-        route = routes().get((host, path))
-        if route is None:
-            return self._make(
-                Route(host=host, path=path, text=partial(str, _NOT_FOUND), status=404), compress
-            )
+        route = routes().get((host, request.target), _NOT_FOUND)
         if route.first:
-            asked = self._asked[host, path] = self._asked.get((host, path), 0) + 1
-            if asked % 2:
-                text = partial(str, _LATER)
-                return self._make(Route(host=host, path=path, text=text, status=route.first), compress)
-        return self.keep(route, compress)
-
-    def keep(self, route: Route, compress: bool) -> _Made:
-        """Return the route's own response, and keep it for the next request."""
-        made = self._make(route, compress)
-        if not route.first:
-            self._kept[route.host, route.path, compress] = made
-        return made
-
-    async def warm(self) -> None:
-        """Make every response between requests, so that clients seldom wait for one (2 ms)."""
-        for key in listing():
-            self.keep(routes()[key], True)
-            await asyncio.sleep(0)
-
-    def _make(self, route: Route, compress: bool) -> _Made:
-        body = route.body()
-        fields: dict[str, str] = {}
-        if route.fault == "garbled":
-            fields["Content-Encoding"] = "gzip"
-        elif route.gzip and body:
-            fields["Vary"] = "Accept-Encoding"
-            if compress:
-                body = gzip.compress(body, 6, mtime=0)
-                fields["Content-Encoding"] = "gzip"
-        if route.location:
-            host, path = route.location
-            fields["Location"] = path if host == route.host else self._bases[host] + path
-        if route.status == 429:
-            fields["Retry-After"] = "1"
-        known = {"Content-Type": route.content_type, "Content-Length": str(len(body)), **fields}
-        sent = body[: len(body) // 2] if route.fault == "cut" else body
-        return _Made(route, head_of(route.status, known), sent)
+            self._asked[route] += 1
+            if self._asked[route] % 2:
+                route = _LATER[route.first]
+        return _answer(route, request, self._bases)
 
 
-def _answer(made: _Made, request: Request) -> Answer:
+def _warm() -> None:
+    """Make the listed responses beforehand, so that clients seldom wait for one (2 ms)."""
+    for key in listing():
+        _response(routes()[key], True)
+
+
+def _answer(route: Route, request: Request, bases: list[str]) -> Answer:
     """Return the answer to one request, with its Date (RFC 9110 section 6.6.1)."""
-    route, head, body = made
+    head, body = _response(route, accepts_gzip(request.fields.get("accept-encoding", "")))
     close = request.closes or route.fault == "cut"
-    date = formatdate(time.time(), usegmt=True).encode()
-    head = b"%bDate: %b\r\nConnection: %b\r\n\r\n" % (head, date, b"close" if close else b"keep-alive")
+    fields = {"Date": formatdate(time.time(), usegmt=True), "Connection": "close" if close else "keep-alive"}
+    if route.location:
+        host, path = route.location
+        fields["Location"] = path if host == route.host else bases[host] + path
+    head += field_lines(fields) + b"\r\n"
     data = head if request.method == "HEAD" else head + body
     drips = route.drip and request.method != "HEAD"
     return Answer(
@@ -117,6 +81,24 @@ def _answer(made: _Made, request: Request) -> Answer:
         pause=route.drip / (_PIECES - 1) if drips else 0.0,
         then="close" if close else "keep",
     )
+
+
+@cache
+def _response(route: Route, compress: bool) -> tuple[bytes, bytes]:
+    """Return the head of a route's response, without Date, Connection and Location, and its body."""
+    body = route.body()
+    fields: dict[str, str] = {}
+    if route.fault == "garbled":
+        fields["Content-Encoding"] = "gzip"
+    elif route.gzip and body:
+        fields["Vary"] = "Accept-Encoding"
+        if compress:
+            body = gzip.compress(body, 6, mtime=0)
+            fields["Content-Encoding"] = "gzip"
+    if route.status == 429:
+        fields["Retry-After"] = "1"
+    fields |= {"Content-Type": route.content_type, "Content-Length": str(len(body))}
+    return head_of(route.status, fields), body[: len(body) // 2] if route.fault == "cut" else body
 
 
 def accepts_gzip(accepted: str) -> bool:
@@ -143,7 +125,8 @@ def main() -> None:
     bases = ["http://{}:{}".format(*sock.getsockname()) for sock in sockets]
     answers = DemoAnswers(bases)
     listeners = [Listener(sock, partial(answers.find, host)) for host, sock in enumerate(sockets)]
-    serve_until_stdin_ends(listeners, {"hosts": bases}, answers.warm())
+    threading.Thread(target=_warm, daemon=True).start()
+    serve_until_stdin_ends(listeners, {"hosts": bases})
 
 
 if __name__ == "__main__":

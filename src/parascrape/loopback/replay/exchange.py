@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 __all__ = ["ENDINGS", "Ending", "Exchange", "ExchangeTimes", "RecordedRequest", "closes", "cookie_names"]
 __all__ += ["needs_close", "redact_reply", "redact_request", "split_lines"]
 
 Ending = Literal["whole", "closed", "reset", "silent", "left", "refused", "dns", "tls"]
-ENDINGS: tuple[Ending, ...] = ("whole", "closed", "reset", "silent", "left", "refused", "dns", "tls")
+ENDINGS: tuple[Ending, ...] = get_args(Ending)
 """How an exchange ended.
 
 ``whole``: the answer was complete, and the connection may stay; ``closed``, ``reset``: by the server;
