@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from parascrape.frontier import IDLE_POLL, Frontier, Visit, frontier as module
+from parascrape.frontier import IDLE_POLL, Visit
 from parascrape.records import Entry
-from tests.helpers.frontiers import Clock, Source, drain, entries, must
+from tests.helpers.frontiers import Clock, Source, drain, entries, must, plain
 
 
 @pytest.fixture
@@ -22,22 +22,22 @@ def clock() -> Clock:
 
 def test_entries_come_once_each_and_in_their_order(clock: Clock) -> None:
     """Numbers count from 0, nobody has been fetched before, and then it is finished."""
-    frontier = Frontier(entries(5), clock=clock)
+    frontier = plain(entries(5), clock)
     assert [(v.number, v.entry.line, v.attempts) for v in drain(frontier)] == [(n, n, 0) for n in range(5)]
-    assert frontier.finished
+    assert frontier.drained
 
 
 def test_the_list_is_read_no_further_than_it_is_taken(clock: Clock) -> None:
     """An endless list costs no more than what is asked for."""
     source = itertools.count()
-    frontier = Frontier((Entry(str(number)) for number in source), clock=clock)
+    frontier = plain((Entry(str(number)) for number in source), clock)
     assert [must(frontier.take()).number for _ in range(3)] == [0, 1, 2]
     assert next(source) == 3
 
 
 def test_a_postponed_visit_comes_at_its_time_before_new_ones(clock: Clock) -> None:
     """Not a moment earlier, as the same visit, and ahead of the rest of the list."""
-    frontier = Frontier(entries(9), clock=clock)
+    frontier = plain(entries(9), clock)
     visit = must(frontier.take())
     frontier.postpone(visit, 8)
     assert frontier.wait() == 8
@@ -52,7 +52,7 @@ def test_a_postponed_visit_comes_at_its_time_before_new_ones(clock: Clock) -> No
 
 def test_postponed_visits_come_by_their_time_and_then_by_their_place(clock: Clock) -> None:
     """Whoever is due first is first; those due together come in the list's order."""
-    frontier = Frontier(entries(4), clock=clock)
+    frontier = plain(entries(4), clock)
     visits = drain(frontier)
     for visit, seconds in zip(reversed(visits), (2, 4, 2, 1), strict=True):
         frontier.postpone(visit, seconds)
@@ -63,7 +63,7 @@ def test_postponed_visits_come_by_their_time_and_then_by_their_place(clock: Cloc
 def test_only_visits_made_before_are_taken_where_nothing_new_is_wanted(clock: Clock) -> None:
     """``new=False`` does not touch the list."""
     source = Source(entries(3))
-    frontier = Frontier(source, clock=clock)
+    frontier = plain(source, clock)
     visit = must(frontier.take())
     assert frontier.take(new=False) is None
     frontier.postpone(visit, 0)
@@ -74,12 +74,12 @@ def test_only_visits_made_before_are_taken_where_nothing_new_is_wanted(clock: Cl
 def test_a_source_with_nothing_just_now_is_asked_again_after_a_while(clock: Clock) -> None:
     """None is no end: until IDLE_POLL has passed the source is left alone, then it goes on."""
     source = Source()
-    frontier = Frontier(source, clock=clock)
+    frontier = plain(source, clock)
     assert frontier.take() is None
     assert frontier.take() is None
     assert source.asked == 1
     assert frontier.wait() == pytest.approx(IDLE_POLL)
-    assert not frontier.finished
+    assert not frontier.drained
     source.waiting += entries(2)
     clock.now += 2 * IDLE_POLL
     assert must(frontier.take()).number == 0
@@ -88,12 +88,12 @@ def test_a_source_with_nothing_just_now_is_asked_again_after_a_while(clock: Cloc
     source.ended = True
     clock.now += 2 * IDLE_POLL
     assert frontier.take() is None
-    assert frontier.finished
+    assert frontier.drained
 
 
 def test_visits_that_are_due_do_not_wait_for_an_idle_source(clock: Clock) -> None:
     """A slow pipe holds up no retry."""
-    frontier = Frontier(Source([*entries(1), None]), clock=clock)
+    frontier = plain(Source([*entries(1), None]), clock)
     visit = must(frontier.take())
     assert frontier.take() is None
     frontier.postpone(visit, IDLE_POLL / 4)
@@ -102,35 +102,32 @@ def test_visits_that_are_due_do_not_wait_for_an_idle_source(clock: Clock) -> Non
     assert frontier.take() is visit
 
 
-def test_nothing_new_is_taken_while_too_many_are_postponed(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_new_is_taken_while_too_many_are_postponed(clock: Clock) -> None:
     """A list whose every URL fails is not gathered in memory; it goes on as retries are taken."""
-    monkeypatch.setattr(module, "MAX_POSTPONED", 3)
     source = Source(entries(10))
-    frontier = Frontier(source, clock=clock)
+    frontier = plain(source, clock, max_postponed=3)
     while (visit := frontier.take()) is not None:
         frontier.postpone(visit, 16)
     assert source.asked == 3
     assert frontier.wait() == 16
-    assert not frontier.finished
+    assert not frontier.drained
     clock.now += 16
     assert [visit.number for visit in drain(frontier)] == list(range(10))
 
 
 def test_waiting_has_no_end_of_its_own_while_only_flights_matter(clock: Clock) -> None:
     """With nothing postponed and the list at its end, only what is in flight can bring more."""
-    frontier = Frontier(entries(1), clock=clock)
+    frontier = plain(entries(1), clock)
     visit = must(frontier.take())
     assert frontier.take() is None
     assert frontier.wait() is None
     frontier.postpone(visit, 4)
-    assert not frontier.finished
+    assert not frontier.drained
 
 
 def test_a_full_window_waits_for_no_visit(clock: Clock) -> None:
     """Where nothing would be taken, a visit that is due does not make the caller turn in circles."""
-    frontier = Frontier([*entries(1), None], clock=clock)
+    frontier = plain([*entries(1), None], clock)
     frontier.postpone(must(frontier.take()), 0)
     assert frontier.wait() == 0
     assert frontier.wait(room=False) is None
@@ -138,25 +135,25 @@ def test_a_full_window_waits_for_no_visit(clock: Clock) -> None:
     clock.now += 2 * IDLE_POLL
     assert frontier.wait() == 0
     assert frontier.wait(room=False) is None
-    frontier.close(4)
+    frontier.drain(4)
     assert frontier.wait(room=False) == 4
 
 
 def test_closing_hands_out_nothing_more_and_ends_after_its_grace(clock: Clock) -> None:
     """Neither the list nor what is or will be postponed; what is in flight is waited for so long."""
-    frontier = Frontier(entries(9), clock=clock)
+    frontier = plain(entries(9), clock)
     early, late = must(frontier.take()), must(frontier.take())
     frontier.postpone(early, 0)
-    assert not frontier.overdue
-    frontier.close(4)
+    assert not frontier.grace_over
+    frontier.drain(4)
     frontier.postpone(late, 0)
     assert frontier.take() is None
-    assert frontier.finished
+    assert frontier.drained
     assert frontier.wait() == 4
     clock.now += 3.75
-    assert not frontier.overdue
+    assert not frontier.grace_over
     clock.now += 0.25
-    assert frontier.overdue
+    assert frontier.grace_over
     assert frontier.wait() == 0
 
 
@@ -167,7 +164,7 @@ def test_what_the_list_raises_comes_through(clock: Clock) -> None:
         yield Entry("http://h/")
         raise OSError("disk")
 
-    frontier = Frontier(breaking(), clock=clock)
+    frontier = plain(breaking(), clock)
     assert must(frontier.take()).number == 0
     with pytest.raises(OSError, match="disk"):
         frontier.take()
@@ -180,7 +177,7 @@ class Harvest(RuleBasedStateMachine):
         super().__init__()
         self.clock = Clock()
         self.source = Source()
-        self.frontier = Frontier(self.source, clock=self.clock)
+        self.frontier = plain(self.source, self.clock)
         self.fed = self.seen = 0
         self.in_flight: list[Visit] = []
         self.due: dict[int, float] = {}
@@ -238,7 +235,7 @@ class Harvest(RuleBasedStateMachine):
     @invariant()
     def nothing_is_lost(self) -> None:
         assert self.seen + len(self.source.waiting) == self.fed
-        assert self.frontier.finished == (self.frontier.exhausted and not self.due)
+        assert self.frontier.drained == (self.frontier.exhausted and not self.due)
         assert not self.frontier.exhausted or self.seen == self.fed
 
 
@@ -250,10 +247,10 @@ TestHarvest = Harvest.TestCase
 def test_every_visit_is_made_as_often_as_it_is_postponed(delays: list[list[int]]) -> None:
     """Entry n leaves once, and once more for each of its delays, whatever the others do."""
     clock = Clock()
-    frontier = Frontier(entries(len(delays)), clock=clock)
+    frontier = plain(entries(len(delays)), clock)
     left = [list(waits) for waits in delays]
     made = [0] * len(delays)
-    while not frontier.finished:
+    while not frontier.drained:
         while (visit := frontier.take()) is not None:
             made[visit.number] += 1
             if left[visit.number]:

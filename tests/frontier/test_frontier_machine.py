@@ -7,7 +7,7 @@ from collections import defaultdict
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from parascrape.frontier import Frontier, Visit
+from parascrape.frontier import PoliteFrontier, Visit, VisitSource
 from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.records import Entry
 from tests.helpers.frontiers import GOOD, Clock, Robots, Source
@@ -56,7 +56,8 @@ class Politely(RuleBasedStateMachine):
     @initialize(limits=LIMITS, share=st.sampled_from([0.0, 0.5, 0.99]))
     def begin(self, limits: PolitenessPolicy, share: float) -> None:
         self.limits = limits
-        self.frontier = Frontier(self.source, limits, clock=self.clock, jitter=lambda: share)
+        source = VisitSource(self.source, clock=self.clock)
+        self.frontier = PoliteFrontier(source, limits, jitter=lambda: share)
 
     # --- what is there to be fetched ----------------------------------------------------------------
 
@@ -115,7 +116,7 @@ class Politely(RuleBasedStateMachine):
         at = max(visit.taken, self.clock.now - ago)
         host = visit.entry.url.split("/")[2][0]
         self.last_start[host] = max(self.last_start[host], at)
-        self.frontier.started(visit, self.clock.now - ago)
+        self.frontier.mark_started(visit, self.clock.now - ago)
         self.started.append(visit)
         self.none_before = 0.0
 
@@ -123,7 +124,7 @@ class Politely(RuleBasedStateMachine):
     @rule(which=st.integers(0, 9))
     def end_fetch(self, which: int) -> None:
         visit = self.started.pop(which % len(self.started))
-        self.frontier.fetched(visit)
+        self.frontier.mark_fetched(visit)
         self.parsing.append(visit)
         self.none_before = 0.0
 
@@ -145,8 +146,8 @@ class Politely(RuleBasedStateMachine):
             self.paused[host] = max(self.paused[host], self.clock.now + (report.retry_after or 0.0))
         if visit.robots:
             self.unanswered[host] += report.code == "connect"
-            self.frontier.robots_known(visit.robots, None if report.code == "connect" else Robots())
-        self.frontier.finished_visit(visit, report)
+            self.frontier.set_robots(visit.robots, None if report.code == "connect" else Robots())
+        self.frontier.finish(visit, report)
         if again is not None and not visit.robots:
             self.postponed[visit.number] = self.clock.now + again
             self.frontier.postpone(visit, again)
@@ -167,7 +168,7 @@ class Politely(RuleBasedStateMachine):
             return
         exhausted, seconds = self.frontier.exhausted, self.frontier.wait()
         if seconds is None:
-            assert self.taken + self.started + self.parsing or self.frontier.finished
+            assert self.taken + self.started + self.parsing or self.frontier.drained
             return
         assert seconds > 0 or not self.frontier.exhausted
         self.none_before = self.clock.now + seconds
@@ -184,7 +185,7 @@ class Politely(RuleBasedStateMachine):
     @invariant()
     def nothing_is_lost(self) -> None:
         assert len(self.left) <= self.fed
-        if hasattr(self, "frontier") and self.frontier.finished:
+        if hasattr(self, "frontier") and self.frontier.drained:
             assert len(self.left) == self.fed
             assert not self.postponed
 
@@ -199,12 +200,12 @@ class Politely(RuleBasedStateMachine):
                 self.account(visit)
             for visit in self.taken + self.started + self.parsing:
                 self.land(visit, GOOD)
-            if self.frontier.finished:
+            if self.frontier.drained:
                 break
             wait = self.frontier.wait()
             assert wait is not None
             self.clock.now += wait
-        assert self.frontier.finished
+        assert self.frontier.drained
         assert self.left == set(range(self.fed))
         assert not self.postponed
 

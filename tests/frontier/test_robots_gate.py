@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from parascrape.frontier import Frontier, robots_gate
+from parascrape.frontier import PoliteFrontier
+from parascrape.frontier.host import Host
 from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
+from parascrape.frontier.robots_gate import RobotsGate
 from parascrape.records import Entry
-from tests.helpers.frontiers import GOOD, REFUSED, Clock, Robots, drain, entries, must, simulate
+from tests.helpers.frontiers import GOOD, REFUSED, Clock, Robots, drain, entries, must, polite, simulate
 
 OBEY = PolitenessPolicy(robots=True)
 
 
-def frontier_of(listed: list[Entry | None], clock: Clock, **limits: object) -> Frontier:
+def frontier_of(listed: list[Entry | None], clock: Clock, **limits: Any) -> PoliteFrontier:
     """A frontier that obeys robots.txt."""
-    return Frontier(listed, PolitenessPolicy(robots=True, **limits), clock=clock)  # type: ignore[arg-type]
+    return polite(listed, clock, PolitenessPolicy(robots=True, **limits))
 
 
 def test_the_first_visit_to_an_origin_asks_for_its_robots() -> None:
@@ -26,13 +29,13 @@ def test_the_first_visit_to_an_origin_asks_for_its_robots() -> None:
     [asking] = drain(frontier)
     assert (asking.robots, asking.entry.url, asking.number) == ("http://h:80", "http://h:80/robots.txt", -1)
     assert frontier.wait() is None
-    assert not frontier.finished
-    frontier.robots_known(asking.robots, Robots())
+    assert not frontier.drained
+    frontier.set_robots(asking.robots, Robots())
     visits = drain(frontier)
     assert [visit.number for visit in visits] == [0, 1, 2]
-    assert frontier.finished
+    assert frontier.drained
     for visit in (asking, *visits):
-        frontier.finished_visit(visit, GOOD)
+        frontier.finish(visit, GOOD)
     assert visits[0].host is not None
     assert visits[0].host.idle
 
@@ -43,12 +46,12 @@ def test_the_answer_may_come_before_or_after_the_end_of_its_visit(known_first: b
     frontier = frontier_of(entries(2), clock := Clock())
     asking = must(frontier.take())
     if known_first:
-        frontier.robots_known(asking.robots, Robots())
-    frontier.finished_visit(asking, GOOD)
+        frontier.set_robots(asking.robots, Robots())
+    frontier.finish(asking, GOOD)
     if not known_first:
-        frontier.robots_known(asking.robots, Robots())
+        frontier.set_robots(asking.robots, Robots())
     assert [visit.number for visit in drain(frontier)] == [0, 1]
-    while not frontier.finished:
+    while not frontier.drained:
         clock.now += frontier.wait() or 0.0
         assert frontier.take() is None
 
@@ -58,8 +61,8 @@ def test_what_is_forbidden_is_refused_and_costs_no_slot() -> None:
     listed = [Entry(f"http://h/{path}") for path in ("private/1", "a", "private/2", "b", "private/3")]
     frontier = frontier_of(list(listed), Clock(), per_host=1)
     asking = must(frontier.take())
-    frontier.robots_known(asking.robots, Robots())
-    frontier.finished_visit(asking, GOOD)
+    frontier.set_robots(asking.robots, Robots())
+    frontier.finish(asking, GOOD)
     seen = [(visit.entry.url[9:], visit.refused_code, visit.refused_why) for visit in drain(frontier)]
     assert seen == [("private/1", "robots", "the host's robots.txt forbids it"), ("a", "", "")]
 
@@ -71,7 +74,7 @@ def test_every_origin_is_asked_once_and_every_entry_leaves_once() -> None:
         for number in range(120)
     ]
     clock = Clock()
-    starts, refused = simulate(Frontier(listed, OBEY, clock=clock), clock)
+    starts, refused = simulate(polite(listed, clock, OBEY), clock)
     asked = Counter(start.visit.robots for start in starts if start.visit.robots)
     assert asked == {f"http://h{number}:80": 1 for number in range(12)}
     pages = [start.visit.entry.line for start in starts if not start.visit.robots]
@@ -105,7 +108,7 @@ def test_robots_that_cannot_be_had_is_asked_for_again_and_then_forbids_all(
     clock = Clock()
     began = clock.now
     starts, refused = simulate(
-        Frontier(entries(50), OBEY, clock=clock),
+        polite(entries(50), clock, OBEY),
         clock,
         answer=lambda _: FetchReport("dns"),
         seconds=0.0,
@@ -121,9 +124,7 @@ def test_robots_that_is_there_the_second_time_lets_all_go_on() -> None:
     """A short trouble loses nothing."""
     clock = Clock()
     answers = [Robots(unreachable=True), Robots()]
-    starts, refused = simulate(
-        Frontier(entries(5), OBEY, clock=clock), clock, robots=lambda _: answers.pop(0)
-    )
+    starts, refused = simulate(polite(entries(5), clock, OBEY), clock, robots=lambda _: answers.pop(0))
     assert [start.visit.number for start in starts] == [-1, -1, 0, 1, 2, 3, 4]
     assert not refused
 
@@ -134,7 +135,7 @@ def test_the_other_hosts_do_not_wait_for_a_robots() -> None:
     began = clock.now
     listed = [*entries(3, "dead"), *entries(3, "good")]
     starts, _ = simulate(
-        Frontier(listed, OBEY, clock=clock),
+        polite(listed, clock, OBEY),
         clock,
         robots=lambda origin: None if "dead" in origin else Robots(),
         answer=lambda visit: REFUSED if "dead" in visit.entry.url else GOOD,
@@ -151,23 +152,21 @@ def test_rules_are_asked_for_again_when_they_have_expired(expires: float, valid:
     listed = entries(3)
     frontier = frontier_of(listed, clock, per_host=1)
     asking = must(frontier.take())
-    frontier.robots_known(asking.robots, Robots(expires=expires))
-    frontier.finished_visit(asking, GOOD)
+    frontier.set_robots(asking.robots, Robots(expires=expires))
+    frontier.finish(asking, GOOD)
     clock.now += valid - 1
     visit = must(frontier.take())
     assert visit.number == 0
     clock.now += 2
-    frontier.finished_visit(visit, GOOD)
+    frontier.finish(visit, GOOD)
     assert must(frontier.take()).robots
 
 
 def test_origins_of_one_domain_have_their_own_rules_and_share_their_limits() -> None:
-    """With a key of one's own, here the same for all."""
+    """With ``per_domain``."""
     listed: list[Entry | None] = [Entry(f"http://{name}.site.example/private", 0) for name in "ab"]
     clock = Clock()
-    frontier = Frontier(
-        listed, PolitenessPolicy(robots=True, per_host=1), clock=clock, key=lambda _: "site.example"
-    )
+    frontier = frontier_of(listed, clock, per_host=1, per_domain=True)
     origins_asked = []
     starts, refused = simulate(
         frontier,
@@ -182,13 +181,12 @@ def test_origins_of_one_domain_have_their_own_rules_and_share_their_limits() -> 
     assert len(times) == len(set(times)) == 3
 
 
-def test_only_so_many_origins_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_origins_are_remembered() -> None:
     """The oldest are asked for again; those that visits wait for stay."""
-    monkeypatch.setattr(robots_gate, "MAX_ORIGINS", 3)
-    known = robots_gate.RobotsGate()
+    known = RobotsGate(3)
     for key in "abc":
         known[key].until = 9.0
-    known["a"].ask()
+    known["a"].ask(Host("a"))
     for key in "de":
         known[key].until = 9.0
     assert len(known) <= 4

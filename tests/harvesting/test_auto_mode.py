@@ -15,7 +15,6 @@ import pytest
 from parascrape import Page, crawl
 from parascrape.executors import main_guard
 from parascrape.files.outcomes import Outcome
-from parascrape.frontier import frontier
 from parascrape.harvesting import auto_mode
 from parascrape.harvesting.auto_mode import HarvestHooks
 from parascrape.harvesting.harvest import Stop, harvest
@@ -59,13 +58,16 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> list[ModeSample]:
 
 
 class Changing:
-    """A list that goes on until worker processes have taken over, and for ``more`` pages beyond that."""
+    """A list that goes on until worker processes have taken over, and for ``more`` pages beyond that.
 
-    def __init__(self, site: Site, path: str, more: int = PAGES) -> None:
+    A ``slow`` one has two entries at a time, so that few are read ahead.
+    """
+
+    def __init__(self, site: Site, path: str, more: int = PAGES, *, slow: bool = False) -> None:
         self.said: list[str] = []
         self.observer = HarvestHooks(say=self.said.append)
         self.given: list[str] = []
-        self._site, self._path, self._more = site, path, more
+        self._site, self._path, self._more, self._slow = site, path, more, slow
 
     def __iter__(self) -> Iterator[Any]:
         left = self._more
@@ -75,6 +77,8 @@ class Changing:
                 return
             self.given.append(entry.url)
             yield entry
+            if self._slow and len(self.given) % 2 == 0:
+                yield None
 
 
 def settings(**more: Any) -> Any:
@@ -108,12 +112,9 @@ def test_it_changes_in_mid_run_and_loses_nothing(site: Site, eager: list[ModeSam
     assert_all_ended(before, 5)
 
 
-def test_limits_hold_across_the_change(
-    site: Site, eager: list[ModeSample], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_limits_hold_across_the_change(site: Site, eager: list[ModeSample]) -> None:
     """A host has no more fetches at once while one crew ends and the next begins."""
-    monkeypatch.setattr(frontier, "AHEAD", 20)  # the list ends soon after the change
-    listed = Changing(site, "/slow?seconds=0.01&n={}", 60)
+    listed = Changing(site, "/slow?seconds=0.01&n={}", 60, slow=True)
     records = records_of(harvest(listed, settings(per_host=2), observer=listed.observer))
     assert len(records) == len(listed.given)
     assert listed.observer.split.politeness > 0

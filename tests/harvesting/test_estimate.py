@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from parascrape.errors import TaskError
-from parascrape.frontier import Frontier
+from parascrape.frontier import PoliteFrontier, VisitSource
 from parascrape.frontier.politeness import PolitenessPolicy
 from parascrape.harvesting.estimate import Estimate, plan
 from parascrape.records import Entry
@@ -188,21 +188,21 @@ def simulate(urls: list[str], delay: float, per_host: int, latency: float, threa
     """The seconds until the last page is there."""
     now = 0.0
     limits = PolitenessPolicy(per_host=per_host, delay=delay, jitter=0.0, adaptive=False, robots=False)
-    frontier = Frontier(entries(*urls), limits, clock=lambda: now, jitter=lambda: 0.0)
+    frontier = PoliteFrontier(VisitSource(entries(*urls), clock=lambda: now), limits)
     under_way: list[tuple[float, Any]] = []
     while True:
         while len(under_way) < threads and (visit := frontier.take()) is not None:
-            frontier.started(visit, now)
+            frontier.mark_started(visit, now)
             under_way.append((now + latency, visit))
-        if not under_way and frontier.finished:
+        if not under_way and frontier.drained:
             return now
         wait = frontier.wait(room=len(under_way) < threads)
         times = [end for end, _ in under_way] + ([] if wait is None else [now + wait])
         now = max(now, min(times))
         for end, visit in [one for one in under_way if one[0] <= now]:
             under_way.remove((end, visit))
-            frontier.fetched(visit)
-            frontier.finished_visit(visit)
+            frontier.mark_fetched(visit)
+            frontier.finish(visit)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
-from parascrape.frontier import Frontier, Visit
+from parascrape.frontier import Frontier, ListFrontier, PoliteFrontier, Visit, VisitSource, open_frontier
 from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.records import Entry
 
@@ -51,6 +51,19 @@ class Robots(NamedTuple):
 
     def allows(self, url: str) -> bool:
         return not self.unreachable and self.forbidden not in url
+
+
+def plain(listed: Iterable[Entry | None], clock: Clock, **options: Any) -> ListFrontier:
+    """A frontier without politeness."""
+    return ListFrontier(VisitSource(listed, clock=clock), **options)
+
+
+def polite(
+    listed: Iterable[Entry | None], clock: Clock, policy: PolitenessPolicy | None = None, **limits: Any
+) -> PoliteFrontier:
+    """A frontier with this policy, or with these limits and without jitter."""
+    policy = policy or PolitenessPolicy(**{"jitter": 0, **limits})
+    return PoliteFrontier(VisitSource(listed, clock=clock), policy)
 
 
 def entries(count: int, host: str = "h") -> list[Entry | None]:
@@ -102,10 +115,10 @@ def simulate(
             if visit.refused_code:
                 refused.append(visit)
                 continue
-            frontier.started(visit, clock.now)
+            frontier.mark_started(visit, clock.now)
             starts.append(Start(clock.now, visit))
             flying.append((clock.now + seconds, visit))
-        if not flying and frontier.finished:
+        if not flying and frontier.drained:
             return starts, refused
         wait = frontier.wait()
         times = [flying[0][0]] if flying else []
@@ -125,8 +138,8 @@ def land(
 ) -> None:
     """The visit is back."""
     if visit.robots:
-        frontier.robots_known(visit.robots, robots(visit.robots))
-    frontier.finished_visit(visit, answer(visit))
+        frontier.set_robots(visit.robots, robots(visit.robots))
+    frontier.finish(visit, answer(visit))
 
 
 def cost(urls: int, hosts: int, politeness: PolitenessPolicy | None) -> float:
@@ -139,16 +152,16 @@ def cost(urls: int, hosts: int, politeness: PolitenessPolicy | None) -> float:
     began = time.process_time()
     deque(listed(), maxlen=0)
     made = time.process_time() - began
-    frontier = Frontier(listed(), politeness)
+    frontier = open_frontier(VisitSource(listed()), politeness)
     flying: deque[Visit] = deque()
     began = time.process_time()
-    while flying or not frontier.finished:
+    while flying or not frontier.drained:
         visit = frontier.take()
         if visit is not None:
             flying.append(visit)
-            frontier.started(visit, time.monotonic())
+            frontier.mark_started(visit, time.monotonic())
         if len(flying) >= 64 or (visit is None and flying):
             visit = flying.popleft()
-            frontier.fetched(visit)
-            frontier.finished_visit(visit, GOOD)
+            frontier.mark_fetched(visit)
+            frontier.finish(visit, GOOD)
     return (time.process_time() - began - made) / urls

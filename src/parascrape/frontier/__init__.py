@@ -1,8 +1,9 @@
-"""The frontier: what may be fetched now, and everything that is known of hosts to decide it.
+"""The frontier: what may be fetched now, and what is known of hosts to decide it.
 
-frontier     what the harvest talks to: entries in, visits out
-host_queues  each host's queue; turns: whose turn it is; origins: who waits for a robots.txt
-hosts        a host's state; backing_off: its health; politeness: the limits
+frontier         the protocol that a harvest uses, and the frontier of a plain list
+polite_frontier  the frontier that schedules hosts: ready_queue, robots_gate
+host             a host's queue and times; backoff: its health; politeness: the policy
+host_store       host states and budgets shared with the other runs on this machine
 """
 
 from lazy_loader import attach_stub

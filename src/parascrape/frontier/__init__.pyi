@@ -1,7 +1,13 @@
-from .frontier import IDLE_POLL as IDLE_POLL, Frontier as Frontier
+from .frontier import (
+    IDLE_POLL as IDLE_POLL,
+    Frontier as Frontier,
+    ListFrontier as ListFrontier,
+    VisitSource as VisitSource,
+    open_frontier as open_frontier,
+)
 from .host import Visit as Visit, refusal as refusal, wait_reason as wait_reason
 from .host_store import default_path as default_path
-from .peers import Peers as Peers
+from .polite_frontier import FrontierBounds as FrontierBounds, PoliteFrontier as PoliteFrontier
 from .politeness import (
     FetchReport as FetchReport,
     PolitenessPolicy as PolitenessPolicy,

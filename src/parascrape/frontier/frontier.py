@@ -1,231 +1,250 @@
-"""The frontier: what may be fetched now. The only owner of time and of permission to fetch.
+"""The frontier of a harvest: which visit may be made now. It is the only owner of time and permission.
 
-    entries -> take -> started -> fetched -> finished_visit -> (a record, or postpone)
+    entries -> take -> mark_started -> mark_fetched -> finish -> (a record, or postpone)
 
-Without politeness it hands out the list in its order, and holds nothing of it but what was postponed.
-With it, the list is read ahead, and its hosts take turns.
+`ListFrontier` hands out a list in its order. `PoliteFrontier` reads ahead and schedules hosts.
 """
 
 from __future__ import annotations
 
 import heapq
-import itertools
 import math
-import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from parascrape.frontier.host import Visit
-from parascrape.frontier.host_queues import HostQueues
-from parascrape.frontier.politeness import FetchReport, HostState, PolitenessPolicy
+from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.records import Entry
-from parascrape.web import RobotsRules, host_key
+from parascrape.web import RobotsRules
 
-__all__ = ["AHEAD", "IDLE_POLL", "MAX_POSTPONED", "Frontier", "Visit"]
+__all__ = ["IDLE_POLL", "MAX_POSTPONED", "Frontier", "ListFrontier", "VisitSource", "open_frontier"]
 
 MAX_POSTPONED = 50_000
-"""Postponed visits that are held; with that many nothing new is taken, so that memory stays flat."""
-
-AHEAD = 50_000
-"""Visits that wait for their host, postponed ones too; with that many the list is not read on."""
+"""Postponed visits that are kept in memory; at that number no new entry is read."""
 
 IDLE_POLL = 0.05
 """Seconds until a source that had nothing (a slow pipe) is asked again."""
-
-_READ_STEP = 32
-"""Entries that one `Frontier.take` reads ahead, so that the first visit is out at once."""
 
 _SLOW_READ = 0.01
 """Seconds for one entry, from which on the source counts as slow."""
 
 _READ_SHARE = 0.01
-"""Of the time, what reading a slow source may take while a visit could be made."""
+"""Share of the time for reading a slow source while a visit could be made."""
 
 
-class Frontier:
-    """Hands out the entries of a streamed list, and again those that were postponed when their time comes.
+class VisitSource:
+    """Makes a visit of each entry of a streamed list, in the list's order.
 
-    ``entries`` may yield None for "nothing just now" (see `readahead.read_ahead`). ``clock`` is monotonic
-    seconds, ``jitter`` gives numbers in [0, 1). ``key`` names what a prepared URL's limits are kept for;
-    by default its scheme, host and port. ``seen`` gives the reason why an entry is not fetched, having
-    been seen before, or nothing; it is asked once for each entry, in the list's order.
-
-    Whoever takes a visit says what becomes of it; calls may be missing, the later ones imply the earlier.
-    ``finished_visit`` or ``postpone`` must come for each one that is not refused.
+    ``entries`` may yield None for "nothing just now" (see `files.read_ahead`). ``seen`` returns why an
+    entry is not to be fetched again, or ""; it is called once for each entry. ``clock`` returns
+    monotonic seconds; the frontier uses it too.
     """
 
-    def __init__(  # noqa: PLR0913 (two of them for tests)
+    def __init__(
         self,
         entries: Iterable[Entry | None],
-        politeness: PolitenessPolicy | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
-        jitter: Callable[[], float] = random.random,
-        key: Callable[[str], str] = host_key,
         seen: Callable[[Entry, int], str] | None = None,
     ) -> None:
-        self._entries: Iterator[Entry | None] = iter(entries)
-        self._clock = clock
+        self._entries = iter(entries)
         self._seen = seen
-        self._numbers = itertools.count()
-        self._queues = None if politeness is None else HostQueues(politeness, jitter, key)
-        self._postponed: list[tuple[float, int, Visit]] = []
-        self._idle_until = 0.0
-        self._drained_by: float | None = None
-        self._may_read = True
-        self._read_next = 0.0  # when the list may be read ahead of a visit that may be made
-        self.read = 0  # entries that the list has given
-        self.exhausted = False  # the list has ended; visits that wait may still come
+        self.clock = clock
+        self.read = 0  # entries so far
+        self.exhausted = False  # the list has ended
+        self.idle_until = 0.0  # before this time the list is not read again
+        self.slow_until = 0.0  # before this time reading it should not delay a visit that is ready
 
-    @property
-    def finished(self) -> bool:
-        """Whether nothing will ever be taken again, unless a visit in flight is postponed."""
-        return self.exhausted and not self._postponed and not (self._queues and self._queues.held)
-
-    @property
-    def waiting(self) -> int:
-        """Visits that are held: for their host, for robots.txt, or for another attempt."""
-        return len(self._postponed) + (self._queues.held if self._queues is not None else 0)
-
-    @property
-    def overdue(self) -> bool:
-        """Whether `close` was called and its grace is over."""
-        return self._drained_by is not None and self._clock() >= self._drained_by
-
-    def close(self, grace: float) -> None:
-        """Hand out nothing more; what is in flight has so many seconds to come back."""
-        self.exhausted = True
-        self._postponed.clear()
-        if self._queues is not None:
-            self._queues.clear()
-        self._drained_by = self._clock() + grace
-
-    # --- what may be visited now --------------------------------------------------------------------
-
-    def take(self, *, new: bool = True) -> Visit | None:
-        """A visit that may be made now, or None: see `wait`. ``new=False``: the list is not read on.
-
-        One with a ``refused_code`` is to be recorded, not made; one with ``robots`` asks for the
-        robots.txt of that origin, and `robots_known` is to be told of it.
-        """
-        if self._queues is not None:
-            self._may_read = new
-            if new:
-                self._read_ahead(self._queues)
-            return self._queues.pick(self._clock())
-        if self._postponed and self._postponed[0][0] <= self._clock():
-            return heapq.heappop(self._postponed)[2]
-        if not new or self.exhausted or len(self._postponed) >= MAX_POSTPONED:
-            return None
-        if self._idle_until and self._clock() < self._idle_until:
-            return None
-        return self._take_new()
-
-    def wait(self, *, room: bool = True) -> float | None:
-        """Seconds until `take` may have something; None while only what is in flight can bring it.
-
-        ``room=False``: nothing would be taken now, so only the end of `close`'s grace is waited for.
-        """
-        times = [self._postponed[0][0]] if self._postponed and room else []
-        if self._drained_by is not None:
-            times.append(self._drained_by)
-        if self._queues is not None:
-            if room:
-                times.append(self._next_time(self._queues))
-        elif self._idle_until and not self.exhausted and room:
-            times.append(self._idle_until)
-        soonest = min(times, default=math.inf)
-        return max(0.0, soonest - self._clock()) if soonest < math.inf else None
-
-    def _next_time(self, queues: HostQueues) -> float:
-        """When a host is due, or the list may be read on."""
-        may_read = self._may_read and not self.exhausted and queues.held < AHEAD
-        return min(queues.next_time(), self._idle_until) if may_read else queues.next_time()
-
-    def _take_new(self) -> Visit | None:
+    def next(self) -> Visit | None:
+        """Return the visit of the next entry, None at the end or where there is none just now."""
+        began = self.clock()
         try:
             entry = next(self._entries)
         except StopIteration:
             self.exhausted = True
             return None
+        now = self.clock()
+        if now - began > _SLOW_READ:
+            self.slow_until = now + (now - began) / _READ_SHARE
         if entry is None:
-            self._idle_until = self._clock() + IDLE_POLL
+            self.idle_until = now + IDLE_POLL
             return None
-        self._idle_until = 0.0
+        self.idle_until = 0.0
+        visit = Visit(self.read, entry)
         self.read += 1
-        visit = Visit(next(self._numbers), entry)
         if self._seen is not None and not entry.problem and (why := self._seen(entry, visit.number)):
             visit.refuse("duplicate", why)
         return visit
 
-    def _read_ahead(self, queues: HostQueues) -> None:
-        """Read a small step on, while that holds up nothing and there is room."""
-        now = self._clock()
-        if self.exhausted or now < self._idle_until:
-            return
-        for _ in range(min(_READ_STEP, AHEAD - queues.held)):
-            if now < self._read_next and queues.has_ready(now):
-                return
-            visit = self._take_new()
-            began, now = now, self._clock()
-            if now - began > _SLOW_READ:
-                self._read_next = now + (now - began) / _READ_SHARE
-            if visit is None:
-                return
-            queues.put(visit, now)
 
-    # --- what becomes of a visit --------------------------------------------------------------------
+class Frontier(ABC):
+    """Hands out each visit of a source, and again those that were postponed, when their time has come.
 
-    def is_waited_for(self, visit: Visit, *, slot: bool) -> bool:
-        """Whether its host's other visits wait for its start, or (``slot``) for the end of its fetch."""
-        return self._queues is not None and self._queues.is_waited_for(visit, slot=slot)
+    The caller reports what becomes of a visit. Calls may be missing: a later one implies the earlier
+    ones. Every visit that is not refused needs a `finish` or a `postpone`.
+    """
 
-    def started(self, visit: Visit, at: float) -> None:
-        """Its fetch started at this time of the clock: its host's next start is counted from there."""
-        if self._queues is not None:
-            self._queues.started(visit, at, self._clock())
+    def __init__(self, source: VisitSource) -> None:
+        self._source = source
+        self._clock = source.clock
+        self._drained_by = math.inf
+        self.waiting = 0  # visits that wait: for their host, for robots.txt, or for another attempt
 
-    def fetched(self, visit: Visit) -> None:
-        """Its fetch is over: another visit may have its slot, while this one's page is parsed."""
-        if self._queues is not None:
-            self._queues.fetched(visit, self._clock())
+    @property
+    def read(self) -> int:
+        """Entries that were read from the list."""
+        return self._source.read
 
-    def finished_visit(self, visit: Visit, report: FetchReport | None = None) -> None:
-        """It is back; the report says how its host is. None: nothing is known, it was cancelled.
+    @property
+    def exhausted(self) -> bool:
+        """Whether the list has ended. Visits may still wait."""
+        return self._source.exhausted
 
-        A source that had nothing is asked again: in a crawl, what comes back is where it has URLs from.
+    @property
+    def drained(self) -> bool:
+        """Whether no visit will ever be taken again, unless one in flight is postponed."""
+        return self._source.exhausted and not self.waiting
+
+    @property
+    def grace_over(self) -> bool:
+        """Whether `drain` was called and its grace is over."""
+        return self._clock() >= self._drained_by
+
+    def drain(self, grace: float) -> None:
+        """Hand out nothing more; visits in flight have ``grace`` seconds to come back."""
+        self._source.exhausted = True
+        self.waiting = 0
+        self._clear()
+        self._drained_by = self._clock() + grace
+
+    def wait(self, *, room: bool = True) -> float | None:
+        """Return the seconds until `take` should be called again, None if only a visit in flight matters.
+
+        ``room=False``: no visit would be taken now.
         """
-        self._idle_until = 0.0
-        if self._queues is not None:
-            self._queues.finished(visit, report, self._clock())
+        soonest = min(self._next_time(room=room), self._drained_by)
+        return max(0.0, soonest - self._clock()) if soonest < math.inf else None
+
+    @abstractmethod
+    def take(self, *, new: bool = True) -> Visit | None:
+        """Return a visit that may be made now, or None: see `wait`. ``new=False``: do not read the list.
+
+        A visit with a ``refused_code`` is to be recorded, not made. One with ``robots`` asks for the
+        robots.txt of that origin; pass the answer to `set_robots`.
+        """
+
+    @abstractmethod
+    def finish(self, visit: Visit, report: FetchReport | None = None) -> None:
+        """Take a visit back; the report says how its host answered, None that nothing is known.
+
+        A source that had nothing is asked again: in a crawl, finished pages bring new URLs.
+        """
+
+    @abstractmethod
+    def postpone(self, visit: Visit, seconds: float) -> None:
+        """Hand this visit out again after ``seconds`` at the earliest; never after `drain`."""
+
+    @abstractmethod
+    def blocks_others(self, visit: Visit, *, slot: bool) -> bool:
+        """Return whether other visits wait for its start, or (``slot``) for the end of its fetch."""
+
+    @abstractmethod
+    def mark_started(self, visit: Visit, at: float) -> None:
+        """Note when the fetch started: the host's next start is counted from there."""
+
+    @abstractmethod
+    def mark_fetched(self, visit: Visit) -> None:
+        """Note that the fetch is over: another visit may have its slot while this page is parsed."""
+
+    @abstractmethod
+    def set_robots(self, origin: str, rules: RobotsRules | None) -> None:
+        """Set the rules of an origin; None if its robots.txt could not be fetched. See `Visit.robots`."""
+
+    @abstractmethod
+    def sync(self) -> None:
+        """Exchange host states with other runs on this machine, at most once a second."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave the host states to the next run."""
+
+    @abstractmethod
+    def _next_time(self, *, room: bool) -> float:
+        """Return when `take` or `sync` may have something to do; infinity for never."""
+
+    @abstractmethod
+    def _clear(self) -> None:
+        """Drop every visit that waits."""
+
+
+class ListFrontier(Frontier):
+    """A frontier without politeness: keeps nothing of the list but the postponed visits."""
+
+    def __init__(self, source: VisitSource, *, max_postponed: int = MAX_POSTPONED) -> None:
+        super().__init__(source)
+        self._postponed: list[tuple[float, int, Visit]] = []  # a heap by time
+        self._max_postponed = max_postponed
+
+    def take(self, *, new: bool = True) -> Visit | None:
+        postponed, source = self._postponed, self._source
+        if postponed and postponed[0][0] <= self._clock():
+            self.waiting -= 1
+            return heapq.heappop(postponed)[2]
+        if not new or source.exhausted or len(postponed) >= self._max_postponed:
+            return None
+        if source.idle_until and self._clock() < source.idle_until:
+            return None
+        return source.next()
+
+    def finish(self, visit: Visit, report: FetchReport | None = None) -> None:
+        self._source.idle_until = 0.0
 
     def postpone(self, visit: Visit, seconds: float) -> None:
-        """Hand this visit out again, no sooner than after so many seconds; never, once closed."""
-        if self._drained_by is not None:
-            return
-        if self._queues is not None:
-            self._queues.postpone(visit, seconds, self._clock())
-        else:
+        if self._drained_by == math.inf:
+            self.waiting += 1
             heapq.heappush(self._postponed, (self._clock() + seconds, visit.number, visit))
 
-    def put_back(self, visit: Visit, seconds: float) -> None:
-        """It was not begun: hand it out again, and nothing of its host before so many seconds."""
-        if self._queues is not None and visit.host is not None:
-            self._queues.put_back(visit, seconds, self._clock())
+    def blocks_others(self, visit: Visit, *, slot: bool) -> bool:
+        return False
 
-    def robots_known(self, origin: str, rules: RobotsRules | None) -> None:
-        """The robots.txt of this origin was fetched; None where it could not be: see `Visit.robots`."""
-        if self._queues is not None:
-            self._queues.robots_known(origin, rules, self._clock())
+    def mark_started(self, visit: Visit, at: float) -> None:
+        pass  # neither starts nor fetches are limited
 
-    # --- between runs -------------------------------------------------------------------------------
+    def mark_fetched(self, visit: Visit) -> None:
+        pass
 
-    def host_states(self, wall: float) -> Iterator[tuple[str, HostState]]:
-        """What the next run should know of the hosts; the wall clock shows ``wall`` seconds now."""
-        if self._queues is not None:
-            yield from self._queues.states(self._clock(), wall)
+    def set_robots(self, origin: str, rules: RobotsRules | None) -> None:
+        pass
 
-    def restore(self, states: Mapping[str, HostState], wall: float) -> None:
-        """Go on from what an earlier run knew of the hosts; looked up when a host comes up first."""
-        if self._queues is not None:
-            self._queues.restore(states, self._clock(), wall)
+    def sync(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def _next_time(self, *, room: bool) -> float:
+        if not room:
+            return math.inf
+        idle = math.inf if self._source.exhausted else self._source.idle_until or math.inf
+        return min(self._postponed[0][0], idle) if self._postponed else idle
+
+    def _clear(self) -> None:
+        self._postponed.clear()
+
+
+def open_frontier(source: VisitSource, policy: PolitenessPolicy | None, hosts_file: str = "") -> Frontier:
+    """Return a frontier with this policy, one without politeness for None.
+
+    ``hosts_file`` is shared with the other runs on this machine; empty: they are ignored.
+    """
+    if policy is None:
+        return ListFrontier(source)
+    from parascrape.frontier.polite_frontier import PoliteFrontier
+
+    if not hosts_file:
+        return PoliteFrontier(source, policy)
+    from parascrape.frontier.host_store import HostStore, Peers  # sqlite3: 5 ms
+
+    return PoliteFrontier(source, policy, peers=Peers(HostStore(Path(hosts_file)), policy))

@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from parascrape.frontier.politeness import HostState
+from parascrape.frontier.host import Host
+from parascrape.frontier.politeness import HostState, PolitenessPolicy
 from parascrape.system import SharedFile, SqliteFile, SqliteSchema, has_ended, process_mark
 from parascrape.web import MAX_RETRY_AFTER
 
-__all__ = ["BEAT", "KEPT", "MAX_HOSTS", "HostStore", "default_path"]
+__all__ = ["BEAT", "KEPT", "MAX_HOSTS", "HostStore", "Peers", "default_path"]
 
 BEAT = 1.0
 """Seconds between two beats of a run."""
@@ -237,3 +238,64 @@ def _drop_lost(database: SqliteFile, now: float, *, but: str = "") -> None:
             database.execute("DELETE FROM runs WHERE run = ?", (run,))
     database.execute("DELETE FROM runs WHERE abs(beat - ?) > ? AND run != ?", (now, _LOST, but))
     database.execute("DELETE FROM leases WHERE run NOT IN (SELECT run FROM runs)")
+
+
+class Peers:
+    """Coordinates the host budgets of this run with the other runs on this machine.
+
+    ``clock`` is monotonic, ``wall`` the store's clock; both are seconds.
+    """
+
+    def __init__(
+        self,
+        store: HostStore,
+        policy: PolitenessPolicy,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._policy = policy
+        self._clock = clock
+        self._wall = wall
+        self._touched: dict[str, Host] = {}  # since the last beat
+        self.next_beat = clock() + BEAT
+
+    def load(self) -> tuple[Mapping[str, HostState], float]:
+        """Return what earlier runs knew of hosts, and the difference of the wall clock to the other."""
+        return self._store.load(), self._wall() - self._clock()
+
+    def touch(self, host: Host) -> None:
+        """Pass this host's state on with the next beat."""
+        self._touched[host.key] = host
+
+    def claim(self, host: Host, *, robots: bool) -> float:
+        """Return the seconds for which other runs have the host; 0.0 if a visit with a slot may start.
+
+        A visit to robots.txt may always start.
+        """
+        self._touched[host.key] = host
+        if not self._store.shared or robots:
+            return 0.0
+        most = self._policy.per_host
+        if most and self._store.lease(host.key, most) < host.in_flight:
+            return BEAT
+        gap = host.gap(self._policy)
+        return self._store.claim(host.key, gap) if gap else 0.0
+
+    def beat(self) -> None:
+        """Pass on the state of the hosts, once a second."""
+        if self._clock() >= self.next_beat:
+            self._pass_on()
+
+    def close(self) -> None:
+        """Leave the host states to the next run, and sign out."""
+        self._pass_on()
+        self._store.close()
+
+    def _pass_on(self) -> None:
+        now, wall = self._clock(), self._wall()
+        self.next_beat = now + BEAT
+        states = {key: host.state(now, wall) for key, host in self._touched.items()}
+        self._touched = {key: host for key, host in self._touched.items() if host.in_flight}
+        self._store.beat(states, {key: host.in_flight for key, host in self._touched.items()})

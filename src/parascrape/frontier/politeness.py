@@ -33,7 +33,7 @@ class PolitenessPolicy:
     After ``circuit_after`` fetches in a row that got no answer (0: never) a host is left alone for
     ``circuit_delay``, doubling up to ``max_backoff``; then one fetch tries it. After ``circuit_trials``
     tries that failed it is given up. An unreachable robots.txt is asked for ``robots_asks`` times, first
-    again after ``robots_retry``, doubling.
+    again after ``robots_retry``, doubling. With ``per_domain`` all hosts of a domain count as one host.
 
     Raises:
         UsageError: a value is out of its range; the message names the field.
@@ -51,6 +51,7 @@ class PolitenessPolicy:
     robots: bool = False
     robots_asks: int = 3
     robots_retry: float = 5.0
+    per_domain: bool = False
 
     def __post_init__(self) -> None:
         self._check_range("per_host", 0, 10_000)
@@ -106,6 +107,7 @@ def politeness_policy(settings: Settings) -> PolitenessPolicy | None:
         circuit_delay=_CIRCUIT_DELAY,
         robots=settings.robots,
         robots_retry=_ROBOTS_RETRY,
+        per_domain=settings.per_domain,
     )
 
 

@@ -1,4 +1,4 @@
-"""Whose turn it is: the hosts that are ready, longest tail first, and when the next ones will be. Pure."""
+"""The ready queue (round robin, longest queue first), and the schedule of all hosts. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import heapq
 import itertools
 import math
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from parascrape.frontier.host import Host
+from parascrape.frontier.politeness import HostState, PolitenessPolicy
 
-__all__ = ["FAIR", "ReadyQueue"]
+__all__ = ["FAIR", "HostSchedule", "ReadyQueue"]
 
 FAIR = 16
 """Every so many turns the host that has been ready for longest has its turn, however short its tail."""
@@ -106,3 +107,81 @@ class ReadyQueue:
         del lane[host]
         if not lane:
             self._used &= ~(1 << host.rank)
+
+
+class HostSchedule:
+    """The hosts of a run by their key, and which may be asked next.
+
+    Beyond ``max_idle`` hosts without visits the oldest are forgotten, but not those to be left alone.
+    """
+
+    def __init__(self, policy: PolitenessPolicy, max_idle: int) -> None:
+        self._policy = policy
+        self._max_idle = max_idle
+        self._hosts: dict[str, Host] = {}
+        self._idle: OrderedDict[str, Host] = OrderedDict()
+        self._ready = ReadyQueue()
+        self._known: Mapping[str, HostState] = {}
+        self._wall_offset = 0.0
+
+    def __len__(self) -> int:
+        return len(self._hosts)
+
+    def __contains__(self, host: Host) -> bool:
+        return self._hosts.get(host.key) is host
+
+    def restore(self, known: Mapping[str, HostState], wall_offset: float) -> None:
+        """Use what earlier runs knew of a host when it comes up; ``wall_offset`` is wall clock minus ours."""
+        self._known, self._wall_offset = known, wall_offset
+
+    def get(self, key: str, now: float) -> Host:
+        """Return the host of this key, a new one if need be."""
+        host = self._hosts.get(key)
+        if host is None:
+            host = self._hosts[key] = Host(key)
+            if key in self._known:
+                host.restore(self._known[key], now, now + self._wall_offset, self._policy)
+        elif host.idle:
+            self._idle.pop(key, None)
+        return host
+
+    def keep(self, host: Host) -> Host:
+        """Return the host of this key: this one, or the one made after it was forgotten."""
+        self._idle.pop(host.key, None)
+        return self._hosts.setdefault(host.key, host)
+
+    def place(self, host: Host, now: float) -> None:
+        """Schedule a host after a change: ready, waiting for a time or an event, or idle."""
+        due = host.due(now, self._policy)
+        self._ready.set(host, due, rank=host.tail(self._policy) if due <= now else -1)
+        if host.idle and host in self:  # else forgotten while its last page was parsed
+            self._retire(host, now)
+
+    def _retire(self, host: Host, now: float) -> None:
+        self._idle[host.key] = host
+        for _ in range(min(3, len(self._idle) - self._max_idle)):  # more than one, for some are kept
+            key, oldest = self._idle.popitem(last=False)
+            if oldest.is_restrained(now):
+                self._idle[key] = oldest
+            elif oldest.idle:
+                self._hosts.pop(key, None)
+
+    def has_ready(self, now: float) -> bool:
+        """Return whether a host may be asked now."""
+        for host in self._ready.wake(now):
+            self.place(host, now)
+        return bool(self._ready)
+
+    def pop(self, now: float) -> Host | None:
+        """Return the host whose turn it is, to be placed again; None if no host is ready."""
+        return self._ready.pop() if self.has_ready(now) else None
+
+    def next_time(self) -> float:
+        """Return when the next host is due, infinity for never."""
+        return self._ready.next_time()
+
+    def clear(self) -> None:
+        """Drop every visit that waits; what is known of the hosts stays."""
+        self._ready = ReadyQueue()
+        for host in self._hosts.values():
+            host.clear()

@@ -1,11 +1,12 @@
-"""What the robots.txt of each origin allows, as far as it is known, and which visits wait for it. Pure."""
+"""The robots.txt gate: what each origin allows, as far as it is known, and the visits that wait for it."""
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Iterable
 
-from parascrape.frontier.host import Visit
+from parascrape.frontier.host import Host, Visit
 from parascrape.frontier.politeness import PolitenessPolicy
 from parascrape.records import Entry
 from parascrape.web import RobotsRules
@@ -13,10 +14,10 @@ from parascrape.web import RobotsRules
 __all__ = ["MAX_ORIGINS", "VALID", "RobotsGate", "RobotsOrigin"]
 
 MAX_ORIGINS = 100_000
-"""Origins whose rules are kept; of more, the oldest are asked for again when they come up."""
+"""Origins whose rules are kept; beyond that the oldest are asked for again when they come up."""
 
 VALID = 86_400.0
-"""Seconds for which rules are kept at the most (RFC 9309 §2.4)."""
+"""Seconds for which rules are kept at most (RFC 9309 section 2.4)."""
 
 _LEAST_VALID = 60.0
 _UNKNOWN_VALID = 600.0  # where the answer never came
@@ -25,8 +26,7 @@ _UNKNOWN_VALID = 600.0  # where the answer never came
 class RobotsOrigin:
     """One origin's rules, or the visits that wait for them. Times are monotonic seconds.
 
-    ``asking`` is the visit that asks for robots.txt, or will when its time comes; the answer to another
-    one is an old one's.
+    ``asking`` is the visit that fetches robots.txt now or later; answers to earlier ones are outdated.
     """
 
     __slots__ = ("asking", "asks", "held", "key", "rules", "until", "why")
@@ -35,40 +35,42 @@ class RobotsOrigin:
         self.key = key
         self.rules: RobotsRules | None = None
         self.until = -math.inf
-        self.asks = 0  # so often in a row without an answer
+        self.asks = 0  # fetches in a row without an answer
         self.asking: Visit | None = None
         self.held: list[Visit] = []
-        self.why = ""  # the code of the last fetch of robots.txt that failed
+        self.why = ""  # the error code of the last fetch of robots.txt
 
     def is_known(self, now: float) -> bool:
-        """Whether it is known what is allowed: nothing, where robots.txt was asked for in vain."""
+        """Return whether the rules are known, or robots.txt was asked for in vain."""
         return now < self.until and self.asking is None
 
     def objection(self, url: str) -> tuple[str, str]:
-        """The code and the reason why this prepared URL may not be fetched; empty where it may."""
+        """Return the error code and the reason why a prepared URL may not be fetched, else empty ones."""
         if self.rules is not None and not self.rules.unreachable:
             return ("", "") if self.rules.allows(url) else ("robots", "the host's robots.txt forbids it")
         why = self.rules.reason if self.rules and self.rules.reason else self.why
         code = "host_down" if self.rules is None or self.rules.silent else "robots"
-        return (
-            code,
-            f"the host's robots.txt cannot be had{f' ({why})' if why else ''}, which forbids everything",
-        )
+        shown = f" ({why})" if why else ""
+        return code, f"the host's robots.txt cannot be had{shown}, which forbids everything"
 
-    def ask(self) -> Visit:
-        """A visit that asks for robots.txt, in place of the one before."""
-        visit = Visit(-1, Entry(f"{self.key}/robots.txt"))
-        visit.robots = self.key
-        self.asking = visit
+    def hold(self, visit: Visit) -> Visit | None:
+        """Keep a visit until the rules are known; return a visit to robots.txt if none is under way."""
+        self.held.append(visit)
+        if visit.host is None:
+            return None
+        visit.host.held += 1
+        return self.ask(visit.host) if self.asking is None else None
+
+    def ask(self, host: Host) -> Visit:
+        """Return a new visit to robots.txt, which replaces the one before."""
+        self.asking = visit = Visit(-1, Entry(f"{self.key}/robots.txt"))
+        visit.robots, visit.host = self.key, host
         return visit
 
-    def answer(self, rules: RobotsRules | None, now: float, limits: PolitenessPolicy) -> float | None:
-        """Seconds after which robots.txt is to be asked for again; None where it is known what holds.
-
-        None for ``rules`` is an answer that never came.
-        """
-        if (rules is None or rules.unreachable) and self.asks < limits.robots_asks:
-            return min(limits.max_backoff, limits.robots_retry * 2.0 ** max(0, self.asks - 1))
+    def answer(self, rules: RobotsRules | None, now: float, policy: PolitenessPolicy) -> float | None:
+        """Set the rules (None: no answer); return the seconds after which to ask again, if at all."""
+        if (rules is None or rules.unreachable) and self.asks < policy.robots_asks:
+            return min(policy.max_backoff, policy.robots_retry * 2.0 ** max(0, self.asks - 1))
         self.rules = rules
         self.asking = None
         self.asks = 0
@@ -76,23 +78,37 @@ class RobotsOrigin:
         self.until = now + (max(expires, _LEAST_VALID) if expires < VALID else VALID)
         return None
 
-    def release(self) -> list[Visit]:
-        """The visits that have waited, in their order; they wait no longer."""
+    def release(self, asked: Host | None, policy: PolitenessPolicy) -> Iterable[Host]:
+        """Return held visits to their hosts, in order, and set the Crawl-delay; return the hosts."""
+        wanted = self.rules.delay if self.rules is not None else 0.0
+        delay = min(wanted, policy.max_delay) if wanted > 0.0 else 0.0
+        hosts: dict[Host, None] = {} if asked is None else {asked: None}
         held, self.held = self.held, []
-        return held
+        for visit in reversed(held):
+            if visit.host is not None:
+                visit.host.push_front(visit)
+                visit.host.held -= 1
+                hosts[visit.host] = None
+        for host in hosts:
+            host.crawl_delay = delay if host.key == self.key else max(host.crawl_delay, delay)
+        return hosts
 
 
 class RobotsGate(OrderedDict[str, RobotsOrigin]):
-    """The origins by their key, at most about `MAX_ORIGINS`."""
+    """The origins by their key, about ``most`` of them."""
+
+    def __init__(self, most: int = MAX_ORIGINS) -> None:
+        super().__init__()
+        self._most = most
 
     def __missing__(self, key: str) -> RobotsOrigin:
-        if len(self) >= MAX_ORIGINS:
+        if len(self) >= self._most:
             self._forget_one()
         origin = self[key] = RobotsOrigin(key)
         return origin
 
     def _forget_one(self) -> None:
-        """Drop the oldest; one that is being asked for becomes the youngest instead."""
+        """Drop the oldest origin; one that is in use becomes the youngest instead."""
         key, origin = self.popitem(last=False)
         if origin.asking is not None or origin.held:
             self[key] = origin

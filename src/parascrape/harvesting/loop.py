@@ -18,7 +18,7 @@ from typing import Any
 
 from parascrape.errors import InvalidUrl, TaskError
 from parascrape.files import FRESH, Outcome, fail, fail_task, open_earlier
-from parascrape.frontier import FetchReport, Frontier, Peers, Visit, key_of, politeness_policy, refusal
+from parascrape.frontier import FetchReport, Visit, VisitSource, open_frontier, politeness_policy, refusal
 from parascrape.harvesting.auto_mode import AutoMode, HarvestHooks, WorkerGroup
 from parascrape.harvesting.in_flight import InFlight
 from parascrape.records import Entry, note_attempt, with_earlier
@@ -84,8 +84,8 @@ class HarvestLoop:
         self._auto = AutoMode(settings, observer, flight.open_crew) if settings.mode == "auto" else None
         seen = _find_duplicate if self._earlier is None else self._earlier.why_skip
         flight.known_of = None if self._earlier is None else self._earlier.known
-        self._frontier = Frontier(self._until_fault(entries), limits, key=key_of(settings), seen=seen)
-        self._neighbours = Peers(self._frontier, limits, settings.hosts_file)
+        source = VisitSource(self._until_fault(entries), seen=seen)
+        self._frontier = open_frontier(source, limits, settings.hosts_file)
         self._fault: Exception | None = None  # what the list itself has raised
         self._stop = stop
         self._idle = idle
@@ -132,11 +132,10 @@ class HarvestLoop:
         """Visits with their outcomes as they are final. Raises what the list has raised, at the end."""
         while not self.must_stop():
             yield from self._fill()
-            if not self._in_flight and self._frontier.finished:
+            if not self._in_flight and self._frontier.drained:
                 break
-            self._neighbours.beat(self._in_flight.visits)
-            wait = self._frontier.wait(room=self._in_flight.has_room)
-            yield from self._take_in(self._neighbours.no_longer_than(wait))
+            self._frontier.sync()
+            yield from self._take_in(self._frontier.wait(room=self._in_flight.has_room))
         while not self._in_flight.finished.empty():  # ended at once: what is finished already is not lost
             yield from self._take_in(0.0)
         if self._fault is not None and not self._stop.asked:
@@ -156,8 +155,6 @@ class HarvestLoop:
                 yield visit, self._earlier.carry_fresh(visit)
             elif visit.refused_code:
                 yield visit, fail(visit.entry, refusal(visit))
-            elif wait := self._neighbours.wait_for(visit):
-                self._frontier.put_back(visit, wait)
             else:
                 self._submit(visit)
 
@@ -180,7 +177,7 @@ class HarvestLoop:
             return
         visit, crew = landed
         if finished.cancelled():
-            self._frontier.finished_visit(visit)
+            self._frontier.finish(visit)
         elif visit.robots:
             self._take_robots(visit, finished)
         elif outcome := self._judge(visit, finished, crew):
@@ -203,9 +200,9 @@ class HarvestLoop:
         if visit is None:
             return
         if value is None:
-            self._frontier.fetched(visit)
+            self._frontier.mark_fetched(visit)
         else:
-            self._frontier.started(visit, value)
+            self._frontier.mark_started(visit, value)
 
     def _take_robots(self, visit: Visit, future: Future[Any]) -> None:
         """A host's robots.txt is known, or could not be had."""
@@ -213,18 +210,18 @@ class HarvestLoop:
             rules = future.result()
             if self._observer.on_robots is not None:
                 self._observer.on_robots(visit.robots, rules)
-            self._frontier.robots_known(visit.robots, rules)
+            self._frontier.set_robots(visit.robots, rules)
         except TaskError as error:
             log.warning("%s/robots.txt: %s", visit.robots, error)
-        self._frontier.finished_visit(visit)
+        self._frontier.finish(visit)
 
     def must_stop(self) -> bool:
         """Whether the harvest was asked to end and waits no longer; when first asked it takes nothing new."""
         if self._stop.asked and not self._draining:
             self._draining = True
-            self._frontier.close(GRACE)
+            self._frontier.drain(GRACE)
             self._in_flight.shutdown(cancel=True)
-        return self._stop.asked > 1 or self._frontier.overdue
+        return self._stop.asked > 1 or self._frontier.grace_over
 
     def end(self) -> None:
         """Let go of the workers, at once where the harvest was asked to end, and of other runs."""
@@ -234,7 +231,7 @@ class HarvestLoop:
         self._in_flight.close_split()
         if self._auto is not None:
             self._auto.end()
-        self._neighbours.close()
+        self._frontier.close()
         if self._earlier is not None:
             self._earlier.close()
 
@@ -243,7 +240,7 @@ class HarvestLoop:
         self._in_flight.stop()
 
     def _submit(self, visit: Visit) -> None:
-        watched = not visit.robots and self._frontier.is_waited_for(visit, slot=self._scraping > _LONG_SCRAPE)
+        watched = not visit.robots and self._frontier.blocks_others(visit, slot=self._scraping > _LONG_SCRAPE)
         self._in_flight.submit(visit, watched=watched)
 
     def _count(self, outcome: Outcome, crew: WorkerGroup) -> None:
@@ -259,12 +256,12 @@ class HarvestLoop:
         try:
             outcome = future.result()
         except TaskError as error:
-            self._frontier.finished_visit(visit, FetchReport("task_error"))
+            self._frontier.finish(visit, FetchReport("task_error"))
             return fail_task(visit.entry, error, visit.attempts, settings=crew.settings, pages=crew.pages)
         self._count(outcome, crew)
         self._scraping += 0.1 * (outcome.scrape_seconds - self._scraping)
         report = FetchReport(outcome.code, outcome.status, outcome.retry_after, outcome.fetch_seconds)
-        self._frontier.finished_visit(visit, report)
+        self._frontier.finish(visit, report)
         if outcome.carried and self._earlier is not None:
             carried = self._earlier.carry_unchanged(visit, outcome)
             if carried is None:  # at once, and without a condition

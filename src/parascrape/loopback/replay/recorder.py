@@ -28,7 +28,14 @@ from parascrape.errors import (
 )
 from parascrape.executors import open_executor
 from parascrape.fetch import fetch, fetch_robots, leave, raise_for, refused_address, witnessed
-from parascrape.frontier import FetchReport, Frontier, PolitenessPolicy, Visit, key_of, politeness_policy
+from parascrape.frontier import (
+    FetchReport,
+    PolitenessPolicy,
+    Visit,
+    VisitSource,
+    open_frontier,
+    politeness_policy,
+)
 from parascrape.loopback.replay.exchange import (
     Ending,
     Exchange,
@@ -126,7 +133,7 @@ class _Run:
         self._settings = settings
         self._recorded = recorded
         self._executor = open_executor(0, settings.thread_count, deadline=settings.timeout + _GRACE)
-        self._frontier = Frontier(self._listed(entries), _limits(settings), key=key_of(settings))
+        self._frontier = open_frontier(VisitSource(self._listed(entries)), _limits(settings))
         self._visits: dict[Future[_Fetched], Visit] = {}
         self._finished: SimpleQueue[Future[_Fetched]] = SimpleQueue()
 
@@ -163,7 +170,7 @@ class _Run:
         """All exchanges, those of one fetch together, as they are finished."""
         while True:
             self._submit()
-            if not self._visits and self._frontier.finished:
+            if not self._visits and self._frontier.drained:
                 return
             room = len(self._visits) < self._settings.thread_count
             with suppress(Empty):
@@ -191,12 +198,12 @@ class _Run:
         error = future.exception()
         fetched = _Fetched([], FetchReport("timeout")) if error is not None else future.result()
         if visit.robots and fetched.rules is not None:
-            self._frontier.robots_known(visit.robots, fetched.rules)
+            self._frontier.set_robots(visit.robots, fetched.rules)
         elif fetched.report is not None and visit.entry.line != _NOT_LISTED:
             self._recorded.entries += 1
             if fetched.report.code:
                 self._recorded.failed[fetched.report.code] += 1
-        self._frontier.finished_visit(visit, fetched.report)
+        self._frontier.finish(visit, fetched.report)
         return fetched.exchanges
 
 

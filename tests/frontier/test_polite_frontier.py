@@ -5,24 +5,40 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from parascrape.frontier import IDLE_POLL, Frontier, Visit, frontier as frontier_module, host_queues
+from parascrape.frontier import (
+    IDLE_POLL,
+    FrontierBounds,
+    ListFrontier,
+    PoliteFrontier,
+    Visit,
+    VisitSource,
+)
+from parascrape.frontier.host_store import HostStore, Peers
 from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.records import Entry
-from tests.helpers.frontiers import GOOD, REFUSED, Clock, Source, drain, entries, hosts_of, must, simulate
+from tests.helpers.frontiers import (
+    GOOD,
+    REFUSED,
+    Clock,
+    Source,
+    drain,
+    entries,
+    hosts_of,
+    must,
+    polite,
+    simulate,
+)
 
 
 @pytest.fixture
 def clock() -> Clock:
     """A clock that stands still."""
     return Clock()
-
-
-def polite(listed: list[Entry | None], clock: Clock, **limits: object) -> Frontier:
-    """A frontier with these limits and no jitter."""
-    return Frontier(listed, PolitenessPolicy(**{"jitter": 0, **limits}), clock=clock)  # type: ignore[arg-type]
 
 
 def test_one_host_is_visited_in_the_lists_order(clock: Clock) -> None:
@@ -43,9 +59,9 @@ def test_no_slot_waits_for_one_host_while_another_is_ready(clock: Clock) -> None
     first, second = drain(frontier)
     assert hosts_of([first, second]) == "ab"
     assert frontier.wait() is None
-    frontier.fetched(first)
+    frontier.mark_fetched(first)
     assert hosts_of(drain(frontier)) == "a"
-    frontier.finished_visit(first, GOOD)
+    frontier.finish(first, GOOD)
     assert drain(frontier) == []
 
 
@@ -63,7 +79,7 @@ def test_starts_are_apart_by_the_delay_and_at_most_its_jitter(clock: Clock, jitt
     """Per host: the hosts do not wait for each other."""
     began = clock.now
     listed = [entry for name in "abc" for entry in entries(20, name)]
-    frontier = Frontier(listed, PolitenessPolicy(delay=2.0, jitter=jitter), clock=clock)
+    frontier = polite(listed, clock, delay=2.0, jitter=jitter)
     starts, _ = simulate(frontier, clock)
     for name in "abc":
         times = [start.time for start in starts if f"//{name}/" in start.visit.entry.url]
@@ -80,7 +96,7 @@ def test_with_a_delay_the_next_visit_waits_for_the_true_start(clock: Clock) -> N
     clock.now += 100
     assert frontier.take() is None
     assert frontier.wait() is None
-    frontier.started(visit, clock.now - 1)
+    frontier.mark_started(visit, clock.now - 1)
     assert frontier.wait() == 3
     clock.now += 3
     assert must(frontier.take()).number == 1
@@ -93,9 +109,9 @@ def test_retry_after_pauses_the_whole_host_and_no_other(
     """What is ready of the host waits too; without a wish it is a second."""
     frontier = polite([*entries(3, "a"), *entries(3, "b")], clock, per_host=1)
     visits = {hosts_of([visit]): visit for visit in drain(frontier)}
-    frontier.finished_visit(visits["a"], FetchReport("status", 429, wish))
+    frontier.finish(visits["a"], FetchReport("status", 429, wish))
     frontier.postpone(visits["a"], 0.5)
-    frontier.finished_visit(visits["b"], GOOD)
+    frontier.finish(visits["b"], GOOD)
     assert hosts_of(drain(frontier)) == "b"
     assert frontier.wait() == pause
     clock.now += pause
@@ -106,9 +122,9 @@ def test_a_wish_past_what_may_be_waited_for_ends_the_host_for_this_run(clock: Cl
     """Its visits become records at once, and say why."""
     frontier = polite(entries(5), clock, per_host=1)
     visit = must(frontier.take())
-    frontier.finished_visit(visit, FetchReport("status", 503, 900.0))
+    frontier.finish(visit, FetchReport("status", 503, 900.0))
     assert [v.refused_code for v in drain(frontier)] == ["host_down"] * 4
-    assert frontier.finished
+    assert frontier.drained
 
 
 def test_a_dead_host_costs_a_few_fetches_and_bounded_time(clock: Clock) -> None:
@@ -150,8 +166,8 @@ def test_a_retry_obeys_its_hosts_limits(clock: Clock) -> None:
     """It comes at its time at the soonest, when the host has a slot and the delay is over."""
     frontier = polite(entries(2), clock, delay=8, per_host=1)
     visit = must(frontier.take())
-    frontier.started(visit, clock.now)
-    frontier.finished_visit(visit, FetchReport("status", 500))
+    frontier.mark_started(visit, clock.now)
+    frontier.finish(visit, FetchReport("status", 500))
     frontier.postpone(visit, 1)
     assert frontier.wait() == 8
     clock.now += 8
@@ -166,7 +182,7 @@ def test_postponing_alone_frees_the_slot(clock: Clock) -> None:
     frontier.postpone(visit, 64)
     assert must(frontier.take()).number == 1
     assert frontier.wait() is None
-    assert not frontier.finished
+    assert not frontier.drained
 
 
 def test_what_is_no_url_and_what_was_seen_needs_no_host(clock: Clock) -> None:
@@ -183,7 +199,7 @@ def test_what_is_no_url_and_what_was_seen_needs_no_host(clock: Clock) -> None:
         asked.append(number)
         return "the same as line 0" if entry.line == 7 else ""
 
-    frontier = Frontier(listed, PolitenessPolicy(per_host=1), clock=clock, seen=seen)
+    frontier = PoliteFrontier(VisitSource(listed, clock=clock, seen=seen), PolitenessPolicy(per_host=1))
     told = [(visit.number, visit.refused_code, visit.refused_why) for visit in drain(frontier)]
     assert told == [(3, "", ""), (4, "", ""), (5, "duplicate", "the same as line 0"), (0, "", "")]
     assert asked == [0, 1, 2, 4, 5]
@@ -191,23 +207,24 @@ def test_what_is_no_url_and_what_was_seen_needs_no_host(clock: Clock) -> None:
 
 def test_duplicates_are_told_without_politeness_too(clock: Clock) -> None:
     """In the list's order."""
-    frontier = Frontier(entries(2), clock=clock, seen=lambda _, number: "again" if number else "")
+    source = VisitSource(entries(2), clock=clock, seen=lambda _, number: "again" if number else "")
+    frontier = ListFrontier(source)
     assert [visit.refused_code for visit in drain(frontier)] == ["", "duplicate"]
 
 
 def test_the_first_visit_is_out_before_the_list_is_read(clock: Clock) -> None:
-    """A small step is read, whatever the list's length; no more than `AHEAD` is held."""
+    """A small step is read, whatever the list's length; no more is held than may be."""
     source = Source(entries(1000))
-    frontier = Frontier(source, PolitenessPolicy(), clock=clock)
+    frontier = polite(source, clock)
     assert must(frontier.take()).number == 0
     assert source.asked <= 32
 
 
-def test_no_more_is_held_than_may_be(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_is_held_than_may_be(clock: Clock) -> None:
     """Waiting, postponed and held visits together."""
-    monkeypatch.setattr(frontier_module, "AHEAD", 50)
     source = Source(entries(1000))
-    frontier = Frontier(source, PolitenessPolicy(per_host=1), clock=clock)
+    policy = PolitenessPolicy(per_host=1)
+    frontier = PoliteFrontier(VisitSource(source, clock=clock), policy, bounds=FrontierBounds(visits=50))
     visit = must(frontier.take())
     for _ in range(9):
         frontier.take()
@@ -222,7 +239,7 @@ def test_what_was_read_of_a_slow_pipe_is_handed_out_at_once(clock: Clock) -> Non
     """None ends the reading for a while, not the visits."""
     source = Source()
     source.waiting = [*entries(2), None, *entries(2)]
-    frontier = Frontier(source, PolitenessPolicy(), clock=clock)
+    frontier = polite(source, clock)
     assert len(drain(frontier)) == 2
     assert frontier.wait() == pytest.approx(IDLE_POLL)
     clock.now += 2 * IDLE_POLL
@@ -239,7 +256,7 @@ def test_a_source_that_takes_its_time_is_not_read_ahead_of_what_is_ready(clock: 
             read.append(number)
             yield Entry(f"http://h{number}/", number)
 
-    frontier = Frontier(slow(), PolitenessPolicy(), clock=clock)
+    frontier = polite(slow(), clock)
     assert must(frontier.take()).number == 0
     assert len(read) == 6
     assert [must(frontier.take()).number for _ in range(5)] == [1, 2, 3, 4, 5]
@@ -250,9 +267,9 @@ def test_a_source_that_takes_its_time_is_not_read_ahead_of_what_is_ready(clock: 
 
 def test_where_the_list_may_not_be_read_on_what_was_read_still_comes(clock: Clock) -> None:
     """And nobody waits in circles for what will not be read."""
-    frontier = Frontier(Source(entries(100)), PolitenessPolicy(per_host=1), clock=clock)
+    frontier = polite(Source(entries(100)), clock, per_host=1)
     visit = must(frontier.take())
-    frontier.fetched(visit)
+    frontier.mark_fetched(visit)
     assert must(frontier.take(new=False)).number == 1
     assert frontier.take(new=False) is None
     assert frontier.wait() is None
@@ -264,68 +281,97 @@ def test_closing_forgets_what_waits_and_takes_late_calls(clock: Clock) -> None:
     """Nothing comes any more, whatever the visits in flight bring; what is known of the hosts stays."""
     frontier = polite([*entries(9, "a"), *entries(9, "b")], clock, delay=8)
     first, second = drain(frontier)
-    frontier.started(first, clock.now)
-    frontier.close(4)
-    frontier.finished_visit(first, FetchReport("status", 429, 50.0))
+    frontier.mark_started(first, clock.now)
+    frontier.drain(4)
+    frontier.finish(first, FetchReport("status", 429, 50.0))
     frontier.postpone(first, 1)
-    frontier.started(second, clock.now)
-    frontier.robots_known("http://a:80", None)
+    frontier.mark_started(second, clock.now)
+    frontier.set_robots("http://a:80", None)
     clock.now += 3
     assert frontier.take() is None
-    assert frontier.finished
+    assert frontier.drained
     assert frontier.wait() == 1
-    states = dict(frontier.host_states(5_000.0))
-    assert states[f"http://{hosts_of([first])}:80"].paused_until == 5_047
-    assert len(states) == 2
+    assert first.host is not None
+    assert first.host.state(clock.now, 5_000.0).paused_until == 5_047
+    assert len(frontier.hosts) == 2
 
 
-def test_a_pause_is_kept_across_runs(clock: Clock) -> None:
+def peer(path: Path, listed: list[Entry | None], clock: Clock, **limits: Any) -> PoliteFrontier:
+    """A frontier that shares host states; its wall clock shows 5,000 s more than the other."""
+    policy = PolitenessPolicy(**{"jitter": 0, **limits})
+
+    def wall() -> float:
+        return clock.now + 5_000.0
+
+    peers = Peers(HostStore(path, clock=wall), policy, clock=clock, wall=wall)
+    return PoliteFrontier(VisitSource(listed, clock=clock), policy, peers=peers)
+
+
+def test_a_pause_is_kept_across_runs(clock: Clock, tmp_path: Path) -> None:
     """The next run waits for what is left of it, and only for that host."""
-    frontier = polite(entries(2, "a"), clock)
-    frontier.finished_visit(must(frontier.take()), FetchReport("status", 429, 60.0))
-    states = dict(frontier.host_states(5_000.0))
-    clock.now = 3.0
-    again = polite([*entries(1, "a"), *entries(1, "b")], clock)
-    again.restore(states, 5_020.0)
-    assert hosts_of(drain(again)) == "b"
-    assert again.wait() == 40
-    clock.now += 40
-    assert hosts_of(drain(again)) == "a"
+    frontier = peer(tmp_path / "hosts", entries(2, "a"), clock)
+    frontier.finish(must(frontier.take()), FetchReport("status", 429, 60.0))
+    frontier.close()
+    clock.now += 20
+    following = peer(tmp_path / "hosts", [*entries(1, "a"), *entries(1, "b")], clock)
+    assert hosts_of(drain(following)) == "b"
+    clock.now += 39
+    assert drain(following) == []
+    clock.now += 1
+    assert hosts_of(drain(following)) == "a"
 
 
-def test_only_so_many_idle_hosts_are_remembered(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_at_the_same_time_share_a_hosts_limit(clock: Clock, tmp_path: Path) -> None:
+    """A new run waits for two beats of the other; then each has its part, and fetches in flight stay."""
+    first, second = (peer(tmp_path / "hosts", entries(9), clock) for _ in "ab")
+    flying = drain(first)
+    assert (len(flying), drain(second)) == (4, [])
+    for _ in range(3):
+        assert second.wait() == pytest.approx(1.0)
+        clock.now += 1
+        first.sync()
+        second.sync()
+        assert drain(second) == []
+    for visit in flying:
+        first.finish(visit, GOOD)
+    clock.now += 1
+    first.sync()
+    second.sync()
+    assert len(drain(second)) + len(drain(first)) == 4
+    second.close()
+
+
+def test_only_so_many_idle_hosts_are_remembered(clock: Clock) -> None:
     """Those that must still be left alone are not forgotten, nor those under way."""
-    monkeypatch.setattr(host_queues, "MAX_IDLE", 5)
     listed = [Entry(f"http://{'sick' if number == 2 else f'h{number}'}/", number) for number in range(200)]
-    frontier = polite(list(listed), clock)
+    bounds = FrontierBounds(idle_hosts=5)
+    frontier = PoliteFrontier(VisitSource(listed, clock=clock), PolitenessPolicy(), bounds=bounds)
     flying = must(frontier.take())
+    sick: Visit | None = None
     for visit in drain(frontier):
-        sick = "sick" in visit.entry.url
-        frontier.finished_visit(visit, FetchReport("status", 429, 100.0) if sick else GOOD)
-    assert [key for key, _ in frontier.host_states(0.0)] == ["http://sick:80"]
-    queues = frontier._queues
-    assert queues is not None
-    assert len(queues._hosts) <= 7
-    assert flying.host in queues._hosts.values()
+        if "sick" in visit.entry.url:
+            sick = visit
+        frontier.finish(visit, FetchReport("status", 429, 100.0) if visit is sick else GOOD)
+    assert len(frontier.hosts) <= 7
+    assert flying.host in frontier.hosts
+    assert must(sick).host in frontier.hosts
 
 
-def test_a_host_that_was_forgotten_is_one_again_when_its_retry_waits(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_host_that_was_forgotten_is_one_again_when_its_retry_waits(clock: Clock) -> None:
     """Two of a kind would have the limit twice."""
-    monkeypatch.setattr(host_queues, "MAX_IDLE", 0)
     source = Source()
     source.waiting = entries(1)
-    frontier = Frontier(source, PolitenessPolicy(per_host=1), clock=clock)
+    bounds, policy = FrontierBounds(idle_hosts=0), PolitenessPolicy(per_host=1)
+    frontier = PoliteFrontier(VisitSource(source, clock=clock), policy, bounds=bounds)
     visit = must(frontier.take())
-    frontier.finished_visit(visit, FetchReport("status", 500))
+    frontier.finish(visit, FetchReport("status", 500))
     source.waiting += entries(1)
     clock.now += 1
     other = must(frontier.take())
     frontier.postpone(visit, 1)
     clock.now += 1
     assert frontier.take() is None
-    frontier.finished_visit(other, GOOD)
+    frontier.finish(other, GOOD)
     assert frontier.take() is visit
 
 
