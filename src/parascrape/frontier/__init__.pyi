@@ -3,11 +3,14 @@ from .frontier import (
     Frontier as Frontier,
     ListFrontier as ListFrontier,
     VisitSource as VisitSource,
-    open_frontier as open_frontier,
 )
 from .host import Visit as Visit, refusal as refusal, wait_reason as wait_reason
 from .host_store import default_path as default_path
-from .polite_frontier import FrontierBounds as FrontierBounds, PoliteFrontier as PoliteFrontier
+from .polite_frontier import (
+    FrontierBounds as FrontierBounds,
+    PoliteFrontier as PoliteFrontier,
+    open_frontier as open_frontier,
+)
 from .politeness import (
     FetchReport as FetchReport,
     PolitenessPolicy as PolitenessPolicy,

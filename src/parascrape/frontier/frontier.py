@@ -12,14 +12,13 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from parascrape.frontier.host import Visit
-from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
+from parascrape.frontier.politeness import FetchReport
 from parascrape.records import Entry
 from parascrape.web import RobotsRules
 
-__all__ = ["IDLE_POLL", "MAX_POSTPONED", "Frontier", "ListFrontier", "VisitSource", "open_frontier"]
+__all__ = ["IDLE_POLL", "MAX_POSTPONED", "Frontier", "ListFrontier", "VisitSource"]
 
 MAX_POSTPONED = 50_000
 """Postponed visits that are kept in memory; at that number no new entry is read."""
@@ -232,19 +231,3 @@ class ListFrontier(Frontier):
 
     def _clear(self) -> None:
         self._postponed.clear()
-
-
-def open_frontier(source: VisitSource, policy: PolitenessPolicy | None, hosts_file: str = "") -> Frontier:
-    """Return a frontier with this policy, one without politeness for None.
-
-    ``hosts_file`` is shared with the other runs on this machine; empty: they are ignored.
-    """
-    if policy is None:
-        return ListFrontier(source)
-    from parascrape.frontier.polite_frontier import PoliteFrontier
-
-    if not hosts_file:
-        return PoliteFrontier(source, policy)
-    from parascrape.frontier.host_store import HostStore, Peers  # sqlite3: 5 ms
-
-    return PoliteFrontier(source, policy, peers=Peers(HostStore(Path(hosts_file)), policy))

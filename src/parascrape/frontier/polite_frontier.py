@@ -14,10 +14,11 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from parascrape.errors import InvalidUrl
-from parascrape.frontier.frontier import Frontier, VisitSource
+from parascrape.frontier.frontier import Frontier, ListFrontier, VisitSource
 from parascrape.frontier.host import Host, Visit
 from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.frontier.ready_queue import HostSchedule
@@ -27,7 +28,7 @@ from parascrape.web import RobotsRules, domain_key, host_key, prepare
 if TYPE_CHECKING:
     from parascrape.frontier.host_store import Peers  # sqlite3: 5 ms
 
-__all__ = ["FrontierBounds", "PoliteFrontier"]
+__all__ = ["FrontierBounds", "PoliteFrontier", "open_frontier"]
 
 _READ_STEP = 32
 """Entries that one `take` reads ahead, so that the first visit is out at once."""
@@ -243,3 +244,17 @@ class PoliteFrontier(Frontier):
     def close(self) -> None:
         if self._peers is not None:
             self._peers.close()
+
+
+def open_frontier(source: VisitSource, policy: PolitenessPolicy | None, hosts_file: str = "") -> Frontier:
+    """Return a frontier with this policy, one without politeness for None.
+
+    ``hosts_file`` is shared with the other runs on this machine; empty: they are ignored.
+    """
+    if policy is None:
+        return ListFrontier(source)
+    if not hosts_file:
+        return PoliteFrontier(source, policy)
+    from parascrape.frontier.host_store import HostStore, Peers  # sqlite3: 5 ms
+
+    return PoliteFrontier(source, policy, peers=Peers(HostStore(Path(hosts_file)), policy))
