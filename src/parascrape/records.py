@@ -29,6 +29,7 @@ __all__ = [
     "failure",
     "note_attempt",
     "parse",
+    "parse_record",
     "success",
     "with_earlier",
 ]
@@ -164,6 +165,15 @@ def parse(line: bytes) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ValueError("not a JSON object")
     return record
+
+
+def parse_record(line: bytes) -> dict[str, Any] | None:
+    """Return the record of a line; None for another line: it needs ``url`` and ``meta``."""
+    try:
+        record = parse(line)
+    except ValueError:
+        return None
+    return record if isinstance(record.get("meta"), dict) and isinstance(record.get("url"), str) else None
 
 
 def note_attempt(line: bytes, code: str) -> PastAttempt:

@@ -166,7 +166,7 @@ def test_a_retry_with_nothing_to_do_says_so(site: Site, capfd: pytest.CaptureFix
         (["none.jsonl"], "none.jsonl: no such output"),
         (["-"], "-: no such output"),
         (["."], ".: no such output"),
-        (["diary"], "diary: line 1 is no record"),
+        (["diary"], "diary: line 1 is not a record"),
         (["out.jsonl", "--only", "timout"], "--only timout: no such code; there are .*timeout"),
     ],
 )

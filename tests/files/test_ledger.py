@@ -171,7 +171,7 @@ def test_what_a_power_loss_leaves_is_no_page(tmp_path: Path, before: bytes, tail
 def test_what_is_no_output_is_refused(tmp_path: Path, parts: list[bytes], number: int) -> None:
     """Somebody else's file, or damage before good records: said by its line, and nothing is cut."""
     path = written(tmp_path, *parts)
-    with pytest.raises(UsageError, match=f"line {number} is no record; name another --output"):
+    with pytest.raises(UsageError, match=f"line {number} is not a record; name another --output"):
         read_ledger(path)
     assert path.read_bytes() == b"".join(parts)
 

@@ -13,7 +13,8 @@ from hypothesis import given, strategies as st
 
 from parascrape import Page, Settings, records
 from parascrape.errors import UsageError
-from parascrape.files.key_index import KeyIndex, read_lines_at
+from parascrape.files.key_index import KeyIndex
+from parascrape.files.ledger import read_page_at
 from parascrape.files.previous import Previous
 from parascrape.records import Entry
 from parascrape.scrapers.fingerprint import fingerprint
@@ -87,7 +88,7 @@ def test_a_million_pages_need_little_memory() -> None:
 def test_what_is_no_whole_page_is_refused(data: bytes) -> None:
     """With a ValueError, whatever stands there."""
     with pytest.raises(ValueError):  # noqa: PT011 (JSON's own too)
-        read_lines_at(io.BytesIO(data), 0)
+        read_page_at(io.BytesIO(data), 0)
 
 
 # --- previous ---------------------------------------------------------------------------------------
@@ -129,7 +130,7 @@ def test_reading_it_ends_when_it_is_asked_to(tmp_path: Path) -> None:
 
 def test_somebody_elses_file_is_refused(tmp_path: Path) -> None:
     """Without advice that would be for an output."""
-    with pytest.raises(UsageError, match=r"previous: .*line 1 is no record$"):
+    with pytest.raises(UsageError, match=r"previous: .*line 1 is not a record$"):
         previous_of(tmp_path / "old", b"hello\n", line())
 
 

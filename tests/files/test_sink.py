@@ -127,7 +127,7 @@ def test_a_file_of_something_else_is_left_as_it_is(tmp_path: Path, data: bytes) 
     """A list or a note in the output's place is no torn record: it is refused, not cut."""
     path = tmp_path / "out.jsonl"
     path.write_bytes(data)
-    with pytest.raises(UsageError, match=r"out\.jsonl: line \d is no record"):
+    with pytest.raises(UsageError, match=r"out\.jsonl: line \d is not a record"):
         JsonlSink(str(path))
     assert path.read_bytes() == data
     assert not path.with_name("out.jsonl.lock").exists()

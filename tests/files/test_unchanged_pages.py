@@ -336,7 +336,7 @@ def test_the_library_takes_a_previous_output(site: ChangingSite) -> None:
         (("--previous", "new.jsonl"), "is the output as well"),
         (("--max-age", "1h"), "--previous"),
         (("--previous", "old.jsonl", "--max-age", "soon"), "--max-age"),
-        (("--previous", "list.txt"), "no record"),
+        (("--previous", "list.txt"), "not a record"),
     ],
 )
 def test_wrong_options_are_told(

@@ -18,7 +18,7 @@ from parascrape.crawling.store.database import remove_database
 from parascrape.crawling.store.url_store import UrlStore
 from parascrape.crawling.traps import Trap
 from parascrape.errors import UsageError
-from parascrape.files import KeyCounter, drop_pages, entry_key, read_pages
+from parascrape.files import KeyIndex, drop_pages, entry_key, read_pages
 from parascrape.harvesting import HarvestHooks
 from parascrape.records import SKIPPED, Entry
 from parascrape.settings import Settings
@@ -34,7 +34,7 @@ def bring_into_agreement(store: UrlStore, output: Path) -> Counter[str]:
     Raises:
         UsageError: the output holds records that no crawl has made.
     """
-    done = KeyCounter()
+    done = KeyIndex()
     for _, url in store.each_done():
         done.add(entry_key(Entry(url)))
     done.sort()
@@ -58,7 +58,7 @@ def bring_into_agreement(store: UrlStore, output: Path) -> Counter[str]:
     return before
 
 
-def _fetch_again(store: UrlStore, lost: KeyCounter) -> None:
+def _fetch_again(store: UrlStore, lost: KeyIndex) -> None:
     """Have the pages be pending again whose records are lost."""
     numbers: list[int] = []
     for number, url in store.each_done():

@@ -1,7 +1,7 @@
 from .diff import ChangeCounts as ChangeCounts, write_changes as write_changes
 from .duplicates import mark_duplicates as mark_duplicates
+from .key_index import KeyIndex as KeyIndex
 from .ledger import (
-    KeyCounter as KeyCounter,
     Ledger as Ledger,
     PageLines as PageLines,
     drop_pages as drop_pages,

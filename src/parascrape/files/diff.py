@@ -19,8 +19,8 @@ import orjson
 
 from parascrape import records
 from parascrape.errors import BadRecord, Duplicate, UsageError
-from parascrape.files.key_index import KeyIndex, read_lines_at
-from parascrape.files.ledger import PageLines, read_pages
+from parascrape.files.key_index import KeyIndex
+from parascrape.files.ledger import PageLines, read_page_at, read_pages
 from parascrape.files.page_diff import Change, compare
 from parascrape.system import output_errors, replace_file
 
@@ -173,6 +173,6 @@ def _take_match(index: KeyIndex, file: IO[bytes], record: dict[str, Any]) -> Rec
 
 def _read(file: IO[bytes], offset: int) -> Records:
     try:
-        return read_lines_at(file, offset)
+        return read_page_at(file, offset)
     except ValueError as error:
         raise UsageError(f"{file.name} was changed while it was read: {error}") from None

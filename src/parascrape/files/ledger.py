@@ -1,41 +1,39 @@
-"""The ledger: what an output already holds. The output itself is the only account; nothing lies beside it.
+"""The reader of outputs, and the ledger: which entries of a list an output already holds.
 
-Every page's lines are written in one piece, but a kill or a full disk may leave a part of them at the
-end. So the tail is cut back to the last page that is whole, and the rest is what is done.
+The lines of a page are written in one piece, but a kill or a full disk may leave only a part of them at the
+end. So the output is cut after its last whole page, and what is left is what is done.
 """
 
 from __future__ import annotations
 
 import shutil
-from array import array
-from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import orjson
 
 from parascrape import records
 from parascrape.errors import BadRecord, Duplicate, UsageError
+from parascrape.files.key_index import KeyIndex
 from parascrape.records import SKIPPED, Entry
 from parascrape.system import escape_surrogates, remove_leftovers, replace_file
 from parascrape.web import redact
 
 __all__ = [
-    "KeyCounter",
     "Ledger",
     "PageLines",
     "drop_pages",
     "entry_key",
     "read_ledger",
+    "read_page_at",
     "read_pages",
     "read_records",
 ]
 
 
 class PageLines(NamedTuple):
-    """All lines of one page in an output, which stand together."""
+    """All lines of one page of an output; they are adjacent."""
 
     record: dict[str, Any]  # the first line's
     start: int  # bytes before them
@@ -44,21 +42,21 @@ class PageLines(NamedTuple):
 
     @property
     def key(self) -> int:
-        """The `entry_key` of the entry that the page came from."""
+        """Return the `entry_key` of the page's entry."""
         return _key(self.record["url"], self.record.get("input"))
 
 
 class Ledger:
     """How many outcomes an output holds for each entry; 9 bytes an outcome.
 
-    An entry is known by its URL and its other columns, so a list may gain, lose or reorder lines. Where
-    two lines are the same, each has its own outcome. That a line was a duplicate is no outcome for one that
-    is none now: the page itself may never have been written.
+    An entry is identified by its URL and its other columns, so a list may gain, lose or reorder lines. Of
+    two equal lines each has its own outcome. A duplicate's outcome counts only for an entry that still is a
+    duplicate: the page itself may never have been written.
     """
 
     def __init__(self, pages: Iterable[PageLines] = ()) -> None:
-        self._duplicates = KeyCounter()
-        self._keys = {"": KeyCounter()}  # by the error's code; good ones are looked for first
+        self._duplicates = KeyIndex()
+        self._keys = {"": KeyIndex()}  # by the error's code; good ones are looked for first
         self.size = 0
         for page in pages:
             code = page.code
@@ -68,7 +66,7 @@ class Ledger:
                 continue
             if code not in self._keys:
                 code = code if len(self._keys) < _MAX_CODES else "error"
-                self._keys.setdefault(code, KeyCounter())
+                self._keys.setdefault(code, KeyIndex())
             self._keys[code].add(page.key)
         counters = [self._duplicates, *self._keys.values()]
         for keys in counters:
@@ -80,14 +78,11 @@ class Ledger:
 
     @property
     def failed(self) -> int:
-        """Failures that were not taken; what was skipped is none."""
+        """Return the number of failures that were not taken, without skipped pages."""
         return sum(len(keys) for code, keys in self._keys.items() if code and code not in SKIPPED)
 
     def take(self, entry: Entry) -> str | None:
-        """The outcome that the entry has, each counted once: "" for a good one, else its error's code.
-
-        None where it has none yet.
-        """
+        """Take an outcome of the entry and return its error's code, "" if it is good; None without one."""
         key = entry_key(entry)
         if entry.duplicate and self._duplicates.take(key):
             return Duplicate.code
@@ -98,47 +93,11 @@ class Ledger:
 
 
 _MAX_CODES = 100
-"""Error codes that are told apart; there are some twenty, but an output may hold anything."""
-
-
-class KeyCounter:
-    """A multiset of 64-bit numbers, in sorted arrays by their first 12 bits.
-
-    Five million fit in 45 MB, where a dict takes half a gigabyte; and no step is so long that Ctrl-C
-    would have to wait for it, as it would for one sort of all of them (2.7 s).
-    """
-
-    def __init__(self) -> None:
-        self._parts: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))
-
-    def __len__(self) -> int:
-        return sum(map(len, self._parts.values()))
-
-    def add(self, key: int) -> None:
-        """Count the number once more; `sort` must follow before any is taken."""
-        self._parts[key >> _SHIFT].append(key)
-
-    def sort(self) -> None:
-        """Make it ready for `take`."""
-        for place, part in self._parts.items():
-            self._parts[place] = array("q", sorted(part))
-
-    def take(self, key: int) -> bool:
-        """Whether the number was there; it is counted once less."""
-        part = self._parts.get(key >> _SHIFT, _NOTHING)
-        at = bisect_right(part, key) - 1  # the last of equal ones: no other of them has to move
-        if at < 0 or part[at] != key:
-            return False
-        part.pop(at)
-        return True
-
-
-_SHIFT = 64 - 12
-_NOTHING = array("q")
+"""Error codes that are counted separately; there are about twenty, but an output may hold anything."""
 
 
 def entry_key(entry: Entry) -> int:
-    """What an entry and its record have in common, as a 64-bit number of this process."""
+    """Return a 64-bit hash of what an entry and its record have in common. It differs between processes."""
     url = redact(entry.url)
     return _key(url if url.isascii() else escape_surrogates(url), entry.columns)
 
@@ -153,18 +112,18 @@ def _key(url: str, columns: Any) -> int:
         data = orjson.dumps(columns, option=_OPTIONS)
         if b"null" in data or data.count(b"{") + data.count(b"[") > 100:
             records.encode({"input": columns})  # orjson takes NaN for null, and 54 levels more than a record
-    except (TypeError, ValueError, BadRecord):  # columns that no record can carry: it is without them
+    except (TypeError, ValueError, BadRecord):  # the record has none of these columns then
         return hash(url)
     return hash((url, data))
 
 
 def read_ledger(path: Path) -> Ledger:
-    """The ledger of an output file; of a file that is not there, an empty one.
+    """Return the ledger of an output file, an empty one without a file.
 
-    ``Ledger.size`` is where the last whole page ends: what follows has to be cut.
+    ``Ledger.size`` is where the last whole page ends: cut what follows.
 
     Raises:
-        UsageError: the file holds something else than records.
+        UsageError: the file holds something other than records.
     """
     if not path.exists():
         return Ledger()
@@ -172,10 +131,10 @@ def read_ledger(path: Path) -> Ledger:
 
 
 def read_pages(path: Path) -> Iterator[PageLines]:
-    """The whole pages of an output, in their order; a torn or unfinished one at the end is left out.
+    """Yield the whole pages of an output in order, without a torn or incomplete one at its end.
 
     Raises:
-        UsageError: a line that is no record has records behind it: this is no output of ours.
+        UsageError: a line is not a record, and is not what a kill can leave: this is not an output.
     """
     first: dict[str, Any] | None = None
     start = at = seen = 0
@@ -195,32 +154,46 @@ def read_records(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
     torn_at = 0
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
-            record = _parse(line)
+            record = records.parse_record(line) if line.endswith(b"\n") else None
             if record is None and _is_torn(line):
                 torn_at = torn_at or number
             elif record is None or torn_at:
                 raise UsageError(
-                    f"{path}: line {torn_at or number} is no record; name another --output, or --overwrite"
+                    f"{path}: line {torn_at or number} is not a record; name another --output, or --overwrite"
                 )
             else:
                 yield record, len(line)
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
-    """The record of a whole line, None for anything else."""
-    if not line.endswith(b"\n"):
-        return None
-    try:
-        record = records.parse(line)
-    except ValueError:
-        return None
-    return record if isinstance(record.get("meta"), dict) and isinstance(record.get("url"), str) else None
+def read_page_at(file: IO[bytes], offset: int, *, first: bool = False) -> list[dict[str, Any]]:
+    """Return the records of the page whose first line begins at the offset; with ``first`` only that one.
+
+    Raises:
+        ValueError: no whole page begins there (any more).
+        OSError: the file cannot be read.
+    """
+    file.seek(offset)
+    found = [_read_line(file)]
+    items = 1 if first else found[0]["meta"].get("items", 1)
+    while isinstance(items, int) and len(found) < items:
+        found.append(_read_line(file))
+        if found[-1]["meta"].get("item") != len(found):
+            raise ValueError("the page is incomplete")
+    return found
+
+
+def _read_line(file: IO[bytes]) -> dict[str, Any]:
+    line = file.readline()
+    record = records.parse_record(line) if line.endswith(b"\n") else None
+    if record is None:
+        raise ValueError("the line is not a whole record")
+    return record
 
 
 def _is_torn(line: bytes) -> bool:
-    """Whether this can be what a kill or a power loss has left of a record: its beginning, or runs of NUL.
+    """Return whether a kill or a power loss can have left this of a record: its start, or runs of NUL.
 
-    Anything else is somebody's data, which is not ours to cut.
+    Anything else is somebody's data, which must not be cut.
     """
     begins = line[: len(_BEGINNING)] == _BEGINNING[: len(line)]
     return (begins and not line.endswith(b"\n")) or b"\0" * 8 in line or not line.strip(b"\0\n")
@@ -230,7 +203,7 @@ _BEGINNING = b'{"url":'
 
 
 def _place(meta: dict[str, Any]) -> tuple[int, int]:
-    """Which of its page's lines a record is, from 1, and how many they are."""
+    """Return the number of a record within its page, from 1, and how many records the page has."""
     item, items = meta.get("item", 1), meta.get("items", 1)
     return (item, items) if isinstance(item, int) and isinstance(items, int) else (1, 1)
 

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 from parascrape import records
 from parascrape.errors import BadRecord, InvalidUrl, NotFetched, UsageError
-from parascrape.files.key_index import KeyIndex, read_lines_at
-from parascrape.files.ledger import read_pages
+from parascrape.files.key_index import KeyIndex
+from parascrape.files.ledger import read_page_at, read_pages
 from parascrape.files.outcomes import Outcome, fail
 from parascrape.frontier import Visit
 from parascrape.records import RESERVED, Entry, Meta
@@ -160,7 +160,7 @@ class Previous:
         if offset is None:
             return None
         try:
-            found = read_lines_at(self._file, offset, first=first)
+            found = read_page_at(self._file, offset, first=first)
         except (OSError, ValueError):
             return None
         mine = found[0]["url"] == url and found[0]["meta"].get("made_by") == self._made_by

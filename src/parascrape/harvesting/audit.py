@@ -147,7 +147,7 @@ def _rows(paths: Iterable[str | Path], settings: Settings, found: Audit) -> Iter
 
 def _fetches(line: bytes, key: Callable[[str], str], found: Audit) -> Iterator[_Fetch]:
     """The fetches of one page, told by the first of its records."""
-    record = _parse(line)
+    record = records.parse_record(line)
     if record is None:
         found.foreign += bool(line.strip(b"\0\r\n "))
         return
@@ -166,15 +166,6 @@ def _fetches(line: bytes, key: Callable[[str], str], found: Audit) -> Iterator[_
     found.refused += refused and not times
     for start, length, retry_after in times:
         yield _Fetch(key(url), start, length or 0.0, retry_after, url, refused)
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    """The record of a line; None for a torn one or somebody else's."""
-    try:
-        record = records.parse(line)
-    except ValueError:
-        return None
-    return record if isinstance(record.get("meta"), dict) and isinstance(record.get("url"), str) else None
 
 
 class _Time(NamedTuple):

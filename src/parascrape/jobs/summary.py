@@ -199,13 +199,10 @@ class _RecordCounter:
 
     def add(self, line: bytes) -> None:
         """Count a line, if it is a record."""
-        try:
-            record = records.parse(line)
-        except ValueError:
+        record = records.parse_record(line)
+        if record is None:
             return
-        meta, url, error = record.get("meta"), record.get("url"), record.get("error")
-        if not isinstance(meta, dict) or not isinstance(url, str):
-            return
+        meta, url, error = record["meta"], record["url"], record.get("error")
         if meta.get("item", 1) == 1:
             self.inputs += 1
             self.unchanged += meta.get("unchanged") is True and error is None
