@@ -9,7 +9,7 @@ import pytest
 
 from parascrape.crawling.links.rules import NOT_PAGES, Scope, hosts_of
 from parascrape.errors import UsageError
-from parascrape.web.domains import domain_of, site_of
+from parascrape.web import domain_of, site_of
 from parascrape.web.urls import MAX_URL
 
 START = ("https://www.example.co.uk/start", "http://docs.example.co.uk:8080/")

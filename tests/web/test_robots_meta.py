@@ -7,8 +7,8 @@ import doctest
 import pytest
 from hypothesis import given, strategies as st
 
-from parascrape.web import robots_meta as robots_tags
-from parascrape.web.robots_meta import MAX_DIRECTIVES, robots_meta
+from parascrape.web import robots as robots_tags
+from parascrape.web.robots import MAX_DIRECTIVES, robots_meta
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from .canonical import (
     CanonicalOptions as CanonicalOptions,
     canonical_url as canonical_url,
 )
-from .domains import domain_key as domain_key, domain_of as domain_of, site_of as site_of
 from .encoding import guess as guess, python_codec as python_codec, without_mark as without_mark
 from .html import (
     absolute as absolute,
@@ -35,7 +34,15 @@ from .robots import (
     from_answer as from_answer,
 )
 from .text import collapse as collapse, find_encoding as find_encoding
-from .urls import MAX_URL as MAX_URL, host_key as host_key, prepare as prepare, redact as redact
+from .urls import (
+    MAX_URL as MAX_URL,
+    domain_key as domain_key,
+    domain_of as domain_of,
+    host_key as host_key,
+    prepare as prepare,
+    redact as redact,
+    site_of as site_of,
+)
 from .validators import (
     NOTHING as NOTHING,
     Validators as Validators,

@@ -1,8 +1,8 @@
-"""Which addresses no public web page has: those that only this machine or its own network can reach. Pure.
+"""Private and special IP addresses, which public URLs must not lead to (protection against SSRF).
 
-A server on the public Internet that redirects to such an address, or whose name resolves to one (DNS
-rebinding), makes the crawler ask what its owner alone may ask: routers, cloud metadata, local services.
-The tables are IANA's IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, as RFC 8190 amends it).
+A public server that redirects to such an address, or whose name resolves to one (DNS rebinding), makes the
+crawler send requests that only its owner may send: to routers, cloud metadata, local services. The tables are
+IANA's IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, as RFC 8190 amends it).
 """
 
 from __future__ import annotations
@@ -54,18 +54,18 @@ _V6 = [
     )
 ]
 _V6_UNICAST = IPv6Network("2000::/3")
-"""What IANA gives out for the public Internet; nothing beyond it is routed there."""
+"""The range that IANA assigns for the public Internet; other addresses are not routed there."""
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 _LOCAL_NAMES = frozenset(
     ("localhost", "local", "internal", "test", "intranet", "private", "corp", "home", "lan", "arpa")
 )
-"""Last labels that the public DNS gives to nobody: RFC 6761 §6, RFC 6762 §3 and Appendix G, ICANN's
+"""Top-level labels that the public DNS does not assign: RFC 6761 §6, RFC 6762 §3 and Appendix G, ICANN's
 ``.internal``; of ``arpa`` only ``home.arpa`` (RFC 8375)."""
 
 
 def is_private(address: str) -> bool:
-    """Whether the IP address is none of the public Internet: `kind_of` has a word for it.
+    """Return whether an IP address does not belong to the public Internet.
 
     >>> is_private("::ffff:10.0.0.1"), is_private("93.184.216.34")
     (True, False)
@@ -74,13 +74,13 @@ def is_private(address: str) -> bool:
 
 
 def kind_of(address: str) -> str:
-    """The kind in words (``loopback``, ``private``, ...) of an IP address; "" for a public one.
+    """Return the kind of an IP address (``loopback``, ``private``, ...); "" for a public one.
 
-    An IPv6 address that stands for an IPv4 one (mapped, NAT64 by RFC 6052 §2.1, 6to4 by RFC 3056 §2) is
-    of that one's kind.
+    An IPv6 address that contains an IPv4 one (mapped, NAT64 by RFC 6052 §2.1, 6to4 by RFC 3056 §2) has the
+    kind of that one.
 
     Raises:
-        ValueError: the text is no IP address.
+        ValueError: the text is not an IP address.
 
     >>> kind_of("169.254.169.254")
     'cloud metadata'
@@ -95,7 +95,7 @@ def kind_of(address: str) -> str:
 
 
 def _inner(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that packets to this one are for, if there is one."""
+    """Return the IPv4 address that an IPv6 address contains, if any."""
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address.ipv4_mapped or address.sixtofour
@@ -107,10 +107,10 @@ def _kind_of_v6(address: IPv6Address) -> str:
 
 
 def literal_kind(host: str) -> str:
-    """The kind of a URL's host that is written as an address, or is ``localhost``; "" for all others.
+    """Return the kind of a URL's host that is an address or ``localhost``; "" for other names.
 
-    Decimal, octal, hexadecimal and shortened IPv4 addresses are read as inet_aton(3) reads them, and so
-    are a final dot and the brackets of IPv6.
+    Decimal, octal, hexadecimal and shortened IPv4 addresses are read as by inet_aton(3). A final dot and the
+    brackets of IPv6 are ignored.
 
     >>> literal_kind("0x7f.1"), literal_kind("[::1]"), literal_kind("example.org")
     ('loopback', 'loopback', '')
@@ -123,24 +123,24 @@ def literal_kind(host: str) -> str:
 
 
 def _literal(name: str) -> str:
-    """The address that the host's text is, in its usual form; "" for a name."""
+    """Return the address that a host is written as, in its usual form; "" for a name."""
     try:
         if ":" in name:
             return str(IPv6Address(name.removeprefix("[").removesuffix("]")))
         if name.rpartition(".")[2][:1].isdecimal():
             return socket.inet_ntoa(socket.inet_aton(name))
     except (OSError, ValueError):
-        pass  # digits and colons that make no address
+        pass  # digits and colons, but not an address
     return ""
 
 
-@lru_cache(maxsize=1024)  # 25 us else, for each page
+@lru_cache(maxsize=1024)  # without it 25 us a page
 def is_local(host: str) -> bool:
-    """Whether a URL's host says by itself that it is of one's own network, so that whoever lists it wants it.
+    """Return whether a URL's host is obviously local, so that a user who lists it means it.
 
-    That is a private address as `literal_kind` reads it, ``localhost``, a name of one label, and a name
+    Local are private addresses as `literal_kind` reads them, ``localhost``, names of one label, and names
     under a domain that the public DNS does not have: ``.local``, ``.internal``, ``.home.arpa``, ``.lan``, ...
-    Any other name may be anybody's, whatever it resolves to.
+    Other names count as public, whatever they resolve to.
 
     >>> is_local("127.0.0.1"), is_local("wiki"), is_local("nas.local"), is_local("evil.example")
     (True, True, True, False)
@@ -156,5 +156,5 @@ def is_local(host: str) -> bool:
 
 
 def refusal(address: str, kind: str) -> str:
-    """What the error says of an address or host that a public URL led to."""
+    """Return the error message for a refused address or host that a public URL led to."""
     return f"{address} ({kind}) is refused: a public URL may lead there only with --allow-private"

@@ -1,4 +1,4 @@
-"""The identity of URLs: one canonical text for all the ways to write a URL, to recognise duplicates. Pure."""
+"""Canonical URLs: one text for all spellings of a URL, to recognise duplicates."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["AS_SENT", "CanonicalOptions", "canonical_url"]
 
 
 class CanonicalOptions(NamedTuple):
-    """What besides the spelling makes no difference between two URLs, where the user says so.
+    """Differences between URLs, besides the spelling, that the user wants to ignore.
 
-    ``drop_tracking``: parameters of the query that only tell where a reader came from (utm_*, gclid,
-    fbclid, ...). ``sort_query``: the order of the query's parameters; those of one name keep theirs
-    (as ``URLSearchParams.sort`` of the WHATWG URL standard has it).
+    ``drop_tracking`` removes query parameters that only say where a reader came from (utm_*, gclid,
+    fbclid, ...). ``sort_query`` sorts the query's parameters; those with the same name keep their order (as
+    in ``URLSearchParams.sort`` of the WHATWG URL standard).
     """
 
     drop_tracking: bool = False
@@ -23,7 +23,7 @@ class CanonicalOptions(NamedTuple):
 
 
 AS_SENT = CanonicalOptions()
-"""Nothing but the spelling."""
+"""Ignore the spelling only."""
 
 _TRACKING = re.compile(
     r"(?ai:utm_[^=]*|[gdy]clid|fbclid|gclsrc|[gw]braid|gad_(?:source|campaignid)|srsltid|_g[al]|msclkid"
@@ -37,17 +37,17 @@ _EMPTY_PASSWORD = re.compile(r"(https?://[^/?@:]*):@")
 
 
 def canonical_url(url: str, identity: CanonicalOptions = AS_SENT) -> str:
-    """The text that all spellings of a URL have in common; it can be fetched, but is for comparing.
+    """Return the text that all spellings of a URL share. It can be fetched, but is meant for comparison.
 
-    What is sent for the URL (`urls.prepare`: WHATWG's host, port, path and percent-encode sets, no
-    fragment), then with escapes in upper case and unreserved letters unescaped (RFC 3986 §6.2.2; the
-    WHATWG parser leaves ``%7E``), ``'`` in a query escaped and no ``:`` before an empty password
-    (WHATWG). Kept apart are ``/a`` and ``/a?``, ``+`` and ``%20``, ``example.org`` and
-    ``example.org.``, http and https, and URLs of different users: do not show the text without
-    `urls.redact`. Doing it twice changes nothing. 1 to 5 us, 24 us with a name that is not ASCII.
+    The URL is prepared for sending (`urls.prepare`). Then escapes become upper case, unreserved characters
+    are unescaped (RFC 3986 §6.2.2; the WHATWG parser leaves ``%7E``), ``'`` in a query is escaped, and a
+    ``:`` before an empty password is removed (WHATWG). These stay different: ``/a`` and ``/a?``, ``+`` and
+    ``%20``, ``example.org`` and ``example.org.``, http and https, and URLs of different users; so use
+    `urls.redact` before showing the text. The function is idempotent. It takes 1 to 5 us, 24 us for a name
+    beyond ASCII.
 
     Raises:
-        InvalidUrl: the text is no http or https URL.
+        InvalidUrl: the text is not an http or https URL.
 
     >>> canonical_url("HTTP://Example.ORG:80/%7euser/./a%2fb#top")
     'http://example.org/~user/a%2Fb'
@@ -66,7 +66,7 @@ def canonical_url(url: str, identity: CanonicalOptions = AS_SENT) -> str:
 
 
 def _fold_escapes(url: str) -> str:
-    """Escapes in upper case, and none where a letter, digit or one of ``-._~`` will do."""
+    """Write escapes in upper case, and unescape letters, digits and ``-._~``."""
     if _LOWER_ESCAPE.search(url):
         url = _ESCAPES.sub(lambda match: match[0].upper(), url)
     if _UNRESERVED.search(url):
@@ -75,7 +75,7 @@ def _fold_escapes(url: str) -> str:
 
 
 def _with_query(path: str, query: str, identity: CanonicalOptions) -> str:
-    """The URL; with its last parameter the question mark goes too."""
+    """Return the URL with its filtered query; without parameters it has no question mark."""
     if not query or identity == AS_SENT:
         return f"{path}?{query}"
     parameters = query.split("&")

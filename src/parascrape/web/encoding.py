@@ -1,6 +1,6 @@
-"""Encoding: what a label means, which encoding bytes are likely in, and what characters they are. Pure.
+"""Character encodings: labels, detection and decoding by the WHATWG Encoding standard, without I/O.
 
-A label means what the Encoding standard says: ``shift_jis`` is cp932, ``iso-8859-1`` is windows-1252.
+Labels have the standard's meaning: ``shift_jis`` is cp932, ``iso-8859-1`` is windows-1252.
 """
 
 from __future__ import annotations
@@ -10,22 +10,12 @@ import re
 from functools import lru_cache
 
 from parascrape.system import load_part
-from parascrape.web import encoding
 
-__all__ = [
-    "decode_as",
-    "decode_euc_jp",
-    "decode_iso_2022_jp",
-    "guess",
-    "has_escapes",
-    "python_codec",
-    "resolve",
-    "without_mark",
-]
+__all__ = ["decode_as", "guess", "python_codec", "resolve", "without_mark"]
 
 _ERRORS = "parascrape.euc_jp"
 
-# What Python's euc_jp maps unlike cp932, found by comparing all 94 * 94 pairs of the two
+# Characters that Python's euc_jp maps unlike cp932, found by comparing all 94 * 94 pairs
 _SIGNS = dict(
     zip("\u301c\u2016\u2212\u00a2\u00a3\u00ac", "\uff5e\u2225\uff0d\uffe0\uffe1\uffe2", strict=True)
 )
@@ -36,23 +26,23 @@ _HIGH = bytes(byte | 0x80 if 0x21 <= byte <= 0x7E else byte for byte in range(25
 _KATAKANA = bytes(byte | 0x80 if 0x21 <= byte <= 0x5F else byte for byte in range(256))
 
 
-def has_escapes(head: bytes) -> bool:
-    """Whether the bytes switch to a Japanese character set as ISO-2022-JP does."""
+def _has_escapes(head: bytes) -> bool:
+    """Return whether the bytes hold an escape sequence of ISO-2022-JP."""
     return any(escape in head for escape in (b"\x1b$B", b"\x1b$@", b"\x1b(J", b"\x1b(I"))
 
 
-def decode_euc_jp(body: bytes) -> str:
-    """The characters of EUC-JP bytes (Encoding standard §12.1); what does not decode is U+FFFD."""
+def _decode_euc_jp(body: bytes) -> str:
+    """Decode EUC-JP (Encoding standard §12.1); bytes that do not decode become U+FFFD."""
     text = body.decode("euc_jp", _ERRORS)
     for ours, standard in _SIGNS.items():
         text = text.replace(ours, standard)
     return text
 
 
-def decode_iso_2022_jp(body: bytes) -> str:
-    """The characters of ISO-2022-JP bytes (Encoding standard §12.2); what does not decode is U+FFFD.
+def _decode_iso_2022_jp(body: bytes) -> str:
+    """Decode ISO-2022-JP (Encoding standard §12.2); bytes that do not decode become U+FFFD.
 
-    Kinder than the standard in one point: a line end within a two-byte run stays a line end.
+    Unlike in the standard, a line end within a two-byte run stays a line end.
     """
     first, *rest = _ESCAPE.split(body)
     parts = [first.decode("ascii", "replace")]
@@ -62,9 +52,9 @@ def decode_iso_2022_jp(body: bytes) -> str:
 
 
 def _decode_run(escape: bytes, run: bytes) -> str:
-    """The characters of what stands between one escape sequence and the next."""
+    """Decode the bytes between two escape sequences."""
     if escape in (b"$@", b"$B"):
-        return decode_euc_jp(run.translate(_HIGH))
+        return _decode_euc_jp(run.translate(_HIGH))
     if escape == b"(I":
         return run.translate(_KATAKANA).decode("cp932", "replace")
     text = run.decode("ascii", "replace")
@@ -72,9 +62,9 @@ def _decode_run(escape: bytes, run: bytes) -> str:
 
 
 def _from_cp932(error: UnicodeError) -> tuple[str, int]:
-    """The characters, by cp932, of the run of pairs that Python's euc_jp stopped at, and where to go on.
+    """Decode the run of pairs where Python's euc_jp stopped, by cp932; return where to continue.
 
-    The whole run, since a call for every pair costs ten times as much.
+    It takes the whole run, since a call for every pair costs ten times as much.
     """
     if not isinstance(error, UnicodeDecodeError):
         raise error
@@ -87,7 +77,7 @@ def _from_cp932(error: UnicodeError) -> tuple[str, int]:
 
 @lru_cache(94 * 94)
 def _character(pair: bytes) -> str:
-    """The character of an EUC-JP pair in cp932, U+FFFD where it has none.
+    """Return the character of an EUC-JP pair in cp932, U+FFFD if there is none.
 
     JIS X 0208 rows lie two by two in Shift_JIS (JIS X 0208:1997, annex 1).
     """
@@ -119,8 +109,8 @@ _STANDARD = {
     "utf-16-le": ("utf-16le", "utf-16-le"),
 }
 
-# Labels that the table of the library lacks. The standard replaces all of a page in hz or iso-2022-kr
-# by one U+FFFD, for the safety of browsers; a record is better served by the text.
+# Labels that the library's table lacks. For the safety of browsers the standard replaces a whole page in hz
+# or iso-2022-kr by one U+FFFD; a record needs the text.
 _MORE_LABELS = {
     "cp932": "shift_jis",
     "cp936": "gbk",
@@ -146,49 +136,39 @@ _MULTIBYTE = frozenset(
     ("big5", "euc-jp", "euc-kr", "gb18030", "gbk", "iso-2022-kr", "hz-gb-2312", "shift_jis")
 )
 _COMMON = frozenset(
-    (
-        *("windows-874", "windows-1250", "windows-1251", "windows-1253", "windows-1254", "windows-1255"),
-        *(
-            "windows-1256",
-            "windows-1257",
-            "iso-8859-2",
-            "iso-8859-5",
-            "iso-8859-6",
-            "iso-8859-7",
-            "iso-8859-8",
-        ),
-        *("iso-8859-15", "koi8-r", "koi8-u", "ibm866", "x-mac-cyrillic"),
-    )
+    {f"windows-{number}" for number in (874, 1250, 1251, *range(1253, 1258))}
+    | {f"iso-8859-{number}" for number in (2, 5, 6, 7, 8, 15)}
+    | {"koi8-r", "koi8-u", "ibm866", "x-mac-cyrillic"}
 )
 _ALIKE = {"iso8859-13": "windows-1257", "iso8859-16": "iso-8859-2"}
-"""Rare encodings that detection names for pages in the common one that is like them."""
+"""Rare encodings that detection confuses with a similar common one."""
 
 _RIVALS = (("windows-1250", "iso-8859-2"), ("koi8-r", "koi8-u"), ("windows-1251", "x-mac-cyrillic"))
 _MISFIT = re.compile(r"(?<=[^\W\d_])[^\w\s!-/:-@\[-`{-~‘’–—…\xa0\xad](?=\w)|[\x80-\x9f]")
 
 _LOOK = 24
-"""Bytes that show UTF-16 by its zeros."""
+"""Bytes that are searched for the zeros of UTF-16."""
 
 _NO_LETTERS = bytes(range(0x80)) + "…‘’“”•–—\xa0©«®°±·»".encode("cp1252")
-"""ASCII, and the punctuation of windows-1252 that English pages have."""
+"""ASCII, and the punctuation of windows-1252 that is common in English pages."""
 
 
 def decode_as(body: bytes, name: str) -> str:
-    """The characters of bytes in the encoding of that WHATWG name; what does not decode is U+FFFD."""
+    """Decode bytes in an encoding with a WHATWG name; bytes that do not decode become U+FFFD."""
     if name == "euc-jp":
-        return encoding.decode_euc_jp(body)
+        return _decode_euc_jp(body)
     if name == "iso-2022-jp":
-        return encoding.decode_iso_2022_jp(body)
+        return _decode_iso_2022_jp(body)
     return body.decode(python_codec(name), "replace")
 
 
 def python_codec(name: str) -> str:
-    """Python's name for the codec that is nearest to a WHATWG encoding."""
+    """Return Python's name of the codec nearest to a WHATWG encoding."""
     return _CODECS.get(name, name)
 
 
 def resolve(label: str) -> str | None:
-    """The WHATWG name that a label stands for, None for a label that stands for nothing."""
+    """Return the WHATWG name of a label's encoding, None for an unknown label."""
     label = label.strip().lower()
     if label in ("utf-8", "utf8"):
         return "utf-8"
@@ -203,8 +183,8 @@ def resolve(label: str) -> str | None:
 
 
 def guess(body: bytes) -> str:
-    """The likeliest encoding of a body that declares none."""
-    if encoding.has_escapes(body[:_SAMPLE]) and body.isascii():
+    """Return the likeliest encoding of a body that declares none."""
+    if _has_escapes(body[:_SAMPLE]) and body.isascii():
         return "iso-2022-jp"
     if b"\0" in body[:_LOOK] and (wide := without_mark(body)):
         return wide
@@ -217,7 +197,7 @@ def guess(body: bytes) -> str:
 
 
 def without_mark(body: bytes) -> str:
-    """``utf-16le`` or ``utf-16be`` for UTF-16 that begins with ASCII and no byte order mark, else ""."""
+    """Return ``utf-16le`` or ``utf-16be`` for UTF-16 that starts with ASCII and has no mark, else ""."""
     for name, zeros, others in (("utf-16le", 1, 0), ("utf-16be", 0, 1)):
         if len(body) > 8 and not body[zeros:_LOOK:2].strip(b"\0") and 0 not in body[others:_LOOK:2]:
             return name
@@ -225,21 +205,21 @@ def without_mark(body: bytes) -> str:
 
 
 def _refine(name: str, sample: bytes) -> str:
-    """The encoding, or the one that is like it but for a few letters, where that has fewer signs in words."""
+    """Return the encoding, or a similar one if that gives fewer odd characters within words."""
     rivals = next((group for group in _RIVALS if name in group), ())
     return min(rivals, key=lambda rival: (_misfits(sample, rival), rival != name)) if rivals else name
 
 
 def _misfits(sample: bytes, name: str) -> int:
-    """How often a sign or a control character stands where words have letters."""
+    """Count the symbols and control characters that stand within words."""
     return len(_MISFIT.findall(decode_as(sample, name)))
 
 
 def _is_plausible(name: str, body: bytes) -> bool:
-    """Whether so much speaks for a detected encoding that windows-1252, by far the commonest, is out.
+    """Return whether a detected encoding is likelier than windows-1252, by far the most common one.
 
     A multi-byte encoding must decode; for a single-byte one, one byte in 500 must be a letter beyond ASCII.
-    Of 475 real, mostly English pages in windows-1252, 2 are so read as something else, else 31.
+    With this check 2 of 475 real, mostly English pages in windows-1252 are misread, without it 31.
     """
     if name in _MULTIBYTE:
         return "\ufffd" not in decode_as(body[: _SAMPLE // 2], name)[:-1]
@@ -249,7 +229,7 @@ def _is_plausible(name: str, body: bytes) -> bool:
 
 
 def _is_utf8(body: bytes) -> bool:
-    """Whether a body is UTF-8 but for a few bytes: one of a hundred multi-byte characters, or a cut end."""
+    """Return whether a body is UTF-8, apart from a cut end or one in a hundred multi-byte characters."""
     try:
         body.decode()
     except UnicodeDecodeError as error:

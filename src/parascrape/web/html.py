@@ -1,4 +1,4 @@
-"""HTML: whether a body is HTML, the parsers, links made absolute, and the text a reader sees."""
+"""HTML: type sniffing, parsers (lexbor, lxml, resiliparse, BeautifulSoup), links, visible text."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _UNKNOWN_TYPES = frozenset(
 )
 _SNIFFED = 4096
 
-# MIME Sniffing standard §7.1, step 1; a real page also ends "<!DOCTYPE html" with a line end
+# MIME Sniffing standard §7.1, step 1; real pages also end "<!DOCTYPE html" with a line end
 _HTML_START = re.compile(
     rb"[\t\n\x0c\r ]*<(?:!--|(?:!DOCTYPE HTML|HTML|HEAD|SCRIPT|IFRAME|H1|DIV|FONT|TABLE|A|STYLE|TITLE|B|BODY"
     rb"|BR|P)[\s>])",
@@ -49,30 +49,29 @@ _HTML_START = re.compile(
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*>")
 _XHTML = re.compile(rb"<!doctype\s+html|http://www\.w3\.org/1999/xhtml", re.I)
 
-
-# What servers send as HTML all the same: gzip without its Content-Encoding, documents, archives, pictures
+# Files that servers also send as HTML: gzip without its Content-Encoding, documents, archives, pictures
 _BINARY = (b"\x1f\x8b\x08", b"%PDF-", b"PK\x03\x04", b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8")
 
 
 def essence(content_type: str | None) -> str:
-    """The media type of a Content-Type header without parameters, lower case; "" without a real one.
+    """Return the media type of a Content-Type header, lower case, without parameters; "" if it has none.
 
-    Of several the last one that is any counts (Fetch standard §2.2, "extract a MIME type").
+    Of several types the last valid one counts (Fetch standard §2.2, "extract a MIME type").
     """
     kinds = [kind.partition(";")[0].strip().lower() for kind in (content_type or "").split(",")]
     return next((kind for kind in reversed(kinds) if "/" in kind and kind != "*/*"), "")
 
 
 def is_xml(content_type: str) -> bool:
-    """Whether a media type (an `essence`) is that of XML, XHTML's among them."""
+    """Return whether a media type (an `essence`) is XML, XHTML included."""
     return content_type in _XML_TYPES or content_type.endswith("+xml")
 
 
 def is_html(content_type: str, body: bytes) -> bool:
-    """Whether a body of this media type (an `essence`) is HTML.
+    """Return whether a body with this media type (an `essence`) is HTML.
 
-    An XML type counts if the body is XHTML; where the type says nothing, the body's start decides
-    (MIME Sniffing standard §7.1). What begins as gzip, PDF or a picture does is none, whatever it is called.
+    An XML type counts if the body is XHTML. For an unknown type the start of the body decides (MIME Sniffing
+    standard §7.1). A body that starts like gzip, PDF or a picture is not HTML, whatever its type.
     """
     if body.startswith(_BINARY):
         return False
@@ -87,7 +86,7 @@ def is_html(content_type: str, body: bytes) -> bool:
 
 
 def _ascii_head(body: bytes) -> bytes:
-    """The first bytes of a body with no byte order mark, as ASCII where they are UTF-16."""
+    """Return the first bytes of a body without the byte order mark, converted from UTF-16 to ASCII."""
     head = body[:_SNIFFED]
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return head.decode("utf-16", "replace").encode("ascii", "replace")
@@ -95,34 +94,34 @@ def _ascii_head(body: bytes) -> bytes:
 
 
 def parse_lexbor(source: str | bytes) -> LexborHTMLParser:
-    """The document by lexbor; bytes are UTF-8, and invalid ones are read as U+FFFD.
+    """Parse a document with lexbor. Bytes must be UTF-8; invalid ones become U+FFFD.
 
     Bytes save the decoding: 0.12 ms of 0.85 for a page of 260 KB. Without the events that fill
-    <selectedcontent>, parsing is 15 % quicker. Raises TooComplex: see `formatting.refuse_bomb`.
+    <selectedcontent>, parsing is 15 % faster. Raises TooComplex: see `markup.refuse_bomb`.
     """
     from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
 
     refuse_bomb(source)
     if isinstance(source, bytes):
         source = source.removeprefix(codecs.BOM_UTF8)
-        if b"\0" in source:  # lexbor drops it, and what stood on both sides would become one character
+        if b"\0" in source:  # lexbor drops it, which could join bytes into another character
             source = source.decode(errors="replace")
     return LexborHTMLParser(source, options=LexborDocumentOptions.WO_EVENTS)
 
 
 def parse_resiliparse(text: str) -> HTMLTree:
-    """The document by resiliparse, for its main text. Raises TooComplex: see `formatting.refuse_bomb`."""
+    """Parse a document with resiliparse, for its main text. Raises TooComplex: see `markup.refuse_bomb`."""
     refuse_bomb(text)
     tree: HTMLTree = load_part("resiliparse.parse.html").HTMLTree.parse(text)
     return tree
 
 
 def parse_lxml(text: str, **options: Any) -> HtmlElement:
-    """The document by lxml.html, whole however deep it nests; ``options`` are those of its HTMLParser.
+    """Parse a document with lxml.html, at any depth; ``options`` are those of its HTMLParser.
 
-    libxml2 silently drops what nests deeper than 254 elements, with ``huge_tree`` deeper than 2,048.
-    Its event interface has no such limit and takes the rest: 30 ms for 3,000 elements, but quadratic
-    time (3 s for 30,000).
+    libxml2 silently drops elements deeper than 254 levels, with ``huge_tree`` deeper than 2,048. Its event
+    interface has no such limit and is used then: 30 ms for 3,000 elements, but quadratic time (3 s for
+    30,000).
     """
     from lxml import etree, html as lxml_html
 
@@ -130,7 +129,7 @@ def parse_lxml(text: str, **options: Any) -> HtmlElement:
     parser = lxml_html.HTMLParser(huge_tree=True, encoding="utf-8", **options)
     try:
         tree = lxml_html.document_fromstring(body, parser=parser)
-    except etree.ParserError:  # nothing in it but white space and comments
+    except etree.ParserError:  # only white space and comments
         return lxml_html.document_fromstring(b"<html></html>")
     if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
         builder = etree.TreeBuilder(element_factory=parser.makeelement)
@@ -140,7 +139,7 @@ def parse_lxml(text: str, **options: Any) -> HtmlElement:
 
 
 def parse_soup(text: str) -> BeautifulSoup:
-    """The document by BeautifulSoup on lxml, which warns of XML declarations and of one word alone."""
+    """Parse a document with BeautifulSoup on lxml, avoiding its warnings about XML and single words."""
     from bs4 import BeautifulSoup
 
     text = _XML_DECLARATION.sub("", text)
@@ -148,10 +147,10 @@ def parse_soup(text: str) -> BeautifulSoup:
 
 
 def absolute(base: str, link: str | None, encoding: str = "utf-8") -> str | None:
-    """The http(s) URL that a link means, fit to send (see `urls.prepare`), with its fragment; else None.
+    """Return the absolute http(s) URL of a link, prepared (`urls.prepare`), with its fragment; else None.
 
-    As browsers read links (URL standard §4.4): a backslash in the path is a slash, and a query is sent in the
-    document's ``encoding``, a WHATWG name.
+    Links are read as in browsers (URL standard §4.4): a backslash in the path is a slash, and a query is
+    encoded in the document's ``encoding``, a WHATWG name.
 
     >>> absolute("http://a.example/b/c", " ../d e?ü#f "), absolute("http://a.example/", "mailto:x@a.example")
     ('http://a.example/d%20e?%C3%BC#f', None)
@@ -167,7 +166,7 @@ def absolute(base: str, link: str | None, encoding: str = "utf-8") -> str | None
 
 
 def _as_browsers_do(link: str, encoding: str) -> str:
-    """The link with slashes for backslashes in its path, and its query in the document's encoding."""
+    """Return a link with slashes for backslashes in its path, and its query in the document's encoding."""
     if "\\" not in link and (link.isascii() or encoding == "utf-8"):
         return link
     address, mark, fragment = link.partition("#")
@@ -178,7 +177,7 @@ def _as_browsers_do(link: str, encoding: str) -> str:
 
 
 def _escape(char: str, codec: str) -> str:
-    """A query's character in an encoding, as its reference where it has none (URL standard §1.3)."""
+    """Percent-encode a query's character in an encoding, else its numeric reference (URL standard §1.3)."""
     if char.isascii():
         return char
     try:
@@ -189,7 +188,7 @@ def _escape(char: str, codec: str) -> str:
 
 
 def base_url(parser: LexborHTMLParser, url: str) -> str:
-    """What the document's relative links are relative to: its URL, joined with the first <base href>."""
+    """Return the base URL of a document's links: its URL, joined with the first <base href>."""
     base = parser.css_first("base[href]")
     return (base and absolute(url, base.attributes.get("href"))) or url
 
@@ -204,11 +203,11 @@ _TEXT = "-text"
 
 
 def visible_text(node: LexborNode) -> str:
-    """All text of an element and what is in it, white space collapsed.
+    """Return all text in an element, with white space collapsed.
 
-    Elements that start a line or a cell part words (``<li>a</li><li>b</li>`` is "a b"), others do not
-    (``a<b>b</b>`` is "ab"). What <script> and <style> hold is not text, unless the element is one.
-    lexbor's own text, collapsed, takes half the time, and glues words on every other real page.
+    Elements that start a line or a cell separate words (``<li>a</li><li>b</li>`` is "a b"), others do not
+    (``a<b>b</b>`` is "ab"). The content of <script> and <style> is left out, unless the element is one.
+    lexbor's own text takes half the time, but joins words on every other real page.
     """
     if node.tag in _UNSEEN:
         return collapse(node.text())
@@ -216,11 +215,12 @@ def visible_text(node: LexborNode) -> str:
 
 
 def _join_texts(node: LexborNode) -> str:
-    """The texts in an element, joined, with a space where words are parted."""
+    """Return the texts in an element, joined, with a space where words are separated."""
     parts: list[str] = []
-    rest: list[tuple[LexborNode | None, bool]] = []  # where each open element goes on, and if its end parts
+    # The next sibling of each open element, and whether the element's end separates words.
+    rest: list[tuple[LexborNode | None, bool]] = []
     inner = node.first_child
-    parted = True  # nothing stands before, or a space does
+    parted = True  # at the start, or after a space
     while inner is not None or rest:
         if inner is None:
             inner, parts_words = rest.pop()

@@ -1,4 +1,4 @@
-"""Markup rewritten before an HTML parser reads it, where it would read it wrongly. Pure."""
+"""Markup before parsing: XHTML and ruby are rewritten, pages that would exhaust memory are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["MAX_REOPENED", "from_xhtml", "refuse_bomb", "reopened", "without_rub
 _VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())  # noqa: SIM905
 """HTML standard §13.1.2: the elements that have no end tag."""
 
-# Possessive, and no "<" in a value, as XML has it: every "<" is walked past once.
+# Possessive, and no "<" in a value, as in XML, so the search is linear.
 _EMPTY = re.compile(r"""<([A-Za-z][\w:.-]*+)((?:[^<>"'/]++|"[^"<]*+"|'[^'<]*+'|/(?!>))*+)/>""")
 _CDATA = re.compile(r"<(?P<end>/?)(?:script|style)\b|<!\[CDATA\[(?P<text>.*?)\]\]>", re.S | re.I)
 
@@ -22,9 +22,9 @@ _RUBY_TAG = re.compile(r"</?(?:ruby|rb|rt|rp|rtc)\b[^<>]*>", re.I)
 
 
 def from_xhtml(text: str) -> str:
-    """XHTML written as an HTML parser understands it: ``<title/>`` has an end tag, CDATA sections are text.
+    """Rewrite XHTML for HTML parsers: ``<title/>`` gets an end tag, CDATA sections become text.
 
-    To HTML ``<script src="a.js"/>`` or ``<title/>`` is a start tag, and the whole page is what stands in it.
+    To an HTML parser ``<script src="a.js"/>`` and ``<title/>`` are start tags that swallow the page.
 
     >>> from_xhtml("<title/><p>a<br/><![CDATA[<b>]]></p>")
     '<title></title><p>a<br/>&lt;b&gt;</p>'
@@ -35,8 +35,8 @@ def from_xhtml(text: str) -> str:
         return text
     parts: list[str] = []
     at = 0
-    raw = False  # to HTML, scripts are raw, with the comments that hide CDATA in them
-    last = text.rfind("]]>") + 3  # behind it every start would look for its end in vain
+    raw = False  # HTML scripts are raw text, including comments that hide CDATA
+    last = text.rfind("]]>") + 3  # after it, each start would search the rest in vain
     for found in _CDATA.finditer(text, 0, last):
         if found["text"] is None:
             raw = not found["end"]
@@ -51,7 +51,7 @@ def _with_end_tag(tag: re.Match[str]) -> str:
 
 
 def without_ruby(text: str) -> str:
-    """Markup of which ruby annotations (HTML standard §4.5.10) are gone, and their base text stays.
+    """Remove ruby annotations (HTML standard §4.5.10) but keep their base text.
 
     >>> without_ruby("<ruby>漢<rp>(</rp><rt>かん</rt><rp>)</rp>字<rt>じ</ruby>です")
     '漢字です'
@@ -60,28 +60,28 @@ def without_ruby(text: str) -> str:
 
 
 MAX_REOPENED = 3_000_000
-"""Formatting elements that a page may have opened again, at most: 1 GB."""
+"""Formatting elements that a parser may reopen for a page; these take 1 GB."""
 
 _FEW_TAGS = 4_500
-"""Pages with fewer need no second look: half of them before the other half reopen 5 million at most."""
+"""Pages with fewer tags are safe: if half of them precede the other half, 5 million are reopened at most."""
 
 _SAMPLE, _EVERY, _LIKELY_FEW, _CERTAINLY_MANY = 1 << 10, 1 << 14, 3_500, 6_000
-"""Bytes of which tags are counted in every so many, the estimate below which that is enough, and the one
-from which it is not worth while to count them all before the formatting elements are looked for.
+"""Tags are counted in _SAMPLE bytes of every _EVERY. An estimate below _LIKELY_FEW is enough; from
+_CERTAINLY_MANY on, counting all tags before looking for formatting elements is not worth its time.
 
-Any 17 kB hold a whole sample, wherever the first one is taken; a bomb of 5 million has 20 kB at least, which
-are nearly all tags. Counting all tags of a page takes a tenth of the time that lexbor takes to parse it.
+Any 17 kB hold a whole sample, wherever the first one starts; a bomb of 5 million has at least 20 kB, nearly
+all tags. Counting all tags of a page takes a tenth of the time that lexbor takes to parse it.
 """
 
 _ALIKE = 3
-"""Elements alike in name and attributes that are reopened (§13.2.4.3, the "Noah's Ark clause")."""
+"""Elements with equal name and attributes that are reopened (§13.2.4.3, the "Noah's Ark clause")."""
 
-# Not <a>, of which the next one closes the last. A marker hides what stands before it from end tags.
+# Not <a>: the next one closes the last. A marker hides the elements before it from end tags.
 _NAMES = "b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u"
 _MARKERS = "applet|marquee|object|template|td|th|caption"
-# What no ">" closes ends with the text: or every tag in it would walk there in vain.
+# A tag without ">" ends with the text; else each tag in it would search that far in vain.
 _TAG = re.compile(rf"<(?:(/?)({_NAMES})|({_MARKERS}))(?:[\s/]([^>]*+))?(?:>|\Z)", re.I)
-# Spelt out as a tree, without a flag for case: other tags are passed in a quarter of the time.
+# Written as a tree, without a flag for case: skips other tags in a quarter of the time.
 _TREE = "b(?:ig)?|code|em|font|i|nobr|s(?:mall|tr(?:ike|ong))?|tt|u"
 _EITHER_CASE = re.sub("[a-z]", lambda letter: f"[{letter[0]}{letter[0].upper()}]", _TREE)
 _START = re.compile(rf"<(?=[bcefinstuBCEFINSTU])(?:{_EITHER_CASE})(?:[\s/][^>]*+)?(?:>|\Z)")
@@ -89,9 +89,9 @@ _START_OF_BYTES = re.compile(_START.pattern.encode())
 
 
 def refuse_bomb(markup: str | bytes) -> None:
-    """Nothing, for what may be parsed.
+    """Refuse markup that would fill the memory when parsed.
 
-    A page of 270 kB with 2,800 tags takes 10 us, or 240 with twice as many; lexbor parses it in 990.
+    For a page of 270 kB with 2,800 tags this takes 10 us, with twice as many 240; lexbor parses it in 990.
 
     Raises:
         TooComplex: more than MAX_REOPENED elements would be opened again.
@@ -107,7 +107,7 @@ def refuse_bomb(markup: str | bytes) -> None:
         return
     text = markup if isinstance(markup, str) else markup.decode("latin-1")
     if reopened(text) > MAX_REOPENED:
-        raise TooComplex("formatting elements that nobody closes: parsed, the page would fill the memory")
+        raise TooComplex("unclosed formatting elements: parsing the page would fill the memory")
 
 
 def _count(markup: str | bytes) -> int:
@@ -115,10 +115,10 @@ def _count(markup: str | bytes) -> int:
 
 
 def _estimate(markup: str | bytes) -> int:
-    """About how many tags there are; the true number where there is less than one sample."""
+    """Estimate the number of tags; for a short text, count them."""
     if len(markup) <= _EVERY:
         return _count(markup)
-    places = range(randrange(_EVERY), len(markup), _EVERY)  # noqa: S311 (no secret: nobody can aim between them)
+    places = range(randrange(_EVERY), len(markup), _EVERY)  # noqa: S311 (random, so that nobody can aim between the samples)
     if isinstance(markup, str):
         found = sum([markup.count("<", at, at + _SAMPLE) for at in places])
     else:
@@ -127,9 +127,9 @@ def _estimate(markup: str | bytes) -> int:
 
 
 def reopened(markup: str) -> int:
-    """How many formatting elements the markup may have opened again, counted high, to about MAX_REOPENED.
+    """Return an upper bound of the formatting elements that a parser reopens, up to about MAX_REOPENED.
 
-    Every tag counts as a place where all formatting elements open again that no end tag has closed.
+    Each tag counts as a place where all unclosed formatting elements are reopened.
 
     >>> reopened("<p><b><i></p>" + "<p>x</p>" * 10)
     45

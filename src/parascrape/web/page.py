@@ -1,4 +1,4 @@
-"""Page: a fetched response, decoded and parsed no more often than a scraper asks for it."""
+"""Page: a fetched response, decoded and parsed on demand."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from parascrape.errors import NotHtml, TooComplex
 from parascrape.web import html
 from parascrape.web.markup import from_xhtml
-from parascrape.web.robots import product_token
-from parascrape.web.robots_meta import robots_meta
+from parascrape.web.robots import product_token, robots_meta
 from parascrape.web.text import decode, find_encoding
 
 if TYPE_CHECKING:
@@ -23,15 +22,15 @@ __all__ = ["Page"]
 _UNREAD: Any = object()
 
 _HEAD = 1 << 15
-"""Bytes at the start of a page that are searched for a <meta> for robots."""
+"""Bytes at the start of a page that are searched for robots directives."""
 
 
 class Page:
-    """A fetched response: what a scraper is given.
+    """A fetched response, the argument of a scraper.
 
-    ``url`` is the one asked for, ``final_url`` the one that answered, ``status`` the HTTP status,
-    ``headers`` a mapping that ignores case, ``body`` the bytes after every content coding is undone.
-    All else is worked out at the first use and kept; a Page belongs to one thread.
+    ``url`` is the requested URL, ``final_url`` the one that answered, ``status`` the HTTP status, ``headers``
+    a case-insensitive mapping, ``body`` the bytes without content coding. Everything else is computed at the
+    first use and kept. A Page belongs to one thread.
     """
 
     __slots__ = (
@@ -59,7 +58,9 @@ class Page:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ):
-        from requests.structures import CaseInsensitiveDict  # 0.1 s at the first time: requests comes along
+        from requests.structures import (
+            CaseInsensitiveDict,  # 0.1 s the first time, because it imports requests
+        )
 
         self.url = url
         self.final_url = final_url or url
@@ -76,7 +77,7 @@ class Page:
 
     @property
     def content_type(self) -> str:
-        """The media type without its parameters, lower case; empty where the header says none."""
+        """The media type without its parameters, lower case; empty without a Content-Type."""
         return html.essence(self.headers.get("Content-Type"))
 
     @property
@@ -87,7 +88,7 @@ class Page:
         return bool(self._is_html)
 
     def require_html(self) -> None:
-        """Nothing. Raises NotHtml, with the media type, where the page is something else."""
+        """Raise NotHtml, with the media type, if the page is not HTML."""
         if not self.is_html:
             what = self.content_type or "something without a Content-Type"
             binary = "something binary, called " if html.is_html(self.content_type, b"") else ""
@@ -95,14 +96,14 @@ class Page:
 
     @property
     def encoding(self) -> str:
-        """The WHATWG name, in lower case, of the encoding that the order of evidence in `text` finds."""
+        """The lower-case WHATWG name of the encoding, by the order of evidence in `parascrape.web.text`."""
         if self._encoding is _UNREAD:
             self._encoding = find_encoding(self.body, self.headers.get("Content-Type"))
         return str(self._encoding)
 
     @property
     def known_encoding(self) -> str | None:
-        """`encoding`, if anything has asked for it before; else None, and nothing is decoded."""
+        """`encoding` if it is already known, else None; does not decode anything."""
         return None if self._encoding is _UNREAD else self._encoding
 
     @property
@@ -114,12 +115,12 @@ class Page:
 
     @property
     def markup(self) -> str:
-        """``text`` as HTML parsers are given it: of XHTML, empty-element tags are written out."""
+        """``text`` for HTML parsers: empty-element tags of XHTML are expanded."""
         return from_xhtml(self.text) if html.is_xml(self.content_type) else self.text
 
     @property
     def lexbor(self) -> LexborHTMLParser:
-        """The document as selectolax's lexbor parser holds it: the fastest, and as browsers parse."""
+        """The document parsed by selectolax's lexbor, the fastest parser, which follows the HTML standard."""
         if self._lexbor is _UNREAD:
             as_it_is = self.encoding == "utf-8" and not html.is_xml(self.content_type)
             self._lexbor = html.parse_lexbor(self.body if as_it_is else self.markup)
@@ -127,30 +128,30 @@ class Page:
         return parser
 
     def css(self, selector: str) -> list[LexborNode]:
-        """All elements that the CSS selector matches, in the order of the document."""
+        """Return all elements that match a CSS selector, in document order."""
         return self.lexbor.css(selector)
 
     def css_first(self, selector: str) -> LexborNode | None:
-        """The first element that the CSS selector matches, None without one."""
+        """Return the first element that matches a CSS selector, None without one."""
         return self.lexbor.css_first(selector)
 
     @property
     def tree(self) -> HtmlElement:
-        """The document as lxml.html holds it, for XPath; nothing is cut, however deep the elements nest."""
+        """The document parsed by lxml.html, for XPath; deeply nested elements are not cut."""
         if self._tree is _UNREAD:
             self._tree = html.parse_lxml(self.markup)
         return self._tree
 
     @property
     def soup(self) -> BeautifulSoup:
-        """The document as BeautifulSoup on lxml: 40 to 100 times dearer than `css` and `tree`."""
+        """The document parsed by BeautifulSoup on lxml: 40 to 100 times slower than `css` and `tree`."""
         if self._soup is _UNREAD:
             self._soup = html.parse_soup(self.markup)
         soup: BeautifulSoup = self._soup
         return soup
 
     def robots(self, user_agent: str) -> tuple[str, ...]:
-        """What X-Robots-Tag and the <meta>s of its head tell a robot of that name: see `robots_tags`."""
+        """Return the directives of X-Robots-Tag and <meta> for a robot: see `robots.robots_meta`."""
         if user_agent not in self._robots:
             self._robots[user_agent] = self._find_robots(user_agent)
         return self._robots[user_agent]
@@ -163,7 +164,7 @@ class Page:
         return robots_meta(headers, metas, user_agent) if headers or metas else ()
 
     def _metas(self) -> list[tuple[str, str]]:
-        """The names and contents of the <meta>s in the head."""
+        """Return the names and contents of the <meta> elements in the head."""
         try:
             head = self.lexbor.head
         except TooComplex:
@@ -173,7 +174,7 @@ class Page:
 
     @property
     def base_url(self) -> str:
-        """What relative links are relative to: ``final_url`` joined with the first <base href>."""
+        """The base of relative links: ``final_url`` joined with the first <base href>."""
         if self._base_url is _UNREAD:
             self._base_url = html.base_url(self.lexbor, self.final_url)
         return str(self._base_url)

@@ -1,4 +1,4 @@
-"""Retries: which answers are worth another fetch, and how long to wait before it. Pure, no clock."""
+"""Retry policy: statuses to retry, exponential backoff with jitter, Retry-After."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from email.utils import parsedate_to_datetime
 __all__ = ["MAX_RETRY_AFTER", "RETRY_STATUSES", "backoff", "parse_retry_after"]
 
 RETRY_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504))
-"""Safe to ask again for with GET (RFC 9110 §9.2.1): the server's trouble, or its wish to be asked later."""
+"""Statuses after which GET may be retried (RFC 9110 §9.2.1): server errors, and requests to come later."""
 
 MAX_RETRY_AFTER = 3600.0
-"""Seconds; a server that wishes for more is asked again after this long."""
+"""Seconds; a longer Retry-After is cut to this."""
 
 
 def backoff(attempt: int, base: float, cap: float, retry_after: float | None = None) -> float:
-    """Seconds to wait after attempt 1, 2, ...: exponential, capped, with "equal jitter".
+    """Return the seconds to wait after attempt 1, 2, ...: exponential, capped, with "equal jitter".
 
-    Between half of ``base * 2**(attempt-1)`` and the whole of it; never less than ``retry_after``,
-    to which a little is added so that many URLs of one host do not come back in the same instant.
+    The wait is between half of ``base * 2**(attempt-1)`` and all of it, and at least ``retry_after``. Up to a
+    tenth is added to ``retry_after``, so that the URLs of one host are not retried all at once.
     """
     whole = min(cap, base * 2.0 ** min(attempt - 1, 60))
     wait = whole * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, not secrecy)
@@ -29,9 +29,9 @@ def backoff(attempt: int, base: float, cap: float, retry_after: float | None = N
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds that a Retry-After header asks for (RFC 9110 §10.2.3), within 0 and MAX_RETRY_AFTER.
+    """Return the seconds of a Retry-After header (RFC 9110 §10.2.3), from 0 to MAX_RETRY_AFTER.
 
-    Either delay-seconds or an HTTP-date; None for an absent or senseless value.
+    The value is delay-seconds or an HTTP-date; None for a missing or invalid one.
 
     >>> parse_retry_after("120"), parse_retry_after("-5"), parse_retry_after("soon")
     (120.0, 0.0, None)

@@ -1,11 +1,12 @@
-"""robots.txt (RFC 9309): an answer becomes `RobotsRules` that say what may be fetched, and how fast. Pure."""
+"""robots.txt (RFC 9309) parsed into `RobotsRules`; directives of X-Robots-Tag and <meta name="robots">."""
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from parascrape.web.retry import MAX_RETRY_AFTER, parse_retry_after
@@ -13,19 +14,20 @@ from parascrape.web.retry import MAX_RETRY_AFTER, parse_retry_after
 if TYPE_CHECKING:
     from protego import Protego
 
-__all__ = ["ALLOW_ALL", "MAX_BODY", "MAX_DELAY", "RobotsRules", "from_answer", "parse", "product_token"]
+__all__ = ["ALLOW_ALL", "MAX_BODY", "MAX_DELAY", "MAX_DIRECTIVES", "RobotsRules", "from_answer", "parse"]
+__all__ += ["product_token", "robots_meta"]
 
 MAX_BODY = 500 * 1024
-"""Bytes of a robots.txt that are looked at (RFC 9309 §2.5 wants no less)."""
+"""Bytes of a robots.txt that are read (RFC 9309 §2.5 requires at least these)."""
 
 MAX_DELAY = 60.0
-"""Seconds between two fetches; a site that asks for more gets this."""
+"""Seconds; a longer Crawl-delay is cut to this."""
 
 DAY = 86_400.0
-"""Seconds that rules hold at most (RFC 9309 §2.4)."""
+"""Seconds; rules are kept no longer than this (RFC 9309 §2.4)."""
 
-_HOUR = 3600.0  # many servers send no-cache for every file: asking them every minute would be no courtesy
-_SOON = 60.0  # until a robots.txt that could not be had is asked for again
+_HOUR = 3600.0  # the least: many servers send no-cache for every file
+_SOON = 60.0  # before an unreachable robots.txt is requested again
 _MAX_SITEMAPS = 1000
 _MAX_WISHES = 100  # Crawl-delay and Request-rate lines of a group
 
@@ -49,12 +51,12 @@ _NEVER = re.compile(r"(?ai:\bno-(?:store|cache)\b)")
 
 
 class RobotsRules(NamedTuple):
-    """What one host's robots.txt asks of us: small, picklable, and for most hosts one shared object.
+    """The rules of one host's robots.txt: small, picklable, and one shared object for most hosts.
 
-    ``delay`` is the seconds between two fetches, 0 to MAX_DELAY; ``expires`` the seconds until
-    robots.txt should be fetched again. ``unreachable``: it could not be had, so nothing may be
-    fetched for now (RFC 9309 §2.3.1.4), and ``reason`` says why; ``silent`` where the host gave no answer
-    at all. ``packed`` is our group, compressed.
+    ``delay`` is the seconds between two fetches, 0 to MAX_DELAY; ``expires`` the seconds until robots.txt
+    should be fetched again. If ``unreachable``, nothing may be fetched for now (RFC 9309 §2.3.1.4):
+    ``reason`` says why, and ``silent`` whether the host gave no answer at all. ``packed`` is our group,
+    compressed.
     """
 
     packed: bytes = b""
@@ -65,9 +67,9 @@ class RobotsRules(NamedTuple):
     silent: bool = False
 
     def allows(self, url: str) -> bool:
-        """Whether a prepared URL of this host may be fetched (RFC 9309 §2.2.2).
+        """Return whether a prepared URL of this host may be fetched (RFC 9309 §2.2.2).
 
-        5 us where the host's rules were used of late, else they are parsed again: 60 us for 20 rules.
+        It takes 5 us with rules in the cache; else they are parsed again: 60 us for 20 rules.
         """
         if self.unreachable or not self.packed:
             return not self.unreachable
@@ -75,7 +77,7 @@ class RobotsRules(NamedTuple):
 
     @property
     def sitemaps(self) -> tuple[str, ...]:
-        """The sitemaps that robots.txt names, in its order, as they stand there; at most 1,000."""
+        """The sitemaps that robots.txt names, in its order and spelling; at most 1,000."""
         return tuple(_matcher(self.packed).sitemaps) if self.packed else ()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -86,7 +88,7 @@ ALLOW_ALL = RobotsRules()
 
 
 def _rules(*fields: Any) -> RobotsRules:
-    """Rules of these fields. Those that are alike are one object: many hosts run the same few programs."""
+    """Return rules with these fields. Equal rules share one object: many hosts have the same robots.txt."""
     rules = RobotsRules(*fields)
     return ALLOW_ALL if rules == ALLOW_ALL else _share(rules)
 
@@ -97,10 +99,10 @@ def _share(rules: RobotsRules) -> RobotsRules:
 
 
 def parse(body: bytes, user_agent: str) -> RobotsRules:
-    """The rules in a robots.txt for a crawler with this User-Agent header (see `product_token`).
+    """Return the rules of a robots.txt for a crawler with this User-Agent header (see `product_token`).
 
-    UTF-8, with or without a byte order mark; what is none is replaced. Never raises: lines that say
-    nothing are passed over (§2.2.1, §2.5), and of several delays the strictest counts.
+    The body is UTF-8, with or without a byte order mark. The function never raises: invalid lines are skipped
+    (§2.2.1, §2.5). Of several delays the longest counts.
 
     >>> rules = parse(b"User-agent: *\\nDisallow: /a\\nAllow: /a/b\\nCrawl-delay: 2", "parascrape")
     >>> rules.allows("http://h/a/c"), rules.allows("http://h/a/b"), rules.delay
@@ -119,14 +121,13 @@ def parse(body: bytes, user_agent: str) -> RobotsRules:
 def from_answer(
     status: int, headers: Mapping[str, str], body: bytes | None, error_code: str, user_agent: str
 ) -> RobotsRules:
-    """The rules that follow from how the fetch of robots.txt went, redirects followed (§2.3.1).
+    """Return the rules that follow from a fetch of robots.txt, with redirects followed (§2.3.1).
 
-    2xx: what it says. 4xx: all is allowed (§2.3.1.3), and so it is after a redirect that leads nowhere
-    (§2.3.1.2). 5xx, and every ``error_code`` of a fetch that gave no answer: nothing is, for a minute
-    or for Retry-After (§2.3.1.4). 429 counts as 5xx, as Google's crawlers have it: a host that asks
-    for fewer requests has not said that all may be fetched. Where robots.txt leads to an address that is
-    refused, pages will be refused for the same reason, and say so. ``error_code`` is ``""`` or ``"status"``
-    where there is an answer.
+    2xx: the rules of the body. 4xx, or a redirect that leads nowhere: everything is allowed (§2.3.1.3,
+    §2.3.1.2). 5xx, or the ``error_code`` of a fetch without an answer: nothing is allowed for a minute or for
+    Retry-After (§2.3.1.4). 429 counts as 5xx, as for Google's crawlers: a host that wants fewer requests has
+    not allowed everything. If robots.txt leads to a refused address, everything is allowed, since the pages
+    will be refused for the same reason. With an answer, ``error_code`` is ``""`` or ``"status"``.
     """
     fields = {name.lower(): value for name, value in headers.items()}
     if error_code in ("bad_redirect", "address"):
@@ -143,10 +144,10 @@ def from_answer(
 
 
 def product_token(user_agent: str) -> str:
-    """The name, in lower case, by which a robots.txt may address this User-Agent header (§2.2.1).
+    """Return the lower-case name by which a robots.txt addresses this User-Agent header (§2.2.1).
 
-    The first product; of one that begins as browsers' do, the name that follows ``compatible;``. A
-    header that names nobody is addressed as ``parascrape``: a site that wants us out can say so.
+    It is the first product, or the name after ``compatible;`` in a header that starts like a browser's. A
+    header without a name is addressed as ``parascrape``, so that sites can exclude it.
 
     >>> product_token("ExampleBot/1.2"), product_token("Mozilla/5.0 (compatible; Some-Bot/2; +http://h)")
     ('examplebot', 'some-bot')
@@ -164,7 +165,7 @@ def _first_token(text: str) -> str:
 
 
 def _cut(body: bytes) -> bytes:
-    """The first MAX_BODY bytes without the line that is cut there."""
+    """Return the first MAX_BODY bytes, without the line that is cut there."""
     if len(body) <= MAX_BODY:
         return body
     end = max(body.rfind(b"\n", 0, MAX_BODY), body.rfind(b"\r", 0, MAX_BODY))
@@ -172,9 +173,9 @@ def _cut(body: bytes) -> bytes:
 
 
 def _group(text: str, token: str) -> tuple[list[tuple[str, str]], list[str]]:
-    """What our groups say, or where none names us those of ``*``, as (field, value); and the sitemaps.
+    """Return the (field, value) pairs of our groups, else those of ``*``; and the sitemaps.
 
-    Groups of one name are merged. Only Allow and Disallow, empty ones too, end a list of user agents:
+    Groups with one name are merged. Only Allow and Disallow, also empty ones, end a list of user agents:
     other records must not interfere with it (§2.2.4), though Protego would let Crawl-delay do so.
     """
     groups: dict[str, list[tuple[str, str]]] = {}
@@ -197,7 +198,7 @@ def _group(text: str, token: str) -> tuple[list[tuple[str, str]], list[str]]:
 
 
 def _fields(text: str) -> list[tuple[str, str]]:
-    """(field, value) of the lines that have a field we know; a colon may be missing, a name misspelt."""
+    """Return (field, value) of the lines with a known field; the colon may be missing, the name misspelt."""
     found: list[tuple[str, str]] = []
     for line in _LINE_END.split(text):
         match = _FIELD.match(line.partition("#")[0].strip() + " ")
@@ -217,21 +218,21 @@ def _percent(match: re.Match[str]) -> str:
 
 
 def _delay(group: list[tuple[str, str]]) -> float:
-    """Seconds between two fetches: the strictest Crawl-delay or Request-rate of the group."""
+    """Return the longest delay of the group's Crawl-delay and Request-rate fields, in seconds."""
     longest = 0.0
     wishes = [f"{_NAMES[name]}: {value}" for name, value in group if not name.endswith("allow")]
-    for wish in wishes[:_MAX_WISHES]:  # of several, Protego would take the last
+    for wish in wishes[:_MAX_WISHES]:  # Protego alone would use the last one
         parsed = _parser(f"User-agent: *\n{wish}")
         rate = parsed.request_rate("*")
         longest = max(longest, parsed.crawl_delay("*") or 0.0)
         if rate is not None:
-            long = rate.seconds >= int(MAX_DELAY) * rate.requests  # they may be too large to divide
+            long = rate.seconds >= int(MAX_DELAY) * rate.requests  # the numbers may be too large to divide
             longest = max(longest, MAX_DELAY if long else rate.seconds / rate.requests)
     return min(longest, MAX_DELAY)
 
 
 def _expires(cache_control: str) -> float:
-    """Seconds, an hour to a day, that the answer may be kept (§2.4)."""
+    """Return the seconds, an hour to a day, that the answer may be kept (§2.4)."""
     age = _MAX_AGE.search(cache_control)
     if _NEVER.search(cache_control):
         return _HOUR
@@ -239,7 +240,7 @@ def _expires(cache_control: str) -> float:
 
 
 def _parser(text: str) -> Protego:
-    from protego import Protego  # the command's help must not wait for it
+    from protego import Protego  # slow to import; --help must not wait for it
 
     return Protego.parse(text)
 
@@ -248,10 +249,92 @@ def _unpack(packed: bytes) -> Protego:
     return _parser(zlib.decompress(packed).decode())
 
 
-# A parsed file takes 20 to 50 times its compressed bytes, so the long ones are kept apart, and few.
+# A parsed file takes 20 to 50 times its compressed size, so only a few long ones are cached.
 _few_long = lru_cache(maxsize=4)(_unpack)
 _many_short = lru_cache(maxsize=256)(_unpack)
 
 
 def _matcher(packed: bytes) -> Protego:
     return (_many_short if len(packed) <= 2048 else _few_long)(packed)
+
+
+MAX_DIRECTIVES = 20
+"""Directives kept for a page."""
+
+_MAX_VALUES = 50  # header values or meta elements that are read
+_MAX_VALUE = 2000  # characters of one
+
+_DIRECTIVES = {
+    "all",
+    "indexifembedded",
+    "noai",
+    "noarchive",
+    "nocache",
+    "nofollow",
+    "noimageai",
+    "noimageindex",
+}
+_DIRECTIVES |= {"noindex", "none", "noodp", "nositelinkssearchbox", "nosnippet", "notranslate", "noydir"}
+_VALUED = ("max-image-preview", "max-snippet", "max-video-preview", "unavailable_after")
+_NAMED = re.compile(r"([A-Za-z0-9_.-]{1,60})\s*:\s*(.*)", re.DOTALL)
+_SPACE = re.compile(r"\s+")
+
+
+def robots_meta(headers: Iterable[str], metas: Iterable[tuple[str, str]], user_agent: str) -> tuple[str, ...]:
+    """Return the known directives for us or for all robots: lower case, sorted, each once, at most 20.
+
+    ``headers`` are the values of X-Robots-Tag fields, ``metas`` the (name, content) pairs of meta elements.
+    Directives for other robots are left out. ``none`` becomes ``nofollow`` and ``noindex``; ``all`` is
+    dropped. A robot's name holds to the end of its field, also if several fields were joined into one value.
+
+    >>> robots_meta(["noindex, unavailable_after: 25 Jun 2030 15:00 GMT"], [("Robots", "NoFollow")], "ours")
+    ('nofollow', 'noindex', 'unavailable_after: 25 jun 2030 15:00 gmt')
+    >>> robots_meta(["otherbot: noindex", "ours: none, max-snippet:5"], [("otherbot", "noarchive")], "ours")
+    ('max-snippet: 5', 'nofollow', 'noindex')
+    """
+    token = product_token(user_agent)
+    found: set[str] = set()
+    for value in islice(headers, _MAX_VALUES):
+        found.update(_header(value[:_MAX_VALUE], token))
+    for name, content in islice(metas, _MAX_VALUES):
+        if name.strip().lower() in ("robots", token):
+            found.update(_directives(content[:_MAX_VALUE].split(",")))
+    if "none" in found:
+        found |= {"nofollow", "noindex"}
+    return tuple(sorted(found - {"all", "none"}))[:MAX_DIRECTIVES]
+
+
+def _header(value: str, token: str) -> Iterator[str]:
+    """Yield the directives of a field that are for all robots or for us."""
+    parts: list[str] = []
+    ours = True
+    for part in value.split(","):
+        named = _NAMED.fullmatch(part.strip())
+        if named and named[1].lower() not in _VALUED and not named[1].isdecimal():
+            ours = named[1].lower() == token
+            part = named[2]
+        if ours:
+            parts.append(part)
+    return _directives(parts)
+
+
+def _directives(parts: list[str]) -> Iterator[str]:
+    """Yield the known directives; the date of ``unavailable_after`` may hold commas."""
+    dated = ""
+    for part in parts:
+        text = _SPACE.sub(" ", part).strip().lower()
+        name, colon, value = (piece.strip() for piece in text.partition(":"))
+        known = text in _DIRECTIVES or (colon and name in _VALUED)
+        if dated and (known or len(dated) > 60):
+            yield dated[:100]
+            dated = ""
+        if text in _DIRECTIVES:
+            yield text
+        elif known and name == "unavailable_after":
+            dated = f"{name}: {value}"
+        elif known:
+            yield f"{name}: {value}"[:40]
+        elif dated and text:
+            dated += f", {text}"
+    if dated:
+        yield dated[:100]

@@ -1,11 +1,9 @@
-"""Text: what characters a body's bytes are, and what a person may be shown. Pure.
+"""Decoding of response bodies to text, and collapsing of white space.
 
-The order of evidence is the HTML standard's ("determining the character encoding", and §13.2.3.2 for
-the labels in the document), with detection where the standard leaves a guess to the locale:
+The order of evidence is the HTML standard's ("determining the character encoding", and §13.2.3.2 for the
+labels in the document). Where the standard leaves a guess to the locale, the encoding is detected:
 
     byte order mark > Content-Type > <meta>, then <?xml encoding?> > valid UTF-8 > detection > windows-1252
-
-A label means what the Encoding standard says: ``shift_jis`` is cp932, ``iso-8859-1`` is windows-1252.
 """
 
 from __future__ import annotations
@@ -17,13 +15,12 @@ from parascrape.web.encoding import decode_as, guess, resolve
 
 __all__ = ["collapse", "collapse_spaces", "decode", "find_encoding", "with_spaces"]
 
-
 _PRESCAN = 4096
 """Bytes in which a document may declare its encoding; the standard's 1,024 are too few for real heads."""
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_BE, "utf-16be"), (codecs.BOM_UTF16_LE, "utf-16le"))
 
-# Possessive, and from a name's start only: 100 kB of spaces in a header would take a minute otherwise.
+# Possessive, and only from a name's start: else 100 kB of spaces in a header would take a minute.
 _CHARSET = re.compile(r"""charset\s*+=\s*+(?:["']\s*+)?([^\s"';,/>]+)""", re.I)
 _META = re.compile(rb"<!--.*?(?:-->|\Z)|<meta[\s/]([^>]*)", re.I | re.S)
 _ATTRIBUTE = re.compile(rb"""(?<![^\s=/>"'])([^\s=/>"']++)\s*+=\s*+("[^"]*"|'[^']*'|[^\s>"']+)""")
@@ -33,10 +30,10 @@ _SPACE = re.compile(r"\s+")
 
 
 def decode(body: bytes, content_type: str | None = None, *, encoding: str | None = None) -> tuple[str, str]:
-    """The characters of a body and the WHATWG name, in lower case, of the encoding they were read in.
+    """Return the text of a body, and the lower-case WHATWG name of its encoding.
 
-    ``encoding`` is such a name where it is already known. No byte order mark is left; bytes that do not
-    decode become U+FFFD; no bytes raise.
+    ``encoding`` is that name if it is already known. The byte order mark is removed; bytes that do not decode
+    become U+FFFD.
 
     >>> decode("①～".encode("cp932"), "text/html; charset=Shift_JIS")
     ('①～', 'shift_jis')
@@ -51,22 +48,22 @@ def decode(body: bytes, content_type: str | None = None, *, encoding: str | None
 
 
 def find_encoding(body: bytes, content_type: str | None = None) -> str:
-    """The WHATWG name, in lower case, of a body's encoding by the order of evidence (see the module).
+    """Return the lower-case WHATWG name of a body's encoding, by the order of evidence (see the module).
 
-    A declared encoding costs a look at the first 4,096 bytes; without one the whole body is tried as
-    UTF-8 and then 65,536 bytes are looked at.
+    For a declared encoding the first 4,096 bytes are searched. Without one, the whole body is tried as UTF-8,
+    then 65,536 bytes are examined.
     """
     for mark, name in _BOMS:
         if body.startswith(mark):
             return name
     said = map(_CHARSET.search, reversed(content_type.split(","))) if content_type else ()
-    charset = next(filter(None, said), None)  # of two headers the last counts
+    charset = next(filter(None, said), None)  # of several header values the last counts
     header = resolve(charset[1]) if charset else None
     return header or _declared(body[:_PRESCAN]) or guess(body)
 
 
 def _declared(head: bytes) -> str | None:
-    """The encoding that the document's first bytes declare: <meta>, else the XML declaration."""
+    """Return the encoding that a document's first bytes declare: in a <meta>, else in the XML declaration."""
     for match in _META.finditer(head):
         name = _meta_encoding(match[1]) if match[1] else None
         if name:
@@ -77,12 +74,12 @@ def _declared(head: bytes) -> str | None:
 
 
 def _readable(name: str) -> str:
-    """The encoding itself, but UTF-8 for a UTF-16 whose label could not have been read as ASCII."""
+    """Return the encoding, but UTF-8 for UTF-16, since a label in UTF-16 could not be read as ASCII."""
     return "utf-8" if name.startswith("utf-16") else name
 
 
 def _meta_encoding(attributes: bytes) -> str | None:
-    """The encoding that one <meta> declares: its ``charset``, or ``content`` with ``http-equiv``."""
+    """Return the encoding that a <meta> declares: in ``charset``, or in ``content`` with ``http-equiv``."""
     values: dict[bytes, str] = {}
     for key, value in _ATTRIBUTE.findall(attributes):
         values.setdefault(key.lower(), value.decode("latin-1").strip("\"'"))
@@ -102,7 +99,7 @@ def collapse(text: str) -> str:
     """
     if len(text) < 200 or (len(text) < _LONG and text.count("\n") * 16 > len(text)):
         return " ".join(text.split())
-    # Long prose with few line ends: half the time of making every word a string.
+    # For long prose with few line ends: half the time of split and join.
     for space in _SPACES:
         if space in text:
             text = text.replace(space, " ")
@@ -110,7 +107,7 @@ def collapse(text: str) -> str:
 
 
 def with_spaces(text: str) -> str:
-    """A text, not of white space alone, with that as spaces, often several; `_RARE` ones may be left.
+    """Return a text that is not blank with its white space as spaces, perhaps several; `_RARE` may stay.
 
     >>> with_spaces("\\n a\\tb "), with_spaces("a  b")
     (' a b ', 'a  b')
@@ -122,7 +119,7 @@ def with_spaces(text: str) -> str:
 
 
 def collapse_spaces(text: str) -> str:
-    """A text whose white space is spaces and `_RARE` ones, collapsed."""
+    """Collapse a text whose only white space is spaces and `_RARE`."""
     for space in _RARE:
         if space in text:
             text = text.replace(space, " ")
@@ -132,13 +129,13 @@ def collapse_spaces(text: str) -> str:
 
 
 _RARE = "\x0b\x0c\x1c\x1d\x1e\x1f"
-"""ASCII that str.split takes for white space, and that hardly any text holds."""
+"""ASCII white space of str.split that is rare in text."""
 
 _LONG = 1_000_000
-"""Characters of a text whose words are never all made strings at once: 20 MB would become 500 MB."""
+"""Characters; a longer text is never split into words at once: 20 MB would become 500 MB."""
 
 _SPACES = (
     "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
     "\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
-"""What str.split takes for white space, without the space itself."""
+"""The white space of str.split, without the space itself."""

@@ -1,8 +1,7 @@
-"""Validators: what an answer says of its version, and the condition of the next request. Pure.
+"""HTTP validators (ETag, Last-Modified) and conditional requests.
 
-What servers send is kept only where it can do no harm: an entity tag that is one by RFC 9110 §8.8.3, a
-modification time that lies in the past. Freshness (Cache-Control, Expires) plays no part, for every page is
-asked for: this is no cache that would answer in a server's place.
+Only valid values are kept: an entity tag by RFC 9110 §8.8.3, a modification time in the past. Freshness
+(Cache-Control, Expires) is ignored, because every page is requested: this is not a cache.
 """
 
 from __future__ import annotations
@@ -18,20 +17,20 @@ from typing import NamedTuple
 __all__ = ["NOTHING", "Validators", "condition", "hash_answer", "validators_of"]
 
 MAX_TAG = 512
-"""Characters of the longest entity tag that is kept; the usual ones have 20 to 70."""
+"""Characters of the longest entity tag that is kept; usual ones have 20 to 70."""
 
-# Visible ASCII only: an obs-text octet would have to come back the same through every layer. An empty tag,
-# which the grammar allows, tells no two versions apart.
+# Visible ASCII only: obs-text bytes would have to survive every layer unchanged. An empty tag, which the
+# grammar allows, does not distinguish versions.
 _TAG = re.compile(r'(?:W/)?"[!#-~]+"')
 
-# IMF-fixdate and the two obsolete forms (RFC 9110 §5.6.7) have nothing else in them.
+# The characters of IMF-fixdate and of the two obsolete forms (RFC 9110 §5.6.7).
 _DATE = re.compile(r"[A-Za-z0-9 ,:+-]{20,40}")
 
 _CONDITIONAL = frozenset(("if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "range"))
 
 
 class Validators(NamedTuple):
-    """What is known of a page from an earlier answer: its validators as they were sent, and its hash."""
+    """The validators of an earlier answer, as they were sent, and its hash."""
 
     etag: str = ""
     last_modified: str = ""
@@ -42,10 +41,10 @@ NOTHING = Validators()
 
 
 def validators_of(headers: Mapping[str, str], now: datetime | None = None) -> dict[str, str]:
-    """``etag`` and ``last_modified`` as the headers have them, those that are of use (RFC 9110 §8.8).
+    """Return the usable ``etag`` and ``last_modified`` of an answer's headers (RFC 9110 §8.8).
 
-    A Last-Modified that is not at least a second before the answer's Date cannot tell two versions within
-    that second apart (§8.8.2.2), and one in the future is a wrong clock's; without a Date, ``now`` is taken.
+    A Last-Modified less than a second before the answer's Date cannot distinguish two versions within that
+    second (§8.8.2.2), and one in the future comes from a wrong clock. Without a Date, ``now`` is used.
 
     >>> validators_of({"ETag": 'W/"a"', "Last-Modified": "yesterday"})
     {'etag': 'W/"a"'}
@@ -62,13 +61,13 @@ def validators_of(headers: Mapping[str, str], now: datetime | None = None) -> di
 
 
 def is_tag(text: str) -> bool:
-    """Whether the text is one entity tag, and not too long."""
+    """Return whether a text is one entity tag of a usual length."""
     return len(text) <= MAX_TAG and _TAG.fullmatch(text) is not None
 
 
-@lru_cache(maxsize=64)  # 7 us; pages of one second, and often of one site, have the same
+@lru_cache(maxsize=64)  # 7 us; many pages of a site share one date
 def _parse_date(text: str) -> datetime | None:
-    """The time of an HTTP-date; None for anything else."""
+    """Return the time of an HTTP-date; None for anything else."""
     if not _DATE.fullmatch(text):
         return None
     try:
@@ -79,10 +78,10 @@ def _parse_date(text: str) -> datetime | None:
 
 
 def condition(known: Validators, chosen: Mapping[str, str]) -> dict[str, str]:
-    """The headers that make a GET conditional on the validators, which are checked again; none without any.
+    """Return the headers that make a GET conditional on validators; they are checked again.
 
-    If-None-Match is compared weakly by the server, and goes before If-Modified-Since (RFC 9110 §13.1.3).
-    Where the user's ``chosen`` headers are conditional themselves, a 304 or 206 would be about those.
+    Servers compare If-None-Match weakly, and it has precedence over If-Modified-Since (RFC 9110 §13.1.3). If
+    the user's ``chosen`` headers are conditional, none is returned: a 304 or 206 would be about those.
     """
     if _CONDITIONAL.intersection(map(str.lower, chosen)):
         return {}
@@ -94,11 +93,11 @@ def condition(known: Validators, chosen: Mapping[str, str]) -> dict[str, str]:
 
 
 def hash_answer(final_url: str, headers: Mapping[str, str], body: bytes) -> str:
-    """16 hex digits (of SHA-256) of what a record is made from: the body, and what it is read by.
+    """Return 16 hex digits (of SHA-256) of the body, and of the headers that decide how it is read.
 
-    The body is hashed as it was sent, 0.02 ms for 36 kB where what it inflates to takes 0.1 ms; so another
-    compression is another hash, and costs a scrape. Only the header of gzip, where some servers put a time
-    or a random name, is left out.
+    The body is hashed as it was sent: 0.02 ms for 36 kB, against 0.1 ms for the inflated body. So another
+    compression gives another hash and costs one scrape. The header of gzip is left out, because some servers
+    put a time or a random name there.
     """
     coding = (headers.get("Content-Encoding") or "").strip().lower()
     parts = [final_url, headers.get("Content-Type") or "", headers.get("X-Robots-Tag") or "", coding]
@@ -108,7 +107,7 @@ def hash_answer(final_url: str, headers: Mapping[str, str], body: bytes) -> str:
 
 
 def _gzip_header(body: bytes) -> int:
-    """Bytes of a gzip header that holds nothing but a time and a name (RFC 1952 §2.3); 0 for any other."""
+    """Return the size of a gzip header that holds only a time and a name (RFC 1952 §2.3); 0 for any other."""
     if body[:3] != b"\x1f\x8b\x08" or len(body) < 10:
         return 0
     if body[3] == 0:
