@@ -270,5 +270,5 @@ def test_server_that_does_not_start_is_one_clear_error(
     """A server that ends, or says nothing within the time, is a usage error."""
     (tmp_path / "failing_server.py").write_text(f"def main():\n    {script}\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(UsageError, match=said), serve("failing_server", start_seconds=seconds):
+    with pytest.raises(UsageError, match=said), serve("failing_server", {}, start_seconds=seconds):
         pytest.fail("no server runs")

@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 
 from parascrape.errors import UsageError
 from parascrape.loopback import read_recording, serve_recording
-from parascrape.loopback.replay.warc import to_exchange, to_metadata, unchunk
+from parascrape.loopback.replay.warc import to_exchange, to_metadata
 from tests.helpers.harvests import make
 from tests.helpers.twins import answer, harvest, warc_record, write_recording
 
@@ -169,4 +169,6 @@ def test_a_foreign_recording_is_served(tmp_path: Path) -> None:
 def test_chunks_are_undone(pieces: list[bytes], trailer: bytes) -> None:
     """Whatever follows the last."""
     coded = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n" + trailer
-    assert unchunk(coded) == b"".join(pieces)
+    found = to_exchange(URL, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + coded)
+    assert found is not None
+    assert found.reply[found.body_start :] == b"".join(pieces)

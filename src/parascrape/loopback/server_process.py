@@ -17,9 +17,6 @@ from parascrape.system import temporary_folder
 
 __all__ = ["ReplayServer", "ServerProcess", "running_server", "running_site", "serve", "serve_recording"]
 
-_ANSWER_SECONDS = 10.0
-_END_SECONDS = 2.0
-
 _BOOT = (
     "import sys, importlib as i; sys.path.append(sys.argv.pop(1)); i.import_module(sys.argv.pop(1)).main()"
 )
@@ -28,37 +25,51 @@ _BOOT = (
 class ServerProcess:
     """A running server. ``pid`` is the id of its process, ``hello`` the first line that it printed."""
 
-    def __init__(self, process: subprocess.Popen[bytes], start_seconds: float) -> None:
-        self._process = process
+    hello: dict[str, Any]
+
+    def __init__(self, module: str, given: Mapping[str, Any]) -> None:
+        # -P keeps files of the working directory from replacing modules of the standard library.
+        command = [
+            sys.executable,
+            "-P",
+            "-c",
+            _BOOT,
+            str(Path(__file__).parents[2]),
+            module,
+            json.dumps(given),
+        ]
+        self._process = subprocess.Popen(  # noqa: S603 (this interpreter, this package)
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        )
         self._lock = threading.Lock()
-        self.pid = process.pid
-        self.hello = self._read(start_seconds, "did not start on 127.0.0.1")
+        self.pid = self._process.pid
+
+    def start(self, seconds: float) -> None:
+        """Wait until it listens. Raises UsageError for a fault that it reports, or after ``seconds``."""
+        self.hello = self._read(seconds, "did not start on 127.0.0.1")
         if "fault" in self.hello:
             raise UsageError(self.hello["fault"])
 
     def stats(self) -> LoadStats:
         """Return what it did since it started or since `reset`. Raises UsageError if it has ended."""
-        return LoadStats(**self._ask("stats"))
+        return self._ask(b"stats\n")
 
     def reset(self) -> None:
         """Set the counts to zero."""
-        self._ask("reset")
+        self._ask(b"reset\n")
 
-    def _ask(self, question: str) -> dict[str, Any]:
+    def _ask(self, question: bytes) -> LoadStats:
         with self._lock:
             with suppress(OSError):  # it has ended; reading says so
-                assert self._process.stdin is not None  # noqa: S101 (asked for)
-                self._process.stdin.write(f"{question}\n".encode())
-                self._process.stdin.flush()
-            return self._read(_ANSWER_SECONDS, "has ended")
+                self._process.stdin.write(question)  # type: ignore[union-attr]
+            return LoadStats(**self._read(10.0, "has ended"))
 
     def _read(self, seconds: float, fault: str) -> dict[str, Any]:
         """Return the next line of the server. A timer kills it when it stays silent, on every platform."""
-        assert self._process.stdout is not None  # noqa: S101 (asked for)
         timer = threading.Timer(seconds, self._process.kill)
         timer.start()
         try:
-            line = self._process.stdout.readline()
+            line = self._process.stdout.readline()  # type: ignore[union-attr]
         finally:
             timer.cancel()
         if not line:
@@ -66,45 +77,38 @@ class ServerProcess:
         message: dict[str, Any] = json.loads(line)
         return message
 
+    def end(self) -> None:
+        """Close its standard input, which ends it; kill it if it has not ended after two seconds."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+        try:
+            self._process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
 
 @contextmanager
-def serve(
-    module: str, given: Mapping[str, Any] | None = None, *, start_seconds: float = 60.0
-) -> Iterator[ServerProcess]:
+def serve(module: str, given: Mapping[str, Any], *, start_seconds: float = 60.0) -> Iterator[ServerProcess]:
     """Run ``main()`` of a server module in a process of its own, with ``given`` as JSON in its arguments.
 
     Raises:
         UsageError: the server reported a fault, or did not say within ``start_seconds`` that it listens.
             (Reading a recording of a gigabyte takes a quarter of the default.)
     """
-    folder = str(Path(__file__).parents[2])
-    # -P keeps files of the working directory from replacing modules of the standard library.
-    command = [sys.executable, "-P", "-c", _BOOT, folder, module, json.dumps(given or {})]
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe)  # noqa: S603 (this interpreter, this package)
+    server = ServerProcess(module, given)
     try:
-        yield ServerProcess(process, start_seconds)
+        server.start(start_seconds)
+        yield server
     finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Close the server's standard input, which ends it; kill it if it does not end."""
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with suppress(OSError):
-                pipe.close()
-    try:
-        process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        server.end()
 
 
 @contextmanager
 def running_server() -> Iterator[list[str]]:
     """Run the demo's server; yield the URL of each host (scheme, address, port)."""
-    with serve("parascrape.loopback.demo.server") as server:
+    with serve("parascrape.loopback.demo.server", {}) as server:
         yield server.hello["hosts"]
 
 

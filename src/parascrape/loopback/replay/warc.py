@@ -13,38 +13,25 @@ import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO, NamedTuple
 
 from parascrape.errors import InvalidUrl, UsageError
-from parascrape.loopback.replay.exchange import ENDINGS, Ending, Exchange, ExchangeTimes
+from parascrape.loopback.replay.exchange import ENDINGS, Exchange, ExchangeTimes
 from parascrape.settings import VERSION
 from parascrape.system import printable
 from parascrape.web import prepare, redact
 
-__all__ = [
-    "MAX_BYTES",
-    "ExchangeWriter",
-    "Recording",
-    "load_library",
-    "read_recording",
-    "to_exchange",
-    "to_metadata",
-    "unchunk",
-]
+__all__ = ["ExchangeWriter", "Recording", "load_library", "read_recording", "to_exchange", "to_metadata"]
 
 MAX_BYTES = 1 << 30
 """Bytes, inflated, of all records that are kept: a recording is held in memory."""
 
 _FORMAT = 1
-_TRUNCATED: dict[Ending, str] = {
-    "closed": "disconnect",
-    "reset": "disconnect",
-    "silent": "time",
-    "left": "unspecified",
-}
+_TRUNCATED = {"closed": "disconnect", "reset": "disconnect", "silent": "time", "left": "unspecified"}
 """WARC-Truncated (section 5.13) of an answer that is not whole."""
 
 _PIECE = 1 << 20
@@ -79,28 +66,6 @@ def to_metadata(exchange: Exchange) -> dict[str, Any]:
         "cookies": list(exchange.cookies),
         "authorised": exchange.authorised,
         "before": base64.b64encode(exchange.before).decode(),
-    }
-
-
-def _from_metadata(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of an `Exchange` from its metadata. Raises ValueError, TypeError or KeyError."""
-    error = data["error"] or {}
-    seconds = ExchangeTimes(
-        *(min(max(float(data["seconds"][name]), 0.0), 86_400.0) for name in ExchangeTimes._fields)
-    )
-    if data["ending"] not in ENDINGS:
-        raise ValueError("an unknown ending")
-    return {
-        "entry": str(data["entry"]),
-        "hop": int(data["hop"]),
-        "ending": data["ending"],
-        "error": str(error.get("code", "")),
-        "message": str(error.get("message", "")),
-        "seconds": seconds,
-        "new_connection": bool(data["new_connection"]),
-        "cookies": tuple(str(name) for name in data["cookies"]),
-        "authorised": bool(data["authorised"]),
-        "before": base64.b64decode(data["before"], validate=True),
     }
 
 
@@ -261,10 +226,7 @@ def _read_block(record: Any, room: int, shown: str) -> bytes:
     """Return the block of a record. Raises UsageError where it is too large, or the file ends within it."""
     if record.length is None or record.length > room:
         raise UsageError(f"{shown}: more than {MAX_BYTES >> 20} MB: record a smaller sample")
-    pieces: list[bytes] = []
-    while piece := record.raw_stream.read(_PIECE):
-        pieces.append(piece)
-    block = b"".join(pieces)
+    block = b"".join(iter(partial(record.raw_stream.read, _PIECE), b""))
     if len(block) < record.length:
         raise UsageError(f"{shown}: is cut: a record has {len(block)} of {record.length} bytes")
     return block
@@ -275,52 +237,64 @@ def _join(records: Sequence[_Record]) -> list[Exchange]:
     by_number = {record.number: record for record in records}
     requests = {one: record for record in records if record.kind == "request" for one in record.belongs_to}
     described: dict[int, Exchange] = {}
-    joined: set[str] = set()
+    joined: set[int] = set()  # ids of the records that are part of one
     for place, record in enumerate(records):
-        fields = _our_metadata(record)
-        if fields is not None:
+        if (fields := _our_metadata(record)) is not None:
             first = next((by_number[one] for one in record.belongs_to if one in by_number), None)
             described[place] = _make(record, fields, first, requests)
-            if first is not None:
-                joined.add(first.number)
-    exchanges: list[Exchange] = []
+            joined.add(id(first))
     for place, record in enumerate(records):
-        if place in described:
-            exchanges.append(described[place])
-        elif record.kind == "response" and record.number not in joined:
-            found = to_exchange(record.url, record.block, record.at)
-            exchanges += [found] if found is not None else []
-    return exchanges
+        other = record.kind == "response" and id(record) not in joined
+        if other and (found := to_exchange(record.url, record.block, record.at)) is not None:
+            described[place] = found
+    return [described[place] for place in sorted(described)]
 
 
 def _our_metadata(record: _Record) -> dict[str, Any] | None:
-    """Return the fields of a metadata record in our format; None for any other record."""
+    """Return the fields of an `Exchange` from a metadata record in our format; None for any other record."""
     if record.kind != "metadata" or not record.block.startswith(b'{"parascrape": %d,' % _FORMAT):
         return None
     try:
-        return _from_metadata(json.loads(record.block))
+        data = json.loads(record.block)
+        error, seconds = data["error"] or {}, data["seconds"]
+        fields = {
+            "entry": str(data["entry"]),
+            "hop": int(data["hop"]),
+            "ending": ENDINGS[ENDINGS.index(data["ending"])],
+            "error": str(error.get("code", "")),
+            "message": str(error.get("message", "")),
+            "seconds": ExchangeTimes(*(_bounded(seconds[name]) for name in ExchangeTimes._fields)),
+            "new_connection": bool(data["new_connection"]),
+            "cookies": tuple(str(name) for name in data["cookies"]),
+            "authorised": bool(data["authorised"]),
+            "before": base64.b64decode(data["before"], validate=True),
+        }
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+    return fields
+
+
+def _bounded(seconds: Any) -> float:
+    """Return a time of at most a day, so that no recording makes the server wait for ever."""
+    return min(max(float(seconds), 0.0), 86_400.0)
 
 
 def _make(
     metadata: _Record, fields: dict[str, Any], first: _Record | None, requests: Mapping[str, _Record]
 ) -> Exchange:
     """Return an exchange from its metadata and the record that it belongs to."""
-    reply = first.block if first is not None and first.kind == "response" else b""
-    request = first if first is not None and first.kind == "request" else None
-    if first is not None and reply:
-        request = requests.get(first.number)
+    first = first or metadata
+    request = requests.get(first.number) if first.kind == "response" else first
     try:
         url = prepare(metadata.url)
     except InvalidUrl:
         url = metadata.url
     return Exchange(
         url=url,
-        request=request.block if request is not None else b"",
-        reply=reply,
+        request=request.block if request is not None and request.kind == "request" else b"",
+        reply=first.block if first.kind == "response" else b"",
         at=metadata.at,
-        address=first.address if first is not None else "",
+        address=first.address,
         **fields,
     )
 
@@ -348,7 +322,7 @@ def to_exchange(url: str, block: bytes, at: str = "") -> Exchange | None:
     lines = re.split(rb"\r?\n", block[match.end() : end.start()])[1:]
     body = block[end.end() :]
     if any(_name(line) == "transfer-encoding" for line in lines):
-        body = unchunk(body)
+        body = _unchunk(body)
     kept = [line for line in lines if b":" in line and _name(line) not in _FRAMING]
     kept.append(b"Content-Length: %d" % len(body))
     head = b"\r\n".join([b"HTTP/1.1 %b%b" % match.groups(), *kept, b"\r\n"])
@@ -359,10 +333,10 @@ def _name(line: bytes) -> str:
     return line.partition(b":")[0].strip().lower().decode("latin-1")
 
 
-def unchunk(body: bytes) -> bytes:
+def _unchunk(body: bytes) -> bytes:
     """Return the body without its chunks (RFC 9112 section 7.1); unchanged if it is not made of whole chunks.
 
-    >>> unchunk(b"3\\r\\nabc\\r\\n0\\r\\n\\r\\n"), unchunk(b"plain")
+    >>> _unchunk(b"3\\r\\nabc\\r\\n0\\r\\n\\r\\n"), _unchunk(b"plain")
     (b'abc', b'plain')
     """
     pieces: list[bytes] = []
