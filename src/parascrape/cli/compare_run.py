@@ -1,11 +1,11 @@
-"""A comparison from its options to its exit status: recorded or read, run over the twin, shown, written."""
+"""A comparison from its options to its exit status: recorded, run over a replay server, shown, written."""
 
 from __future__ import annotations
 
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,13 +17,11 @@ from rich.text import Text
 from parascrape.comparison import (
     COLUMNS,
     Comparison,
-    Disagreement,
     ListSample,
     RepetitionGrid,
     as_data,
     checking_strategies,
     compare,
-    count_of,
     default_strategies,
     describe,
     make_page,
@@ -37,13 +35,20 @@ from parascrape.files import default_name, read_lists
 from parascrape.loopback import serve_recording
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
-from parascrape.system import available_cpus, output_errors, printable, replace_file, temporary_folder
+from parascrape.system import (
+    available_cpus,
+    output_errors,
+    printable,
+    replace_file,
+    show_count,
+    temporary_folder,
+)
 
-__all__ = ["Ask", "parse_time", "run_comparison", "run_verification", "show_comparison", "show_disagreements"]
+__all__ = ["Ask", "parse_time", "run_comparison", "run_verification"]
 
 
 class Ask(NamedTuple):
-    """What the command was asked."""
+    """The choices of a user for one comparison."""
 
     sources: tuple[str, ...]
     url_column: str
@@ -59,30 +64,36 @@ class Ask(NamedTuple):
 
 
 def run_comparison(ask: Ask, settings: Settings) -> int:
-    """The exit status of a comparison, which is shown on standard output and written as asked."""
+    """Compare the strategies, show the result on standard output, write the files, return the exit status."""
     strategies = parse_strategies(ask.strategies) if ask.strategies else default_strategies(available_cpus())
     if not 1 <= ask.repeat <= 100:
         raise UsageError(f"--repeat: {ask.repeat} is not between 1 and 100")
     comparison = _compare(ask, RepetitionGrid(strategies, ask.repeat), settings)
     best = comparison.verdict.best.strategy if comparison.verdict else strategies[0]
     command = shown_command(ask.sources, best, settings)
-    show_comparison(comparison, command)
+    _show_comparison(comparison, command)
     if ask.json:
         import orjson
 
         _write(ask.json, orjson.dumps(as_data(comparison, command), option=orjson.OPT_INDENT_2))
     if ask.report:
-        title = default_name(ask.sources)
-        _write(ask.report, make_page(comparison, title, command).encode("utf-8", "backslashreplace"))
+        _write(ask.report, make_page(comparison, default_name(ask.sources), command).encode())
     return 0 if comparison.is_good else 1
 
 
 def run_verification(ask: Ask, settings: Settings) -> int:
-    """The exit status of comparing nothing but records."""
-    comparison = _compare(
-        ask, RepetitionGrid(checking_strategies(available_cpus()), 1, timed=False), settings
-    )
-    show_disagreements(comparison)
+    """Compare only the records, show the differences on standard output, return the exit status."""
+    grid = RepetitionGrid(checking_strategies(available_cpus()), 1, timed=False)
+    comparison = _compare(ask, grid, settings)
+    console = _console()
+    _print_faults(console, comparison)
+    if comparison.disagreements:
+        console.print(
+            "\nThe records depend on how the list is harvested: the scraper uses more than its page."
+        )
+    if comparison.is_good:
+        names = ", ".join(strategy.name for strategy in comparison.strategies)
+        console.print(f"The same records of {len(comparison.sample.entries):,} URLs in all: {names}.")
     return 0 if comparison.is_good else 1
 
 
@@ -95,19 +106,18 @@ def _compare(ask: Ask, grid: RepetitionGrid, settings: Settings) -> Comparison:
     entries = read_lists(ask.sources, url_column=ask.url_column)
     with _ending_on_sigterm(), _recording_path(ask.recording) as path:
         recorded = open_recording(entries, ask.sample, path, settings, tell)
-        sample = recorded.sample
-        tell(_said_of(sample))
-        with serve_recording(path, time_scale=ask.time_scale, latency=latency) as twin:
+        tell(_describe_sample(recorded.sample))
+        with serve_recording(path, time_scale=ask.time_scale, latency=latency) as server:
             times = "Once" if grid.repeat == 1 else f"{grid.repeat} times"
-            tell(f"{times} each, in turn: {', '.join(strategy.name for strategy in grid.strategies)}.")
-            return compare(recorded, grid, settings, twin, tell)
+            tell(f"{times} each, interleaved: {', '.join(strategy.name for strategy in grid.strategies)}.")
+            return compare(recorded, grid, settings, server, tell)
 
 
-def _said_of(sample: ListSample) -> str:
-    """What was drawn: ``60 of 3,984 URLs on 1 host, 2 lines without a URL left out.``"""
-    invalid = f", {count_of(sample.invalid, 'line')} without a URL left out" if sample.invalid else ""
-    hosts = count_of(sample.hosts, "host")
-    return f"{len(sample.entries):,} of {count_of(sample.total, 'URL')} on {hosts}{invalid}."
+def _describe_sample(sample: ListSample) -> str:
+    """Return ``60 of 3,984 URLs on 1 host, 2 lines without a URL left out.``"""
+    invalid = f", {show_count(sample.invalid, 'line')} without a URL left out" if sample.invalid else ""
+    hosts = show_count(sample.hosts, "host")
+    return f"{len(sample.entries):,} of {show_count(sample.total, 'URL')} on {hosts}{invalid}."
 
 
 def _teller(quiet: bool) -> Callable[[str], object]:
@@ -116,7 +126,7 @@ def _teller(quiet: bool) -> Callable[[str], object]:
 
 @contextmanager
 def _ending_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM unwind as Ctrl-C does: what was started is ended, temporary files go."""
+    """Let SIGTERM end the block as Ctrl-C does, so that processes are ended and temporary files removed."""
 
     def end(number: int, _: Any) -> None:
         raise SystemExit(128 + number)
@@ -130,7 +140,7 @@ def _ending_on_sigterm() -> Iterator[None]:
 
 @contextmanager
 def _recording_path(wanted: str) -> Iterator[Path]:
-    """Where the recording is or is to be; without a name it is gone at the end."""
+    """Yield the path of the recording; without a name it is temporary."""
     if wanted:
         yield Path(wanted)
         return
@@ -139,7 +149,6 @@ def _recording_path(wanted: str) -> Iterator[Path]:
 
 
 def _write(path: str, data: bytes) -> None:
-    """Write a whole file, or leave the one that is there. Raises OutputError."""
     with output_errors(path), replace_file(Path(path)) as file:
         file.write(data)
 
@@ -148,7 +157,7 @@ _TIME = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(ms|s|)")
 
 
 def parse_time(option: str, text: str) -> float:
-    """Seconds of ``200ms``, ``1.5s`` or ``0.2``. Raises UsageError for what is no time up to a minute."""
+    """Return the seconds of ``200ms``, ``1.5s`` or ``0.2``, at most a minute. Raises UsageError."""
     match = _TIME.fullmatch(text.strip())
     seconds = float(match[1]) / (1000 if match[2] == "ms" else 1) if match else -1.0
     if not 0 <= seconds <= 60:
@@ -157,24 +166,24 @@ def parse_time(option: str, text: str) -> float:
 
 
 _BAR = 12  # characters
-_SHOWN = 3
-_PIPED = 120
+_SHOWN = 3  # URLs with other records
+_PIPED = 120  # columns of a table that is not shown on a terminal
+_OPTIONAL = ("", "range", "p90", "p50")
+"""Columns of the table that are left out, in this order, until it fits; the bar has no name."""
 
 
 def _console() -> Console:
     piped = not sys.stdout.isatty()
-    return Console(
-        file=sys.stdout, markup=False, highlight=False, soft_wrap=piped, width=_PIPED if piped else None
-    )
+    width = _PIPED if piped else None
+    return Console(file=sys.stdout, markup=False, highlight=False, soft_wrap=piped, width=width)
 
 
-def show_comparison(comparison: Comparison, command: str) -> None:
-    """Print the table, the differences and the verdict on standard output."""
+def _show_comparison(comparison: Comparison, command: str) -> None:
+    """Print the table, the differences and the verdict."""
     console = _console()
     if comparison.figures:
-        console.print(_table(comparison, "utf" in (console.encoding or "").lower()))
+        console.print(_table(console, comparison))
     _print_faults(console, comparison)
-    _print_disagreements(console, comparison.disagreements)
     verdict = comparison.verdict
     if verdict is None:
         console.print("No strategy did its work.")
@@ -185,45 +194,32 @@ def show_comparison(comparison: Comparison, command: str) -> None:
     console.print(Text(f"\n    {command}"), soft_wrap=True)
 
 
-def show_disagreements(comparison: Comparison) -> None:
-    """Print whether all strategies gave the same records, and what differs where they did not."""
-    console = _console()
-    _print_faults(console, comparison)
-    _print_disagreements(console, comparison.disagreements)
-    if comparison.disagreements:
-        console.print(
-            "\nThe records depend on how the list is harvested: the scraper uses more than its page."
-        )
-    if comparison.is_good:
-        names = ", ".join(strategy.name for strategy in comparison.strategies)
-        console.print(f"The same records of {len(comparison.sample.entries):,} URLs in all: {names}.")
-
-
-def _table(comparison: Comparison, unicode: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, name in enumerate(COLUMNS):
-        table.add_column(name, justify="right" if number else "left", no_wrap=True)
-        if number == 1:
-            table.add_column("", no_wrap=True)
-    most = max(figures.rate for figures in comparison.figures)
-    for figures in comparison.figures:
-        best = comparison.verdict is not None and figures is comparison.verdict.best
-        cells = row_of(figures, comparison.figures[0])
-        bar = ("█" if unicode else "#") * max(1, round(_BAR * figures.rate / most))
-        row = [Text(cell) for cell in (*cells[:2], bar, *cells[2:])]
-        table.add_row(*row, style="bold" if best else None)
+def _table(console: Console, comparison: Comparison) -> Table:
+    """Return the table with as many columns as fit."""
+    figures = comparison.figures
+    most = max(each.rate for each in figures)
+    block = "█" if "utf" in (console.encoding or "").lower() else "#"
+    bars = [block * max(1, round(_BAR * each.rate / most)) for each in figures]
+    cells = list(zip(*(row_of(each, figures[0]) for each in figures), strict=True))
+    columns = dict(zip((*COLUMNS[:2], "", *COLUMNS[2:]), (*cells[:2], bars, *cells[2:]), strict=True))
+    for name in _OPTIONAL:
+        if sum(1 + max(map(len, (name, *column))) for name, column in columns.items()) > console.width:
+            del columns[name]
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("strategy", "") else "right", no_wrap=True)
+    for each, *row in zip(figures, *columns.values(), strict=True):
+        best = comparison.verdict is not None and each is comparison.verdict.best
+        table.add_row(*map(Text, row), style="bold" if best else None)
     return table
 
 
 def _print_faults(console: Console, comparison: Comparison) -> None:
+    """Print the strategies that failed, and those with other records."""
     for strategy, fault in comparison.faults.items():
         console.print(Text(f"{strategy.name} {fault}"))
-
-
-def _print_disagreements(console: Console, found: Sequence[Disagreement]) -> None:
-    for each in found:
-        left, right = each.reference.name, each.strategy.name
-        urls = "one URL" if each.urls == 1 else f"{each.urls:,} URLs"
+    for each in comparison.disagreements:
+        left, right, urls = each.reference.name, each.strategy.name, show_count(each.urls, "URL")
         if left == right:
             console.print(Text(f"\nTwo runs of {left} gave different records for {urls}:"))
         else:

@@ -6,7 +6,7 @@ from .comparison import (
 )
 from .differences import describe as describe
 from .report import COLUMNS as COLUMNS, as_data as as_data, make_page as make_page, row_of as row_of
-from .sample import ListSample as ListSample, count_of as count_of, open_recording as open_recording
+from .sample import ListSample as ListSample, open_recording as open_recording
 from .strategies import (
     Strategy as Strategy,
     checking_strategies as checking_strategies,

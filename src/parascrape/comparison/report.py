@@ -13,12 +13,20 @@ from typing import Any, NamedTuple
 from parascrape.comparison.comparison import Comparison, Disagreement
 from parascrape.comparison.differences import describe
 from parascrape.comparison.runs import StrategyRun
-from parascrape.comparison.sample import count_of
 from parascrape.comparison.statistics import PARTS, Statistics, milliseconds_a_page, share_out
-from parascrape.comparison.verdict import cpu_share, span, times
+from parascrape.comparison.verdict import cpu_share, times
 from parascrape.harvesting import STAGES
 from parascrape.settings import VERSION
-from parascrape.system import Chart, ChartSeries, HtmlReport, available_cpus, printable
+from parascrape.system import (
+    Chart,
+    ChartSeries,
+    HtmlReport,
+    available_cpus,
+    printable,
+    show_count,
+    show_duration,
+    show_size,
+)
 
 __all__ = ["COLUMNS", "as_data", "draw_charts", "make_page", "row_of"]
 
@@ -61,7 +69,7 @@ def _add_disagreements(report: HtmlReport, found: Sequence[Disagreement]) -> Non
     for each in found:
         left, right = each.reference.name, each.strategy.name
         report.paragraph(
-            f"{right} gave other records than {left} for {count_of(each.urls, 'URL')}.", "warning"
+            f"{right} gave other records than {left} for {show_count(each.urls, 'URL')}.", "warning"
         )
         report.code(line for one in each.shown[:5] for line in describe(one, left, right))
 
@@ -77,8 +85,8 @@ def row_of(figures: Statistics, first: Statistics) -> list[str]:
         f"{min(rates):,.1f}-{max(rates):,.1f}",
         times(figures.rate / first.rate),
         "unknown" if cpu is None else f"{cpu / figures.pages * 1000:.1f}",
-        f"{figures.memory / 1e6:.0f} MB" if figures.memory else "unknown",
-        *("" if seconds is None else span(seconds) for seconds in latencies),
+        show_size(figures.memory) if figures.memory else "unknown",
+        *("" if seconds is None else show_duration(seconds) for seconds in latencies),
         ", ".join(f"{code} {count // len(figures.runs)}" for code, count in errors) or "0",
     ]
 
@@ -112,13 +120,14 @@ def _add_stages(report: HtmlReport, figures: Sequence[Statistics]) -> None:
 def _add_method(report: HtmlReport, comparison: Comparison) -> None:
     sample, stages = comparison.sample, comparison.stages
     runs = max((len(each.runs) for each in comparison.figures), default=0)
+    urls, hosts = show_count(sample.total, "URL"), show_count(sample.hosts, "host")
+    times_each = show_count(comparison.repetitions, "time")
     report.heading("How it was measured")
     report.paragraph(
-        f"{len(sample.entries):,} of {count_of(sample.total, 'URL')} on {count_of(sample.hosts, 'host')}, "
-        f"{count_of(comparison.repetitions, 'time')} a run; {count_of(runs, 'run')} of each strategy, each "
-        "in a fresh process, interleaved (A B C, A B C). Pages/s count the start of Python; latency is from "
-        "the connection to the record. A strategy is called faster only if every run of it was faster and "
-        "the medians are 3 % apart (20 % with single runs)."
+        f"{len(sample.entries):,} of {urls} on {hosts}, {times_each} a run; {show_count(runs, 'run')} of each "
+        "strategy, each in a fresh process, interleaved (A B C, A B C). Pages/s count the start of Python; "
+        "latency is from the connection to the record. A strategy is called faster only if every run of it "
+        "was faster and the medians are 3 % apart (20 % with single runs)."
     )
     if stages.pages:
         report.paragraph(
@@ -325,7 +334,7 @@ def _machine() -> str:
     """Return processor, CPUs, system and Python in one line."""
     cpus, python = available_cpus(), platform.python_version()
     system = f"{platform.system()} {platform.release()}"
-    return printable(f"{_processor()}, {count_of(cpus, 'CPU')}, {system}, Python {python}")
+    return printable(f"{_processor()}, {show_count(cpus, 'CPU')}, {system}, Python {python}")
 
 
 def _processor() -> str:

@@ -16,14 +16,13 @@ from parascrape.errors import UsageError
 from parascrape.loopback import ExchangeTimes, Recording, read_recording, record
 from parascrape.records import Entry
 from parascrape.settings import Settings
-from parascrape.system import printable
+from parascrape.system import printable, show_count, show_duration
 from parascrape.web import host_key, prepare, redact
 
 __all__ = [
     "URL_COLUMN",
     "ListSample",
     "RecordedList",
-    "count_of",
     "host_of",
     "open_recording",
     "sample_entries",
@@ -125,25 +124,16 @@ def open_recording(
         recording = read_recording(path)
         known = set(recording.entries) or set(recording)  # other tools' recordings have no entries
         sample = sample_entries(entries, most, known)
-        tell(f"{count_of(len(sample.entries), 'URL')} answered by the recording {path}; no site is asked.")
+        tell(f"{show_count(len(sample.entries), 'URL')} answered by the recording {path}; no site is asked.")
         return RecordedList(sample, _mean_seconds(recording))
     sample = sample_entries(entries, most)
-    tell(f"Fetching {count_of(len(sample.entries), 'URL')} once, to record what the sites answer.")
+    tell(f"Fetching {show_count(len(sample.entries), 'URL')} once, to record what the sites answer.")
     made = record(sample.entries, path, settings)
     failed = _counts("failed", made.failed) + _counts("not fetched", made.skipped)
-    tell(printable(f"Recorded {count_of(made.entries, 'page')} in {made.seconds:.1f} s{failed}."))
+    tell(printable(f"Recorded {show_count(made.entries, 'page')} in {show_duration(made.seconds)}{failed}."))
     if not made.entries:
         raise UsageError(f"no page could be fetched{failed}: there is nothing to compare")
     return RecordedList(sample, _mean_seconds(read_recording(path)))
-
-
-def count_of(number: int, noun: str) -> str:
-    """Return the number with its noun.
-
-    >>> count_of(1, "host"), count_of(1200, "page")
-    ('1 host', '1,200 pages')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _counts(what: str, codes: Counter[str]) -> str:

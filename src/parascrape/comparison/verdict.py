@@ -27,7 +27,7 @@ from parascrape.comparison.stages import StageTimes
 from parascrape.comparison.statistics import Statistics, chance, rank
 from parascrape.harvesting import HostWait, main_host_wait
 from parascrape.settings import Mode
-from parascrape.system import printable
+from parascrape.system import printable, show_count, show_duration
 
 __all__ = [
     "ThroughputBound",
@@ -37,7 +37,6 @@ __all__ = [
     "find_bound",
     "give_verdict",
     "measure_bounds",
-    "span",
     "times",
 ]
 
@@ -183,9 +182,8 @@ def _choice(best: Statistics, tied: Sequence[Statistics], total: int) -> str:
     text = f"Use {best.strategy.name}: {_rate(best.rate)} pages/s"
     if total > best.pages:
         seconds = best.projected(total)
-        text += (
-            f", in the long run {_rate(total / seconds)}: about {span(seconds)} for the list's {total:,} URLs"
-        )
+        text += f", in the long run {_rate(total / seconds)}: about {show_duration(seconds)} for the list's "
+        text += f"{total:,} URLs"
     others = [each.strategy.name for each in tied if each is not best]
     if others:
         text += f". It ties with {', '.join(others)} and needs the fewest processes and threads"
@@ -249,7 +247,8 @@ class _Explanation(NamedTuple):
         kind = bound.kind or ("delay" if by_delay else "limit")
         limit = HostWait(kind).describe(limits.per_host, limits.delay)
         if bound.name == "host":
-            time = f"its {bound.pages:,} pages need {span(bound.least)} of these {span(self.best.seconds)}"
+            needed, taken = show_duration(bound.least), show_duration(self.best.seconds)
+            time = f"its {bound.pages:,} pages need {needed} of these {taken}"
         else:
             time = f"threads wait for it {share} of their time"
         return f"{_whose(bound.host)} {limit}: {time}, and no strategy can help."
@@ -330,8 +329,7 @@ def _doubts(figures: Sequence[Statistics]) -> list[str]:
             "for it: the sites may be faster than this."
         )
     if unknown := max(run.server.unknown for run in runs):
-        requests = "One request" if unknown == 1 else f"{unknown:,} requests"
-        doubts.append(f"{requests} of a run had no recorded answer and got 404.")
+        doubts.append(f"{show_count(unknown, 'request')} of a run had no recorded answer and got 404.")
     if all(each.seconds - each.starting < _SHORT for each in figures):
         doubts.append("The runs are short and mostly show the start: compare a longer list if you have one.")
     failed = max(sum(run.result.errors.values()) / max(1, run.result.pages) for run in figures[0].runs)
@@ -357,16 +355,3 @@ def times(ratio: float) -> str:
     """
     decimals = 0 if ratio >= 10 else 1 if ratio >= 1 else 2
     return f"{ratio:.{decimals}f} ×"
-
-
-def span(seconds: float) -> str:
-    """Return a duration in two or three digits.
-
-    >>> span(0.0123), span(0.456), span(4.56), span(75), span(8000)
-    ('12 ms', '0.46 s', '4.6 s', '75 s', '2.2 h')
-    """
-    if seconds < 0.0995:
-        return f"{seconds * 1000:.1f} ms" if seconds < 0.00995 else f"{seconds * 1000:.0f} ms"
-    if seconds < 300:
-        return f"{seconds:.{2 if seconds < 0.995 else 1 if seconds < 9.95 else 0}f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7000 else f"{seconds / 3600:.1f} h"
