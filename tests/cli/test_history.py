@@ -72,7 +72,7 @@ def test_the_table_shows_the_last_runs(job_file: Path, capsys: pytest.CaptureFix
     assert lines[2] == "failures  ▁▁▁█?  at most 1,203"
     assert lines[3].split() == list(COLUMNS)
     assert lines[4].split()[2:] == ["interrupted"]
-    assert " ".join(lines[5].split()[2:]) == "1:15 100 0 1,203 0 0.0 some failed 1 +3 ~40 -2 !3"
+    assert " ".join(lines[5].split()[2:]) == "1 min 15 s 100 0 1,203 0 0.0 some failed 1 +3 ~40 -2 !3"
     assert "Last run, failed by code: timeout 1,200, dns 3." in lines
     assert "\\x1b[2J\\u202e" in lines[10]
     assert lines[-1].startswith("changes: +")
@@ -217,10 +217,10 @@ def test_every_outcome_has_a_colour_that_is_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.04, "0.0 s"), (59.4, "59.4 s"), (59.6, "1:00"), (3600, "1:00:00")]
+    ("seconds", "text"), [(0.04, "0.04 s"), (59.4, "59.4 s"), (60, "1 min 00 s"), (3600, "1 h 00 min")]
 )
 def test_a_row_says_how_long_a_run_took(seconds: float, text: str) -> None:
-    """In seconds, or as a clock has it."""
+    """It is rounded to its unit."""
     cells = cells_of(summary(seconds=seconds), NOON.tzinfo)
     assert cells[:2] == ["2026-03-01 12:00", text]
     assert len(cells) == len(COLUMNS)

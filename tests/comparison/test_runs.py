@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from parascrape.comparison.runs import RunPlan, run_all
-from parascrape.comparison.sample import write_list
 from parascrape.comparison.stages import StageTimes, run_stages
 from parascrape.comparison.strategies import parse_strategies
 from parascrape.records import Entry
@@ -70,10 +69,8 @@ def test_the_status_and_the_last_words_are_kept() -> None:
 def plan(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunPlan:
     """Five pages, to be run twice in two strategies."""
     monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
-    path = tmp_path / "list.jsonl"
-    write_list(path, [Entry(site(f"/page/{number}")) for number in range(5)])
-    strategies = parse_strategies("sequential,thread:2")
-    return RunPlan(strategies, 2, tmp_path, path, path, 5, ("--select=title=title",))
+    plan = RunPlan(parse_strategies("sequential,thread:2"), 2, tmp_path, ("--select=title=title",))
+    return plan.with_list([Entry(site(f"/page/{number}")) for number in range(5)])
 
 
 def test_runs_are_interleaved(plan: RunPlan) -> None:

@@ -66,8 +66,6 @@ class Ask(NamedTuple):
 def run_comparison(ask: Ask, settings: Settings) -> int:
     """Compare the strategies, show the result on standard output, write the files, return the exit status."""
     strategies = parse_strategies(ask.strategies) if ask.strategies else default_strategies(available_cpus())
-    if not 1 <= ask.repeat <= 100:
-        raise UsageError(f"--repeat: {ask.repeat} is not between 1 and 100")
     comparison = _compare(ask, RepetitionGrid(strategies, ask.repeat), settings)
     best = comparison.verdict.best.strategy if comparison.verdict else strategies[0]
     command = shown_command(ask.sources, best, settings)

@@ -40,7 +40,9 @@ COMMANDS = {
     "history": CommandEntry("history:history", "FILE [JOB]", "The last runs of a job file."),
     "diff": CommandEntry("diff:diff", "OLD NEW", "What has changed from one output to the next."),
     "compare": CommandEntry("compare:compare", "LIST...", "Which mode is fastest for a list, and why."),
-    "verify": CommandEntry("verify:verify", "LIST...", "Whether the mode makes a difference to the records."),
+    "verify": CommandEntry(
+        "compare:verify", "LIST...", "Whether the mode makes a difference to the records."
+    ),
     "demo": CommandEntry("demo:demo", "", "Serve a bundled site, harvest it and see it run."),
 }
 """The commands beside ``scrape LIST...``. A module is loaded when its command is called."""

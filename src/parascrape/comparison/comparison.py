@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from parascrape.comparison.differences import Difference, compare_outputs
 from parascrape.comparison.runs import RunPlan, StrategyRun, run_all
-from parascrape.comparison.sample import ListSample, RecordedList, host_of, write_list
+from parascrape.comparison.sample import ListSample, RecordedList, host_of
 from parascrape.comparison.stages import StageTimes, run_stages
 from parascrape.comparison.statistics import Statistics, summarise_runs
 from parascrape.comparison.strategies import Strategy
@@ -27,7 +26,6 @@ __all__ = [
     "check_records",
     "compare",
     "count_repetitions",
-    "make_plan",
 ]
 
 _LEAST = 1.5
@@ -121,65 +119,25 @@ def compare(
     A strategy that crashes or loses records is left out of the verdict and named in ``faults``. Without a
     ``server`` the sites themselves answer.
     """
-    settings = _settings_of_runs(settings, server)
+    settings = replace(settings, fetch_duplicates=True)  # a sample has none: they are not looked for
+    if server is not None:
+        settings = replace(settings, connect_to=server.connect_to, ca_file=server.ca_file, proxy="")
     limits = ThroughputLimits(available_cpus(), settings.per_host, settings.delay)
-    with make_plan(recorded.sample, grid, settings, server) as plan:
+    sample = recorded.sample
+    with temporary_folder("parascrape-compare-") as folder:
+        plan = RunPlan(grid.strategies, grid.repeat, folder, tuple(command_options(settings)), server)
+        plan = plan.with_list(sample.entries)
         stages = run_stages(plan.forwards, settings) if grid.timed else StageTimes()
-        repetitions = count_repetitions(recorded.sample, stages, limits)
-        plan = _lengthen(plan, recorded.sample, repetitions)
+        repetitions = count_repetitions(sample, stages, limits)
         if repetitions > 1:
             tell(f"Each run harvests them {repetitions} times: once would be over too soon to tell.")
-        runs = run_all(plan, tell)
+            plan = plan.with_list(sample.entries * repetitions)
+        runs = tuple(run_all(plan, tell))
         disagreements = tuple(check_records(runs))
-    figures = summarise_runs(grid.strategies, runs)
-    verdict = give_verdict(figures, stages, limits, recorded.sample.total) if figures else None
-    return Comparison(
-        recorded,
-        grid.strategies,
-        tuple(runs),
-        tuple(figures),
-        stages,
-        limits,
-        disagreements,
-        verdict,
-        repetitions,
-    )
-
-
-def _lengthen(plan: RunPlan, sample: ListSample, repetitions: int) -> RunPlan:
-    """Return the plan with the sample so many times in its lists."""
-    write_list(plan.forwards, sample.entries * repetitions)
-    write_list(plan.backwards, sample.entries[::-1] * repetitions)
-    return plan._replace(pages=len(sample.entries) * repetitions)
-
-
-def _settings_of_runs(settings: Settings, server: ReplayServer | None) -> Settings:
-    """Return the settings of the runs. The sample has no duplicates, so they are not looked for."""
-    settings = replace(settings, fetch_duplicates=True)
-    if server is None:
-        return settings
-    return replace(settings, connect_to=server.connect_to, ca_file=server.ca_file, proxy="")
-
-
-@contextmanager
-def make_plan(
-    sample: ListSample, grid: RepetitionGrid, settings: Settings, server: ReplayServer | None
-) -> Iterator[RunPlan]:
-    """Yield the plan, whose folder is removed when the block ends."""
-    with temporary_folder("parascrape-compare-") as folder:
-        forwards, backwards = folder / "list.jsonl", folder / "reversed.jsonl"
-        write_list(forwards, sample.entries)
-        write_list(backwards, reversed(sample.entries))
-        yield RunPlan(
-            grid.strategies,
-            grid.repeat,
-            folder,
-            forwards,
-            backwards,
-            len(sample.entries),
-            tuple(command_options(settings)),
-            server,
-        )
+    figures = tuple(summarise_runs(grid.strategies, runs))
+    verdict = give_verdict(figures, stages, limits, sample.total) if figures else None
+    result = (recorded, grid.strategies, runs, figures, stages, limits, disagreements, verdict, repetitions)
+    return Comparison(*result)
 
 
 def check_records(runs: Sequence[StrategyRun]) -> Iterator[Disagreement]:

@@ -6,7 +6,7 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from parascrape.comparison.comparison import Comparison, Disagreement
 from parascrape.comparison.differences import describe
 from parascrape.comparison.runs import StrategyRun
 from parascrape.comparison.statistics import PARTS, Statistics, milliseconds_a_page, share_out
-from parascrape.comparison.verdict import cpu_share, times
+from parascrape.comparison.verdict import Verdict, cpu_share, times
 from parascrape.harvesting import STAGES
 from parascrape.settings import VERSION
 from parascrape.system import (
@@ -40,8 +40,7 @@ def make_page(comparison: Comparison, title: str, command: str) -> str:
     _add_verdict(report, comparison, command)
     _add_disagreements(report, comparison.disagreements)
     _add_table(report, comparison)
-    charts = draw_charts(comparison)
-    if charts:
+    if charts := draw_charts(comparison):
         report.heading("Charts")
         report.charts(charts)
     _add_stages(report, comparison.figures)
@@ -124,10 +123,10 @@ def _add_method(report: HtmlReport, comparison: Comparison) -> None:
     times_each = show_count(comparison.repetitions, "time")
     report.heading("How it was measured")
     report.paragraph(
-        f"{len(sample.entries):,} of {urls} on {hosts}, {times_each} a run; {show_count(runs, 'run')} of each "
-        "strategy, each in a fresh process, interleaved (A B C, A B C). Pages/s count the start of Python; "
-        "latency is from the connection to the record. A strategy is called faster only if every run of it "
-        "was faster and the medians are 3 % apart (20 % with single runs)."
+        f"{len(sample.entries):,} of {urls} on {hosts}, {times_each} a run; {show_count(runs, 'run')} of "
+        "each strategy, each in a fresh process, interleaved (A B C, A B C). Pages/s count the start of "
+        "Python; latency is from the connection to the record. A strategy is called faster only if every "
+        "run of it was faster and the medians are 3 % apart (20 % with single runs)."
     )
     if stages.pages:
         report.paragraph(
@@ -137,61 +136,37 @@ def _add_method(report: HtmlReport, comparison: Comparison) -> None:
         )
 
 
-# --- charts -----------------------------------------------------------------------------------------
-
 _BAR, _BEST = "#8fb3d9", "#1f6fb2"
-_STAGE_COLOURS = {
-    "waiting": "#c9c9c9",
-    "receiving": _BAR,
-    "decoding": "#9fcf9f",
-    "parsing": _BEST,
-    "writing": "#d98f4e",
-}
-_PART_COLOURS = {
-    "politeness": "#e3c567",
-    "list_wait": "#b8a9c9",
-    "connect": "#707070",
-    "first_byte": "#a3a3a3",
-    "transfer": "#cccccc",
-    "turn": "#d98f4e",
-    "inflate": _BAR,
-    "scrape": _BEST,
-    "idle": "#f1f1f1",
-}
+_STAGES = ("waiting", "receiving", "decoding", "parsing", "writing")
+_STAGE_COLOURS = ("#c9c9c9", _BAR, "#9fcf9f", _BEST, "#d98f4e")
+_PART_COLOURS = {"politeness": "#e3c567", "list_wait": "#b8a9c9", "connect": "#707070", "turn": "#d98f4e"}
+_PART_COLOURS |= {"first_byte": "#a3a3a3", "transfer": "#cccccc", "inflate": _BAR, "scrape": _BEST}
+_PART_COLOURS |= {"idle": "#f1f1f1"}
 _LEAST_SHOWN = 0.005
 """Parts of the threads' time with a smaller share in every strategy are left out."""
 
 
 def draw_charts(comparison: Comparison) -> list[Chart]:
     """Return the charts whose values are known; none if no strategy did its work."""
-    figures = comparison.figures
+    figures, seconds = comparison.figures, comparison.recorded.seconds
     if not figures or comparison.verdict is None:
         return []
     bars = _Bars(figures, comparison.verdict.best)
-    stages = {name: getattr(comparison.stages, name) for name in _STAGE_COLOURS}
-    seconds = comparison.recorded.seconds
+    cpus, memory = comparison.limits.cpus, [(each.memory or 0) / 1e6 or None for each in figures]
+    busy = [None if each.cpu is None else 100 * min(1.0, cpu_share(each, cpus)) for each in figures]
+    stages = {name: getattr(comparison.stages, name) for name in _STAGES}
     network = {"name": seconds.dns, "connect": seconds.connect, "TLS": seconds.tls}
     network |= {"first byte": seconds.first_byte, "transfer": seconds.transfer}
     charts = [
         bars.chart(
-            "Pages a second", "pages/s: median, and the range of the runs", lambda each: each.rate, True
+            "Pages a second", "pages/s: median, and the range of the runs", [each.rate for each in figures]
         ),
         *_speed_ups(figures),
-        _milliseconds("A page alone", stages, list(_STAGE_COLOURS.values()))
-        if comparison.stages.pages
-        else None,
+        _milliseconds("A page alone", stages, _STAGE_COLOURS),
         _shares([each for each in figures if share_out(each)]),
-        _milliseconds("What the network took, as recorded", network, [_BAR]) if seconds.total else None,
-        bars.chart(
-            "How busy the processor is",
-            "% busy of the cores that it can use (threads: one)",
-            lambda each: (
-                None if each.cpu is None else 100 * min(1.0, cpu_share(each, comparison.limits.cpus))
-            ),
-        ),
-        bars.chart(
-            "Memory", "MB: the most of any run, all processes", lambda each: each.memory and each.memory / 1e6
-        ),
+        _milliseconds("What the network took, as recorded", network, [_BAR]),
+        bars.chart("How busy the processor is", "% busy of the cores that it can use (threads: one)", busy),
+        bars.chart("Memory", "MB: the most of any run, all processes", memory),
     ]
     return [chart for chart in charts if chart]
 
@@ -202,18 +177,15 @@ class _Bars(NamedTuple):
     figures: Sequence[Statistics]
     best: Statistics
 
-    def chart(
-        self, title: str, unit: str, value: Callable[[Statistics], float | None], ranges: bool = False
-    ) -> Chart | None:
-        """Return a chart of the values; None if all are unknown."""
-        values = [value(each) for each in self.figures]
+    def chart(self, title: str, unit: str, values: Sequence[float | None]) -> Chart | None:
+        """Return a chart of the values, with the ranges of rates; None if all are unknown."""
         if not any(value is not None for value in values):
             return None
         colours = [_BEST if each is self.best else _BAR for each in self.figures]
-        spread = [(min(each.rates), max(each.rates)) for each in self.figures] if ranges else []
+        ranges = [(min(each.rates), max(each.rates)) for each in self.figures if unit.startswith("pages/s")]
         names = [each.strategy.name for each in self.figures]
         most = 100 if unit.startswith("%") else None
-        return Chart("rows", title, "strategy", names, unit, [ChartSeries("", values, colours, spread)], most)
+        return Chart("rows", title, "strategy", names, unit, [ChartSeries("", values, colours, ranges)], most)
 
 
 def _speed_ups(figures: Sequence[Statistics]) -> Iterable[Chart | None]:
@@ -245,11 +217,10 @@ def _speed_up(what: str, axis: str, points: list[tuple[int, Statistics]]) -> Cha
     return Chart("lines", f"Speed-up against {what}", axis, labels, f"times as fast as {least}", series, most)
 
 
-def _milliseconds(title: str, seconds: dict[str, float], colours: list[str]) -> Chart:
-    values = [1000 * each for each in seconds.values()]
-    return Chart(
-        "rows", title, "stage", list(seconds), "ms a page (mean)", [ChartSeries("", values, colours)]
-    )
+def _milliseconds(title: str, seconds: dict[str, float], colours: Sequence[str]) -> Chart | None:
+    values = ChartSeries("", [1000 * each for each in seconds.values()], colours)
+    known = any(seconds.values())
+    return Chart("rows", title, "stage", list(seconds), "ms a page (mean)", [values]) if known else None
 
 
 def _shares(figures: Sequence[Statistics]) -> Chart | None:
@@ -265,12 +236,8 @@ def _shares(figures: Sequence[Statistics]) -> Chart | None:
     return Chart("rows", "What the threads do", "strategy", names, unit, series, 100) if series else None
 
 
-# --- JSON -------------------------------------------------------------------------------------------
-
-
 def as_data(comparison: Comparison, command: str) -> dict[str, Any]:
     """Return the comparison as plain data for JSON. ``command`` is what to type."""
-    verdict = comparison.verdict
     return {
         "version": VERSION,
         "machine": _machine(),
@@ -283,27 +250,20 @@ def as_data(comparison: Comparison, command: str) -> dict[str, Any]:
         "recorded": comparison.recorded.seconds._asdict(),
         "strategies": [_strategy(each, comparison.sample.total) for each in comparison.figures],
         "faults": {strategy.name: fault for strategy, fault in comparison.faults.items()},
-        "disagreements": [
-            {
-                "reference": each.reference.name,
-                "strategy": each.strategy.name,
-                "urls": each.urls,
-                "shown": [one._asdict() for one in each.shown],
-            }
-            for each in comparison.disagreements
-        ],
-        "verdict": verdict
-        and {
-            "strategy": verdict.best.strategy.name,
-            "tied": [each.strategy.name for each in verdict.tied],
-            "bound": verdict.bound._asdict(),
-            "choice": verdict.choice,
-            "reason": verdict.reason,
-            "sureness": verdict.sureness,
-            "doubts": list(verdict.doubts),
-            "command": command,
-        },
+        "disagreements": [_disagreement(each) for each in comparison.disagreements],
+        "verdict": comparison.verdict and {**_verdict(comparison.verdict), "command": command},
     }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    texts = {name: getattr(verdict, name) for name in ("choice", "reason", "sureness", "doubts")}
+    tied = [each.strategy.name for each in verdict.tied]
+    return {"strategy": verdict.best.strategy.name, "tied": tied, "bound": verdict.bound._asdict(), **texts}
+
+
+def _disagreement(found: Disagreement) -> dict[str, Any]:
+    names = {"reference": found.reference.name, "strategy": found.strategy.name}
+    return {**names, "urls": found.urls, "shown": [one._asdict() for one in found.shown]}
 
 
 def _strategy(figures: Statistics, total: int) -> dict[str, Any]:

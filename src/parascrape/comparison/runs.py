@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from parascrape.comparison.measure import Measurement
-from parascrape.comparison.sample import URL_COLUMN, host_of
+from parascrape.comparison.sample import URL_COLUMN, host_of, write_list
 from parascrape.comparison.strategies import Strategy
 from parascrape.errors import ParascrapeError
 from parascrape.files import read_pages
 from parascrape.harvesting import Timings, read_split
 from parascrape.loopback import LoadStats, ReplayServer
+from parascrape.records import Entry
 from parascrape.system import printable
 
 __all__ = ["HostLoad", "Result", "RunPlan", "StrategyRun", "read_result", "run_all", "run_once"]
@@ -88,16 +89,30 @@ class StrategyRun(NamedTuple):
 
 
 class RunPlan(NamedTuple):
-    """The runs to make: strategies, their number, the lists in both orders, and the common options."""
+    """The runs to make: strategies, the number of runs, the folder of lists and outputs, common options."""
 
     strategies: tuple[Strategy, ...]
     repeat: int
     folder: Path
-    forwards: Path
-    backwards: Path
-    pages: int
     options: tuple[str, ...] = ()
     server: ReplayServer | None = None
+    pages: int = 0
+
+    @property
+    def forwards(self) -> Path:
+        """The list."""
+        return self.folder / "list.jsonl"
+
+    @property
+    def backwards(self) -> Path:
+        """The list in reverse order."""
+        return self.folder / "reversed.jsonl"
+
+    def with_list(self, entries: Sequence[Entry]) -> RunPlan:
+        """Write the list in both orders and return the plan with its number of pages."""
+        write_list(self.forwards, entries)
+        write_list(self.backwards, reversed(entries))
+        return self._replace(pages=len(entries))
 
     def command(self, strategy: Strategy, output: Path) -> list[str]:
         """Return the command of a run; ``python -m`` takes the package that this process has."""

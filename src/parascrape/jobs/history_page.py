@@ -7,7 +7,7 @@ from datetime import UTC, tzinfo
 
 from parascrape.jobs.summary import ChangeTotals, RunSummary
 from parascrape.settings import VERSION
-from parascrape.system import Chart, ChartSeries, HtmlReport, printable
+from parascrape.system import Chart, ChartSeries, HtmlReport, printable, show_duration
 
 __all__ = ["COLOURS", "COLUMNS", "LEGEND", "cells_of", "draw_charts", "explain", "make_page"]
 
@@ -26,16 +26,8 @@ def cells_of(run: RunSummary, zone: tzinfo | None = None) -> list[str]:
         return [when, *[""] * 6, outcome, "", ""]
     status = "" if run.exit_status is None else str(run.exit_status)
     counts = (run.good, run.unchanged, run.failures, sum(run.skipped.values()))
-    cells = [when, _took(run.seconds), *(f"{count:,}" for count in counts)]
+    cells = [when, show_duration(run.seconds), *(f"{count:,}" for count in counts)]
     return [*cells, f"{run.pages_per_second:,.1f}", outcome, status, _changes(run.changes)]
-
-
-def _took(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02}:{rest:02}"
-    return f"{minutes}:{rest:02}" if minutes else f"{seconds:.1f} s"
 
 
 def _changes(changes: ChangeTotals) -> str:
