@@ -1,17 +1,18 @@
 """A process that uses a frontier: ``python -m tests.faults.crawl_store_child work|fill PATH COUNT``.
 
-``work`` does that many rounds and writes the number of each to its standard output when it is committed.
-``fill`` adds that many URLs, and writes what that and other things took.
+``work`` does so many rounds, and writes the number of each to its standard output when it is committed.
+``fill`` adds so many URLs, and writes how many steps of SQLite's virtual machine a URL costs, and the memory.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import sqlite3
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from parascrape.crawling.store.url_store import KeyLimits, NewUrl, UrlStore, url_key
 
@@ -21,8 +22,21 @@ ADDED, TAKEN, DONE, REFUSED = 50, 20, 10, 2
 """URLs of each round."""
 
 
+_STEPS = 100  # of SQLite's virtual machine, that are counted together
+_ticks: list[int] = []
+
+
+def counted(*arguments: Any, **options: Any) -> sqlite3.Connection:
+    """Connect as `sqlite3.connect`, and count the steps of the connection."""
+    connection = sqlite3.Connection(*arguments, **options)
+    connection.set_progress_handler(lambda: _ticks.append(1), _STEPS)
+    return connection
+
+
 def main(act: str, path: Path, count: int) -> None:
     """Do what the arguments say."""
+    if act == "fill":
+        sqlite3.connect = counted
     limits = KeyLimits(waiting=400) if act == "work" else KeyLimits()  # 400: keys are always being written
     with UrlStore.open(path, options={}, limits=limits) as store:
         if act == "work":
@@ -59,16 +73,16 @@ def work(store: UrlStore, number: int) -> None:
 
 
 def fill(store: UrlStore, count: int) -> dict[str, float]:
-    """Microseconds of CPU for each URL, and the greatest resident size in MB."""
+    """Steps of SQLite for each URL, and the greatest resident size in MB."""
     order = random.Random(1)
     figures = {"new": each(lambda pages: add(store, pages), range(count))}
     recent = range(count - min(count, 50_000), count)
     figures["known, recent"] = each(lambda pages: add(store, pages), recent)
     cold = [order.randrange(count) for _ in range(min(count, 50_000))]
     figures["known, any"] = each(lambda pages: add(store, pages), cold)
-    began = time.process_time()
+    _ticks.clear()
     taken = [known for site in list(store.sites()) for known in store.take(site, 32)]
-    figures["take"] = (time.process_time() - began) / len(taken) * 1e6
+    figures["take"] = _STEPS * len(_ticks) / len(taken)
     # ru_maxrss is not less than what the process had before it ran Python: that of the tests.
     status = Path("/proc/self/status").read_text()
     figures["MB"] = int(status.partition("VmHWM:")[2].split()[0]) / 1024
@@ -82,14 +96,11 @@ def add(store: UrlStore, pages: list[NewUrl]) -> None:
 
 
 def each(act: Callable[[list[NewUrl]], None], numbers: Sequence[int]) -> float:
-    """Microseconds of CPU that a page took, a thousand at a time."""
-    spent = 0.0
+    """Steps of SQLite that a page took, a thousand at a time."""
+    _ticks.clear()
     for start in range(0, len(numbers), 1000):
-        pages = [page(number, 1000) for number in numbers[start : start + 1000]]
-        began = time.process_time()
-        act(pages)
-        spent += time.process_time() - began
-    return spent / len(numbers) * 1e6
+        act([page(number, 1000) for number in numbers[start : start + 1000]])
+    return _STEPS * len(_ticks) / len(numbers)
 
 
 if __name__ == "__main__":

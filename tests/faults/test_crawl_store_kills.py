@@ -8,6 +8,7 @@ import os
 import random
 import resource
 import select
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from parascrape.crawling.store import database
 from parascrape.crawling.store.url_store import UrlStore
 from parascrape.errors import OutputError
 from tests.faults.crawl_store_child import ADDED, DONE, REFUSED, page
@@ -72,12 +72,19 @@ def test_what_was_committed_outlives_its_process(path: Path) -> None:
 # --- full disks -------------------------------------------------------------------------------------------
 
 
-def few_pages(store: UrlStore) -> None:
-    """The database may not grow beyond what it is."""
-    store._database._connection.execute("PRAGMA max_page_count = 60")
+def few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database may not grow beyond so many pages."""
+    connect = sqlite3.connect
+
+    def limited(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **options)
+        connection.execute("PRAGMA max_page_count = 60")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", limited)
 
 
-def small_files(store: UrlStore) -> None:
+def small_files(_: pytest.MonkeyPatch) -> None:
     """No file of this process may grow beyond so many bytes."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
@@ -101,11 +108,14 @@ def committing(store: UrlStore) -> Iterator[int]:
 @pytest.mark.parametrize(
     ("limit", "number"), [(few_pages, errno.ENOSPC), (small_files, errno.EIO)], ids=["pages", "bytes"]
 )
-def test_a_full_disk_ends_the_run(path: Path, limit: Any, number: int) -> None:
+def test_a_full_disk_ends_the_run(
+    path: Path, limit: Any, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The error names the file; nothing is done after it, and what was committed before it is there."""
-    store = UrlStore.open(path, options={})
+    UrlStore.open(path, options={}).close()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    limit(store)
+    limit(monkeypatch)
+    store = UrlStore.open(path, options={})
     committed: list[int] = []
     with pytest.raises(OutputError, match=r"^cannot write .*out\.frontier: d") as caught:
         committed.extend(committing(store))
@@ -115,6 +125,7 @@ def test_a_full_disk_ends_the_run(path: Path, limit: Any, number: int) -> None:
         with pytest.raises(OutputError, match="it has failed before"):
             act()
     store.close()
+    monkeypatch.undo()
     with UrlStore.open(path, options={}) as again:
         assert again.counts().known == 100 * committed[-1] > 0
 
@@ -123,7 +134,7 @@ def test_a_sync_that_fails_ends_the_run(path: Path, monkeypatch: pytest.MonkeyPa
     """What it has lost is not known."""
     store = UrlStore.open(path, options={})
     synced: list[int] = []
-    monkeypatch.setattr(database.os, "fsync", synced.append)
+    monkeypatch.setattr(os, "fsync", synced.append)
     store.sync()
     store.sync()
     assert len(synced) == 2, "the folder and the log, and nothing where nothing was committed"
@@ -133,7 +144,7 @@ def test_a_sync_that_fails_ends_the_run(path: Path, monkeypatch: pytest.MonkeyPa
     def fail(descriptor: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(database.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OutputError, match=f"out.frontier: {os.strerror(errno.EIO)}$") as caught:
         store.sync()
     assert caught.value.errno == errno.EIO
@@ -163,17 +174,15 @@ def test_what_is_broken_off_in_its_midst_is_not_committed(path: Path) -> None:
 
 # --- size ---------------------------------------------------------------------------------------------------
 
-BOUNDS = {"new": 30, "known, recent": 5, "known, any": 30, "take": 50, "MB": 150}
-"""Microseconds of CPU for each URL, and MB resident."""
+BOUNDS = {"new": 80, "known, recent": 1, "known, any": 80, "take": 60, "MB": 150}
+"""Steps of SQLite's virtual machine for each URL, and MB resident."""
 
 
 @pytest.mark.parametrize(
-    ("count", "times"),
-    [(20_000, 4), pytest.param(1_000_000, 1.5, marks=[pytest.mark.slow, pytest.mark.timeout(300)])],
+    "count", [20_000, pytest.param(1_000_000, marks=[pytest.mark.slow, pytest.mark.timeout(300)])]
 )
-def test_many_urls_are_cheap_and_need_little_memory(path: Path, count: int, times: float) -> None:
-    """With room for a machine that does other things too."""
+def test_many_urls_are_cheap_and_need_little_memory(path: Path, count: int) -> None:
+    """However many are known."""
     with child("fill", path, count) as process:
         figures = json.loads(process.communicate()[0])
-    bounds = {name: bound * (1 if name == "MB" else times) for name, bound in BOUNDS.items()}
-    assert {name: figures[name] for name, bound in bounds.items() if figures[name] > bound} == {}, figures
+    assert {name: figures[name] for name, bound in BOUNDS.items() if figures[name] > bound} == {}, figures
