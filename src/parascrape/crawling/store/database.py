@@ -1,34 +1,26 @@
-"""The frontier's SQLite file: opened and checked, its transactions, and what its faults are for the run.
+"""The frontier's SQLite file: its schema, its transactions, and its faults.
 
-Writes gather in one transaction until `Database.commit`; in WAL mode that is a write to the log, which
-survives the process at once and the machine after `Database.sync`. The log is moved into the file when it
-has grown to 32 MB: pages that many links change are then moved once.
+Writes gather in one transaction until `CrawlDatabase.commit`. In WAL mode a commit writes to the log: it
+survives a kill at once, and a loss of power after `CrawlDatabase.sync`. The log is moved into the file when
+it has grown to 32 MB, so a page that many links change is moved once.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any
 
 from parascrape.errors import OutputError, UsageError
-from parascrape.system import printable, sync_folder
+from parascrape.system import SqliteFault, SqliteFile, SqliteSchema, printable, sync_folder
 
-__all__ = ["APPLICATION", "VERSION", "CrawlDatabase", "Names", "remove_database"]
+__all__ = ["CrawlDatabase", "Names", "remove_database"]
 
-APPLICATION = 0x70617266
-"""SQLite's ``application_id`` of a frontier: "parf"."""
-
-VERSION = 1
-"""The format, SQLite's ``user_version``."""
-
-# States 0 and 1 take no byte in a row, and so a page that is full when its URLs are added stays as it is
-# when they are done. The key stands in `urls` too: `keys` may be behind (see keys.py).
-_SCHEMA = (
+# States 0 and 1 take no byte in a row, so a page that is full when its URLs are added stays as it is when
+# they are done. The key stands in `urls` too, because `keys` may lag behind (see keys.py).
+_TABLES = (
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE sites (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
     "CREATE TABLE scrapers (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
@@ -43,163 +35,138 @@ _SCHEMA = (
     "CREATE INDEX pending ON urls (state, host, rank) WHERE state = 0",
     "CREATE INDEX refused ON urls (state) WHERE state > 1",
     "CREATE TABLE keys (key INTEGER PRIMARY KEY, number INTEGER NOT NULL)",
-    f"PRAGMA application_id = {APPLICATION}",
-    f"PRAGMA user_version = {VERSION}",
 )
+_SCHEMA = SqliteSchema(0x70617266, [_TABLES])  # "parf"
 
-_SYNCHRONOUS = "NORMAL"  # the log is synced by `sync`, and before it is moved into the file
-_CACHE_KB = 32_000
-_PAGE = 1024  # bytes: a new URL changes two pages of its own; of 4 KB they are twice as many bytes
+_PAGE = 1024  # bytes: a new URL changes two pages of its own, which would be twice as many bytes at 4 KB
 _LOG = 1 << 25  # bytes
-_WAITING = 5.0  # seconds for a process that was killed to give its lock back
-_FULL = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR))
-_DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+_PRAGMAS = (
+    f"page_size = {_PAGE}",
+    "locking_mode = EXCLUSIVE",  # needs no shared memory, so any file system will do
+    "journal_mode = WAL",
+    "synchronous = NORMAL",  # the log is synced by `sync`, and before it is moved into the file
+    "cache_size = -32000",  # KB
+    "temp_store = MEMORY",
+    "mmap_size = 0",
+    f"wal_autocheckpoint = {_LOG // _PAGE}",
+    f"journal_size_limit = {2 * _LOG}",
+)
+_REFUSALS = {
+    "foreign": "is no frontier of a crawl",
+    "damaged": "is no frontier of a crawl, or damaged",
+    "later": "was made by a later version of parascrape",
+}
 
 
 class CrawlDatabase:
-    """One connection to a frontier's file, made where there is none; no other process may use it meanwhile.
+    """The only connection to a frontier's file, which is made if there is none.
+
+    After a fault it is ``failed``, and every method raises; ``damaged`` says that the file is not intact.
 
     Raises:
-        UsageError: the file is no frontier, one of another format, damaged, in use, or cannot be opened.
-        OutputError: the disk is full or failed, also from every method; each method raises it then.
+        UsageError: the file is no frontier, of a later format, damaged, in use, or cannot be opened.
+        OutputError: the disk is full or failed, also from every method.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.failed = self.damaged = False
         self._log = -1  # a descriptor of the log's file
         self._unsynced = True
-        self.failed = False
-        """Whether nothing is done any more."""
-        self.damaged = False
-        """Whether the file is not as SQLite has written it."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=_WAITING, isolation_level=None)
-        except (OSError, sqlite3.Error) as error:
-            self._refuse(error)
+            self._file = SqliteFile(path, _SCHEMA, pragmas=_PRAGMAS)
+        except OSError as error:
+            raise UsageError(f"cannot open {printable(str(path))}: {error.strerror}") from None
+        except SqliteFault as fault:
+            raise self._refusal(fault) from None
         try:
-            self._prepare()
-        except BaseException as error:
-            self._connection.close()
-            if not isinstance(error, sqlite3.Error):
-                raise
-            self._refuse(error)
-
-    def _prepare(self) -> None:
-        """Set the connection up, and make the tables of a new file; nothing is written to another's."""
-        execute = self._connection.execute
-        (application,) = execute("PRAGMA application_id").fetchone()
-        (version,) = execute("PRAGMA user_version").fetchone()
-        (tables,) = execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if application != APPLICATION and (application or tables):
-            raise self.unusable("is no frontier of a crawl")
-        if tables and version != VERSION:
-            raise self.unusable(f"has format {version}, not {VERSION}")
-        for pragma in (
-            f"page_size = {_PAGE}",
-            "locking_mode = EXCLUSIVE",  # needs no shared memory, so that any file system will do
-            "journal_mode = WAL",
-            f"synchronous = {_SYNCHRONOUS}",
-            f"cache_size = -{_CACHE_KB}",
-            "temp_store = MEMORY",
-            "mmap_size = 0",
-            f"wal_autocheckpoint = {_LOG // _PAGE}",
-            f"journal_size_limit = {2 * _LOG}",
-        ):
-            execute(f"PRAGMA {pragma}").fetchall()
-        execute("BEGIN IMMEDIATE")
-        if not tables:
-            for statement in _SCHEMA:
-                execute(statement)
-        execute("COMMIT")
+            with self._file.transaction():  # from here on the file is locked
+                pass
+        except SqliteFault as fault:
+            self._file.close()
+            raise self._refusal(fault) from None
 
     def unusable(self, why: str) -> UsageError:
-        """What a file is for the run that only a new one can take the place of."""
+        """Return the error for a file that must be replaced by a new one."""
         return UsageError(f"{printable(str(self.path))} {why}: --overwrite starts anew")
 
-    def _refuse(self, error: Exception) -> NoReturn:
-        """Raise what a file that cannot be opened is for the run."""
-        code = _primary(error)
-        if code in _FULL or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
-            raise self._fault(error) from None
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise UsageError(f"{printable(str(self.path))} is in use by another process") from None
-        if code in _DAMAGED:
-            raise self.unusable("is no frontier of a crawl, or damaged") from None
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"cannot open {printable(str(self.path))}: {reason}") from None
+    def _refusal(self, fault: SqliteFault) -> OutputError | UsageError:
+        """Return the error for a file that cannot be opened."""
+        if fault.kind in _REFUSALS:
+            return self.unusable(_REFUSALS[fault.kind])
+        if fault.kind == "busy":
+            return UsageError(f"{printable(str(self.path))} is in use by another process")
+        return fault if fault.kind == "full" else UsageError(str(fault))
 
-    def _fault(self, error: Exception) -> OutputError:
-        """The fault that ends the run: from here on nothing is done."""
+    def _fail(self, fault: SqliteFault) -> SqliteFault:
         self.failed = True
-        self.damaged = _primary(error) in _DAMAGED
-        number = errno.ENOSPC if _primary(error) == sqlite3.SQLITE_FULL else errno.EIO
-        reason: object = error
-        if isinstance(error, OSError) and error.errno:
-            number, reason = error.errno, error.strerror
-        return OutputError(f"cannot write {printable(str(self.path))}: {reason}", number)
+        self.damaged = fault.kind == "damaged"
+        return fault
 
     def _check(self) -> None:
         if self.failed:
-            raise OutputError(f"cannot write {printable(str(self.path))}: it has failed before", errno.EIO)
+            raise OutputError(f"cannot use {printable(str(self.path))}: it has failed before", errno.EIO)
 
     def rows(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
-        """All rows of a query, as tuples."""
+        """Return all rows of a query, as tuples."""
         self._check()
         try:
-            return self._connection.execute(query, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise self._fault(error) from None
+            return self._file.fetch_all(query, parameters)
+        except SqliteFault as fault:
+            raise self._fail(fault) from None
 
     def write(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
-        """Do the statement for each of the rows, within the transaction that ends with `commit`."""
+        """Run the statement for each of the rows, in the transaction that `commit` ends."""
         self._check()
         try:
-            if not self._connection.in_transaction:
-                self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(statement, rows)
-        except sqlite3.Error as error:
-            raise self._fault(error) from None
+            if not self._file.in_transaction:
+                self._file.execute("BEGIN IMMEDIATE")
+            self._file.executemany(statement, rows)
+        except SqliteFault as fault:
+            raise self._fail(fault) from None
 
     def spoil(self) -> None:
-        """Commit nothing any more: what was to be one change was broken off in its midst."""
+        """Never commit again: a change was interrupted half-way."""
         self.failed = True
 
     @property
     def changed(self) -> bool:
-        """Whether `commit` has something to do, be it to say that there was a fault before it."""
-        return self.failed or self._connection.in_transaction
+        """Whether `commit` has something to do, or an earlier fault to report."""
+        return self.failed or self._file.in_transaction
 
     def commit(self) -> None:
-        """Make what was written last, should this process be killed."""
+        """Make what was written survive a kill of the process."""
         self._check()
-        if not self._connection.in_transaction:
+        if not self._file.in_transaction:
             return
         self._unsynced = True
         try:
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise self._fault(error) from None
+            self._file.execute("COMMIT")
+        except SqliteFault as fault:
+            raise self._fail(fault) from None
 
     def sync(self) -> None:
-        """Make what was committed last, should the machine lose its power."""
+        """Make what was committed survive a loss of power."""
         self._check()
         if not self._unsynced:
             return
         try:
             if self._log < 0:
-                if not os.path.exists(f"{self.path}-wal"):  # all is in the file itself
+                if not os.path.exists(f"{self.path}-wal"):  # everything is in the file itself
                     return
                 flags = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
                 self._log = os.open(f"{self.path}-wal", flags)
                 sync_folder(self.path.parent)
             os.fsync(self._log)
         except OSError as error:
-            raise self._fault(error) from None
+            self.failed = True
+            number = error.errno or errno.EIO
+            raise OutputError(f"cannot write {printable(str(self.path))}: {error.strerror}", number) from None
         self._unsynced = False
 
     def close(self) -> None:
-        """Commit, bring everything to the disk and close the file; after a fault only close it."""
+        """Commit, sync and close the file; after a fault only close it."""
         try:
             if not self.failed:
                 self.commit()
@@ -208,14 +175,7 @@ class CrawlDatabase:
             if self._log >= 0:
                 os.close(self._log)
                 self._log = -1
-            with suppress(sqlite3.Error):  # what it could not move out of the log is read from there
-                self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+            self._file.close()
 
 
 def remove_database(path: Path) -> None:
@@ -228,7 +188,7 @@ def remove_database(path: Path) -> None:
 
 
 class Names:
-    """Texts and their small integers in one of the tables; all are in memory too."""
+    """Texts and their small integers in one of the tables, all in memory too."""
 
     def __init__(self, database: CrawlDatabase, table: str, first: int = 1) -> None:
         self._database = database
@@ -239,7 +199,7 @@ class Names:
         self._names = list(self._numbers)
 
     def number(self, name: str) -> int:
-        """The text's integer, from ``first`` upwards; a new text is given the next one."""
+        """Return the text's integer, from ``first`` upwards; a new text gets the next one."""
         number = self._numbers.get(name)
         if number is None:
             number = self._numbers[name] = self._first + len(self._names)
@@ -248,13 +208,9 @@ class Names:
         return number
 
     def find(self, name: str) -> int | None:
-        """The text's integer; None where it has none."""
+        """Return the text's integer, None if it has none."""
         return self._numbers.get(name)
 
     def name(self, number: int) -> str:
-        """The text of an integer; empty for those below ``first``."""
+        """Return the text of an integer, empty for one below ``first``."""
         return self._names[number - self._first] if number >= self._first else ""
-
-
-def _primary(error: Exception) -> int:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
