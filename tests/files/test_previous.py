@@ -15,7 +15,9 @@ from parascrape import Page, Settings, records
 from parascrape.errors import UsageError
 from parascrape.files.key_index import KeyIndex
 from parascrape.files.ledger import read_page_at
-from parascrape.files.previous import Previous
+from parascrape.files.outcomes import Outcome
+from parascrape.files.previous import PreviousOutput
+from parascrape.frontier import Visit
 from parascrape.records import Entry
 from parascrape.scrapers.fingerprint import fingerprint
 from parascrape.web.validators import NOTHING, Validators, condition, hash_answer, validators_of
@@ -31,10 +33,10 @@ def line(url: str = URL, made_by: str = "m", **meta: object) -> bytes:
     return records.encode({"url": url, "title": "t", "meta": whole})
 
 
-def previous_of(path: Path, *lines: bytes) -> Previous:
+def previous_of(path: Path, *lines: bytes) -> PreviousOutput:
     """The previous output of these lines."""
     path.write_bytes(b"".join(lines))
-    return Previous(str(path), "m")
+    return PreviousOutput(str(path), "m")
 
 
 # --- offsets ----------------------------------------------------------------------------------------
@@ -99,16 +101,16 @@ def test_only_good_pages_of_the_same_scraper_are_known(tmp_path: Path) -> None:
     failed = records.encode({"url": "http://h/f", "error": {"code": "status"}, "meta": {"made_by": "m"}})
     previous = previous_of(tmp_path / "old", line(), line("http://h/b", "other"), failed, b'{"url":"torn')
     assert (len(previous), previous.good) == (1, 2)
-    assert previous.known(Entry(URL)) == Validators(hash="h")
+    assert previous.known(Visit(0, Entry(URL))) == Validators(hash="h")
     for url in ("http://h/b", "http://h/f", "http://h/c", "http://me:x@h/a"):
-        assert previous.known(Entry(url)) == NOTHING
+        assert previous.known(Visit(0, Entry(url))) == NOTHING
     previous.close()
 
 
 def test_the_last_record_of_a_url_counts(tmp_path: Path) -> None:
     """Where a page was fetched several times."""
     previous = previous_of(tmp_path / "old", line(etag='"1"'), line(etag='"2"'))
-    assert previous.known(Entry(URL)).etag == '"2"'
+    assert previous.known(Visit(0, Entry(URL))).etag == '"2"'
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 10_000, line("http://h/b"), line(made_by="other")])
@@ -117,15 +119,15 @@ def test_a_file_that_was_changed_underneath_gives_nothing(data: bytes, tmp_path:
     path = tmp_path / "old"
     previous = previous_of(path, line())
     path.write_bytes(data)
-    assert previous.known(Entry(URL)) == NOTHING
-    assert previous.carry_unchanged(Entry(URL), {"status": 304}) is None
-    assert previous.carry_fresh(Entry(URL)) is None
+    assert previous.known(Visit(0, Entry(URL))) == NOTHING
+    assert previous.reuse_unchanged(Visit(0, Entry(URL)), Outcome(line(status=304), 1, "")) is None
+    assert previous.reuse_fresh(Visit(0, Entry(URL))).code == "not_fetched"
 
 
 def test_reading_it_ends_when_it_is_asked_to(tmp_path: Path) -> None:
     """A Ctrl-C does not wait for five million lines."""
     (tmp_path / "old").write_bytes(line() * 3)
-    assert len(Previous(str(tmp_path / "old"), "m", lambda: True)) == 0
+    assert len(PreviousOutput(str(tmp_path / "old"), "m", lambda: True)) == 0
 
 
 def test_somebody_elses_file_is_refused(tmp_path: Path) -> None:
@@ -137,7 +139,8 @@ def test_somebody_elses_file_is_refused(tmp_path: Path) -> None:
 def test_columns_that_no_record_can_carry_are_left_to_the_worker(tmp_path: Path) -> None:
     """It says what is wrong with them."""
     previous = previous_of(tmp_path / "old", line())
-    assert previous.carry_fresh(Entry(URL, columns={"price": float("nan")})) is None
+    entry = Entry(URL, columns={"price": float("nan")})
+    assert previous.reuse_unchanged(Visit(0, entry), Outcome(line(status=304), 1, "")) is None
 
 
 # --- validators -------------------------------------------------------------------------------------

@@ -181,14 +181,19 @@ def test_what_the_page_is_read_by_counts_as_its_content(site: ChangingSite) -> N
 
 
 def test_a_304_for_a_record_that_is_gone_is_fetched_again(
-    site: ChangingSite, monkeypatch: pytest.MonkeyPatch
+    site: ChangingSite,
 ) -> None:
     """Without a condition: the page is scraped, and has its one record."""
-    from parascrape.files.previous import Previous
 
-    monkeypatch.setattr(Previous, "carry_unchanged", lambda *_: None)
+    class Emptying(dict[str, Version]):
+        """Empties the previous output when a page is asked for."""
+
+        def get(self, *arguments: Any) -> Any:
+            OLD.write_bytes(b"")
+            return super().get(*arguments)
+
     site.pages = {"/a": Version("a", etag='"1"')}
-    (found,) = twice(site)
+    (found,) = twice(site, lambda: setattr(site, "pages", Emptying(site.pages)))
     assert (found["title"], found["meta"]["attempts"], found["meta"]["status"]) == ("a", 2, 200)
     assert ["if-none-match" in headers for headers in site.asked("/a")] == [False, True, False]
 

@@ -13,7 +13,7 @@ from .lists import count_entries as count_entries, default_name as default_name,
 from .outcomes import Outcome as Outcome, fail as fail, fail_task as fail_task, order_meta as order_meta
 from .page_diff import KINDS as KINDS, Change as Change, compare_fields as compare_fields
 from .prefetch import read_ahead as read_ahead
-from .previous import FRESH as FRESH, check_previous as check_previous, open_earlier as open_earlier
+from .previous import FRESH as FRESH, check_previous as check_previous, open_previous as open_previous
 from .quarantine import (
     StashedPages as StashedPages,
     discard as discard,

@@ -1,10 +1,10 @@
-r"""The previous output: what is known of a page from it, and its records carried forward to the next one.
+r"""The previous output: what is known of a page from it, and reuse of its records in the next output.
 
     previous.jsonl -- index (key -> offset) --> known: validators and hash --> the worker, with the entry
                    <-- "unchanged", or fresh enough not to be fetched ---+
-                   \-> the earlier lines, with the meta of now --> the output
+                   \-> the old records with new meta --> the output
 
-Only good records count that the same scraper has made (`scrapers.fingerprint`); all others are made anew.
+Only good records count, and only those that the same scraper has made (`scrapers.fingerprint`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from parascrape import records
 from parascrape.errors import BadRecord, InvalidUrl, NotFetched, UsageError
@@ -27,38 +27,81 @@ from parascrape.settings import Settings
 from parascrape.system import escape_surrogates
 from parascrape.web import NOTHING, Validators, prepare, redact
 
-__all__ = ["FRESH", "Earlier", "Previous", "ReusedRecords", "check_previous", "open_earlier"]
+__all__ = ["FRESH", "PreviousOutput", "check_previous", "open_previous"]
 
-_ITS_OWN = ("encoding", "robots", "hash", "made_by", "item", "items")
-"""What stays true of the records of a page that has not changed."""
+FRESH = "fetched recently enough"
+"""Why a page is not fetched whose records are reused without asking its server."""
+
+_OF_THE_PAGE = ("encoding", "robots", "hash", "made_by", "item", "items")
+"""Keys of meta that stay true while a page has not changed."""
 
 _VALIDATORS = ("etag", "last_modified")
 _OF_THE_FETCH = ("status", "final_url", "fetched_at", "redirects")
 _META_KEYS = tuple(Meta.__annotations__)
 
 
-class ReusedRecords(NamedTuple):
-    """Earlier records of a page as they are written again, each with its newline, and how many."""
+def check_previous(path: str, output: str = "") -> None:
+    """Raise UsageError if the previous output is not a file, or is the output that is to be written."""
+    if path and not os.path.isfile(path):
+        raise UsageError(f"previous: there is no file {path}")
+    if path and output and os.path.exists(output) and os.path.samefile(path, output):
+        raise UsageError(f"{path}: is the output as well; name another with --output")
 
-    lines: bytes
-    records: int
+
+def open_previous(
+    settings: Settings, stopped: Callable[[], bool], say: Callable[[str], None]
+) -> PreviousOutput | None:
+    """Read the previous output that the settings name; return None without one.
+
+    ``say`` is called with a sentence if some of its records cannot be used. Raises UsageError: see
+    `PreviousOutput`.
+    """
+    if not settings.previous:
+        return None
+    made_by = fingerprint(settings)
+    previous = PreviousOutput(settings.previous, made_by, stopped, max_age=settings.max_age)
+    others = previous.good - len(previous)
+    if others and not made_by:
+        say(
+            "Every page is scraped anew: the scraper is not a plain function in a file, "
+            "so it is unknown which records it has made."
+        )
+    elif others:
+        say(f"{others:,} of {previous.good:,} earlier pages are scraped anew: another scraper made them.")
+    return previous
 
 
-class Previous:
-    """The good pages of an output that one scraper has made, by their URLs. A context manager.
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
-    16 bytes a page are held, the rest is read when it is needed. ``made_by`` is the scraper's fingerprint;
-    ``stopped`` is asked now and then, and ends the reading. Not for several threads.
+
+class PreviousOutput:
+    """The good pages of an output that one scraper has made, by their URLs. Not for several threads.
+
+    It holds 16 bytes a page and reads the rest when it is needed. ``made_by`` is the scraper's fingerprint;
+    ``stopped`` is called now and then, and ends the reading; pages that are at most ``max_age`` seconds old
+    by ``clock`` are fresh.
 
     Raises:
-        UsageError: there is no such file, or it holds something else than records.
+        UsageError: there is no such file, or it holds something other than records.
     """
 
-    def __init__(self, path: str, made_by: str, stopped: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        path: str,
+        made_by: str,
+        stopped: Callable[[], bool] = lambda: False,
+        *,
+        max_age: float = 0.0,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
         check_previous(path)
         self._made_by = made_by
+        self._max_age = max_age
+        self._clock = clock
         self._offsets = KeyIndex()
-        self.good = 0  # pages with a good record, whoever made it
+        self._lost: set[int] = set()  # numbers of visits whose earlier records are gone
+        self.good = 0  # pages with a good record of any scraper
         try:
             self._file = open(path, "rb")  # noqa: SIM115 (until `close`)
         except OSError as error:
@@ -79,7 +122,7 @@ class Previous:
                 self.good += 1
                 if self._made_by and page.record["meta"].get("made_by") == self._made_by:
                     self._offsets.add(hash(page.record["url"]), page.start)
-        except UsageError as error:  # its advice is for an output that is to be written
+        except UsageError as error:  # without its advice, which is for an output that is to be written
             raise UsageError(f"previous: {str(error).rpartition(';')[0]}") from None
         self._offsets.sort()
 
@@ -90,68 +133,86 @@ class Previous:
         """Close the file."""
         self._file.close()
 
-    def known(self, entry: Entry) -> Validators:
-        """What the next request for the entry's URL can refer to; nothing where there is no record.
+    def why_skip(self, entry: Entry, _: int) -> str:
+        """Return why the entry is not to be fetched: it is a duplicate, or `FRESH`; empty if it is."""
+        if entry.duplicate or not self._max_age:
+            return entry.duplicate
+        return FRESH if self._is_fresh(entry) else ""
 
-        Validators are those of the URL that answered, so behind a redirect only the hash is of use.
+    def _is_fresh(self, entry: Entry) -> bool:
+        found = self._find(entry, first=True)
+        if found is None:
+            return False
+        try:
+            age = (self._clock() - datetime.fromisoformat(found[0]["meta"]["fetched_at"])).total_seconds()
+        except (KeyError, TypeError, ValueError):
+            return False
+        return 0 <= age <= self._max_age
+
+    def known(self, visit: Visit) -> Validators:
+        """Return what the next request for the page can refer to; `NOTHING` without a record.
+
+        Validators belong to the URL that answered, so behind a redirect only the hash is of use.
         """
-        found = self._lines(entry, first=True)
+        found = None if visit.number in self._lost else self._find(visit.entry, first=True)
         if found is None:
             return NOTHING
         meta = found[0]["meta"]
         digest = _text(meta, "hash")
         try:
-            direct = "redirects" not in meta and meta.get("final_url") == redact(prepare(entry.url))
+            direct = "redirects" not in meta and meta.get("final_url") == redact(prepare(visit.entry.url))
         except InvalidUrl:
             direct = False
         if not direct:
             return Validators(hash=digest)
         return Validators(_text(meta, "etag"), _text(meta, "last_modified"), digest)
 
-    def is_fresh(self, entry: Entry, max_age: float, now: datetime) -> bool:
-        """Whether the page was fetched at most ``max_age`` seconds ago, and not in the future."""
-        found = self._lines(entry, first=True)
-        if found is None:
-            return False
-        try:
-            age = (now - datetime.fromisoformat(found[0]["meta"]["fetched_at"])).total_seconds()
-        except (KeyError, TypeError, ValueError):
-            return False
-        return 0 <= age <= max_age
+    def reuse_fresh(self, visit: Visit) -> Outcome:
+        """Return the outcome of a page that is not fetched: its records as they were."""
 
-    def carry_unchanged(self, entry: Entry, now: Meta) -> ReusedRecords | None:
-        """The page's records with the meta of the fetch that found it unchanged; None where they are gone."""
+        def renew(before: dict[str, Any]) -> dict[str, Any]:
+            kept = (*_OF_THE_PAGE, *_VALIDATORS, *_OF_THE_FETCH)
+            return {**{key: before[key] for key in kept if key in before}, "attempts": 0, "fresh": True}
+
+        lines = self._reuse(visit.entry, renew)
+        if lines is None:
+            gone = "its record in the previous output is gone since this run began"
+            return fail(visit.entry, NotFetched(gone))
+        return Outcome(b"".join(lines), len(lines), "", carried="fresh")
+
+    def reuse_unchanged(self, visit: Visit, outcome: Outcome) -> Outcome | None:
+        """Return the outcome of an unchanged page with its old records and the meta of this fetch.
+
+        None where the records are gone: the page must be fetched again, and `known` no longer knows it.
+        """
+        now = records.parse(outcome.lines)["meta"]
         validators = _VALIDATORS if now.get("status") == 304 else ()  # a whole answer has all of its own
 
         def renew(before: dict[str, Any]) -> dict[str, Any]:
-            kept = {key: before[key] for key in (*_ITS_OWN, *validators) if key in before}
+            kept = {key: before[key] for key in (*_OF_THE_PAGE, *validators) if key in before}
             return {**kept, **now, "unchanged": True}
 
-        return self._carry(entry, renew)
+        lines = self._reuse(visit.entry, renew)
+        if lines is None:
+            self._lost.add(visit.number)
+            return None
+        return outcome._replace(lines=b"".join(lines), records=len(lines), carried="unchanged")
 
-    def carry_fresh(self, entry: Entry) -> ReusedRecords | None:
-        """The page's records as they were fetched then; None where they are gone."""
-
-        def renew(before: dict[str, Any]) -> dict[str, Any]:
-            kept = (*_ITS_OWN, *_VALIDATORS, *_OF_THE_FETCH)
-            return {**{key: before[key] for key in kept if key in before}, "attempts": 0, "fresh": True}
-
-        return self._carry(entry, renew)
-
-    def _carry(self, entry: Entry, renew: Callable[[dict[str, Any]], dict[str, Any]]) -> ReusedRecords | None:
-        found = self._lines(entry)
+    def _reuse(self, entry: Entry, renew: Callable[[dict[str, Any]], dict[str, Any]]) -> list[bytes] | None:
+        """Return the lines of the entry's old records with renewed meta; None where they cannot be used."""
+        found = self._find(entry)
         if found is None:
             return None
         try:
-            lines = [_encode(entry, record, renew(record["meta"])) for record in found]
-        except BadRecord:  # columns that no record can carry: the worker says so
+            return [_encode(entry, record, renew(record["meta"])) for record in found]
+        except BadRecord:  # columns that a record cannot carry: the worker reports them
             return None
-        return ReusedRecords(b"".join(lines), len(lines))
 
-    def _lines(self, entry: Entry, *, first: bool = False) -> list[dict[str, Any]] | None:
-        """The records (or the ``first``) of the page at the entry's URL, as they stand in the file now.
+    def _find(self, entry: Entry, *, first: bool = False) -> list[dict[str, Any]] | None:
+        """Return the records (or the ``first``) of the page at the entry's URL, as the file holds them now.
 
-        A URL with a password is not looked for: records do not hold it, so whose page it was is not known.
+        A URL with a password is never found: records do not hold the password, so it is unknown whose page
+        they are of.
         """
         if redact(entry.url) != entry.url:
             return None
@@ -167,16 +228,8 @@ class Previous:
         return found if mine and "error" not in found[0] else None
 
 
-def check_previous(path: str, output: str = "") -> None:
-    """Nothing, or a UsageError where the previous output cannot be read, or is the one to be written."""
-    if path and not os.path.isfile(path):
-        raise UsageError(f"previous: there is no file {path}")
-    if path and output and os.path.exists(output) and os.path.samefile(path, output):
-        raise UsageError(f"{path}: is the output as well; name another with --output")
-
-
 def _encode(entry: Entry, record: dict[str, Any], meta: dict[str, Any]) -> bytes:
-    """An earlier record as one of this entry."""
+    """Return an old record as a line of this entry."""
     before = record["meta"]
     if changed_at := before.get("changed_at") or before.get("fetched_at"):
         meta["changed_at"] = changed_at
@@ -192,77 +245,3 @@ def _encode(entry: Entry, record: dict[str, Any], meta: dict[str, Any]) -> bytes
 def _text(meta: dict[str, Any], key: str) -> str:
     value = meta.get(key)
     return value if isinstance(value, str) else ""
-
-
-FRESH = "fetched recently enough"
-"""Why a visit is refused whose page is carried forward unasked."""
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-class Earlier:
-    """The previous output as the loop asks for it; ``clock`` is the wall clock's time."""
-
-    def __init__(self, previous: Previous, max_age: float, clock: Callable[[], datetime] = _utc_now) -> None:
-        self._previous = previous
-        self._max_age = max_age
-        self._clock = clock
-        self._lost: set[int] = set()  # visits whose earlier record is gone
-
-    def why_skip(self, entry: Entry, _: int) -> str:
-        """Why the entry is not fetched: it is a duplicate, or `FRESH`; empty where it is."""
-        if entry.duplicate or not self._max_age:
-            return entry.duplicate
-        return FRESH if self._previous.is_fresh(entry, self._max_age, self._clock()) else ""
-
-    def known(self, visit: Visit) -> Validators:
-        """What the worker is told of the page."""
-        return NOTHING if visit.number in self._lost else self._previous.known(visit.entry)
-
-    def carry_fresh(self, visit: Visit) -> Outcome:
-        """The outcome of a page that was not asked for."""
-        carried = self._previous.carry_fresh(visit.entry)
-        if carried is None:
-            return fail(
-                visit.entry, NotFetched("its record in the previous output is gone since this run began")
-            )
-        return _outcome(Outcome(b"", 0, ""), carried, "fresh")
-
-    def carry_unchanged(self, visit: Visit, outcome: Outcome) -> Outcome | None:
-        """The outcome with the page's earlier records; None where they are gone: it is to be fetched anew."""
-        carried = self._previous.carry_unchanged(visit.entry, records.parse(outcome.lines)["meta"])
-        if carried is None:
-            self._lost.add(visit.number)
-            return None
-        return _outcome(outcome, carried, "unchanged")
-
-    def close(self) -> None:
-        """Close the previous output."""
-        self._previous.close()
-
-
-def _outcome(outcome: Outcome, carried: ReusedRecords, how: str) -> Outcome:
-    return outcome._replace(lines=carried.lines, records=carried.records, carried=how)
-
-
-def open_earlier(
-    settings: Settings, stopped: Callable[[], bool], say: Callable[[str], None]
-) -> Earlier | None:
-    """What the settings' previous output holds, read to its end; None without one.
-
-    ``say`` is told where records of it cannot be used. Raises UsageError: see `Previous`.
-    """
-    if not settings.previous:
-        return None
-    previous = Previous(settings.previous, made_by := fingerprint(settings), stopped)
-    others = previous.good - len(previous)
-    if others and not made_by:
-        say(
-            "Every page is scraped anew: the scraper is no plain function in a file, "
-            "so which records it has made is not known."
-        )
-    elif others:
-        say(f"{others:,} of {previous.good:,} earlier pages are scraped anew: something else has made them.")
-    return Earlier(previous, settings.max_age)

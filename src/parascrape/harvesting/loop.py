@@ -17,7 +17,7 @@ from queue import Empty
 from typing import Any
 
 from parascrape.errors import InvalidUrl, TaskError
-from parascrape.files import FRESH, Outcome, fail, fail_task, open_earlier
+from parascrape.files import FRESH, Outcome, fail, fail_task, open_previous
 from parascrape.frontier import FetchReport, Visit, VisitSource, open_frontier, politeness_policy, refusal
 from parascrape.harvesting.auto_mode import AutoMode, HarvestHooks, WorkerGroup
 from parascrape.harvesting.in_flight import InFlight
@@ -75,15 +75,15 @@ class HarvestLoop:
         idle: Callable[[], None],
         observer: HarvestHooks,
     ) -> None:
-        self._earlier = open_earlier(settings, lambda: bool(stop.asked), observer.say)
+        self._previous = open_previous(settings, lambda: bool(stop.asked), observer.say)
         limits = politeness_policy(settings)
         deadline = settings.timeout + _SCRAPE_GRACE
         self._in_flight = flight = InFlight(settings, deadline, limits, observer.split, observer.page_hook)
         self._settings = flight.crew.settings
         self._observer = observer
         self._auto = AutoMode(settings, observer, flight.open_crew) if settings.mode == "auto" else None
-        seen = _find_duplicate if self._earlier is None else self._earlier.why_skip
-        flight.known_of = None if self._earlier is None else self._earlier.known
+        seen = _find_duplicate if self._previous is None else self._previous.why_skip
+        flight.known_of = None if self._previous is None else self._previous.known
         source = VisitSource(self._until_fault(entries), seen=seen)
         self._frontier = open_frontier(source, limits, settings.hosts_file)
         self._fault: Exception | None = None  # what the list itself has raised
@@ -151,8 +151,8 @@ class HarvestLoop:
                 return
             if visit.entry.problem:
                 yield visit, fail(visit.entry, InvalidUrl(visit.entry.problem))
-            elif self._earlier is not None and visit.refused_why == FRESH:
-                yield visit, self._earlier.carry_fresh(visit)
+            elif self._previous is not None and visit.refused_why == FRESH:
+                yield visit, self._previous.reuse_fresh(visit)
             elif visit.refused_code:
                 yield visit, fail(visit.entry, refusal(visit))
             else:
@@ -232,8 +232,8 @@ class HarvestLoop:
         if self._auto is not None:
             self._auto.end()
         self._frontier.close()
-        if self._earlier is not None:
-            self._earlier.close()
+        if self._previous is not None:
+            self._previous.close()
 
     def stop(self) -> None:
         """End the workers now, whatever they do."""
@@ -262,8 +262,8 @@ class HarvestLoop:
         self._scraping += 0.1 * (outcome.scrape_seconds - self._scraping)
         report = FetchReport(outcome.code, outcome.status, outcome.retry_after, outcome.fetch_seconds)
         self._frontier.finish(visit, report)
-        if outcome.carried and self._earlier is not None:
-            carried = self._earlier.carry_unchanged(visit, outcome)
+        if outcome.carried and self._previous is not None:
+            carried = self._previous.reuse_unchanged(visit, outcome)
             if carried is None:  # at once, and without a condition
                 self._frontier.postpone(visit, 0.0)
             return carried
