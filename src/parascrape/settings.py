@@ -68,6 +68,12 @@ class Option:
         return max(self.flags, key=len)
 
     @property
+    def job_key(self) -> str:
+        """Its key in a job file; empty if a job file may not hold it."""
+        fits = self.flags and self.in_jobs and not self.hidden
+        return self.flag.removeprefix("--").replace("-", "_") if fits else ""
+
+    @property
     def kind(self) -> Any:
         """The type of what a user writes; ``list`` where the option is repeatable."""
         if self.type is not None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from parascrape.cli import run
-from parascrape.cli.sparkline import BLOCKS, PLAIN, bars_for, sparkline
+from parascrape.cli.history import BLOCKS, PLAIN, bars_for, sparkline
 from parascrape.jobs.history import history_path
 from parascrape.jobs.history_page import COLOURS, COLUMNS, cells_of, draw_charts, make_page
 from parascrape.jobs.summary import OUTCOMES, ChangeTotals

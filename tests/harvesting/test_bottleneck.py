@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from parascrape import Settings
-from parascrape.cli.profile import profile_table
+from parascrape.cli.report import profile_table
 from parascrape.harvesting.auto_mode import HarvestHooks
 from parascrape.harvesting.bottleneck import RunProfile, explain_bottleneck
 from parascrape.harvesting.harvest import harvest

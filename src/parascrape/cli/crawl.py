@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from parascrape.cli.harvest_run import RunOutput, run_entries
 from parascrape.cli.options import (
     DISPLAY,
     EXTRACT,
@@ -18,9 +28,31 @@ from parascrape.cli.options import (
     command,
     pick,
 )
+from parascrape.cli.report import RunTotals
+from parascrape.crawling import (
+    HTML,
+    CrawlLimits,
+    CrawlSummary,
+    LinkDiscovery,
+    LinkRules,
+    Scope,
+    SiteCrawl,
+    StartUrls,
+    UrlStore,
+    check_graph,
+    hosts_of,
+    parse_budgets,
+    priority_of,
+    read_date,
+    write_graph,
+)
+from parascrape.errors import InvalidUrl, UsageError
+from parascrape.files import RetryFiles, default_name
 from parascrape.settings import Option, Settings
+from parascrape.system import parse_duration, printable, show_count
+from parascrape.web import CanonicalOptions, prepare, redact
 
-__all__ = ["GRAPH", "LINKS", "SCOPE", "crawl"]
+__all__ = ["GRAPH", "LINKS", "SCOPE", "crawl", "run_crawl"]
 
 _SCOPE, _LINKS = "How far", "Where links are"
 
@@ -51,6 +83,12 @@ LINKS: Options = {
 GRAPH: Options = {"graph": Option("", "--graph FILE", "The links as a CSV file [none].", "Output")}
 
 
+_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]*")
+
+Export = Callable[[UrlStore, CrawlLimits, Path], object]
+"""What is made of a crawl's frontier and its output when it ends."""
+
+
 @command(
     *(SCOPE, LINKS, SPEED, EXTRACT, POLITENESS, SAME_URL, FETCHING),
     *(pick(OUTPUT, "output"), GRAPH, pick(OUTPUT, "overwrite resume_failed")),
@@ -59,6 +97,191 @@ GRAPH: Options = {"graph": Option("", "--graph FILE", "The links as a CSV file [
 def crawl(chosen: Choices) -> int:
     """Fetch pages, and the pages they lead to, into a file of records."""
     settings = chosen.make(Settings)
-    from parascrape.cli.crawl_run import run_crawl
-
     return run_crawl(chosen, settings, chosen.make(Display))
+
+
+def run_crawl(
+    chosen: Mapping[str, Any], settings: Settings, display: Display, export: Export | None = None
+) -> int:
+    """The exit status of a crawl with these parameters of the command; ``export`` is called at its end."""
+    starts = StartUrls(_prepare("START", chosen["starts"]), _prepare("--sitemap", chosen["sitemap"]))
+    if not (starts.urls or starts.sitemaps):
+        raise UsageError("no START: write a URL such as https://example.org, or --sitemap URL")
+    plan = make_plan(chosen, starts)
+    discover = _make_discover(chosen, plan, settings)
+    tally = RunTotals()
+
+    def count_earlier(before: Counter[str]) -> None:
+        tally.before.update(before)
+        tally.read += before.total()
+
+    crawl = SiteCrawl(
+        starts,
+        plan,
+        discover,
+        settings,
+        overwrite=chosen["overwrite"],
+        again=chosen["resume_failed"],
+        earlier=count_earlier,
+    )
+    output = chosen["output"] or f"output/{default_name([*starts.urls, *starts.sitemaps])}.jsonl"
+    _refuse_retry(output)
+    if chosen["graph"]:
+        _check_graph(chosen["graph"], output)
+    target = RunOutput(
+        output,
+        overwrite=chosen["overwrite"],
+        prepare=crawl.prepare,
+        nothing="Nothing is left to be fetched.",
+        ahead=crawl.ahead,
+        watch=lambda observer: crawl.watch(observer),
+    )
+    try:
+        status = run_entries(crawl.entries(), settings, display, target, tally)
+    except BaseException:
+        crawl.close()
+        raise
+    summary = crawl.close(_Exports(chosen["graph"], plan, export, display.quiet))
+    if summary is not None and not display.quiet:
+        say_summary(summary)
+    return status
+
+
+def _make_discover(chosen: Mapping[str, Any], plan: CrawlLimits, settings: Settings) -> LinkDiscovery:
+    """Where pages lead, by these parameters. Raises UsageError."""
+    selectors = tuple(chosen["follow"] or ())
+    rules = LinkRules(
+        scope=plan.scope,
+        follow=tuple(one for one in selectors if one != "none"),
+        nofollow=not chosen["follow_nofollow"],
+        identity=plan.identity,
+        edges=plan.edges,
+        priority=chosen["priority"],
+        user_agent=settings.user_agent,
+    )
+    priority_of(rules)  # a wrong one is seen before the first fetch
+    return LinkDiscovery(
+        rules=rules,
+        links=selectors != ("none",),
+        since=_since(chosen["since"]),
+        content_types=_types(chosen["content_type"]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Exports:
+    """What is made of a crawl as its frontier is closed: call it with that and the output."""
+
+    graph: str
+    plan: CrawlLimits
+    export: Export | None
+    quiet: bool
+
+    def __call__(self, store: UrlStore, output: Path | None) -> None:
+        if self.graph:
+            count = write_graph(Path(self.graph), store, self.plan.identity)
+            if not self.quiet:
+                sys.stderr.write(f"{printable(self.graph)} has {count:,} links.\n")
+        if self.export is not None and output is not None:
+            self.export(store, self.plan, output)
+
+
+def _check_graph(graph: str, output: str) -> None:
+    """Raise UsageError where no link graph can be written there."""
+    check_graph(graph)
+    if output != "-" and Path(graph).resolve() == Path(output).resolve():
+        raise UsageError(f"--graph {printable(graph, 200)!r}: is the output as well")
+
+
+def make_plan(chosen: Mapping[str, Any], starts: StartUrls) -> CrawlLimits:
+    """The plan of these parameters. Raises UsageError."""
+    reaches = [reach for reach in ("host", "domain", "any") if chosen[_REACHES[reach]]]
+    if len(reaches) > 1:
+        raise UsageError("--same-host, --same-domain, --any-host: only one of them")
+    reach = reaches[0] if reaches else "host"
+    checks = chosen.get("checks", "")
+    scope = Scope(
+        reach=reach,
+        hosts=hosts_of([*starts.urls, *starts.sitemaps], reach),
+        include=tuple(chosen["include"] or ()),
+        exclude=tuple(chosen["exclude"] or ()),
+        **({"suffixes": frozenset()} if checks or _types(chosen["content_type"]) != HTML else {}),
+    )
+    return CrawlLimits(
+        scope=scope,
+        depth=chosen["depth"],
+        max_pages=chosen["max_pages"],
+        max_per_host=chosen["max_per_host"],
+        budgets=parse_budgets(chosen["budget"] or ()),
+        identity=CanonicalOptions(chosen["drop_tracking"], chosen["sort_query"]),
+        sitemaps=chosen["sitemaps"],
+        best_first=bool(chosen["priority"]),
+        trap_budget=chosen["trap_budget"],
+        edges=bool(chosen["graph"] or checks),
+        checks=checks,
+    )
+
+
+_REACHES = {"host": "same_host", "domain": "same_domain", "any": "any_host"}
+
+
+def _prepare(option: str, urls: Sequence[str] | None) -> list[str]:
+    """The URLs, each once, fit to send. Raises UsageError."""
+    found: dict[str, None] = {}
+    for url in urls or ():
+        try:
+            found[prepare(url)] = None
+        except InvalidUrl as error:
+            hint = f"; write https://{url}" if "://" not in url else ""
+            raise UsageError(f"{option} {printable(redact(url), 200)!r}: {error}{hint}") from None
+    return list(found)
+
+
+def _types(chosen: Sequence[str] | None) -> tuple[str, ...]:
+    """The media types that are wanted, none for any."""
+    types = tuple(one.strip().lower() for one in chosen or HTML)
+    if "any" in types:
+        return ()
+    for one in types:
+        if not _TYPE.fullmatch(one):
+            raise UsageError(f"--content-type {printable(one, 100)!r}: write text/html, image/ or any")
+    return types
+
+
+def _since(text: str) -> datetime | None:
+    """The moment that ``2026-11-01`` or ``7d`` (ago) means. Raises UsageError."""
+    if not text:
+        return None
+    if (date := read_date(text)) is not None:
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+    try:
+        return datetime.now(UTC) - parse_duration(text)
+    except ValueError:
+        raise UsageError(f"--since {printable(text, 100)!r}: write a date as 2026-11-01, or 7d") from None
+
+
+def _refuse_retry(output: str) -> None:
+    """Raise UsageError where a retry of the output has not come to its end: it knows of no links."""
+    if output != "-" and RetryFiles.of(Path(output)).list.exists():
+        raise UsageError(f"{output}: a `scrape retry` of it is unfinished; run that first")
+
+
+def say_summary(summary: CrawlSummary) -> None:
+    """Tell what the crawl knows and has not fetched."""
+    left = f", {summary.pending:,} of them still to be fetched" if summary.pending else ""
+    lines = [f"{show_count(summary.known, 'URL')} known{left}."]
+    for reason, refused in sorted(summary.refused.items(), key=lambda item: -item[1]):
+        lines.append(f"Not fetched: {show_count(refused, 'URL')} ({printable(reason, 200)}).")
+    if summary.left_out:
+        counts = sorted(summary.left_out.items(), key=lambda item: -item[1])
+        lines.append("Links left out: " + ", ".join(f"{printable(why, 60)} {n:,}" for why, n in counts) + ".")
+    for name, urls in summary.examples.items():
+        if name.startswith("trap:"):
+            lines.append(f"Looks like a trap ({printable(name[5:], 60)}): {printable(redact(urls[0]))}")
+    lines += [
+        f"Trap ({trap.name}): {printable(redact(trap.pattern))} was closed after {trap.pages:,} pages "
+        f"(--trap-budget), {trap.refused:,} URLs of it were not fetched. Such as "
+        f"{printable(redact(trap.example))}"
+        for trap in summary.traps
+    ]
+    sys.stderr.write("\n".join(lines) + "\n")

@@ -16,8 +16,17 @@ from typing import NamedTuple
 
 from parascrape.cli.logging import logging_to, open_log
 from parascrape.cli.options import Display
-from parascrape.cli.profile import machine_load, observe, profile_table, timed, write_profile
-from parascrape.cli.report import Progress, RunTotals, make_progress, summarise
+from parascrape.cli.report import (
+    Progress,
+    RunTotals,
+    machine_load,
+    make_progress,
+    observe,
+    profile_table,
+    summarise,
+    timed,
+    write_profile,
+)
 from parascrape.errors import OutputError, UsageError
 from parascrape.executors import refuse_during_import
 from parascrape.files import (
@@ -202,7 +211,7 @@ def run_entries(
                     progress.say(f"Too few files may be open (ulimit -n): {settings.thread_count} threads.")
                 _say_start(progress, settings, display, target, sink)
                 left = left_to_do(entries, sink.ledger, tally)
-                observer = target.watch(observe(tally, progress, display))
+                observer = target.watch(observe(tally, progress, quiet=display.quiet))
                 idle = timed(sink.flush, tally.split)
                 with closing(harvest(left, settings, stop=stop, idle=idle, observer=observer)) as outcomes:
                     status = _write(outcomes, sink, tally, progress)

@@ -16,9 +16,13 @@ from parascrape.system import did_you_mean, output_errors, printable, replace_fi
 if TYPE_CHECKING:
     from parascrape.jobs import RunSummary
 
-__all__ = ["history"]
+__all__ = ["BLOCKS", "PLAIN", "bars_for", "history", "sparkline"]
 
 _Runs = Mapping[str, "Sequence[RunSummary]"]
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+PLAIN = "_.:-=+*#"
+_UNKNOWN = "?"
 
 _HISTORY: Options = {
     "job_file": Option(..., "FILE", "The job file, or its history.", "History", type=str),
@@ -82,7 +86,6 @@ def _as_text(runs: _Runs) -> Iterator[str]:
 
 
 def _job_as_text(name: str, runs: Sequence[RunSummary]) -> Iterator[str]:
-    from parascrape.cli.sparkline import bars_for, sparkline
     from parascrape.jobs import COLUMNS, cells_of, explain
 
     bars = bars_for(getattr(sys.stdout, "encoding", None))
@@ -94,6 +97,38 @@ def _job_as_text(name: str, runs: Sequence[RunSummary]) -> Iterator[str]:
     yield f"failures  {sparkline(failures, bars)}  at most {max(filter(None, failures), default=0):,}"
     yield make_table(COLUMNS, map(cells_of, runs))
     yield from explain(runs)
+
+
+def bars_for(encoding: str | None) -> str:
+    """The bars that a terminal of this encoding can show.
+
+    >>> bars_for("utf-8") == BLOCKS, bars_for("ascii") == PLAIN
+    (True, True)
+    """
+    try:
+        BLOCKS.encode(encoding or "ascii")
+    except (UnicodeError, LookupError):
+        return PLAIN
+    return BLOCKS
+
+
+def sparkline(values: Sequence[float | None], bars: str = BLOCKS) -> str:
+    """One bar a value, from 0 to the greatest of them; a question mark where there is none.
+
+    Only 0 has the lowest bar, so that a single failure is seen.
+
+    >>> sparkline([0, 1, 50, None, 100], PLAIN)
+    '_.=?#'
+    """
+    greatest = max((value for value in values if value is not None), default=0)
+    top = len(bars) - 1
+
+    def bar(value: float) -> str:
+        if value <= 0 or greatest <= 0:
+            return bars[0]
+        return bars[max(1, round(value / greatest * top))]
+
+    return "".join(_UNKNOWN if value is None else bar(value) for value in values)
 
 
 def _write_page(path: Path, page: str) -> None:

@@ -98,11 +98,7 @@ def _command() -> list[str]:
 
 def job_command() -> Command:
     """Return the options of ``scrape LIST...`` that a job may have, and the check of arguments."""
-    options = {
-        option.flag.removeprefix("--").replace("-", "_"): option
-        for option in lists.options.values()
-        if option.flags and option.in_jobs and not option.hidden
-    }
+    options = {option.job_key: option for option in lists.options.values() if option.job_key}
     return Command(options, lambda arguments: lists.read(arguments).make(Settings))
 
 

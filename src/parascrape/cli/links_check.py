@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parascrape.cli.crawl import GRAPH, LINKS, SCOPE
+from parascrape.cli.crawl import GRAPH, LINKS, SCOPE, run_crawl
 from parascrape.cli.options import (
     DISPLAY,
     FETCHING,
@@ -60,7 +60,6 @@ def links_check(chosen: Choices) -> int:
     Exit status: 0 no link is broken, 1 some are, 2 wrong usage, 130 interrupted.
     """
     settings = replace(chosen.make(Settings), select=("title=title",))
-    from parascrape.cli.crawl_run import run_crawl
 
     output = _name_output([*chosen["starts"], *chosen["sitemap"]], chosen["output"], chosen["csv"])
     checks = "site" if chosen["internal_only"] else "all"

@@ -41,6 +41,7 @@ __all__ = [
     "ScrapeCommand",
     "command",
     "load_command",
+    "options_page",
     "pick",
 ]
 
@@ -193,6 +194,28 @@ def load_command(name: str) -> ScrapeCommand:
     module, _, attribute = (COMMANDS[name].home if name else "harvest:lists").partition(":")
     found: ScrapeCommand = getattr(importlib.import_module(f"parascrape.cli.{module}"), attribute)
     return found
+
+
+def options_page() -> str:
+    """Return all options as Markdown: a table for each heading of the help."""
+    panels: dict[str, dict[str, list[str]]] = {}
+    for name in ("", *COMMANDS):
+        for option in load_command(name).options.values():
+            if not option.hidden:
+                row = _row(option, in_jobs=option in load_command("").options.values())
+                panels.setdefault(option.panel, {}).setdefault(row, []).append(f"`scrape {name}`")
+    lines = ["# Options"]
+    for panel, rows in panels.items():
+        lines += ["", f"## {panel}", "", "| option | meaning [default] | range | in a job file | commands |"]
+        lines += ["|---|---|---|---|---|", *(f"{row} {', '.join(names)} |" for row, names in rows.items())]
+    return "\n".join(lines).replace("`scrape `", "`scrape`") + "\n"
+
+
+def _row(option: Option, *, in_jobs: bool) -> str:
+    job_key = f"`{option.job_key}`" if in_jobs and option.job_key else ""
+    names = [f"`{flag} {option.metavar}`".replace(" `", "`") for flag in option.flags]
+    bounds = " to ".join(f"{bound / option.unit:,.10g}" for bound in option.bounds or ())
+    return f"| {', '.join(names) or f'`{option.metavar}`'} | {option.shown_help} | {bounds.replace('to inf', 'or more')} | {job_key} |"
 
 
 def _parameter(name: str, option: Option) -> inspect.Parameter:
