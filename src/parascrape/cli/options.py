@@ -215,7 +215,13 @@ def _row(option: Option, *, in_jobs: bool) -> str:
     job_key = f"`{option.job_key}`" if in_jobs and option.job_key else ""
     names = [f"`{flag} {option.metavar}`".replace(" `", "`") for flag in option.flags]
     bounds = " to ".join(f"{bound / option.unit:,.10g}" for bound in option.bounds or ())
-    return f"| {', '.join(names) or f'`{option.metavar}`'} | {option.shown_help} | {bounds.replace('to inf', 'or more')} | {job_key} |"
+    cells = (
+        ", ".join(names) or f"`{option.metavar}`",
+        option.shown_help,
+        bounds.replace("to inf", "or more"),
+        job_key,
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def _parameter(name: str, option: Option) -> inspect.Parameter:

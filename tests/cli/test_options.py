@@ -1,0 +1,84 @@
+"""Options: each is declared once, and the parser, the help and the options page come from there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from parascrape.cli.harvest import lists
+from parascrape.cli.help import COMMANDS
+from parascrape.cli.options import load_command, options_page
+from parascrape.errors import UsageError
+from parascrape.settings import SETTINGS_OPTIONS, Settings, command_options
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_one_name_means_one_option_in_all_commands(name: str) -> None:
+    """A command that takes a setting takes the option that its field declares."""
+    options = load_command(name).options
+    assert all(options[one] is SETTINGS_OPTIONS[one] for one in options.keys() & SETTINGS_OPTIONS.keys())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "value"),
+    [
+        (["--worker-memory", "3"], "worker_bytes", 3_000_000),
+        (["--max-age", "6h"], "max_age", 21_600.0),
+        (["--ignore-robots"], "robots", False),
+        (["--per-domain"], "per_domain", True),
+        (["-H", "A: b", "--header", "C:d"], "headers", {"A": "b", "C": "d"}),
+        (["--cookie", "sid=1=2"], "cookies", {"sid": "1=2"}),
+        (["--select", "a=b", "--select", "c=d"], "select", ("a=b", "c=d")),
+        (["-m", "process"], "mode", "process"),
+    ],
+)
+def test_arguments_become_settings(arguments: list[str], name: str, value: Any) -> None:
+    """In the unit and the type of the field."""
+    assert getattr(lists.read([*arguments, "list.txt"]).make(Settings), name) == value
+
+
+def test_settings_become_arguments_that_mean_the_same() -> None:
+    """What a comparison passes on is read back as it was."""
+    settings = Settings(
+        worker_bytes=3_000_000,
+        scraper="shop.py:item",
+        select=("a=b", "c=d"),
+        delay=0.5,
+        robots=False,
+        headers={"A": "b"},
+        cookies={"c": "d"},
+        verify_tls=False,
+    )
+    assert lists.read([*command_options(settings), "list.txt"]).make(Settings) == settings
+
+
+@pytest.mark.parametrize(("arguments", "reason"), [(["--limit", "-1"], "--limit: -1 is less than 0")])
+def test_bounds_are_checked_as_they_are_declared(arguments: list[str], reason: str) -> None:
+    """The message names the option."""
+    with pytest.raises(UsageError, match=reason):
+        lists.read([*arguments, "list.txt"])
+
+
+def test_the_options_page_shows_every_option() -> None:
+    """With its range, its key in a job file and the commands that have it; none that is hidden."""
+    page = options_page()
+    for name in ("", *COMMANDS):
+        for option in load_command(name).options.values():
+            assert all(f"`{flag}" in page for flag in option.flags) is not option.hidden
+    assert "| `--worker-memory MB` |" in page
+    assert "| 1 to 100 |" in page
+    assert "| `ignore_tracking` | `scrape`, `scrape crawl`" in page
+
+
+def test_a_command_loads_its_own_module_only() -> None:
+    """The modules of the others are not imported."""
+    code = (
+        "import sys; from parascrape.cli import run; run(['diff', '--help']); "
+        "print(sorted(name for name in sys.modules if name.startswith('parascrape.cli.')))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    loaded = {f"parascrape.cli.{name}" for name in ("diff", "help", "options", "tables")}
+    assert shown.splitlines()[-1] == str(sorted(loaded))
