@@ -1,4 +1,4 @@
-"""The command ``scrape demo``: the bundled site, harvested as any list is."""
+"""The command ``scrape demo``: the bundled site, harvested like any list."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TITLES = [  # the encoding, the path in its newspaper, the title and the newspap
 def test_the_demo_gives_what_its_site_intends(
     mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit status 0; every page has its record; what fails, and how often it is tried, is intended."""
+    """The exit status is 0, each page has a record, and what fails and how often it is tried is intended."""
     monkeypatch.chdir(tmp_path)
     assert run(["demo", "--mode", mode, "--quiet"]) == 0
     records = read_records("output/demo.jsonl")
@@ -37,7 +37,7 @@ def test_the_demo_gives_what_its_site_intends(
 
 
 def assert_japanese_reads_right(records: list[dict[str, Any]]) -> None:
-    """In every encoding, letter by letter; no text holds a replacement character."""
+    """Check titles in every encoding letter by letter; no text holds a replacement character."""
     found = {
         (record["meta"]["encoding"], urlsplit(record["url"]).path, record["title"], record["site_name"])
         for record in records
@@ -48,7 +48,7 @@ def assert_japanese_reads_right(records: list[dict[str, Any]]) -> None:
 
 
 def test_the_demo_always_starts_anew(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """It is a show: a second run fetches again, also what the first one has written."""
+    """A second run fetches again what the first one wrote."""
     output = tmp_path / "twice.jsonl"
     for _ in range(2):
         assert run(["demo", "--limit", "3", "--scraper", "page", "-o", str(output)]) == 0
@@ -57,7 +57,7 @@ def test_the_demo_always_starts_anew(tmp_path: Path, capfd: pytest.CaptureFixtur
 
 
 def test_a_limit_ends_the_demo_early(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The first pages are all good, and the summary says where they are."""
+    """The first pages are all good, and the summary names the output."""
     output = tmp_path / "few.jsonl"
     assert run(["demo", "--limit", "5", "--scraper", "page", "-o", str(output)]) == 0
     assert len(read_records(output)) == 5

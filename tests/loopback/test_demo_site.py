@@ -49,7 +49,7 @@ def get(url: str) -> http.client.HTTPResponse:
 
 
 def page(url: str) -> tuple[http.client.HTTPResponse, bytes]:
-    """A response and its body, decompressed."""
+    """A response and its inflated body."""
     response = get(url)
     with response:
         body = response.read()

@@ -1,4 +1,4 @@
-"""The meter says when a harvest waited for the twin, and only then."""
+"""The load figures say when a harvest waited for the local server, and only then."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from parascrape.loopback.load import LoadStats, ServerLoad
 
 
 class Clocks:
-    """Time that passes when told to, with so much of it used."""
+    """Clocks that advance when asked, with a given share of CPU time."""
 
     def __init__(self) -> None:
         self.wall = self.cpu = 0.0
 
     def pass_by(self, seconds: float, share: float) -> None:
-        """So many seconds, of which this share is work."""
+        """Advance by seconds, with this share of CPU time."""
         self.wall += seconds
         self.cpu += seconds * share
 
 
 def run(*shares: float, step: float = 0.05) -> LoadStats:
-    """The figures of a twin that had a request every step, its CPU used so."""
+    """The figures of a server with a request at every step and these shares of CPU time."""
     clocks = Clocks()
-    meter = ServerLoad(lambda: clocks.wall, lambda: clocks.cpu)
+    load = ServerLoad(lambda: clocks.wall, lambda: clocks.cpu)
     for share in shares:
-        meter.asked(True)
+        load.asked(True)
         clocks.pass_by(step, share)
-        meter.over()
-    return meter.stats()
+        load.over()
+    return load.stats()
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,14 @@ def run(*shares: float, step: float = 0.05) -> LoadStats:
         ([0.95] * 100, 0.95, True),
         ([0.95] * 40 + [0.1] * 60, 0.44, True),
         ([0.95] * 10 + [0.1] * 90, 0.185, False),
-        ([0.95], 0.95, False),  # a twentieth of a second is no finding
+        ([0.95], 0.95, False),  # a twentieth of a second proves nothing
         ([], 0.0, False),
     ],
 )
-def test_a_twin_is_the_bottleneck_if_it_was_busy_long_enough(
+def test_a_server_is_the_bottleneck_if_it_was_busy_long_enough(
     shares: list[float], busy: float, bottleneck: bool
 ) -> None:
-    """A fifth of the time in which it had work, and no less than a quarter of a second."""
+    """It was saturated for a fifth of its active time, and for at least a quarter of a second."""
     stats = run(*shares)
     assert stats.busy == pytest.approx(busy, abs=0.02)
     assert stats.was_bottleneck is bottleneck
@@ -52,35 +52,35 @@ def test_a_twin_is_the_bottleneck_if_it_was_busy_long_enough(
 
 
 def test_time_without_requests_does_not_count() -> None:
-    """A long rest between two runs makes it no less busy."""
+    """A pause between two runs does not lower its busy share."""
     clocks = Clocks()
-    meter = ServerLoad(lambda: clocks.wall, lambda: clocks.cpu)
+    load = ServerLoad(lambda: clocks.wall, lambda: clocks.cpu)
     for _ in range(20):
-        meter.asked(True)
+        load.asked(True)
         clocks.pass_by(0.05, 1.0)
-    meter.stats()
+    load.stats()
     clocks.pass_by(100, 0.0)
-    meter.asked(True)
-    stats = meter.stats()
+    load.asked(True)
+    stats = load.stats()
     assert stats.active == pytest.approx(1.0)
     assert stats.busy == pytest.approx(1.0)
     assert stats.was_bottleneck
 
 
-def test_counts_begin_anew_but_for_what_is_under_way() -> None:
-    """Requests that are answered after a reset are not answered twice."""
-    meter = ServerLoad(lambda: 0.0, lambda: 0.0)
-    meter.connected()
-    meter.asked(True)
-    meter.asked(False)
-    meter.answered(0.5)
-    meter.answered(0.1)
-    before = meter.stats()
+def test_reset_keeps_requests_under_way() -> None:
+    """A request that ends after a reset is counted once."""
+    load = ServerLoad(lambda: 0.0, lambda: 0.0)
+    load.connected()
+    load.asked(True)
+    load.asked(False)
+    load.answered(0.5)
+    load.answered(0.1)
+    before = load.stats()
     assert (before.requests, before.unknown, before.connections, before.backlog) == (2, 1, 1, 2)
     assert (before.late, before.latest) == pytest.approx((0.3, 0.5))
-    meter.reset()
-    meter.over()
-    meter.asked(True)
-    after = meter.stats()
+    load.reset()
+    load.over()
+    load.asked(True)
+    after = load.stats()
     assert (after.requests, after.unknown, after.connections, after.backlog) == (1, 0, 0, 2)
     assert (after.late, after.latest) == (0.0, 0.0)

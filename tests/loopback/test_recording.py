@@ -1,4 +1,4 @@
-"""Recordings that others made, damaged, or made to do harm: read as far as they go, or refused."""
+"""Recordings that are damaged, hostile or of other tools: read as far as possible, or refused."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def written(tmp_path: Path, *records: bytes) -> Path:
         (b"WARC/1.1\r\nWARC-Type: response\r\n\r\nabc", "more than|no WARC|holds no"),
     ],
 )
-def test_what_is_no_recording_is_one_line(data: bytes, message: str, tmp_path: Path) -> None:
-    """A `UsageError` that names the file, whatever is wrong with it."""
+def test_a_file_that_is_no_recording_is_one_clear_error(data: bytes, message: str, tmp_path: Path) -> None:
+    """The `UsageError` names the file, in one printable line."""
     with pytest.raises(UsageError, match=message) as caught:
         read_recording(written(tmp_path, data))
     assert "foreign.warc" in str(caught.value)
@@ -56,7 +56,7 @@ def test_what_is_no_recording_is_one_line(data: bytes, message: str, tmp_path: P
 
 
 def test_a_recording_cut_anywhere_is_refused_or_read(tmp_path: Path) -> None:
-    """Never another error: the first exchanges are whole, or the file is refused."""
+    """Either the first exchanges are read whole, or the file is refused; no other error is raised."""
     path = write_recording([answer(f"http://a.example/{n}") for n in range(3)], tmp_path / "whole.warc.gz")
     data = path.read_bytes()
     for size in range(0, len(data), 37):
@@ -70,7 +70,7 @@ def test_a_recording_cut_anywhere_is_refused_or_read(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
-    """A place for a file, and the bytes of a recording that is not compressed."""
+    """A path, and the bytes of an uncompressed recording."""
     path = tmp_path_factory.mktemp("sample") / "sample.warc"
     data = gzip.decompress(write_recording([answer(URL, cookies=("a",))], path).read_bytes())
     return path, data
@@ -80,7 +80,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
 def test_a_damaged_recording_raises_usage_errors_only(
     place: int, value: int, sample: tuple[Path, bytes]
 ) -> None:
-    """Any byte of the file may be another."""
+    """This holds for any changed byte."""
     path, data = sample
     damaged = bytearray(data)
     damaged[place % len(data)] = value
@@ -102,10 +102,10 @@ def test_a_damaged_recording_raises_usage_errors_only(
         {"parascrape": 2},
     ],
 )
-def test_metadata_that_is_not_ours_makes_an_answer_a_foreign_one(
+def test_an_answer_with_broken_metadata_is_read_as_one_of_another_tool(
     change: dict[str, Any], tmp_path: Path
 ) -> None:
-    """It is replayed without times, rather than with wrong ones."""
+    """It is replayed without times rather than with wrong ones."""
     response = warc_record("response", URL, PLAIN)
     number = response.split(b"Record-ID: ")[1].split(b"\r")[0].decode()
     block = json.dumps({**to_metadata(answer(URL)), **change}).encode()
@@ -115,7 +115,7 @@ def test_metadata_that_is_not_ours_makes_an_answer_a_foreign_one(
 
 
 def test_times_without_end_are_bounded(tmp_path: Path) -> None:
-    """A recording cannot make the twin wait for more than a day."""
+    """A recording cannot make the server wait for more than a day."""
     block = json.dumps(to_metadata(answer(URL))).replace('"first_byte": 0.0', '"first_byte": Infinity')
     assert "Infinity" in block
     metadata = warc_record("metadata", URL, block.encode())
@@ -143,15 +143,15 @@ def test_times_without_end_are_bounded(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_answers_of_other_tools_get_a_framing_that_holds(block: bytes, reply: bytes) -> None:
-    """HTTP/2, bare line feeds, chunks that are undone already, lengths of another body."""
+def test_answers_of_other_tools_get_a_correct_length(block: bytes, reply: bytes) -> None:
+    """They come with HTTP/2, bare line feeds, chunks already undone, or the length of another body."""
     found = to_exchange(URL, block)
     assert found is not None
     assert found.reply == reply
 
 
-def test_a_foreign_recording_is_served(tmp_path: Path) -> None:
-    """Revisits, requests and other records in between do not matter."""
+def test_a_recording_of_another_tool_is_served(tmp_path: Path) -> None:
+    """Revisits, requests and other records are skipped."""
     path = written(
         tmp_path,
         warc_record("warcinfo", "", b"software: other\r\n"),
@@ -160,14 +160,14 @@ def test_a_foreign_recording_is_served(tmp_path: Path) -> None:
         warc_record("revisit", URL + "2", b"HTTP/1.1 304 Not Modified\r\n\r\n"),
         warc_record("resource", "urn:x", b"anything"),
     )
-    with serve_recording(path) as twin:
-        (found,) = harvest([URL], make("thread", robots=False, scraper="page"), twin)
+    with serve_recording(path) as server:
+        (found,) = harvest([URL], make("thread", robots=False, scraper="page"), server)
     assert found["title"] == "t"
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40)), st.binary(max_size=20))
 def test_chunks_are_undone(pieces: list[bytes], trailer: bytes) -> None:
-    """Whatever follows the last."""
+    """Bytes after the last chunk are ignored."""
     coded = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n" + trailer
     found = to_exchange(URL, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + coded)
     assert found is not None
