@@ -16,7 +16,7 @@ import pytest
 from parascrape.__main__ import asks_for_processes
 from parascrape.errors import TaskError, TaskTimeout, WorkerDied
 from parascrape.executors import ProcessExecutor
-from parascrape.executors.forkserver import ForkServer, _running, forkserver, start_forkserver
+from parascrape.executors.forkserver import ForkServer, forkserver, start_forkserver, use_forkserver
 from tests.helpers import tasks
 from tests.helpers.command import children, finish, lives, read_records, start, start_scrape, until
 from tests.sites.site import Site
@@ -52,7 +52,7 @@ def server() -> Iterator[ForkServer]:
     opened = forkserver()
     assert opened is not None
     yield opened
-    _running.clear()
+    use_forkserver(None)
     opened.close()
 
 
@@ -121,7 +121,7 @@ def test_a_dead_fork_server_is_replaced(server: ForkServer, executor: ProcessExe
     os.kill(before, signal.SIGKILL)
     assert [future.result(LIMIT) for future in waiting] == [False, False]
     assert executor.submit(os.getppid).result(LIMIT) == server.pid != before
-    assert all(worker.process.is_alive() for worker in executor._pump._workers)
+    assert all(map(lives, executor.worker_pids))
 
 
 def test_what_is_too_long_to_be_asked_for_is_an_error(server: ForkServer) -> None:
@@ -143,7 +143,7 @@ def test_what_is_too_long_to_be_asked_for_is_an_error(server: ForkServer) -> Non
 def test_what_cannot_be_forked_is_spawned(module: str, reason: str, caplog: pytest.LogCaptureFixture) -> None:
     """The system allows no fork, or the fork server dies of what it imports: it is said, and work goes on."""
     server = ForkServer([f"tests.helpers.{module}"])
-    _running.append(server)
+    use_forkserver(server)
     try:
         ours, theirs = socket.socketpair()
         with ours, theirs, pytest.raises(OSError, match=reason):
@@ -151,9 +151,10 @@ def test_what_cannot_be_forked_is_spawned(module: str, reason: str, caplog: pyte
         with ProcessExecutor(1, 1, deadline=LIMIT) as opened:
             assert opened.submit(tasks.square, 5).result(LIMIT) == 25
     finally:
-        _running.clear()
+        use_forkserver(None)
         server.close()
-    assert [record.getMessage().endswith(f"{reason}: it is spawned") for record in caplog.records] == [True]
+    [record] = caplog.records
+    assert record.getMessage().endswith(f"{reason}; spawning one instead")
 
 
 _STUCK = """
@@ -167,10 +168,10 @@ if __name__ == "__main__":
     executor = ProcessExecutor(2, 1)
     print(executor.submit(os.getppid).result())
     stuck = [executor.submit(TASK) for _ in range(2)]
-    pids = [worker.process.pid for worker in executor._pump._workers]
+    pids = executor.worker_pids
     while len(pids) < 2 or not all(future.running() for future in stuck):
         time.sleep(0.01)
-        pids = [worker.process.pid for worker in executor._pump._workers]
+        pids = executor.worker_pids
     time.sleep(0.3)
     print(*pids, flush=True)
     time.sleep(60)

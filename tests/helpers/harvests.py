@@ -38,7 +38,7 @@ def entries(site: Site, paths: list[str]) -> Iterator[Entry]:
 
 def ours() -> list[threading.Thread]:
     """The threads that a harvest starts."""
-    names = ("thread-", "worker-", "process-pump")
+    names = ("thread-", "worker-", "process-dispatcher")
     return [thread for thread in threading.enumerate() if thread.name.startswith(names)]
 
 

@@ -1,7 +1,7 @@
-"""Executors: where calls run. Each is a `concurrent.futures.Executor`, and they are interchangeable.
+"""Executors of threads or processes, interchangeable: each is a `concurrent.futures.Executor`.
 
-Waiting is for threads, computing for processes; a task is a top-level function that is complete in
-its arguments and its value. A task that raises fails its future with `TaskError`, in every mode.
+Threads are for waiting, processes for computing. A task is a top-level function that depends on its
+arguments only. If it raises, its future fails with a `TaskError`, in every mode.
 """
 
 from lazy_loader import attach_stub

@@ -10,8 +10,8 @@ import logging
 import os
 import pickle
 import socket
-import traceback
 from collections.abc import Callable
+from logging.handlers import QueueHandler
 from typing import Any
 
 __all__ = ["Channel", "LogForwarder", "pack", "relay_log"]
@@ -20,13 +20,13 @@ _READ = 1 << 18
 
 
 def pack(message: Any) -> bytes:
-    """The message as it goes over the wire: 8 bytes of length, then its pickle."""
+    """Return the message as it is sent: 8 bytes of length, then its pickle."""
     body = pickle.dumps(message, protocol=5)
     return len(body).to_bytes(8, "big") + body
 
 
 class Channel:
-    """One end of the socket. Only pickles made by the other end, our own code, are read from it."""
+    """One end of the socket. The other end is our own code, so its pickles are trusted."""
 
     def __init__(self, sock: socket.socket, *, blocking: bool) -> None:
         sock.setblocking(blocking)
@@ -37,12 +37,12 @@ class Channel:
         self._outgoing = bytearray()
 
     def fileno(self) -> int:
-        """The socket's descriptor, for selectors."""
+        """Return the socket's descriptor, for selectors."""
         return self._sock.fileno()
 
     @property
     def has_output(self) -> bool:
-        """Whether packed messages wait for the other end to read."""
+        """Whether messages wait until the other end reads."""
         return bool(self._outgoing)
 
     def send(self, packed: bytes) -> None:
@@ -64,12 +64,12 @@ class Channel:
             del self._outgoing[:sent]
 
     def receive(self) -> list[Any] | None:
-        """The messages that have come: at least one on a blocking end; None at the end of file."""
+        """Return the messages that have come: at least one on a blocking end; None at the end of file."""
         messages: list[Any] = []
         while not messages:
             try:
                 if self._blocking and _file_of(self._sock) != self._file:
-                    return None  # somebody closed all descriptors, and ours may be another file's now
+                    return None  # a task closed all descriptors, and ours may be another file's now
                 data = self._sock.recv(_READ)
             except (BlockingIOError, InterruptedError):
                 break
@@ -81,7 +81,7 @@ class Channel:
                 self._incoming += data
                 messages, used = _split(self._incoming)
                 del self._incoming[:used]
-            else:  # nearly always, and a batch of records is worth not being copied
+            else:  # nearly always; a batch of records should not be copied
                 messages, used = _split(data)
                 self._incoming += memoryview(data)[used:]
         return messages
@@ -92,7 +92,7 @@ class Channel:
 
 
 def _file_of(sock: socket.socket) -> tuple[int, int]:
-    """What tells the socket from other files under its number. Raises OSError where that is closed."""
+    """Return the identity of the socket behind its descriptor. Raises OSError if that is closed."""
     if os.name != "posix":
         return (0, 0)
     found = os.fstat(sock.fileno())
@@ -100,7 +100,7 @@ def _file_of(sock: socket.socket) -> tuple[int, int]:
 
 
 def _split(data: bytes | bytearray) -> tuple[list[Any], int]:
-    """The whole messages at the head of what has come, and how many bytes they have."""
+    """Return the whole messages at the head of the data, and their length in bytes."""
     messages: list[Any] = []
     start, end = 0, len(data)
     with memoryview(data) as view:
@@ -113,34 +113,25 @@ def _split(data: bytes | bytearray) -> tuple[list[Any], int]:
     return messages, start
 
 
-class LogForwarder(logging.Handler):
-    """Log records sent to the parent, message and traceback already text."""
+_SENT = ("name", "levelno", "levelname", "msg", "created", "msecs", "threadName", "processName", "process")
+
+
+class LogForwarder(QueueHandler):
+    """Sends log records to the parent, message and traceback already text."""
 
     def __init__(self, send: Callable[[tuple[Any, ...]], None]) -> None:
-        super().__init__()
+        super().__init__(queue=None)  # type: ignore[arg-type]
+        self.setFormatter(logging.Formatter())  # else `basicConfig` sets one with the level's name
         self._send = send
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Send the record."""
-        text = record.getMessage()
-        if record.exc_info:
-            text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
-        attributes = {
-            "name": record.name,
-            "levelno": record.levelno,
-            "levelname": record.levelname,
-            "msg": text[:16_000],
-            "created": record.created,
-            "msecs": record.msecs,
-            "threadName": record.threadName,
-            "processName": record.processName,
-            "process": record.process,
-        }
-        self._send(("log", attributes))
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Send the attributes that handlers show; others may not pickle."""
+        record.msg = record.msg[:16_000]
+        self._send(("log", {name: getattr(record, name) for name in _SENT}))
 
 
 def relay_log(attributes: dict[str, Any]) -> None:
-    """Pass a worker's log record to this process's handlers."""
+    """Pass a worker's log record to the handlers of this process."""
     logger = logging.getLogger(attributes["name"])
     if logger.isEnabledFor(attributes["levelno"]):
         logger.handle(logging.makeLogRecord(attributes))

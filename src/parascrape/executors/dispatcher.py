@@ -1,7 +1,8 @@
-"""The thread that passes tasks to the workers and takes their results."""
+"""The dispatcher: the thread that sends tasks to worker processes and takes their results."""
 
 from __future__ import annotations
 
+import atexit
 import heapq
 import logging
 import pickle
@@ -10,30 +11,33 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 from parascrape.errors import TaskError, WorkerDied
-from parascrape.executors.channel import pack, relay_log
+from parascrape.executors.channel import relay_log
 from parascrape.executors.pool import WorkerPool
 from parascrape.executors.task import Failure, describe
 from parascrape.executors.task_queue import TaskQueue
 from parascrape.executors.worker_handle import Task, WorkerHandle
-from parascrape.executors.worker_main import NOTE, WorkerOptions
+from parascrape.executors.worker_main import NOTE
 
 __all__ = ["AdaptivePause", "Dispatcher", "capacity"]
 
-_MOST, _STEP = 0.005, 0.0001
-"""Seconds: the longest rest, and by how much it grows."""
+log = logging.getLogger(__name__)
 
 
 class AdaptivePause:
-    """How long to rest, found by trying: longer while every worker has enough to do, at once shorter if not.
+    """A pause between two looks at busy workers, so that results and tasks pass in batches.
 
-    With pages of 1 ms on two workers it comes to 5 ms, and a page costs the parent half the CPU; tiny
-    tasks, of which a worker runs out sooner, are not held up.
+    It grows while every worker has enough to do, by ``step`` seconds up to ``longest``, and halves as
+    soon as one has not. With pages of 1 ms on two workers it comes to 5 ms, and a page costs the parent
+    half the CPU. Workers that run out of tiny tasks are not held up.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, longest: float = 0.005, step: float = 0.0001) -> None:
+        self._longest = longest
+        self._step = step
         self._seconds = 0.0
         self._ended = threading.Event()
 
@@ -41,185 +45,168 @@ class AdaptivePause:
         return self._seconds > 0.0
 
     def take(self) -> None:
-        """Return after the rest, or when `end` is called."""
+        """Return after the pause, or when `end` is called."""
         self._ended.wait(self._seconds)
 
     def adapt(self, *, starved: bool) -> None:
-        """Learn whether some worker had run out of tasks after the last rest."""
+        """Adapt the next pause; ``starved``: a worker had too few tasks after the last one."""
         if starved:
-            self._seconds = self._seconds / 2 if self._seconds > _STEP else 0.0
+            self._seconds = self._seconds / 2 if self._seconds > self._step else 0.0
         else:
-            self._seconds = min(_MOST, self._seconds + _STEP)
+            self._seconds = min(self._longest, self._seconds + self._step)
 
     def end(self) -> None:
-        """Rest no more."""
+        """Pause no more."""
         self._ended.set()
 
 
-log = logging.getLogger(__name__)
-
-
 def capacity(threads: int) -> int:
-    """Tasks that a worker of so many threads is given: those it runs, and some that wait for a thread.
+    """Return how many tasks a worker of so many threads gets: those it runs, and some that wait.
 
-    Few enough that a slow page holds up few; so many that a worker has work while the parent rests.
+    They are few, so that a slow page holds up few, and enough to last while the dispatcher pauses.
     """
     return threads + max(4, min(threads, 16), threads // 4)
 
 
 class Dispatcher:
-    """The workers of one executor. `add` and `close` may be called by any thread; the rest is its own.
+    """The thread of one executor that starts workers, sends them tasks and takes their results.
 
-    Workers are started and reaped by this one thread, because Linux ties PR_SET_PDEATHSIG to the
-    thread that forked: a worker must not die because some short-lived caller of `add` ended.
+    `add`, `close` and `join` may be called by any thread. Workers are started by this one thread,
+    because Linux ties PR_SET_PDEATHSIG to the thread that forked: a worker must not die because some
+    short-lived caller of `add` ended.
     """
 
-    def __init__(
-        self,
-        processes: int,
-        options: WorkerOptions,
-        *,
-        deadline: float | None,
-    ) -> None:
+    def __init__(self, pool: WorkerPool, queue: TaskQueue, *, threads: int, pause: AdaptivePause) -> None:
         self.functions: dict[int, bytes] = {}
         self.on_note: Callable[[Future[Any], Any], None] | None = None
-        self._options = options
-        self._capacity = capacity(options.threads)
-        self._rest = AdaptivePause()
-        self._backlog = TaskQueue()
-        self._staff = WorkerPool(processes, options, self._backlog, deadline=deadline)
-        self._workers = self._staff.workers
-        self._selector = self._staff.selector
+        self.workers = pool.workers
+        self._threads = threads
+        self._capacity = capacity(threads)
+        self._queue = queue
+        self._pool = pool
+        self._pause = pause
         self._stopped = False
-        self._bell, self._ear = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ear.setblocking(False)
-        self._asleep = False  # or about to be; whoever has news then rings
+        self._waker, self._wakeups = socket.socketpair()
+        self._waker.setblocking(False)
+        self._wakeups.setblocking(False)
+        self._asleep = False  # or about to be; `_wake` is needed then
         self._news = False
-        self._selector.register(self._ear, selectors.EVENT_READ)
-        self._thread = threading.Thread(target=self._run, name="process-pump", daemon=True)
+        pool.selector.register(self._wakeups, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._run, name="process-dispatcher", daemon=True)
         self._thread.start()
+        # multiprocessing's exit handler, registered before ours and so called after it, would send our
+        # workers a SIGTERM, which they ignore, and wait for them.
+        import multiprocessing.util  # noqa: F401
 
-    # -- any thread ----------------------------------------------------------------------------
+        atexit.register(self.stop)
 
     def add(self, task: Task) -> None:
         """Queue a task. Raises RuntimeError when closed, the reason when no worker can be started."""
-        self._backlog.add(task)
-        self._ring()
+        self._queue.add(task)
+        self._wake()
 
     def close(self, *, cancel: bool, now: bool = False) -> None:
-        """No more tasks; ``cancel`` those no worker has yet; ``now``: kill the workers too."""
+        """Take no more tasks; ``cancel`` those no worker has yet; ``now``: kill the workers too."""
         if now:
             self._stopped = True
-            self._rest.end()
-        self._backlog.close(cancel=cancel)
-        self._ring()
+            self._pause.end()
+        self._queue.close(cancel=cancel)
+        self._wake()
+
+    def stop(self) -> None:
+        """Kill the workers, and return when they have ended."""
+        self.close(cancel=True, now=True)
+        self.join()
 
     def join(self) -> None:
         """Return when every worker has ended."""
         self._thread.join()
 
-    def _ring(self) -> None:
-        """Wake the pump, unless it will look anyway before it sleeps: a ring costs 5 us, for both."""
+    def _wake(self) -> None:
+        """Wake the dispatcher unless it will look anyway: that costs both threads 5 us."""
         self._news = True
         if self._asleep:
             self._asleep = False
-            try:
-                self._bell.send(b"!")
-            except OSError:
-                return  # the pump has ended, or has rings enough to wake up
+            with suppress(OSError):  # it has ended, or enough wake-ups are under way
+                self._waker.send(b"!")
 
-    # -- the pump's own thread -----------------------------------------------------------------
+    # What follows runs in the dispatcher's own thread.
 
     def _run(self) -> None:
         try:
-            while self._take_rest():
-                self._staff.fill()
+            while self._go_on():
+                self._pool.fill()
                 self._dispatch()
-                self._turn()
+                self._wait()
         except BaseException as error:
-            self._staff.abandon(WorkerDied(*describe(error)))
+            self._pool.fail_all(WorkerDied(*describe(error)))
             raise
         finally:
-            self._end()
+            if self._stopped and not self._queue.broken:
+                self._pool.fail_all(WorkerDied("the executor was stopped", "WorkerDied"))
+            self._pool.end(kill=self._stopped)
+            self._wakeups.close()
+            self._waker.close()
+            atexit.unregister(self.stop)
 
-    def _take_rest(self) -> bool:
-        """Rest while there is more to do than one task a worker; then whether there is anything to do.
+    def _go_on(self) -> bool:
+        """Pause while there are more tasks than workers; return whether there is anything to do.
 
-        Nobody rings during a rest, so only what is looked at after it is sure to be seen.
+        Nobody wakes the dispatcher during a pause, so it looks for news afterwards.
         """
-        if self._rest and self._backlog.unfinished > len(self._workers):
-            self._rest.take()
+        if self._pause and self._queue.unfinished > len(self.workers):
+            self._pause.take()
         self._news = False
-        return not self._stopped and not self._backlog.over
+        return not self._stopped and not self._queue.over
 
-    def _turn(self) -> None:
-        """Wait for workers, news or the next deadline, and take in what has come.
+    def _wait(self) -> None:
+        """Wait for workers, news or the next deadline, and handle what has come.
 
-        Everything is read before anything is settled: a system call lets the thread that waits for
+        All sockets are read before any future is settled: a system call lets the thread that waits for
         results have the interpreter, and it would be woken for each worker's results apart.
         """
         self._asleep = True
-        ready = self._selector.select(0.0 if self._news else self._staff.patience())
+        ready = self._pool.selector.select(0.0 if self._news else self._pool.patience())
         self._asleep = False
         arrived: list[tuple[WorkerHandle, list[Any] | None]] = []
         for key, events in ready:
             if key.data is None:
-                self._ear.recv(4096)
+                self._wakeups.recv(4096)
                 continue
             if events & selectors.EVENT_WRITE:
-                self._push(key.data, b"")
+                self._pool.send(key.data, b"")
             if events & selectors.EVENT_READ:
                 arrived.append((key.data, key.data.channel.receive()))
         for worker, messages in arrived:
-            self._take_in(worker, messages)
+            self._handle(worker, messages)
         if arrived:
-            enough = self._options.threads // 2  # half the threads: the others' wait is short
-            self._rest.adapt(starved=any(worker.load <= enough for worker in self._workers))
-        self._staff.look()
+            enough = self._threads // 2  # half the threads: the others' wait is short
+            self._pause.adapt(starved=any(worker.load <= enough for worker in self.workers))
+        self._pool.check()
 
     def _dispatch(self) -> None:
-        """Hand the backlog to workers with room, each task to the least busy; suspects have their own."""
-        if self._backlog.suspects:
-            self._dispatch_suspect()
-        capacity = self._capacity if self._staff.complete else self._options.threads  # the rest: for new ones
-        takers = [one for one in self._workers if not (one.solo or one.retired) and one.load < capacity]
-        if not takers or not self._backlog:
+        """Send queued tasks to workers with room, each to the least busy one; retried tasks run alone."""
+        if self._queue.retried:
+            self._pool.send_retried(self.functions)
+        capacity = self._capacity if self._pool.complete else self._threads  # the rest is for new workers
+        takers = [one for one in self.workers if not (one.solo or one.retired) and one.load < capacity]
+        if not takers or not self._queue:
             return
         shares: list[list[Task]] = [[] for _ in takers]
         loads = [(one.load, place) for place, one in enumerate(takers)]
         heapq.heapify(loads)
-        while loads[0][0] < capacity and (task := self._backlog.next()) is not None:
+        while loads[0][0] < capacity and (task := self._queue.next()) is not None:
             load, place = loads[0]
             shares[place].append(task)
             heapq.heapreplace(loads, (load + 1, place))
         for worker, tasks in zip(takers, shares, strict=True):
             if tasks:
-                self._push(worker, worker.pack(tasks, self.functions))
+                self._pool.send(worker, worker.pack(tasks, self.functions))
 
-    def _dispatch_suspect(self) -> None:
-        """Give the first suspect a process of its own, as soon as one is empty."""
-        takers = [one for one in self._workers if not one.retired]
-        worker = next((one for one in takers if one.solo), None)
-        if worker is None and takers:
-            worker = min(takers, key=lambda one: one.load)
-            worker.solo = True
-        if worker is not None and worker.load == 0:
-            self._push(worker, worker.pack([self._backlog.suspects.popleft()], self.functions))
-
-    def _push(self, worker: WorkerHandle, packed: bytes) -> None:
-        try:
-            worker.channel.push(packed)
-        except OSError:
-            return  # its end of file is about to be read
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.channel.has_output else 0)
-        if events != worker.events:
-            worker.events = events
-            self._selector.modify(worker.channel, events, worker)
-
-    def _take_in(self, worker: WorkerHandle, messages: list[Any] | None) -> None:
+    def _handle(self, worker: WorkerHandle, messages: list[Any] | None) -> None:
+        """Handle a worker's messages; None: its socket has closed."""
         if messages is None:
-            self._staff.bury(worker)
+            self._pool.reap(worker)
             return
         for kind, *details in messages:
             if kind == "done":
@@ -231,31 +218,25 @@ class Dispatcher:
                 worker.large = True
             elif kind == "retired":
                 worker.retired = True
-                self._backlog.give_back(filter(None, map(worker.finish, details[0])))
+                self._queue.give_back(filter(None, map(worker.finish, details[0])))
             else:
-                self._retire(self._staff.begin(worker))
-        if worker.solo and not self._backlog.suspects and not worker.load:
+                self._pool.begin(worker)
+        if worker.solo and not self._queue.retried and not worker.load:
             worker.solo = False
         if worker.retired and not worker.load:
-            self._staff.dismiss(worker)
-
-    def _retire(self, worker: WorkerHandle | None) -> None:
-        """Let a worker whose successor is there take no more tasks; it says which it has not begun."""
-        if worker is not None:
-            worker.retired = True
-            self._push(worker, pack(("retire",)))
+            self._pool.dismiss(worker)
 
     def _settle(
         self, worker: WorkerHandle, number: int, value: bytes | None, failure: Failure | None
     ) -> None:
-        """Finish the task's future, or pass its note on."""
+        """Finish the task's future, or forward its note."""
         if failure == NOTE:
-            self._pass_on(worker.find(number), value or b"")
+            self._forward(worker.find(number), value or b"")
             return
         task = worker.finish(number)
         if task is None:
             return
-        self._backlog.finish()
+        self._queue.finish()
         if failure is None and value is not None:
             try:
                 result: Any = pickle.loads(value)  # noqa: S301 (our own worker's)
@@ -266,18 +247,10 @@ class Dispatcher:
                 return
         task.future.set_exception(TaskError(*failure) if failure else TaskError("no result"))
 
-    def _pass_on(self, task: Task | None, note: bytes) -> None:
+    def _forward(self, task: Task | None, note: bytes) -> None:
         if task is None or self.on_note is None:
             return
         try:
             self.on_note(task.future, pickle.loads(note))  # noqa: S301 (our own worker's)
         except Exception:
             log.exception("a task's note was not taken")
-
-    def _end(self) -> None:
-        """Let the workers exit, or kill them where the executor was stopped."""
-        if self._stopped and not self._backlog.broken:
-            self._staff.abandon(WorkerDied("the executor was stopped", "WorkerDied"))
-        self._staff.end(kill=self._stopped)
-        self._ear.close()
-        self._bell.close()

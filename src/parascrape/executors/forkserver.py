@@ -1,15 +1,15 @@
-"""The fork server: a process that has imported what workers need, and is forked for each of them. Linux only.
+"""The fork server: a process that has imported what workers need and forks one on request. Linux only.
 
     command --> fork server: imports, while the command itself is imported; then waits
                     |  <-- number, call, and a descriptor            (control socket)
                     +-- fork --> worker: makes the call, and ends
                     |  --> number, process id;  --> number, exit status
 
-No thread runs in the fork server, so there is none that a fork could cut off at whatever it holds. It ends
-with the command, and its workers, which ask for that, with it.
+The fork server has no other threads, so a fork cannot leave a lock held. It ends with the command, and its
+workers, by PR_SET_PDEATHSIG, with it.
 
-Ours and not multiprocessing's: that one lets its children hold it, so that one that hangs outlives a killed
-command with it; and what its children have used is missing in the command's own times(2).
+multiprocessing's fork server would not do: a child that hangs keeps it alive after the command was killed,
+and the CPU time of its children is missing in the command's times(2).
 """
 
 from __future__ import annotations
@@ -35,34 +35,41 @@ except ImportError:  # Windows, which has no fork either
 
 from parascrape.system import INTERRUPTS, end_with
 
-__all__ = ["ForkServer", "ForkedProcess", "forkserver", "serve", "start_forkserver"]
+__all__ = ["ForkServer", "ForkedProcess", "forkserver", "serve", "start_forkserver", "use_forkserver"]
 
 _MESSAGE = 1 << 17
-"""Bytes of the longest message: a call with its arguments, and the folders that modules are searched in."""
+"""Bytes of the longest message: a call with its arguments, and the module search path."""
 
-_running: list[ForkServer] = []
-"""This program's, where `start_forkserver` was called: before there is anybody to hand it over to."""
+# The one fork server of this program. It is module state because the entry point starts it before the
+# command, and with it any object that could own it, has been imported.
+_current: list[ForkServer] = []
 
 
 def start_forkserver(modules: Sequence[str]) -> None:
-    """Have this program's workers forked from a process that imports these modules, beginning now."""
-    if sys.platform == "linux" and not (_running or getattr(sys, "frozen", False)):
-        _running.append(ForkServer(modules))
-        atexit.register(_running[0].close)
+    """Start this program's fork server, which begins to import these modules."""
+    if sys.platform == "linux" and not (_current or getattr(sys, "frozen", False)):
+        server = ForkServer(modules)
+        use_forkserver(server)
+        atexit.register(server.close)
+
+
+def use_forkserver(server: ForkServer | None) -> None:
+    """Set the fork server of this program; None: workers are spawned."""
+    _current[:] = [] if server is None else [server]
 
 
 def forkserver() -> ForkServer | None:
-    """This program's fork server, if it has one."""
-    return _running[0] if _running else None
+    """Return this program's fork server, if it has one."""
+    return _current[0] if _current else None
 
 
 class ForkServer:
-    """The fork server as the command sees it; one that has died is replaced when it is needed."""
+    """The command's side of the fork server, which is started again if it has died."""
 
     def __init__(self, modules: Sequence[str]) -> None:
         self._modules = list(modules)
         self._lock = threading.Lock()
-        self._processes: dict[int, ForkedProcess] = {}  # that have not ended, by their numbers
+        self._processes: dict[int, ForkedProcess] = {}  # alive, by their numbers
         self._count = 0
         self._open()
 
@@ -74,10 +81,10 @@ class ForkServer:
                 f"import sys; sys.path[:] = {sys.path!r}; from parascrape.executors.forkserver import serve"
             )
             code = f"{begin}; serve({theirs.fileno()}, {self._modules!r})"
-            # What a terminal or a supervisor sends to the whole group is the command's to answer: they are
-            # blocked here, and in its children until they say otherwise.
+            # Signals sent to the process group are handled by the command only: they are blocked here,
+            # and in the children until they unblock them.
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ()) | set(INTERRUPTS)
-            # Records on stdout and a list on stdin are the command's as well.
+            # The list on stdin and the records on stdout belong to the command too.
             files = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, 2, 1)]
             command = [sys.executable, "-c", code]
             self.pid = os.posix_spawn(
@@ -85,10 +92,10 @@ class ForkServer:
             )
 
     def start(self, file: socket.socket, call: Callable[..., Any], *args: Any) -> ForkedProcess:
-        """A new process that calls ``call(file, *args)``; it searches modules where this one does, is in the
-        same folder and may have as many open files.
+        """Start a process that calls ``call(file, *args)``.
 
-        Raises OSError where there can be none, ValueError for arguments that are too long.
+        It has this process's module search path, folder and limit of open files. Raises OSError if no
+        process can be started, ValueError for arguments that are too long.
         """
         with self._lock:
             self._count += 1
@@ -108,7 +115,7 @@ class ForkServer:
         return process
 
     def _ask(self, process: ForkedProcess, file: socket.socket, message: bytes) -> bool:
-        """Whether the fork server has answered; else it is gone."""
+        """Ask for a process; return whether the fork server has answered, else it is gone."""
         process.status = None
         self._processes[process.number] = process
         try:
@@ -121,7 +128,7 @@ class ForkServer:
         return True
 
     def look(self, seconds: float) -> None:
-        """Take note of what has ended, for which one waits so long."""
+        """Read what has ended, waiting for it for up to ``seconds``."""
         if not self._lock.acquire(timeout=seconds):
             return
         try:
@@ -129,7 +136,7 @@ class ForkServer:
                 self._take(self._control.recv(_MESSAGE))
                 seconds = 0.0
         except (OSError, EOFError):
-            self._end_all()  # and `start` renews it, when it is needed
+            self._end_all()  # `start` replaces it when it is needed
         finally:
             self._lock.release()
 
@@ -139,9 +146,9 @@ class ForkServer:
         return bool(poller.poll(1000 * seconds))
 
     def _take(self, message: bytes) -> None:
-        """Note what the fork server says. Raises EOFError where it says no more."""
+        """Handle a message of the fork server. Raises EOFError if it has closed its socket."""
         if not message:
-            raise EOFError("it says no more")
+            raise EOFError("the fork server has ended")
         number, pid, status, refusal = pickle.loads(message)  # noqa: S301 (our own)
         if pid and status is None:
             self._processes[number].pid = pid
@@ -150,7 +157,7 @@ class ForkServer:
             process.status, process.refusal = status, refusal
 
     def _end_all(self) -> None:
-        """The fork server is gone, and by PR_SET_PDEATHSIG all its workers are."""
+        """Mark all workers as killed: the fork server is gone, and by PR_SET_PDEATHSIG they are too."""
         for process in self._processes.values():
             process.status = -signal.SIGKILL
         self._processes.clear()
@@ -159,17 +166,17 @@ class ForkServer:
         self._control.close()
         with suppress(OSError):
             os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)  # from here on what its children have used counts as ours
+            os.waitpid(self.pid, 0)  # adds the CPU time of its children to ours
 
     def close(self) -> None:
-        """End the fork server, and with it what is left of its workers."""
+        """End the fork server and its workers."""
         with self._lock:
             self._end_all()
             self._reap()
 
 
 class ForkedProcess:
-    """A process of the fork server's, with as much of `multiprocessing.Process` as the executor uses."""
+    """A child of the fork server, with the part of `multiprocessing.Process` that the executor uses."""
 
     def __init__(self, server: ForkServer, number: int) -> None:
         self.number = number
@@ -180,59 +187,56 @@ class ForkedProcess:
 
     @property
     def exitcode(self) -> int | None:
-        """Its exit status, or a signal's number below 0; None while it runs."""
+        """The exit status, a signal's number as a negative one, or None while it runs."""
         if self.status is None:
             self._server.look(0.0)
         return self.status
 
     def is_alive(self) -> bool:
-        """Whether it runs."""
+        """Return whether it runs."""
         return self.exitcode is None
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         if self.is_alive():
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
     def join(self, timeout: float) -> None:
-        """Wait for its end, so many seconds at most."""
+        """Wait for its end, at most ``timeout`` seconds."""
         ends = time.monotonic() + timeout
         while self.status is None and (left := ends - time.monotonic()) > 0:
             self._server.look(left)
 
 
-# --- in the fork server -----------------------------------------------------------------------------
-
-
 def serve(descriptor: int, modules: Sequence[str]) -> None:
-    """Import the modules, then fork whenever the command asks for it, until it hangs up."""
+    """Import the modules, then fork on request until the command closes its socket."""
     for name in modules:
-        with suppress(ImportError):  # whoever needs it will say so
+        with suppress(ImportError):  # the worker that needs it will report it
             import_module(name)
     control = socket.socket(fileno=descriptor)
-    bell, ear = socket.socketpair()
-    bell.setblocking(False)
+    waker, wakeups = socket.socketpair()
+    waker.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(bell.fileno())
+    signal.set_wakeup_fd(waker.fileno())
     poller = select.poll()
     poller.register(control, select.POLLIN)
-    poller.register(ear, select.POLLIN)
+    poller.register(wakeups, select.POLLIN)
     numbers: dict[int, int] = {}
     try:
         while True:
             ready = {found for found, _ in poller.poll()}
-            if ear.fileno() in ready:
-                ear.recv(4096)
+            if wakeups.fileno() in ready:
+                wakeups.recv(4096)
                 _report_ended(control, numbers)
             if control.fileno() in ready:
-                _fork(control, numbers, (bell, ear))
+                _fork(control, numbers, (waker, wakeups))
     except OSError:  # the command is gone
         os._exit(1)
 
 
 def _report_ended(control: socket.socket, numbers: dict[int, int]) -> None:
-    """Reap the processes that have ended, and say how they did."""
+    """Reap the processes that have ended, and send their exit statuses."""
     while numbers:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
@@ -241,7 +245,7 @@ def _report_ended(control: socket.socket, numbers: dict[int, int]) -> None:
 
 
 def _fork(control: socket.socket, numbers: dict[int, int], others: Sequence[socket.socket]) -> None:
-    """Do what the command asks for: a process that makes a call."""
+    """Read a request of the command, and fork a process that makes the call."""
     message, files, _, _ = socket.recv_fds(control, _MESSAGE, 1)
     if not message:
         os._exit(0)
@@ -261,7 +265,7 @@ def _fork(control: socket.socket, numbers: dict[int, int], others: Sequence[sock
 
 
 def _become(server: int, request: Sequence[Any], file: int, others: Sequence[socket.socket]) -> None:
-    """In the new process: make the call, and end."""
+    """Make the call in the new process, and end."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)

@@ -1,4 +1,4 @@
-"""Whether worker processes may import the main script: it must not start the harvest again."""
+"""The __main__ guard: whether worker processes can import the main script without starting a harvest."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ __all__ = ["EXIT_MAIN_GUARD", "MAIN_GUARD", "refuse_during_import", "why_not_imp
 
 
 def why_not_importable() -> str:
-    """Why worker processes should not be started unasked; empty where they may.
+    """Return why worker processes should not be started unasked, or "".
 
-    A worker imports the main script, whose statements run again: files would be opened anew, say. That
-    is safe where the statement that runs now, and with it the harvest, stands under an
-    ``if __name__ == "__main__"``, or where there is no script to import.
+    A worker imports the main script, so its statements run again. That is safe if the statement that
+    runs now stands under ``if __name__ == "__main__"``, or if there is no script to import.
     """
     main = sys.modules["__main__"]
     if getattr(sys, "frozen", False):
@@ -30,7 +29,7 @@ def why_not_importable() -> str:
     path = getattr(main, "__file__", None)
     if name == "__main__" or name.endswith(".__main__"):  # workers import nothing then
         return ""
-    if path is None:  # nor then: -c, a notebook; but a script that has ended has lost its path too
+    if path is None:  # -c or a notebook; a script that has ended has no path either
         return "the main script has ended" if _has_ended() else ""
     line = _line_of(main)
     if line and _is_guarded(path, line):
@@ -39,7 +38,7 @@ def why_not_importable() -> str:
 
 
 def _frames() -> Iterator[FrameType]:
-    """What the main thread is doing, from the innermost call."""
+    """Yield the main thread's frames, the innermost first."""
     frame: FrameType | None = sys._current_frames().get(threading.main_thread().ident or 0)
     while frame is not None:
         yield frame
@@ -47,13 +46,13 @@ def _frames() -> Iterator[FrameType]:
 
 
 def _has_ended() -> bool:
-    """Whether the main thread only waits for other threads' end."""
+    """Return whether the main thread only waits for other threads to end."""
     shutdown = threading._shutdown.__code__  # type: ignore[attr-defined]
     return any(frame.f_code is shutdown for frame in _frames())
 
 
 def _line_of(main: ModuleType) -> int:
-    """The line of the main script's statement that is running; 0 where none is."""
+    """Return the line of the main script's statement that is running, 0 if none is."""
     line = 0
     for frame in _frames():
         if frame.f_globals is vars(main) and frame.f_code.co_name == "<module>":
@@ -63,7 +62,7 @@ def _line_of(main: ModuleType) -> int:
 
 @lru_cache(maxsize=4)
 def _is_guarded(path: str, line: int) -> bool:
-    """Whether the line stands under a guard at the top level of the file."""
+    """Return whether the line stands under a guard at the top level of the file."""
     try:
         with open(path, "rb") as file:
             tree = ast.parse(file.read())
@@ -79,7 +78,7 @@ def _holds(body: list[ast.stmt], line: int) -> bool:
 
 
 def _is_guard(test: ast.expr) -> bool:
-    """Whether it compares ``__name__`` with ``"__main__"`` for equality."""
+    """Return whether the test compares ``__name__`` with ``"__main__"`` for equality."""
     if not (isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq)):
         return False
     sides = {ast.unparse(side) for side in (test.left, test.comparators[0])}
@@ -87,7 +86,7 @@ def _is_guard(test: ast.expr) -> bool:
 
 
 EXIT_MAIN_GUARD = 117
-"""Exit status by which a worker tells its parent that importing the main script started a harvest."""
+"""Exit status of a worker in which importing the main script started a harvest."""
 
 MAIN_GUARD = (
     "the script starts a harvest when it is imported, as worker processes do: "
@@ -98,7 +97,7 @@ MAIN_GUARD = (
 def refuse_during_import() -> None:
     """End this process if it is a worker that is still importing its parent's main script.
 
-    Going on would start workers that start workers. Quietly: the parent reports it, once.
+    Otherwise workers would start workers. The parent reports it, once.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         os._exit(EXIT_MAIN_GUARD)

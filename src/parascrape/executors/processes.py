@@ -1,11 +1,10 @@
-"""Processes as an executor: P worker processes of T threads, each behind a private socket.
+"""The process executor: P worker processes of T threads, each behind a private socket.
 
-    submit --> backlog --> pump thread --> socket --> worker process (child.py): T threads
-                  ^          (pump.py)  <-- results --------+
-                  |             |
-                  |             +--> future
-                  +-- a worker died or hung: its waiting tasks go back without blame; those it ran
-                      are tried once more, each alone in a process, and fail if it happens again
+    submit --> task queue --> dispatcher thread --> socket --> worker process (worker_main): T threads
+                  ^                |        <-- results --------+
+                  |                +--> future
+                  +-- a worker died or hung: tasks that it had not begun go back; those it ran are
+                      tried once more, each alone in a process, and fail if it happens again
 
 No lock, queue or semaphore is shared with a worker, so one that dies can hold nothing. The standard
 library's pools lose every outstanding task with one dead worker, or hang (CPython 3.11).
@@ -13,70 +12,51 @@ library's pools lose every outstanding task with one dead worker, or hang (CPyth
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import logging
 import os
 import pickle
-import weakref
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from functools import lru_cache
 from typing import Any
 
 from parascrape.errors import TaskError
-from parascrape.executors.dispatcher import Dispatcher
+from parascrape.executors.dispatcher import AdaptivePause, Dispatcher
 from parascrape.executors.main_guard import refuse_during_import
+from parascrape.executors.pool import WorkerPool
 from parascrape.executors.task import TaskContext, WithContext, bind, describe
+from parascrape.executors.task_queue import TaskQueue
+from parascrape.executors.threads import ThreadExecutor
 from parascrape.executors.worker_handle import Task
 from parascrape.executors.worker_main import WorkerOptions
 from parascrape.system import available_cpus, worker_limit
 
-__all__ = ["ProcessExecutor"]
+__all__ = ["ProcessExecutor", "open_executor"]
 
 _KNOWN_FUNCTIONS = 64
 """Functions that workers keep; further ones travel with each of their tasks."""
-
-
-_pumps: weakref.WeakSet[Dispatcher] = weakref.WeakSet()
-
-
-@lru_cache(1)
-def _stop_all_at_exit() -> None:
-    """Have `_stop_all` called when the program ends, before multiprocessing sends its children a SIGTERM, of
-    which ours take no notice, and waits for them: what is registered last is called first.
-    """
-    import multiprocessing.util  # noqa: F401 (it registers itself)
-
-    atexit.register(_stop_all)
-
-
-def _stop_all() -> None:
-    """End the workers of executors that nobody has shut down, also one that is just being started."""
-    for pump in list(_pumps):
-        pump.close(cancel=True, now=True)
-        pump.join()
 
 
 class ProcessExecutor(Executor):
     """A `concurrent.futures.Executor` of ``processes`` x ``threads``; 0 processes: one for each CPU.
 
     Functions, arguments and values must pickle. Workers start as tasks come, no more than tasks. A
-    task that raises fails its future with a `TaskError`; one that takes longer than ``deadline``
-    seconds with a `TaskTimeout`, its process killed and replaced; one under which its process dies
-    twice with a `WorkerDied`. A process that has grown to ``worker_bytes`` (0: its share of 70 % of
-    the memory there is) is replaced when what it runs is done; one with twice that is killed, as by
-    the system. Where the main script has no ``__main__`` guard every future fails with a
-    `MainGuardError`. Processes are spawned, or forked by the program's fork server where it has one.
+    task that raises fails its future with a `TaskError`, one that takes longer than ``deadline``
+    seconds with a `TaskTimeout` (its process is killed and replaced), one under which its process dies
+    twice with a `WorkerDied`. A process of ``worker_bytes`` (0: its share of 70 % of the memory) is
+    replaced as soon as its running tasks are done; one with twice that is killed. If the main script has
+    no ``__main__`` guard, every future fails with a `MainGuardError`. Processes are forked by the
+    program's fork server, or spawned if it has none.
     """
 
-    def __init__(  # noqa: PLR0913 (those of the standard library's executor, and three more)
+    def __init__(  # noqa: PLR0913 (those of the standard library's executor, and four more)
         self,
         processes: int = 0,
         threads: int = 1,
         *,
         deadline: float | None = None,
         worker_bytes: int = 0,
+        pause: AdaptivePause | None = None,
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
     ) -> None:
@@ -94,24 +74,31 @@ class ProcessExecutor(Executor):
         )
         self._function_numbers: dict[Callable[..., Any], int] = {}
         self._numbers = itertools.count()
-        self._pump = Dispatcher(processes, options, deadline=deadline)
-        _pumps.add(self._pump)
-        _stop_all_at_exit()
+        queue = TaskQueue()
+        pool = WorkerPool(processes, options, queue, deadline=deadline)
+        pause = AdaptivePause() if pause is None else pause
+        self._dispatcher = Dispatcher(pool, queue, threads=threads, pause=pause)
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The process ids of the workers that take tasks now."""
+        return [worker.process.pid or 0 for worker in self._dispatcher.workers]
 
     @property
     def on_note(self) -> Callable[[Future[Any], Any], None] | None:
-        """Called with a task's future and each value that it reports (`TaskContext.report`), in a thread of
-        the executor's; it should be quick.
+        """Called with a task's future and each value that it reports (`TaskContext.report`).
+
+        That happens in the dispatcher's thread, so it should be quick. None: notes are dropped.
         """
-        return self._pump.on_note
+        return self._dispatcher.on_note
 
     @on_note.setter
     def on_note(self, called: Callable[[Future[Any], Any], None] | None) -> None:
-        """Set who is called; None: nobody."""
-        self._pump.on_note = called
+        """Set the listener."""
+        self._dispatcher.on_note = called
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """A future of the call. What does not pickle fails the future.
+        """Return a future of the call, failed if something does not pickle.
 
         Raises:
             RuntimeError: after `shutdown`.
@@ -126,33 +113,32 @@ class ProcessExecutor(Executor):
         except Exception as error:
             future.set_exception(TaskError(*describe(error)))
             return future
-        self._pump.add(Task(next(self._numbers), future, function, payload))
+        self._dispatcher.add(Task(next(self._numbers), future, function, payload))
         return future
 
     def _register(
         self, fn: Callable[..., Any], args: tuple[Any, ...]
     ) -> tuple[Callable[..., Any], tuple[Any, ...], int]:
-        """The function to send, its arguments, and the number by which workers will know it."""
+        """Return the function to send, its arguments, and the number by which workers know it."""
         if len(self._function_numbers) >= _KNOWN_FUNCTIONS and fn is not _invoke:
             fn, args = _invoke, (fn, *args)
         number = self._function_numbers.get(fn)
         if number is None:
             payload = pickle.dumps(fn, protocol=5)
             number = next(self._numbers)
-            self._pump.functions[number] = payload
+            self._dispatcher.functions[number] = payload
             self._function_numbers[fn] = number
         return fn, args, number
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more tasks; the workers end when all tasks are done, or those they have already."""
-        self._pump.close(cancel=cancel_futures)
+        """Take no more tasks. Workers end when all tasks are done, or with ``cancel_futures`` their own."""
+        self._dispatcher.close(cancel=cancel_futures)
         if wait:
-            self._pump.join()
+            self._dispatcher.join()
 
     def stop(self) -> None:
         """Kill the workers now; every future that is not done fails or is cancelled."""
-        self._pump.close(cancel=True, now=True)
-        self._pump.join()
+        self._dispatcher.stop()
 
 
 def _call_sent(context: TaskContext, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -162,3 +148,15 @@ def _call_sent(context: TaskContext, fn: Callable[..., Any], *args: Any, **kwarg
 
 
 _invoke = WithContext(_call_sent)
+
+
+def open_executor(
+    processes: int, threads: int, *, deadline: float | None = None, worker_bytes: int = 0
+) -> ProcessExecutor | ThreadExecutor:
+    """Return an executor of ``processes`` x ``threads``; 0 processes: threads of this process.
+
+    ``worker_bytes``: see `ProcessExecutor`.
+    """
+    if processes:
+        return ProcessExecutor(processes, threads, deadline=deadline, worker_bytes=worker_bytes)
+    return ThreadExecutor(threads, deadline=deadline)

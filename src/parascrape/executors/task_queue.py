@@ -1,4 +1,4 @@
-"""Tasks that no worker has: those submitted, those that came back, and suspects. Safe for all threads."""
+"""The task queue of one executor: tasks that no worker has. Safe for threads."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["TaskQueue"]
 
 
 class TaskQueue:
-    """The tasks of one executor that wait for a worker, and the count of all that are unfinished.
+    """The tasks that wait for a worker, and the count of all that are unfinished.
 
-    A suspect is a task under which a worker died or hung: it is run once more, alone.
+    ``retried`` are tasks under which a worker died or hung: each runs once more, alone.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tasks: deque[Task] = deque()
         self._broken: ParascrapeError | None = None
-        self.suspects: deque[Task] = deque()
+        self.retried: deque[Task] = deque()
         self.unfinished = 0
         self.closed = False
 
@@ -31,16 +31,16 @@ class TaskQueue:
 
     @property
     def broken(self) -> bool:
-        """Whether `fail_all` was called: no task can run any more."""
+        """Whether `fail_all` was called."""
         return self._broken is not None
 
     @property
     def over(self) -> bool:
-        """Whether no task is left and none will come."""
+        """Whether the queue is closed and every task is finished."""
         return self.closed and not self.unfinished
 
     def add(self, task: Task) -> None:
-        """Take a submitted task. Raises RuntimeError when closed, the reason when broken."""
+        """Append a task. Raises RuntimeError when closed, the reason when broken."""
         with self._lock:
             if self._broken is not None:
                 raise self._broken
@@ -50,7 +50,7 @@ class TaskQueue:
             self._tasks.append(task)
 
     def close(self, *, cancel: bool) -> None:
-        """Take no more tasks, and cancel those that wait if asked to."""
+        """Take no more tasks; ``cancel`` those that wait."""
         with self._lock:
             self.closed = True
             queued = list(self._tasks) if cancel else []
@@ -62,7 +62,7 @@ class TaskQueue:
                 task.future.set_running_or_notify_cancel()
 
     def next(self) -> Task | None:
-        """The first task that nobody has cancelled; its future is running from now on."""
+        """Return the first task that is not cancelled, and set its future running."""
         while True:
             with self._lock:
                 if not self._tasks:
@@ -74,24 +74,24 @@ class TaskQueue:
             self.finish()
 
     def give_back(self, tasks: Iterable[Task]) -> None:
-        """Put tasks back at the head, in their order: their worker is gone, not by their fault."""
+        """Put tasks back at the head, in their order: their worker ended before it ran them."""
         back = list(tasks)
         with self._lock:
-            self.suspects.extendleft(task for task in reversed(back) if task.strikes)
-            self._tasks.extendleft(task for task in reversed(back) if not task.strikes)
+            self.retried.extendleft(task for task in reversed(back) if task.failures)
+            self._tasks.extendleft(task for task in reversed(back) if not task.failures)
 
     def finish(self) -> None:
-        """Count one task less."""
+        """Count a task as finished."""
         with self._lock:
             self.unfinished -= 1
 
     def fail_all(self, reason: ParascrapeError, others: Iterable[Task] = ()) -> None:
-        """Fail every task here, and the others, for this reason; refuse new ones for it."""
+        """Fail every task here and the ``others`` with this error; `add` raises it from now on."""
         with self._lock:
             self._broken = reason
-            tasks = [*self._tasks, *self.suspects, *others]
+            tasks = [*self._tasks, *self.retried, *others]
             self._tasks.clear()
-            self.suspects.clear()
+            self.retried.clear()
         for task in tasks:
             self.finish()
             if task.announced or task.future.set_running_or_notify_cancel():

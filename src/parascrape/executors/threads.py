@@ -1,8 +1,8 @@
-"""Threads as an executor: daemon threads, so that one which never comes back does not hold the exit.
+"""The thread executor: daemon threads, so that a task that never returns does not hold the exit.
 
 submit --> queue --> thread 1..n: call --> future
                        |
-                watcher: past the deadline? the future fails, the thread is given up and replaced
+                watcher: past the deadline? the future fails, the thread is abandoned and replaced
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class ThreadExecutor(Executor):
     """A `concurrent.futures.Executor` of at most ``threads`` threads, started as tasks arrive.
 
     A task that raises fails its future with a `TaskError`. One that runs longer than ``deadline``
-    seconds fails it with a `TaskTimeout` naming the line it was at; Python cannot end a thread, so
-    the thread is given up (``given_up`` counts them) and another takes its place. ``on_note`` is called,
-    in the task's thread, with its future and each value that it reports (`TaskContext.report`).
+    seconds fails it with a `TaskTimeout` that names the line it was at; Python cannot end a thread, so
+    the thread is abandoned (``given_up`` counts them) and replaced. ``on_note`` is called in the task's
+    thread with its future and each value that it reports (`TaskContext.report`).
     """
 
     def __init__(self, threads: int, *, deadline: float | None = None, name: str = "thread") -> None:
@@ -67,7 +67,7 @@ class ThreadExecutor(Executor):
         self.on_note: Callable[[Future[Any], Any], None] | None = None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """A future of the call. Raises RuntimeError after `shutdown`."""
+        """Return a future of the call. Raises RuntimeError after `shutdown`."""
         future: Future[Any] = Future()
         with self._lock:
             if self._closed.is_set():
@@ -94,7 +94,7 @@ class ThreadExecutor(Executor):
             thread.join(0.1)
 
     def stop(self) -> None:
-        """Cancel what is queued and return at once; running tasks end unheard."""
+        """Cancel what is queued, and return without waiting for running tasks."""
         self.shutdown(wait=False, cancel_futures=True)
         self._stopped.set()
 
@@ -156,7 +156,7 @@ class ThreadExecutor(Executor):
             log.exception("a task's note was not taken")
 
     def _settle(self, thread: threading.Thread, item: _Call) -> bool:
-        """Whether the caller is the one, of the thread and the watcher, who may finish the future."""
+        """Return whether the caller, the thread or the watcher, may finish the future; one of them may."""
         with self._lock:
             if self._running.get(thread) is not item:
                 return False
@@ -169,7 +169,7 @@ class ThreadExecutor(Executor):
             self._unfinished -= 1
 
     def _watch(self) -> None:
-        """Give up every thread whose task is past the deadline, until nothing can be any more."""
+        """Abandon every thread whose task is past the deadline, until the executor has ended."""
         limit = self._deadline or 0.0
         while not self._stopped.is_set() and (self._alive or not self._closed.is_set()):
             now = time.monotonic()
@@ -183,11 +183,11 @@ class ThreadExecutor(Executor):
             self._stopped.wait(wait)
 
     def _give_up(self, thread: threading.Thread, item: _Call) -> None:
-        """Fail the call's future with the place where its thread is."""
+        """Abandon a thread, and fail its call's future with the line it is at."""
         frame = sys._current_frames().get(thread.ident or 0)
         where = "".join(traceback.format_stack(frame, limit=30)) if frame is not None else ""
         if not self._settle(thread, item):
-            return  # it has come back in this very moment
+            return  # it has just come back
         with self._lock:
             self.given_up += 1
             self._alive.discard(thread)

@@ -1,4 +1,4 @@
-"""The parent's handle on one worker process: its socket, and which tasks it runs and has waiting."""
+"""The parent's handle of one worker process: its socket, and the tasks that it runs or has waiting."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -19,14 +20,13 @@ from parascrape.system import without_interrupts
 
 __all__ = ["Task", "WorkerHandle"]
 
-
 log = logging.getLogger(__name__)
 
 
 class Task:
-    """One submitted call. ``strikes`` counts the workers that died or hung under it."""
+    """One submitted call. ``failures`` counts the workers that died or hung under it."""
 
-    __slots__ = ("announced", "function", "future", "number", "payload", "started", "strikes")
+    __slots__ = ("announced", "failures", "function", "future", "number", "payload", "started")
 
     def __init__(self, number: int, future: Future[Any], function: int, payload: bytes) -> None:
         self.number = number
@@ -34,23 +34,23 @@ class Task:
         self.function = function
         self.payload = payload
         self.started = 0.0  # on the monotonic clock
-        self.strikes = 0
+        self.failures = 0
         self.announced = False  # whether its future is set running
 
 
 class WorkerHandle:
     """One worker process.
 
-    It takes tasks in the order they are sent, so those it runs are the first ``threads`` that are
-    unfinished; no message has to say so. A task counts as started when its turn has come.
+    It takes tasks in the order they are sent, so it runs the first ``threads`` that are unfinished; no
+    message has to say so. A task's time counts from its turn on.
     """
 
     def __init__(self, options: WorkerOptions) -> None:
         ours, theirs = socket.socketpair()
         self.options = options
-        self.solo = False  # runs suspects only, one at a time
+        self.solo = False  # runs retried tasks only, one at a time
         self.ready = False
-        self.large = False  # wants a successor
+        self.large = False  # wants a replacement
         self.retired = False  # takes no more tasks
         self.fault: Literal["", "hung", "memory"] = ""  # what it was killed for
         self.started = time.monotonic()
@@ -69,8 +69,8 @@ class WorkerHandle:
         """Tasks sent and not finished."""
         return len(self.running) + len(self.waiting)
 
-    def pack(self, tasks: list[Task], functions: dict[int, bytes]) -> bytes:
-        """The messages that hand over tasks, now ours, each function ahead of its first task."""
+    def pack(self, tasks: list[Task], functions: Mapping[int, bytes]) -> bytes:
+        """Take tasks, and return the messages that send them, each function ahead of its first task."""
         packed = b""
         for number in {task.function for task in tasks} - self._known:
             packed += pack(("fn", number, functions[number]))
@@ -82,18 +82,18 @@ class WorkerHandle:
         return packed + pack((kind, [(task.number, task.function, task.payload) for task in tasks]))
 
     def begin(self) -> None:
-        """The process is ready: from now on its tasks' time counts."""
+        """Note that the process is ready: its tasks' time counts from now on."""
         self.ready = True
         now = time.monotonic()
         for task in self.running.values():
             task.started = now
 
     def find(self, number: int) -> Task | None:
-        """The task with that number, where it is here."""
+        """Return the task with that number, if this worker has it."""
         return self.running.get(number) or self.waiting.get(number)
 
     def finish(self, number: int) -> Task | None:
-        """The task with that number, no longer ours; its thread takes the next one."""
+        """Remove and return the task with that number; its thread takes the next one."""
         task = self.running.pop(number, None) or self.waiting.pop(number, None)
         self._promote()
         return task
@@ -108,14 +108,14 @@ class WorkerHandle:
             task.started = now
 
     def due(self, deadline: float) -> float:
-        """When, on the monotonic clock, the oldest running task is past its deadline."""
+        """Return when, on the monotonic clock, the oldest running task is overdue."""
         for task in self.running.values():
             return task.started + deadline
         return float("inf")
 
     def end(self) -> str:
-        """Kill the process if it lives, reap it, and say how it ended."""
-        self.process.join(0.2)  # the socket has closed: it is gone, or as good as
+        """Kill the process if it lives, reap it, and return how it ended."""
+        self.process.join(0.2)  # its socket has closed: it is about to end
         if self.process.is_alive():
             self.process.kill()
         self.process.join(5)
@@ -132,13 +132,13 @@ class WorkerHandle:
 
 
 def _start(sock: socket.socket, options: WorkerOptions) -> BaseProcess | ForkedProcess:
-    """The process, forked by the program's fork server where it has one that can, else spawned."""
+    """Start the process: forked by the program's fork server if it can, else spawned."""
     server = forkserver()
     if server is not None:
         try:
             return server.start(sock, run_child, options._replace(parent=0))
         except OSError as error:
-            log.warning("%s: it is spawned", error)
+            log.warning("%s; spawning one instead", error)
     spawn = get_context("spawn")
     process = spawn.Process(target=run_child, args=(sock, options), name=options.name, daemon=True)
     with without_interrupts():  # a Ctrl-C while it imports would print a traceback

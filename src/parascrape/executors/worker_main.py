@@ -1,12 +1,12 @@
 """The worker process: reads tasks from its socket, runs them in T threads, sends results back.
 
-    socket --> main thread --> queue --> thread 1..T --> outbox --> whoever is free sends all of it
+    socket --> main thread --> queue --> thread 1..T --> outbox --> any free thread sends all of it
 
 Messages from the parent: ``("fn", number, pickle)``, ``("tasks", [(id, number, pickle), ...])``, the same
-with ``"alone"`` for a suspect, ``("retire",)``. To the parent: ``("ready",)``, ``("done", [(id, pickle of
-a value | None, failure | None), ...])``, where a failure of `NOTE` means that the value is a note and
-the task goes on; ``("log", attributes of a LogRecord)``, ``("large",)``: a successor is wanted soon;
-``("retired", [id, ...])``: what this worker will not run. End of file means exit.
+with ``"alone"`` for a retried task, ``("retire",)``. To the parent: ``("ready",)``, ``("done", [(id, pickle
+of a value | None, failure | None), ...])``, where a failure of `NOTE` means that the value is a note and
+the task goes on; ``("log", attributes of a LogRecord)``, ``("large",)``: a replacement is wanted soon;
+``("retired", [id, ...])``: tasks that this worker will not run. End of file means exit.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ MAX_RESULT = 64 << 20
 """Bytes of one pickled result; a larger one fails its task, for it would hold up every other."""
 
 NOTE: Failure = ("", "", "", "")
-"""In place of a failure: the value is what the task tells while it goes on."""
+"""Instead of a failure: the value is a note of a task that goes on."""
 
 _SOON = 0.8
-"""Of the memory a worker may have: there it asks for a successor, who needs some time to start."""
+"""Share of its memory limit at which a worker asks for a replacement, which needs time to start."""
 
-_WEIGH_SECONDS, _FREE_SECONDS = 0.02, 1.0
-"""At most so often it looks at its size (10 us), and tries to make itself smaller."""
+_CHECK_SECONDS, _FREE_SECONDS = 0.02, 1.0
+"""Shortest time between two looks at its size (10 us), and between two attempts to shrink."""
 
 
 class WorkerOptions(NamedTuple):
@@ -54,17 +54,17 @@ class WorkerOptions(NamedTuple):
 
     name: str
     threads: int
-    parent: int  # whose end is the worker's too: a process id; 0: it has seen to that
+    parent: int  # process id with which the worker ends; 0: it has arranged that already
     log_level: int
     memory: int = 0  # bytes it may have before it is replaced; 0: any
-    arenas: int = 1  # heaps for the threads to share: as many as may run at once
+    arenas: int = 1  # heaps that the threads share: as many as may run at once
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
 
 
 def run_child(sock: socket.socket, options: WorkerOptions) -> None:
-    """Serve until the socket closes, then end the process at once, whatever its threads do."""
-    leave_interrupts()  # they are the parent's to answer
+    """Serve until the socket closes, then end the process at once."""
+    leave_interrupts()  # the parent handles them
     if options.parent:
         end_with(options.parent, signal.SIGKILL)()
     # A parsed page is thousands of objects, few of them garbage: collecting at every 700th costs 2-4 %.
@@ -73,20 +73,20 @@ def run_child(sock: socket.socket, options: WorkerOptions) -> None:
     keep_memory(options.arenas)
     # A scraper's print() must not land among the records on stdout.
     os.dup2(sys.stderr.fileno() if sys.stderr is not None else 2, 1)
-    _look_up_each_second(sock)
+    _limit_waits(sock)
     worker = _Worker(Channel(sock, blocking=True), options)
     worker.serve()
     os._exit(0)
 
 
-def _look_up_each_second(sock: socket.socket) -> None:
-    """Let no ``recv`` wait longer: one whose descriptor a task has closed would never return."""
+def _limit_waits(sock: socket.socket) -> None:
+    """Limit each ``recv`` to a second: one whose descriptor a task has closed would never return."""
     if os.name == "posix":
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 1, 0))
 
 
 class _Worker:
-    """The threads of this process, and what they share: the queue, the outbox, the functions."""
+    """The threads of this process, and the queue, outbox and functions that they share."""
 
     def __init__(self, channel: Channel, options: WorkerOptions) -> None:
         self._channel = channel
@@ -97,10 +97,10 @@ class _Worker:
         self._functions: dict[int, Callable[..., Any] | Failure] = {}
         self._started = 0
         self._large = self._retired = False
-        self._weighed = self._freed = 0.0  # when, on the monotonic clock
+        self._checked = self._freed = 0.0  # when, on the monotonic clock
 
     def serve(self) -> None:
-        """Hand out what the parent sends until it hangs up."""
+        """Run what the parent sends until it closes the socket."""
         current_process().name = threading.current_thread().name = self._options.name
         handler = LogForwarder(self._send)
         logging.basicConfig(level=self._options.log_level, handlers=[handler], force=True)
@@ -109,10 +109,10 @@ class _Worker:
         self._send(("ready",))
         while (messages := self._channel.receive()) is not None:
             for message in messages:
-                self._obey(*message)
+                self._handle(*message)
 
-    def _obey(self, kind: str, *details: Any) -> None:
-        """Do what one message of the parent's says."""
+    def _handle(self, kind: str, *details: Any) -> None:
+        """Handle one message of the parent."""
         if kind == "fn":
             number, function = details
             self._functions[number] = _load(function)
@@ -126,7 +126,7 @@ class _Worker:
                 self._tasks.put((task, kind == "alone"))
 
     def _start_threads(self, tasks: int) -> None:
-        """No more threads than tasks have asked for, up to the limit."""
+        """Start as many threads as there are new tasks, up to the limit."""
         for _ in range(min(tasks, self._options.threads - self._started)):
             self._started += 1
             name = f"{self._options.name}.{self._started}"
@@ -145,19 +145,19 @@ class _Worker:
             self._flush()
             idle = context.idle or idle
             if self._options.memory:
-                self._weigh()
+                self._check_size()
 
     def _report(self, number: int, value: Any) -> None:
         """Send a note of a task, ahead of its result."""
         self._outbox.append((number, pickle.dumps(value, protocol=5), NOTE))
         self._flush()
 
-    def _weigh(self) -> None:
-        """Ask for a successor when this process has grown large, and take no more tasks when too large."""
+    def _check_size(self) -> None:
+        """Ask for a replacement if this process has grown large; take no more tasks if it is too large."""
         now = time.monotonic()
-        if self._retired or now - self._weighed < _WEIGH_SECONDS:
+        if self._retired or now - self._checked < _CHECK_SECONDS:
             return
-        self._weighed = now
+        self._checked = now
         size, most = resident_bytes(), self._options.memory
         if size > _SOON * most and now - self._freed > _FREE_SECONDS:
             self._freed = now
@@ -170,7 +170,7 @@ class _Worker:
             self._send(("large",))
 
     def _retire(self) -> None:
-        """Hand back the tasks that no thread has begun; those that run come to their end."""
+        """Return the tasks that no thread has begun; running ones are finished."""
         self._retired = True
         refused: list[int] = []
         with suppress(Empty):
@@ -179,7 +179,7 @@ class _Worker:
         self._send(("retired", refused))
 
     def _run(self, number: int, payload: bytes, context: TaskContext) -> bytes:
-        """The pickled value of one call."""
+        """Return the pickled value of one call."""
         function = self._functions[number]
         if isinstance(function, tuple):
             raise TaskError(*function)
@@ -191,7 +191,7 @@ class _Worker:
         return value
 
     def _flush(self) -> None:
-        """Send the outbox, unless another thread is at it: that one looks again before it leaves."""
+        """Send the outbox, unless another thread does: it looks again before it leaves."""
         while self._outbox and self._sending.acquire(blocking=False):
             try:
                 results = [self._outbox.popleft() for _ in range(len(self._outbox))]
@@ -212,7 +212,7 @@ class _Worker:
 
 
 def _load(payload: bytes) -> Callable[..., Any] | Failure:
-    """The function, or the failure that every task with it will have."""
+    """Return the function, or the failure that every task with it will have."""
     try:
         function: Callable[..., Any] = pickle.loads(payload)  # noqa: S301 (our own parent's)
     except BaseException as error:
