@@ -207,8 +207,6 @@ class Settings:
         unit=1_000_000,
     )
     """A worker process that has grown to this size is replaced; 0 means its share of 70 % of the memory."""
-    body_bytes: int = _option(0, bounds=(0, 1 << 50))
-    """All bodies that a process holds at once; 0 means a quarter of the memory that it may have."""
     scraper: str | Callable[..., Any] = _option(  # noqa: RUF009 (it returns a field)
         "",
         "--scraper -s NAME",
@@ -236,9 +234,6 @@ class Settings:
     """All hosts of a registrable domain count as one for ``per_host`` and ``delay``."""
     robots: bool = _option(True, "--ignore-robots", "Fetch what robots.txt forbids [obeyed].", _POLITE)
     """robots.txt is obeyed."""
-    hosts_file: str = _option("")
-    """The file by which runs on this machine share what they know of hosts
-    (`parascrape.frontier.host_store`); empty for none."""
     fetch_duplicates: bool = _option(
         False, "--fetch-duplicates", "Fetch a URL as often as it is listed [once].", _POLITE
     )
@@ -289,11 +284,6 @@ class Settings:
         False, "--allow-private", "Public URLs may lead to private addresses [refused].", _FETCH
     )
     """Public URLs may lead to private addresses (`parascrape.web.addresses`)."""
-    connect_to: str = _option("", "--connect-to", hidden=True)
-    """Where connections go instead, host names kept: libcurl's ``HOST:PORT:HOST:PORT``, several with commas
-    between; no proxy is used then, and addresses are not checked, for they are not the hosts'."""
-    ca_file: str = _option("", "--ca-file", hidden=True)
-    """The only authorities whose certificates are trusted (PEM); empty for the usual ones."""
     previous: str = _option(
         "",
         "--previous FILE",
@@ -316,8 +306,6 @@ class Settings:
     ordered: bool = _option(
         False, "--ordered", "Records in the list's order [as finished].", _OUTPUT, compared=False
     )
-    aside: str = _option("")
-    """The folder for pages that killed or hung a worker (`parascrape.files.quarantine`); empty for none."""
 
     def __post_init__(self) -> None:
         for name, option in SETTINGS_OPTIONS.items():

@@ -72,8 +72,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def command(scraper: str, *select: str) -> list[str]:
     """The arguments of the command that a record gives, as a shell takes it apart."""
-    settings = Settings(aside="out.aside", scraper=scraper, select=select)
-    program, *arguments = shlex.split(describe_quarantined(ENTRY, settings)["command"])
+    settings = Settings(scraper=scraper, select=select)
+    program, *arguments = shlex.split(describe_quarantined(ENTRY, settings, "out.aside")["command"])
     assert program == "scrape"
     return arguments
 

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ import responses
 
 from parascrape.errors import DnsError, ForbiddenAddress
 from parascrape.executors import TaskContext
-from parascrape.fetch.adapter import open_session
-from parascrape.fetch.client import close_connections, fetch
-from parascrape.harvesting.worker import scrape_url
+from parascrape.fetch import NetworkOptions
+from parascrape.files import Outcome
+from parascrape.harvesting.worker import PageTask, Worker
 from parascrape.records import Entry, Meta
 from parascrape.settings import Settings
 from tests.helpers.command import SECONDS, environment
+from tests.helpers.fetching import close_connections, fetch
 from tests.sites.site import HTML, Site
 
 SETTINGS = Settings(timeout=20)
@@ -36,59 +36,72 @@ def fresh_connections() -> Iterator[None]:
 
 
 @pytest.fixture
-def evil(site: Site, monkeypatch: pytest.MonkeyPatch) -> str:
+def evil(site: Site) -> str:
     """The site under a public name that resolves to loopback, as far as libcurl is concerned."""
+    return f"http://evil.example:{site.url.rsplit(':', 1)[1]}"
+
+
+@pytest.fixture
+def known(site: Site) -> NetworkOptions:
+    """The addresses that the site's names resolve to."""
     port = site.url.rsplit(":", 1)[1]
-    known = [f"evil.example:{port}:127.0.0.1,127.0.0.2,[::1]", f"wiki:{port}:127.0.0.1"]
-    monkeypatch.setattr("parascrape.fetch.client.open_session", partial(open_session, resolve=known))
-    return f"http://evil.example:{port}"
+    return NetworkOptions(
+        resolve=(f"evil.example:{port}:127.0.0.1,127.0.0.2,[::1]", f"wiki:{port}:127.0.0.1")
+    )
 
 
 # --- names that resolve to private addresses --------------------------------------------------------
 
 
-def test_a_public_name_that_resolves_to_loopback_is_refused(site: Site, evil: str) -> None:
+def test_a_public_name_that_resolves_to_loopback_is_refused(
+    site: Site, evil: str, known: NetworkOptions
+) -> None:
     """DNS rebinding: nobody is asked, at any of its addresses, from the resolver or from the cache."""
     for _ in range(2):
         with pytest.raises(ForbiddenAddress, match=r"\(loopback\) is refused: .* --allow-private") as caught:
-            fetch(evil + "/ok", SETTINGS)
+            fetch(evil + "/ok", SETTINGS, network=known)
         assert not caught.value.retryable
     assert site.connections == 0
 
 
-def test_allow_private_lets_it_through(site: Site, evil: str) -> None:
+def test_allow_private_lets_it_through(site: Site, evil: str, known: NetworkOptions) -> None:
     """People with an intranet of their own say so once."""
-    assert fetch(evil + "/ok", ALLOWING).body == HTML
+    assert fetch(evil + "/ok", ALLOWING, network=known).body == HTML
     assert [headers["host"] for _, headers in site.log] == [evil.removeprefix("http://")]
 
 
-def test_a_connection_that_one_fetch_was_allowed_serves_no_other(site: Site, evil: str) -> None:
+def test_a_connection_that_one_fetch_was_allowed_serves_no_other(
+    site: Site, evil: str, known: NetworkOptions
+) -> None:
     """An idle connection to the private address is not found by a fetch that may not open one."""
-    fetch(evil + "/ok", ALLOWING)
+    fetch(evil + "/ok", ALLOWING, network=known)
     with pytest.raises(ForbiddenAddress):
-        fetch(evil + "/ok", SETTINGS)
+        fetch(evil + "/ok", SETTINGS, network=known)
     assert len(site.log) == site.connections == 1
 
 
-def test_a_local_name_as_input_is_meant(site: Site, evil: str) -> None:
+def test_a_local_name_as_input_is_meant(site: Site, evil: str, known: NetworkOptions) -> None:
     """A name of one label resolves as the machine's own network says; it may lead to public names too."""
     wiki = evil.replace("evil.example", "wiki")
-    assert fetch(wiki + "/ok", SETTINGS).body == HTML
-    assert fetch(f"{wiki}/to?where={evil}/ok", SETTINGS).body == HTML
+    assert fetch(wiki + "/ok", SETTINGS, network=known).body == HTML
+    assert fetch(f"{wiki}/to?where={evil}/ok", SETTINGS, network=known).body == HTML
     assert len(site.log) == 3
 
 
-def test_an_address_that_is_missing_is_not_one_that_is_refused(site: Site, evil: str) -> None:
+def test_an_address_that_is_missing_is_not_one_that_is_refused(
+    site: Site, evil: str, known: NetworkOptions
+) -> None:
     """A refusal is not taken for the reason of a later failure on the same handle."""
     with pytest.raises(ForbiddenAddress):
-        fetch(evil + "/ok", SETTINGS)
+        fetch(evil + "/ok", SETTINGS, network=known)
     with pytest.raises(DnsError):
-        fetch("http://no-such-host.invalid/", SETTINGS)
+        fetch("http://no-such-host.invalid/", SETTINGS, network=known)
 
 
-def test_the_record_says_what_was_refused(evil: str) -> None:
+def test_the_record_says_what_was_refused(evil: str, known: NetworkOptions) -> None:
     """Code, address, kind and the way out; another attempt is not made."""
-    outcome = scrape_url(TaskContext(), Entry(evil + "/ok"), 1, settings=SETTINGS)
+    outcome = Worker(SETTINGS, known)(TaskContext(), PageTask(Entry(evil + "/ok")))
+    assert isinstance(outcome, Outcome)
     assert (outcome.code, outcome.retryable) == ("address", False)
     assert b"(loopback)" in outcome.lines
     assert b"--allow-private" in outcome.lines

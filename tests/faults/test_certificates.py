@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from parascrape.cli import run
 from parascrape.errors import TlsError
-from parascrape.fetch.client import close_connections, fetch
 from parascrape.settings import Settings
 from tests.helpers.command import RUDE, read_records
+from tests.helpers.fetching import close_connections, fetch
 from tests.sites.site import HTML, Site
 
 SETTINGS = Settings(timeout=20)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from parascrape.harvesting import loop
 from parascrape.harvesting.harvest import crawl
 from parascrape.scrapers import select
 from parascrape.scrapers.registry import BUILTIN
@@ -19,7 +18,7 @@ from tests.faults.hostile_site import PAGES, apart
 from tests.faults.test_hostile_servers import code
 from tests.faults.test_limits import limited
 from tests.helpers.command import read_records, start_scrape
-from tests.helpers.harvests import entries, make
+from tests.helpers.harvests import entries, make, records_of
 from tests.sites.site import Site
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a limit of memory as Linux has it")
@@ -121,13 +120,13 @@ def test_what_one_page_gives_is_bounded(site: Site, monkeypatch: pytest.MonkeyPa
         )
 
 
-def test_a_page_without_end_is_killed_at_the_deadline(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_without_end_is_killed_at_the_deadline(site: Site) -> None:
     """With its process, twice; its neighbours are run again and know nothing of it."""
-    monkeypatch.setattr(loop, "_SCRAPE_GRACE", 0.5)
     paths = serve({"endless": large("endless")})
     settings = make("process", scraper="", select=("title=title",), timeout=1.0, threads=2)
     began = time.monotonic()
-    records = {one["url"]: one for one in crawl(entries(site, [*GOOD[:4], *paths, *GOOD[4:]]), settings)}
+    listed = entries(site, [*GOOD[:4], *paths, *GOOD[4:]])
+    records = {one["url"]: one for one in records_of(listed, settings, scrape_grace=0.5)}
     assert time.monotonic() - began < 30
     assert code(records.pop(site(paths[0]))) == "timeout"
     assert {url: code(one) for url, one in records.items()} == dict.fromkeys(map(site, GOOD), "")

@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 
 from parascrape import crawl
-from parascrape.harvesting import loop
 from tests.helpers import scrapers
 from tests.helpers.command import finish, read_records, start_scrape
-from tests.helpers.harvests import make
+from tests.helpers.harvests import make, records_of
 from tests.sites.site import Site
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and /proc as Linux has them")
@@ -46,11 +45,14 @@ STUCK = {
 """What ends only with the process: the second holds the interpreter's lock, the third stops all threads."""
 
 
-def harvest(site: Site, mode: str, deeds: list[str], **more: Any) -> dict[str, dict[str, Any]]:
+def harvest(
+    site: Site, mode: str, deeds: list[str], scrape_grace: float = 5.0, **more: Any
+) -> dict[str, dict[str, Any]]:
     """The records of these deeds by deed; those of the forty pages around them must be good."""
     around = [site(f"/ok?n={number}") for number in range(40)]
     urls = [*around[:20], *(site(f"/ok?do={deed}") for deed in deeds), *around[20:]]
-    records = list(crawl(urls, make(mode, scraper=scrapers.rude, **more)))
+    settings = make(mode, scraper=scrapers.rude, **more)
+    records = records_of(urls, settings, scrape_grace=scrape_grace)
     assert Counter(record["url"] for record in records) == Counter(urls)
     found = {record["url"]: record for record in records}
     assert [found[url] for url in around if not found[url].get("good")] == []
@@ -76,10 +78,9 @@ def test_what_kills_its_process_fails_its_page(site: Site) -> None:
 
 
 @pytest.mark.slow
-def test_what_never_returns_is_killed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_never_returns_is_killed(site: Site) -> None:
     """Also where no other thread of the process gets to run."""
-    monkeypatch.setattr(loop, "_SCRAPE_GRACE", 0.0)
-    assert_errors(harvest(site, "process", list(STUCK), timeout=4.0), STUCK)
+    assert_errors(harvest(site, "process", list(STUCK), scrape_grace=0.0, timeout=4.0), STUCK)
 
 
 @pytest.mark.parametrize("mode", ["thread", "process"])

@@ -6,18 +6,16 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
 from parascrape.errors import FetchTimeout
-from parascrape.fetch.adapter import open_session
-from parascrape.fetch.client import close_connections, fetch
+from parascrape.fetch import Client
 from parascrape.settings import Settings
-from tests.helpers.command import until
+from tests.helpers.fetching import close_connections, fetch
 from tests.sites.site import HTML, Site
 
 LIMIT = 20
@@ -109,23 +107,16 @@ def test_threads_share_a_session_and_get_their_own_pages(site: Site) -> None:
     assert site.connections <= 4
 
 
-def test_threads_that_begin_together_open_one_session(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_begin_together_share_an_adapter() -> None:
     """Two would keep connections, and a driver, each."""
-    opened: list[threading.Thread] = []
+    client, together = Client(SETTINGS), threading.Barrier(4)
 
-    def open_slowly(*args: Any, **options: Any) -> requests.Session:
-        opened.append(threading.current_thread())
-        until(lambda: len(opened) > 1, 0.3)
-        return open_session(*args, **options)
+    def ask(_: int) -> object:
+        together.wait(LIMIT)
+        return client.adapter(False)
 
-    monkeypatch.setattr("parascrape.fetch.client.open_session", open_slowly)
-    threads = [threading.Thread(target=fetch, args=(site("/ok"), SETTINGS)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(LIMIT)
-    assert len(site.log) == 4
-    assert len(opened) == 1
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(ask, range(4)))) == 1
 
 
 def test_a_host_is_reached_at_whichever_address_answers(site: Site) -> None:

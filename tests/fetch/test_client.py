@@ -24,11 +24,11 @@ from parascrape.errors import (
     StatusError,
     TooLarge,
 )
-from parascrape.fetch.client import fetch
 from parascrape.fetch.errors import map_error
 from parascrape.records import Meta
 from parascrape.settings import Settings
 from parascrape.web import urls
+from tests.helpers.fetching import fetch
 from tests.sites.site import HTML, Site
 
 QUICK = Settings(timeout=0.4, max_bytes=5_000_000)

@@ -13,9 +13,9 @@ from parascrape.errors import (
     ForbiddenAddress,
     ProxyFailed,
 )
-from parascrape.fetch.curl_errors import TABLE, raise_for
+from parascrape.fetch.errors import CURL_ERRORS, raise_for
 
-ROWS = [(number, kind) for kind, numbers in TABLE.items() for number in numbers]
+ROWS = [(number, kind) for kind, numbers in CURL_ERRORS.items() for number in numbers]
 
 OTHERS = (
     "FTP",

@@ -9,6 +9,7 @@ from typing import Any
 import pycurl
 import pytest
 
+from parascrape.fetch import NetworkOptions
 from parascrape.fetch.handles import HandlePool, PublicSockets, refused_address
 from tests.sites.site import Site
 
@@ -48,7 +49,7 @@ def test_a_handle_speaks_http_only(handles: HandlePool, url: str) -> None:
 def test_a_known_address_is_not_looked_up(site: Site) -> None:
     """``resolve`` stands for what the resolver would say."""
     host, _, port = site.url.removeprefix("http://").rpartition(":")
-    handles = HandlePool(resolve=[f"shop.example:{port}:{host}"])
+    handles = HandlePool(network=NetworkOptions(resolve=(f"shop.example:{port}:{host}",)))
     assert get(handles.take(), f"http://shop.example:{port}/ok") == 200
 
 

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from hypothesis import given, strategies as st
 
-from parascrape.fetch.adapter import CurlAdapter, open_session
+from parascrape.fetch import FetchTrace
+from parascrape.fetch.adapter import CurlAdapter, CurlRequest
 from parascrape.fetch.memory_budget import MemoryBudget
 from tests.sites.site import Site
 
@@ -36,17 +37,6 @@ def test_one_body_may_go_beyond_and_the_others_wait() -> None:
     assert budget.total == 10
 
 
-def test_what_a_thread_has_adopted_is_released_with_its_next_word() -> None:
-    """The bytes of a page count until its thread is done with it."""
-    budget, body = MemoryBudget(100), Body([])
-    assert budget.take(body, 60)
-    budget.adopt(body)
-    assert budget.total == 60
-    budget.release()
-    budget.release()
-    assert budget.total == 0
-
-
 @given(st.lists(st.lists(st.integers(1, 60), max_size=6), max_size=8), st.integers(1, 100))
 def test_every_body_gets_to_its_end_within_the_bound(wishes: list[list[int]], limit: int) -> None:
     """At any moment all but one of them together are within the limit."""
@@ -72,16 +62,19 @@ def test_every_body_gets_to_its_end_within_the_bound(wishes: list[list[int]], li
 
 def test_large_bodies_come_whole_though_most_of_them_have_to_wait(site: Site) -> None:
     """Six bodies of 2 MB within 1 MB: no more than one at a time goes beyond, and none is cut."""
-    session = open_session(3_000_000, budget=1_000_000)
-    adapter = session.get_adapter(site.url)
-    assert isinstance(adapter, CurlAdapter)
+    adapter = CurlAdapter(3_000_000, budget=1_000_000)
 
     def get(_: int) -> int:
-        body = session.get(site("/sized/2000000"), timeout=LIMIT, stream=True).raw.read()
-        assert adapter._budget.total <= 1_000_000 + 2_000_000
+        request = CurlRequest()
+        request.prepare("GET", site("/sized/2000000"))
+        request.trace = FetchTrace()
+        body = adapter.send(request, timeout=LIMIT).raw.read()
+        assert adapter.budget.total <= 1_000_000 + 2_000_000
+        assert adapter.budget.total > 0
+        request.trace.release()
         adapter.leave()
         return len(body)
 
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(get, range(6), timeout=LIMIT)) == [2_000_000] * 6
-    assert adapter._budget.total == 0
+    assert adapter.budget.total == 0

@@ -11,11 +11,11 @@ import pytest
 
 from parascrape import Page
 from parascrape.errors import FetchError, NotHtml, ProxyFailed, TlsError
-from parascrape.fetch.client import close_connections, fetch
-from parascrape.fetch.curl_errors import raise_for
+from parascrape.fetch.errors import raise_for
 from parascrape.settings import Settings
 from parascrape.web.html import absolute
 from parascrape.web.text import find_encoding
+from tests.helpers.fetching import close_connections, fetch
 
 SETTINGS = Settings(timeout=20, threads=1)
 BODY = b"<title>t</title>"

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from parascrape.fetch.robots import MAX_REDIRECTS, fetch_robots
+from parascrape.fetch.robots import MAX_ROBOTS_REDIRECTS
 from parascrape.settings import Settings
+from tests.helpers.fetching import robots_of
 from tests.sites import site as site_module
 from tests.sites.site import Site, Visitor
 
@@ -34,7 +35,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Answers:
 def test_the_rules_are_fetched_from_the_origin_in_our_name(site: Site, table: Answers) -> None:
     """With the User-Agent of the settings, by which the group is found, and the run's own headers."""
     table["/robots.txt"] = ("200 OK", FORBID, {"cache_control": "max-age=7200"})
-    rules = fetch_robots(site.url, Settings(user_agent="ours/1.0", headers={"X-Key": "7"}))
+    rules = robots_of(site.url, Settings(user_agent="ours/1.0", headers={"X-Key": "7"}))
     assert (rules.allows(site("/page")), rules.allows(site("/secret"))) == (True, False)
     assert rules.expires == 7200
     [(target, headers)] = site.log
@@ -45,9 +46,9 @@ def test_the_rules_are_fetched_from_the_origin_in_our_name(site: Site, table: An
 def test_a_user_agent_header_names_us_before_the_setting(site: Site, table: Answers) -> None:
     """It is what the server sees."""
     table["/robots.txt"] = ("200 OK", FORBID, {})
-    assert fetch_robots(site.url, Settings(headers={"user-agent": "ours/2"})).allows(site("/page"))
-    assert not fetch_robots(site.url, Settings(user_agent="ours/1")).allows(site("/secret"))
-    assert not fetch_robots(site.url, Settings()).allows(site("/page"))
+    assert robots_of(site.url, Settings(headers={"user-agent": "ours/2"})).allows(site("/page"))
+    assert not robots_of(site.url, Settings(user_agent="ours/1")).allows(site("/secret"))
+    assert not robots_of(site.url, Settings()).allows(site("/page"))
 
 
 @pytest.mark.parametrize(
@@ -65,12 +66,14 @@ def test_a_status_says_what_is_allowed(
 ) -> None:
     """RFC 9309 §2.3.1.3 and §2.3.1.4, Retry-After heeded."""
     table["/robots.txt"] = (status, b"User-agent: *\nDisallow: /", {"retry_after": "120"})
-    rules = fetch_robots(site.url, QUICK)
+    rules = robots_of(site.url, QUICK)
     assert (rules.unreachable, rules.expires) == (unreachable, expires)
     assert rules.allows(site("/page")) is not unreachable
 
 
-@pytest.mark.parametrize(("hops", "allowed"), [(1, False), (MAX_REDIRECTS, False), (MAX_REDIRECTS + 1, True)])
+@pytest.mark.parametrize(
+    ("hops", "allowed"), [(1, False), (MAX_ROBOTS_REDIRECTS, False), (MAX_ROBOTS_REDIRECTS + 1, True)]
+)
 def test_five_redirects_are_followed_and_more_allow_all(
     site: Site, table: Answers, hops: int, allowed: bool
 ) -> None:
@@ -79,34 +82,34 @@ def test_five_redirects_are_followed_and_more_allow_all(
     for path, target in pairwise(paths):
         table[path] = ("301 Moved Permanently", b"", {"location": target})
     table[paths[-1]] = ("200 OK", b"User-agent: *\nDisallow: /", {})
-    assert fetch_robots(site.url, QUICK).allows(site("/page")) is allowed
+    assert robots_of(site.url, QUICK).allows(site("/page")) is allowed
 
 
 def test_a_redirect_that_leads_nowhere_allows_all(site: Site, table: Answers) -> None:
     """To itself, or to what is not http."""
     for location in ("/robots.txt", "ftp://h/robots.txt"):
         table["/robots.txt"] = ("302 Found", b"", {"location": location})
-        assert not fetch_robots(site.url, QUICK).unreachable
+        assert not robots_of(site.url, QUICK).unreachable
 
 
 def test_a_host_that_does_not_answer_forbids_all_for_now(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refused, cut off, not HTTP, too late: nothing raises, and the reason is told."""
     monkeypatch.setitem(site_module.ROUTES, "robots.txt", lambda visitor: False)
-    assert "reset" in fetch_robots(site.url, QUICK).reason
+    assert "reset" in robots_of(site.url, QUICK).reason
     monkeypatch.setitem(site_module.ROUTES, "robots.txt", Visitor.stall)
-    assert "timeout" in fetch_robots(site.url, Settings(timeout=0.1)).reason
+    assert "timeout" in robots_of(site.url, Settings(timeout=0.1)).reason
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    assert "connect" in fetch_robots(f"http://127.0.0.1:{port}", QUICK).reason
-    assert fetch_robots("http://no.such.invalid:80", QUICK).unreachable
-    assert fetch_robots("no origin", QUICK).unreachable
+    assert "connect" in robots_of(f"http://127.0.0.1:{port}", QUICK).reason
+    assert robots_of("http://no.such.invalid:80", QUICK).unreachable
+    assert robots_of("no origin", QUICK).unreachable
 
 
 def test_a_long_body_is_read_to_the_cap_though_pages_may_not_be_so_long(site: Site, table: Answers) -> None:
     """``max_bytes`` of the run does not count below 500 KiB; what is longer than it forbids for now."""
     table["/robots.txt"] = ("200 OK", FORBID + b"# x\n" * 100_000, {})
-    rules = fetch_robots(site.url, Settings(max_bytes=100, user_agent="ours/1.0"))
+    rules = robots_of(site.url, Settings(max_bytes=100, user_agent="ours/1.0"))
     assert (rules.allows(site("/page")), rules.allows(site("/secret"))) == (True, False)
     table["/robots.txt"] = ("200 OK", FORBID + b"# x\n" * 200_000, {})
-    assert not fetch_robots(site.url, QUICK).allows(site("/secret"))
-    assert "too_large" in fetch_robots(site.url, Settings(max_bytes=100)).reason
+    assert not robots_of(site.url, QUICK).allows(site("/secret"))
+    assert "too_large" in robots_of(site.url, Settings(max_bytes=100)).reason

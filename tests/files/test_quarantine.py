@@ -14,18 +14,16 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from parascrape import crawl
 from parascrape.cli import run
 from parascrape.errors import UsageError
 from parascrape.files import quarantine
 from parascrape.files.quarantine import describe_quarantined, folder_of, keep_page, quarantine_path, read_page
-from parascrape.harvesting import loop
 from parascrape.records import Entry
 from parascrape.settings import Settings
 from parascrape.web.page import Page
 from tests.helpers import scrapers as own
 from tests.helpers.command import finish, read_records, start_scrape
-from tests.helpers.harvests import make
+from tests.helpers.harvests import make, records_of
 from tests.sites.site import HTML, Site
 
 HEADERS = {
@@ -188,11 +186,11 @@ def test_a_cut_file_is_no_page(tmp_path: Path) -> None:
 def test_a_folder_is_bounded(bound: str, limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes when it is full is not kept, and its record says so."""
     monkeypatch.setattr(quarantine, bound, limit)
-    settings = Settings(aside=str(tmp_path))
+    folder = str(tmp_path)
     entries = [Entry(f"http://h/{number}", number) for number in range(4)]
     for entry in entries:
-        keep_page(Page(entry.url, bytes(1000)), quarantine_path(settings.aside, entry))
-    infos = [describe_quarantined(entry, settings) for entry in entries]
+        keep_page(Page(entry.url, bytes(1000)), quarantine_path(folder, entry))
+    infos = [describe_quarantined(entry, Settings(), folder) for entry in entries]
     assert [info["aside"] for info in infos[:2]] == [
         str(quarantine_path(str(tmp_path), one)) for one in entries[:2]
     ]
@@ -216,10 +214,10 @@ def test_what_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     """A file stands where the folder should be: the page is not kept, and no error comes out."""
     (tmp_path / "out.aside").write_text("mine")
     entry = Entry("http://h/", 1)
-    settings = Settings(aside=str(tmp_path / "out.aside"))
-    keep_page(Page("http://h/", b"body"), quarantine_path(settings.aside, entry))
+    folder = str(tmp_path / "out.aside")
+    keep_page(Page("http://h/", b"body"), quarantine_path(folder, entry))
     assert (tmp_path / "out.aside").read_text() == "mine"
-    assert "aside" not in describe_quarantined(entry, settings)
+    assert "aside" not in describe_quarantined(entry, Settings(), folder)
 
 
 @pytest.mark.parametrize("pages", [None, {}], ids=["in a process", "in a thread"])
@@ -294,11 +292,11 @@ def test_the_command_names_what_was_run(
 ) -> None:
     """On the file, or on the URL where there is none; without a password, quoted for a shell."""
     entry = Entry("http://me:s3cret@h/a b?c&d'e", 1)
-    settings = Settings(aside="my out.aside", scraper=scraper, select=("t=h1 > b",))
-    path = quarantine_path(settings.aside, entry)
+    settings = Settings(scraper=scraper, select=("t=h1 > b",))
+    path = quarantine_path("my out.aside", entry)
     if kept:
         keep_page(Page("http://h/", b"body"), path)
-    info = describe_quarantined(entry, settings)
+    info = describe_quarantined(entry, settings, "my out.aside")
     url = shlex.quote("http://h/a%20b?c&d'e")
     start = f"replay '{path}'" if kept else f"{url} --mode sequential --output -"
     assert info["command"] == f"scrape {start}{options} --select 't=h1 > b'"
@@ -317,17 +315,17 @@ def test_the_command_names_what_was_run(
 def test_what_cannot_be_typed_has_no_command(scraper: Any, output: str, folder: Path) -> None:
     """A function without a name, a path with control characters; the file is named all the same."""
     entry = Entry("http://h/", 1)
-    settings = Settings(aside=output, scraper=scraper)
-    keep_page(Page("http://h/", b"body"), quarantine_path(settings.aside, entry))
-    assert list(describe_quarantined(entry, settings)) == ["aside"]
+    keep_page(Page("http://h/", b"body"), quarantine_path(output, entry))
+    assert list(describe_quarantined(entry, Settings(scraper=scraper), output)) == ["aside"]
 
 
 def test_a_path_is_not_taken_for_an_option(folder: Path) -> None:
     """A name that begins with a hyphen has its folder before it."""
     entry = Entry("http://h/", 1)
-    settings = Settings(aside="-x.aside")
-    keep_page(Page("http://h/", b"body"), quarantine_path(settings.aside, entry))
-    assert describe_quarantined(entry, settings)["command"].startswith("scrape replay ./-x.aside/")
+    keep_page(Page("http://h/", b"body"), quarantine_path("-x.aside", entry))
+    assert describe_quarantined(entry, Settings(), "-x.aside")["command"].startswith(
+        "scrape replay ./-x.aside/"
+    )
 
 
 # --- whole harvests ---------------------------------------------------------------------------------
@@ -360,13 +358,11 @@ def test_a_page_that_dies_once_leaves_nothing(site: Site, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["thread", "process"])
-def test_the_page_that_hangs_is_kept(
-    mode: str, site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_that_hangs_is_kept(mode: str, site: Site, folder: Path) -> None:
     """Past its deadline the worker is killed, or the thread given up: the page is there in both."""
-    monkeypatch.setattr(loop, "_SCRAPE_GRACE", 0.0)
-    settings = make(mode, scraper="mine.py:spinning", timeout=1.2, aside="kept")
-    records = {one["url"]: one for one in crawl(pages_of(site), settings)}
+    settings = make(mode, scraper="mine.py:spinning", timeout=1.2)
+    run = records_of(pages_of(site), settings, quarantine="kept", scrape_grace=0.0)
+    records = {one["url"]: one for one in run}
     Path("enough").touch()  # the thread that was given up is at it still
     error = records.pop(site("/page/7"))["error"]
     assert error["code"] == "timeout"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import re
 import textwrap
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,21 +14,21 @@ from typing import Any
 
 import pytest
 
-from parascrape import Page, crawl
+from parascrape import Page
 from parascrape.executors import main_guard
 from parascrape.files.outcomes import Outcome
-from parascrape.harvesting import auto_mode
-from parascrape.harvesting.auto_mode import HarvestHooks
-from parascrape.harvesting.harvest import Stop, harvest
-from parascrape.harvesting.mode_choice import Machine, ModeChoice, ModeSample
-from parascrape.records import parse
+from parascrape.harvesting import Environment, HarvestHooks, Stop, harvest
+from parascrape.harvesting.in_flight import LookPolicy
+from parascrape.records import Entry, parse
 from tests.helpers.command import UNLIMITED, finish, read_records, start, start_scrape
 from tests.helpers.harvests import assert_all_ended, entries, make, ours
 from tests.sites.shop import moody
 from tests.sites.site import Site
 
 PAGES = 150
-CHANGE = ModeChoice(2, 3, "a test wants it")
+EAGER = LookPolicy(first=0.0, pages=2, sure=0.0, cpu_clock=time.monotonic, cpus=2, why_not=str)
+"""Looks after a few pages, on a machine of two CPUs one of which the threads are always busy on."""
+ENVIRONMENT = Environment(look=EAGER)
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +43,6 @@ def scrape_process(page: Page) -> dict[str, Any]:
     return {"title": title.text() if title else None, "process": multiprocessing.current_process().name}
 
 
-@pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> list[ModeSample]:
-    """The samples of its looks; the first one, which comes after a few pages, has processes started."""
-    seen: list[ModeSample] = []
-
-    def choose(sample: ModeSample, _: Machine) -> ModeChoice:
-        seen.append(sample)
-        return CHANGE
-
-    monkeypatch.setattr(auto_mode, "choose", choose)
-    monkeypatch.setattr(auto_mode, "_FIRST_LOOK", 0.0)
-    monkeypatch.setattr(auto_mode, "_LEAST_PAGES", 2)
-    monkeypatch.setattr(auto_mode, "why_not_importable", lambda: "")
-    return seen
-
-
 class Changing:
     """A list that goes on until worker processes have taken over, and for ``more`` pages beyond that.
 
@@ -65,7 +51,7 @@ class Changing:
 
     def __init__(self, site: Site, path: str, more: int = PAGES, *, slow: bool = False) -> None:
         self.said: list[str] = []
-        self.observer = HarvestHooks(say=self.said.append)
+        self.hooks = HarvestHooks(say=self.said.append, total=lambda: 100_000)
         self.given: list[str] = []
         self._site, self._path, self._more, self._slow = site, path, more, slow
 
@@ -92,11 +78,13 @@ def records_of(outcomes: Iterator[Outcome]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("ordered", [False, True])
-def test_it_changes_in_mid_run_and_loses_nothing(site: Site, eager: list[ModeSample], ordered: bool) -> None:
+def test_it_changes_in_mid_run_and_loses_nothing(site: Site, ordered: bool) -> None:
     """Each page is fetched once and has its one record; threads have the first, processes the rest."""
     before = ours()
     listed = Changing(site, f"/page/{{}}?{ordered}")
-    records = records_of(harvest(listed, settings(ordered=ordered), observer=listed.observer))
+    records = records_of(
+        harvest(listed, settings(ordered=ordered), hooks=listed.hooks, environment=ENVIRONMENT)
+    )
     assert Counter(record["url"] for record in records) == Counter(listed.given)
     fetched = Counter(path for path, _ in site.log if path.endswith(f"?{ordered}"))
     assert fetched == Counter(url.removeprefix(site.url) for url in listed.given)
@@ -105,23 +93,23 @@ def test_it_changes_in_mid_run_and_loses_nothing(site: Site, eager: list[ModeSam
     assert {record["meta"]["attempts"] for record in records} == {1}
     if ordered:
         assert [record["url"] for record in records] == listed.given
-    assert listed.said == ["Mode: process, 2 x 3: a test wants it."]
-    split = listed.observer.split
-    assert (split.pages, split.processes, split.threads) == (len(records), 2, 3)
-    assert len(eager) == 1
+    (said,) = listed.said
+    assert re.match(r"Mode: process, 2 x 4: computing took 1?\d\d% of one CPU .* pages are left\.$", said)
+    split = listed.hooks.split
+    assert (split.pages, split.processes, split.threads) == (len(records), 2, 4)
     assert_all_ended(before, 5)
 
 
-def test_limits_hold_across_the_change(site: Site, eager: list[ModeSample]) -> None:
-    """A host has no more fetches at once while one crew ends and the next begins."""
+def test_limits_hold_across_the_change(site: Site) -> None:
+    """A host has no more fetches at once while one group of workers ends and the next begins."""
     listed = Changing(site, "/slow?seconds=0.01&n={}", 60, slow=True)
-    records = records_of(harvest(listed, settings(per_host=2), observer=listed.observer))
+    records = records_of(harvest(listed, settings(per_host=2), hooks=listed.hooks, environment=ENVIRONMENT))
     assert len(records) == len(listed.given)
-    assert listed.observer.split.politeness > 0
+    assert listed.hooks.split.politeness > 0
     assert {record["process"].split("-")[0] for record in records} == {"MainProcess", "worker"}
 
 
-def test_what_a_bad_scraper_does_is_its_own_pages_matter(site: Site, eager: list[ModeSample]) -> None:
+def test_what_a_bad_scraper_does_is_its_own_pages_matter(site: Site) -> None:
     """One that kills its process after the change fails that page only."""
     listed = Changing(site, "/ok?n={}", 40)
 
@@ -134,7 +122,7 @@ def test_what_a_bad_scraper_does_is_its_own_pages_matter(site: Site, eager: list
 
     deeds: list[str] = []
     chosen = settings(scraper=moody, fetch_duplicates=True)
-    records = records_of(harvest(with_deeds(), chosen, observer=listed.observer))
+    records = records_of(harvest(with_deeds(), chosen, hooks=listed.hooks, environment=ENVIRONMENT))
     failed = {record["url"]: record["error"]["code"] for record in records if "error" in record}
     assert failed == {site("/ok?do=die"): "worker_died"}
     assert len(records) == len(listed.given) + 1
@@ -150,15 +138,13 @@ def end_after_the_change(changed: Changing, stop: Stop) -> bool:
 
 @pytest.mark.parametrize("due", [end_while_warming, end_after_the_change])
 @pytest.mark.parametrize("times", [1, 2])
-def test_it_can_be_ended_at_any_moment(
-    site: Site, eager: list[ModeSample], due: Callable[[Changing, Stop], bool], times: int
-) -> None:
+def test_it_can_be_ended_at_any_moment(site: Site, due: Callable[[Changing, Stop], bool], times: int) -> None:
     """While processes start, and when they have begun: what was asked for once has its record."""
     before, stop = ours(), Stop()
     mark = f"{due.__name__}{times}"
     listed = Changing(site, f"/page/{{}}?{mark}", 100_000)
     found = []
-    for outcome in harvest(listed, settings(), stop=stop, observer=listed.observer):
+    for outcome in harvest(listed, settings(), stop=stop, hooks=listed.hooks, environment=ENVIRONMENT):
         found.append(parse(outcome.lines)["url"])
         if not stop.asked and due(listed, stop):
             for _ in range(times):
@@ -170,25 +156,33 @@ def test_it_can_be_ended_at_any_moment(
     assert_all_ended(before, 5)
 
 
-def test_leaving_the_loop_ends_all(site: Site, eager: list[ModeSample]) -> None:
+def test_leaving_the_loop_ends_all(site: Site) -> None:
     """Threads, processes, and those that were just being started."""
     before = ours()
     urls = (site(f"/page/{n}") for n in itertools.count())
-    for _ in crawl(urls, settings()):
+    listed = (Entry(url) for url in urls)
+    hooks = HarvestHooks(total=lambda: 100_000)
+    run = harvest(listed, settings(), hooks=hooks, environment=ENVIRONMENT)
+    for _ in run:
         if multiprocessing.active_children():
             break
+    run.close()
     assert_all_ended(before, 5)
 
 
-def break_warm_up(*_: Any) -> None:
+PICKY = """
+import multiprocessing
+name = multiprocessing.current_process().name
+if name != "MainProcess":
     raise LookupError("no such parser")
+def scrape(page):
+    return {"process": name}
+"""
 
 
-def test_processes_that_cannot_begin_leave_all_to_the_threads(
-    site: Site, eager: list[ModeSample], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_that_cannot_begin_leave_all_to_the_threads(site: Site, tmp_path: Path) -> None:
     """Nothing was handed to them yet, so nothing is lost, tried again or blamed."""
-    monkeypatch.setattr(auto_mode, "_warm_up", break_warm_up)
+    (tmp_path / "picky.py").write_text(PICKY)
     said: list[str] = []
     seen: list[str] = []
 
@@ -199,11 +193,13 @@ def test_processes_that_cannot_begin_leave_all_to_the_threads(
             seen.extend(["started"] if multiprocessing.active_children() else [])
             yield entry
 
-    records = records_of(harvest(listed(), settings(), observer=HarvestHooks(say=said.append)))
+    hooks = HarvestHooks(say=said.append, total=lambda: 100_000)
+    chosen = settings(scraper=f"{tmp_path / 'picky.py'}:scrape")
+    records = records_of(harvest(listed(), chosen, hooks=hooks, environment=ENVIRONMENT))
     assert {record["process"] for record in records} == {"MainProcess"}
-    assert said == [
-        "Mode: thread, 4: processes would pay, but worker processes do not start: no such parser."
-    ]
+    (line,) = said
+    assert line.startswith("Mode: thread, 4: processes would pay, but worker processes do not start: ")
+    assert "no such parser" in line
 
 
 @pytest.mark.parametrize(
@@ -214,50 +210,61 @@ def test_processes_that_cannot_begin_leave_all_to_the_threads(
         (Changing, "the scraper is an object, whose state would not be shared"),
     ],
 )
-def test_a_scraper_that_cannot_go_keeps_the_threads(
-    site: Site, eager: list[ModeSample], scraper: Any, reason: str
-) -> None:
+def test_a_scraper_that_cannot_go_keeps_the_threads(site: Site, scraper: Any, reason: str) -> None:
     """It is no error: no process was asked for."""
     said: list[str] = []
     listed = entries(site, [f"/page/{n}" for n in range(30)])
-    list(harvest(listed, settings(scraper=scraper), observer=HarvestHooks(say=said.append)))
+    hooks = HarvestHooks(say=said.append, total=lambda: 100_000)
+    list(harvest(listed, settings(scraper=scraper), hooks=hooks, environment=ENVIRONMENT))
     assert said[0].startswith(f"Mode: thread, 4: processes would pay, but {reason}")
     assert not multiprocessing.active_children()
 
 
-def test_a_fixed_mode_is_never_changed(site: Site, eager: list[ModeSample]) -> None:
+def test_a_fixed_mode_is_never_changed(site: Site) -> None:
     """Nothing is looked at, nothing is said."""
     said: list[str] = []
-    list(harvest(entries(site, ["/page/1"] * 50), make("thread"), observer=HarvestHooks(say=said.append)))
-    assert (said, eager) == ([], [])
+    looks: list[float] = []
+
+    def look() -> float:
+        looks.append(0.0)
+        return 0.0
+
+    environment = Environment(look=EAGER._replace(cpu_clock=look))
+    hooks = HarvestHooks(say=said.append)
+    list(harvest(entries(site, ["/page/1"] * 50), make("thread"), hooks=hooks, environment=environment))
+    assert (said, looks) == ([], [])
 
 
 def test_a_list_of_five_stays_in_threads(site: Site) -> None:
     """It is over before processes could begin."""
     said: list[str] = []
-    list(harvest(entries(site, ["/page/1"] * 5), settings(), observer=HarvestHooks(say=said.append)))
+    environment = Environment(look=LookPolicy(first=60.0))
+    hooks = HarvestHooks(say=said.append)
+    list(harvest(entries(site, ["/page/1"] * 5), settings(), hooks=hooks, environment=environment))
     assert said == ["Mode: thread, 4: what there was to do was too little for processes to pay."]
 
 
 # --- scripts ----------------------------------------------------------------------------------------
 
 SCRIPT = """
-import sys, multiprocessing
-from parascrape import Settings, crawl
-from parascrape.harvesting import auto_mode
-from parascrape.harvesting.mode_choice import ModeChoice
+import sys, multiprocessing, time
+from parascrape import Settings
+from parascrape.harvesting import Environment, HarvestHooks, harvest
+from parascrape.harvesting.in_flight import LookPolicy
+from parascrape.records import Entry, parse
 from tests.harvesting.test_auto_mode import scrape_process
-auto_mode.choose = lambda *_: ModeChoice(2, 2, "wanted")
-auto_mode._FIRST_LOOK = 0.0
-auto_mode._LEAST_PAGES = 2
+look = LookPolicy(first=0.0, pages=2, sure=0.0, cpu_clock=time.monotonic, cpus=2)
+settings = Settings(per_host=0, robots=False, scraper=scrape_process, threads=2)
 print("imported", file=open(sys.argv[2], "a"))
 names = set()
 def urls():
     for n in range(5000):
         if n < int(sys.argv[3]) or (multiprocessing.active_children() and len(names) < 3):
-            yield f"{sys.argv[1]}/page/{n}"
+            yield Entry(f"{sys.argv[1]}/page/{n}")
 def main():
-    for record in crawl(urls(), Settings(per_host=0, robots=False, scraper=scrape_process, threads=2)):
+    hooks = HarvestHooks(say=lambda line: None, total=lambda: 100_000)
+    for outcome in harvest(urls(), settings, hooks=hooks, environment=Environment(look=look)):
+        record = parse(outcome.lines)
         names.add(record["process"])
         print(record["title"])
     print("started" if len(names) == 3 else "not started")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +9,11 @@ import pytest
 
 from parascrape import Settings
 from parascrape.cli.report import profile_table
-from parascrape.harvesting.auto_mode import HarvestHooks
+from parascrape.files import Outcome, PageTimings
+from parascrape.harvesting import HarvestHooks
 from parascrape.harvesting.bottleneck import RunProfile, explain_bottleneck
 from parascrape.harvesting.harvest import harvest
-from parascrape.harvesting.timings import TIMES, Timings
+from parascrape.harvesting.timings import Timings
 from tests.helpers.harvests import entries, make
 from tests.sites.site import Site
 
@@ -205,7 +205,7 @@ def run(site: Site, paths: list[str], **chosen: Any) -> Timings:
         harvest(
             entries(site, paths),
             make(chosen.pop("mode", "thread"), **chosen),
-            observer=HarvestHooks(split=split),
+            hooks=HarvestHooks(split=split),
         )
     )
     return split
@@ -256,10 +256,11 @@ def test_a_time_out_before_any_byte_is_the_networks(site: Site) -> None:
     assert 0.35 <= split.network <= 1.0
 
 
-def test_the_names_of_the_times_are_in_the_readers_order() -> None:
-    """A worker's tuple has as many as there are names."""
+def test_a_pages_times_are_added_by_name() -> None:
+    """Those of the worker, and what follows from them in the parent."""
     split = Timings()
-    split.add(tuple(float(n) for n in range(1, len(TIMES) + 1)), 20.0, 30.0, now=9.0, elsewhere=True)
+    times = PageTimings(*(float(n) for n in range(1, len(PageTimings._fields) + 1)))
+    outcome = Outcome(b"", 0, "", fetch_seconds=20.0, scrape_seconds=30.0, times=times)
+    split.add(outcome, now=9.0, elsewhere=True)
     assert (split.queue, split.connect, split.first_byte, split.transfer, split.inflate) == (1, 2, 3, 4, 5)
     assert (split.scrape_cpu, split.cpu_elsewhere, split.pipe, split.turn) == (6, 7, 1, 6)
-    assert re.fullmatch(r"\w+", "".join(TIMES))

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings as hypothesis_settings, strategies as st
 
 from parascrape import crawl
-from parascrape.harvesting import loop
-from parascrape.harvesting.harvest import harvest
+from parascrape.harvesting import HarvestHooks, harvest
 from parascrape.records import Entry, parse
-from tests.helpers.harvests import MODES, assert_all_ended, make, ours, window
+from tests.helpers.harvests import MODES, assert_all_ended, make, ours, records_of, window
 from tests.sites.shop import moody
 from tests.sites.site import Site
 
@@ -162,8 +161,9 @@ def test_an_endless_list_is_read_as_it_is_needed_and_may_be_left(mode: str, site
 def test_what_is_finished_is_passed_on_before_it_waits(mode: str, site: Site) -> None:
     """Whoever gathers outcomes is called while pages are still out, with all finished ones in hand."""
     gathered, seen = list[str](), list[int]()
+    hooks = HarvestHooks(idle=lambda: seen.append(len(gathered)))
     urls = [Entry(site(path), 1) for path in ("/ok", "/slow?seconds=0.5")]
-    for outcome in harvest(urls, make(mode, processes=1), idle=lambda: seen.append(len(gathered))):
+    for outcome in harvest(urls, make(mode, processes=1), hooks=hooks):
         gathered.append(parse(outcome.lines)["url"])
     assert gathered == [entry.url for entry in urls]
     assert seen[-1] == 1  # before the last wait; whether there was one before the first is timing
@@ -251,15 +251,13 @@ DEEDS = {
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_bad_scraper_fails_its_own_pages_only(
-    mode: str, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bad_scraper_fails_its_own_pages_only(mode: str, site: Site) -> None:
     """It may raise, hang, exit or kill its process: the pages around it have their records."""
-    monkeypatch.setattr(loop, "_SCRAPE_GRACE", 0.0)
     deeds = [deed for deed in DEEDS if deed != "die" or mode == "process"]
     around = [site(f"/ok?n={number}") for number in range(20)]
     urls = around[:10] + [site(f"/ok?do={deed}") for deed in deeds] + around[10:]
-    records = {record["url"]: record for record in crawl(urls, make(mode, scraper=moody, timeout=2.0))}
+    chosen = make(mode, scraper=moody, timeout=2.0)
+    records = {record["url"]: record for record in records_of(urls, chosen, scrape_grace=0.0)}
     assert [records[url].get("good") for url in around] == [True] * 20
     for deed in deeds:
         error = records[site(f"/ok?do={deed}")]["error"]

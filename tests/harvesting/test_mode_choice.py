@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
-from parascrape.harvesting.mode_choice import Machine, ModeChoice, ModeSample, choose
+from parascrape.harvesting.auto_mode import Machine, ModeChoice, ModeSample, choose_mode
 
 TWO = Machine(cpus=2)
 HEAVY = ModeSample(pages=10, seconds=0.3, cpu=0.3, scrape_cpu=0.28, latency=0.005, allowed=math.inf, left=600)
@@ -33,7 +33,7 @@ SLOW = ModeSample(pages=40, seconds=0.25, cpu=0.04, scrape_cpu=0.01, latency=0.2
 )
 def test_processes_where_they_pay(seen: ModeSample, machine: Machine, processes: int, threads: int) -> None:
     """As many as there are CPUs or the user says, with threads enough for the latency, or none."""
-    assert choose(seen, machine)[:2] == (processes, threads)
+    assert choose_mode(seen, machine)[:2] == (processes, threads)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_processes_where_they_pay(seen: ModeSample, machine: Machine, processes:
 )
 def test_threads_where_they_do_not(seen: ModeSample, machine: Machine, reason: str) -> None:
     """And the reason is said."""
-    assert choose(seen, machine) == ModeChoice(0, 0, reason)
+    assert choose_mode(seen, machine) == ModeChoice(0, 0, reason)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_threads_where_they_do_not(seen: ModeSample, machine: Machine, reason: s
 )
 def test_the_reason_names_what_fills_the_cpu(seen: ModeSample, reason: str) -> None:
     """Parsing where that is most of it, and in figures that can be read."""
-    assert choose(seen, TWO).reason == reason
+    assert choose_mode(seen, TWO).reason == reason
 
 
 @given(
@@ -83,7 +83,7 @@ def test_more_to_do_never_speaks_against_processes(
 ) -> None:
     """Whatever was seen there is a choice; where processes pay for some pages, they do for twice as many."""
     seen = ModeSample(pages, seconds, busy * seconds, 0.0, latency, math.inf, left)
-    few, many = choose(seen, Machine(cpus)), choose(seen._replace(left=2 * left), Machine(cpus))
+    few, many = choose_mode(seen, Machine(cpus)), choose_mode(seen._replace(left=2 * left), Machine(cpus))
     assert many.processes >= few.processes
     assert few.processes in (0, cpus)
     assert (few.threads == 0) == (few.processes == 0)
@@ -93,5 +93,5 @@ def test_more_to_do_never_speaks_against_processes(
 @given(latency=st.floats(0, 30), more=st.floats(0, 30))
 def test_a_slower_network_never_speaks_for_processes(latency: float, more: float) -> None:
     """They do not shorten it."""
-    near, far = (choose(HEAVY._replace(latency=each), TWO) for each in (latency, latency + more))
+    near, far = (choose_mode(HEAVY._replace(latency=each), TWO) for each in (latency, latency + more))
     assert far.processes <= near.processes

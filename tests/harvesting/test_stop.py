@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from parascrape.harvesting import loop
-from parascrape.harvesting.harvest import Stop, harvest
+from parascrape.harvesting import Stop, harvest
 from parascrape.records import Entry, parse
 from tests.helpers.command import until
 from tests.helpers.harvests import MODES, assert_all_ended, entries, make, ours, window
@@ -57,12 +56,9 @@ def test_asked_twice_it_ends_at_once(mode: str, site: Site) -> None:
 
 
 @pytest.mark.parametrize("mode", ["thread", "process"])
-def test_what_is_in_flight_has_its_grace_and_no_more(
-    mode: str, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_in_flight_has_its_grace_and_no_more(mode: str, site: Site) -> None:
     """Pages that come within it have their records, those that do not have none."""
-    monkeypatch.setattr(loop, "GRACE", 0.9)
-    stop, began = Stop(), time.monotonic()
+    stop, began = Stop(grace=0.9), time.monotonic()
     paths = ["/ok", "/slow?seconds=0.3", *["/slow?seconds=4"] * 40]
     found = []
     for outcome in harvest(entries(site, paths), make(mode), stop=stop):

@@ -16,7 +16,7 @@ from parascrape.errors import InvalidUrl, NotHtml, ParascrapeError, StatusError,
 from parascrape.executors import TaskContext
 from parascrape.files.lists import read_lists
 from parascrape.files.outcomes import Outcome, fail
-from parascrape.harvesting.worker import scrape_url
+from parascrape.harvesting.worker import PageTask, Worker
 from parascrape.records import Entry, Meta, parse
 from parascrape.scrapers import call
 from parascrape.settings import Settings
@@ -32,9 +32,14 @@ def scrape(
 ) -> Outcome:
     """The outcome of a URL or entry."""
     entry = url if isinstance(url, Entry) else Entry(url)
-    return scrape_url(
-        TaskContext(), entry, attempt, settings=Settings(scraper=scraper, timeout=20, **options)
-    )
+    return outcome_of(Settings(scraper=scraper, timeout=20, **options), entry, attempt)
+
+
+def outcome_of(settings: Settings, fields: Any, attempt: int = 1) -> Outcome:
+    """The outcome of a task in a worker of these settings."""
+    outcome = Worker(settings)(TaskContext(), PageTask(fields, attempt))
+    assert isinstance(outcome, Outcome)
+    return outcome
 
 
 def records(outcome: Outcome) -> list[dict[str, Any]]:
@@ -90,7 +95,7 @@ def test_an_entry_may_come_as_its_bare_fields(site: Site) -> None:
     """A tuple crosses to a worker process for less than a class does; the record is the same."""
     entry = Entry(site("/items"), 7, "goods.csv", {"sku": "S1"})
     for fields in (tuple(entry), list(entry)):
-        outcome = scrape_url(TaskContext(), fields, 1, settings=Settings(scraper=own.title, timeout=20))
+        outcome = outcome_of(Settings(scraper=own.title, timeout=20), fields)
         whole, bare = only(scrape(entry)), only(outcome)
         for record in (whole, bare):
             assert record["meta"].pop("fetched_at")
@@ -350,12 +355,7 @@ def test_every_entry_can_fail(entry: Entry, kept: dict[str, Any]) -> None:
 @settings(deadline=None)
 def test_no_entry_makes_the_worker_raise(url: str, column: Any) -> None:
     """Any text, any column: one whole line that a JSON reader reads."""
-    outcome = scrape_url(
-        TaskContext(),
-        Entry(f"nothttp:{url}", 1, "", {"x": column}),
-        1,
-        settings=Settings(scraper=own.title),
-    )
+    outcome = outcome_of(Settings(scraper=own.title), Entry(f"nothttp:{url}", 1, "", {"x": column}))
     assert outcome.code == "invalid_url"
     assert json.loads(outcome.lines)["meta"]["line"] == 1
     assert outcome.lines.count(b"\n") == 1

@@ -5,12 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from parascrape import Settings
 from parascrape.executors.dispatcher import capacity
-from parascrape.records import Entry
+from parascrape.files import mark_duplicates
+from parascrape.harvesting import Environment, harvest
+from parascrape.records import Entry, parse
 from tests.sites.shop import product
 from tests.sites.site import Site
 
@@ -34,6 +36,13 @@ def window(settings: Settings) -> int:
 def entries(site: Site, paths: list[str]) -> Iterator[Entry]:
     """A list of the site's pages."""
     return (Entry(site(path), line) for line, path in enumerate(paths, 1))
+
+
+def records_of(urls: Iterable[str | Entry], settings: Settings, **environment: Any) -> list[dict[str, Any]]:
+    """The records of a harvest in this `Environment`."""
+    listed = (Entry(one, line) if isinstance(one, str) else one for line, one in enumerate(urls, 1))
+    run = harvest(mark_duplicates(listed, settings), settings, environment=Environment(**environment))
+    return [parse(line) for outcome in run for line in outcome.lines.splitlines()]
 
 
 def ours() -> list[threading.Thread]:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from parascrape import Settings, crawl
+from parascrape import Settings
+from parascrape.fetch import DIRECT, NetworkOptions
 from parascrape.loopback import Exchange, RecordingResult, ReplayServer, read_recording, record
 from parascrape.loopback.replay.warc import ExchangeWriter
 from parascrape.records import Entry
+from tests.helpers.harvests import records_of
 
 VOLATILE = ("fetched_at", "elapsed", "fetch_seconds")
 
@@ -27,9 +29,8 @@ def harvest(
     urls: Iterable[str], settings: Settings, twin: ReplayServer | None = None
 ) -> list[dict[str, Any]]:
     """The records in the list's order, from the hosts or from their twin, without what is a time."""
-    if twin is not None:
-        settings = replace(settings, connect_to=twin.connect_to, ca_file=twin.ca_file)
-    found = list(crawl(urls, replace(settings, ordered=True)))
+    network = NetworkOptions(twin.connect_to, twin.ca_file) if twin is not None else DIRECT
+    found = records_of(urls, replace(settings, ordered=True), network=network)
     for one in found:
         for name in VOLATILE:
             one["meta"].pop(name, None)

@@ -168,12 +168,6 @@ def test_an_empty_list_is_recorded_as_nothing(tmp_path: Path) -> None:
         read_recording(path)
 
 
-def test_a_twin_is_not_recorded(tmp_path: Path) -> None:
-    """Its answers would stand for those of the hosts."""
-    with pytest.raises(UsageError, match="connect_to"):
-        record([], tmp_path / "none", Settings(connect_to="::127.0.0.1:9"))
-
-
 def test_a_file_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
     """With the reason and the path."""
     with pytest.raises(OutputError, match=r"a directory|Is a directory"):

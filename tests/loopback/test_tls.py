@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import trustme
 
+from parascrape.fetch import NetworkOptions
 from parascrape.loopback import Exchange, Recording, read_recording, serve_recording
 from parascrape.loopback.replay.routes import Authority, Ports, fault_of, make_connect_to, tls_faults
-from tests.helpers.harvests import MODES, make
+from tests.helpers.harvests import MODES, make, records_of
 from tests.helpers.twins import answer, harvest, make_recording, write_recording
 from tests.sites.site import Site
 
@@ -69,11 +70,14 @@ def sites(authority: trustme.CA) -> Iterator[list[str]]:
         yield [*origins, plain.url.replace("http://127.0.0.1", "https://plain.localhost")]
 
 
-def test_https_is_replayed_with_its_failures(sites: list[str], authority: trustme.CA, tmp_path: Path) -> None:
+def test_https_is_replayed_with_its_failures(
+    sites: list[str], authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same records in every mode: pages of good hosts, ``tls`` with its reason for the others."""
     path, pem = tmp_path / "tls.warc.gz", tmp_path / "trusted.pem"
     authority.cert_pem.write_to_path(str(pem))
-    settings = make("thread", **QUICK, ca_file=str(pem))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
+    settings = make("thread", **QUICK)
     urls = [f"{origin}/page/1" for origin in sites]
     make_recording(urls, path, settings)
     endings = [read_recording(path)[url].ending for url in urls]
@@ -100,7 +104,7 @@ def test_only_the_twins_authority_is_trusted(tmp_path: Path) -> None:
     settings = make("thread", **QUICK)
     with serve_recording(path) as twin:
         (good,) = harvest([url], settings, twin)
-        (bad,) = harvest([url], replace(settings, connect_to=twin.connect_to))
+        (bad,) = records_of([url], settings, network=NetworkOptions(twin.connect_to))
     assert good["meta"]["status"] == 200
     assert bad["error"]["code"] == "tls"
 

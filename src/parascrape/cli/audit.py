@@ -49,7 +49,7 @@ def audit(chosen: Choices) -> int:
 
     hint = "as they are today"
     with (
-        asking_hosts(settings, hint=hint) if ask_robots else nullcontext((settings, None)) as (
+        asking_hosts(chosen, settings, hint=hint) if ask_robots else nullcontext((settings, None)) as (
             fitted,
             rules_of,
         )

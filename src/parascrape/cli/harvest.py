@@ -43,10 +43,12 @@ def lists(chosen: Choices) -> int:
     if settings.max_age and not settings.previous:
         raise UsageError("--max-age: name the earlier output with --previous")
     from parascrape.cli.harvest_run import RunOutput, run_lists
+    from parascrape.fetch import NetworkOptions
     from parascrape.files import forget_retry
 
     prepare = forget_retry if chosen["overwrite"] else _drop_failed if chosen["resume_failed"] else None
-    target = RunOutput(chosen["output"], chosen["overwrite"], prepare)
+    network = chosen.make(NetworkOptions)
+    target = RunOutput(chosen["output"], chosen["overwrite"], prepare, network=network)
     return run_lists(
         chosen["sources"],
         settings,

@@ -29,6 +29,7 @@ from parascrape.cli.report import (
 )
 from parascrape.errors import OutputError, UsageError
 from parascrape.executors import refuse_during_import
+from parascrape.fetch import DIRECT, NetworkOptions
 from parascrape.files import (
     JsonlSink,
     Ledger,
@@ -43,7 +44,15 @@ from parascrape.files import (
     read_lists,
 )
 from parascrape.frontier import politeness_policy
-from parascrape.harvesting import HarvestHooks, RunProfile, Stop, explain_bottleneck, fit_threads, harvest
+from parascrape.harvesting import (
+    Environment,
+    HarvestHooks,
+    RunProfile,
+    Stop,
+    explain_bottleneck,
+    fit_threads,
+    harvest,
+)
 from parascrape.records import Entry
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
@@ -89,7 +98,8 @@ class RunOutput(NamedTuple):
     While the output is locked, ``prepare`` is called with its path before it is read, ``finish`` with the
     ledger of what it held before when every entry has its outcome. ``start`` and ``nothing`` are what is
     said of an output that holds ``held`` outcomes, and of a list without entries. ``own_site``: it is
-    our own that is harvested. ``ahead`` is the sink's; ``watch`` gives the observer of the harvest.
+    our own that is harvested. ``ahead`` is the sink's; ``watch`` adds to the hooks of the harvest.
+    ``network`` says how hosts are reached.
     """
 
     output: str
@@ -100,7 +110,8 @@ class RunOutput(NamedTuple):
     nothing: str = "The list holds no URLs."
     own_site: bool = False
     ahead: Callable[[bool], object] | None = None
-    watch: Callable[[HarvestHooks], HarvestHooks] = lambda observer: observer
+    watch: Callable[[HarvestHooks], HarvestHooks] = lambda hooks: hooks
+    network: NetworkOptions = DIRECT
 
     def make_ready(self, path: Path) -> None:
         """Prepare the locked output. Where there is none, what a retry of an earlier one has left goes."""
@@ -192,7 +203,8 @@ def run_entries(
     keep_memory()
     check_scraper(settings.scraper, settings.mode, settings.select)
     check_previous(settings.previous, target.output)
-    settings = replace(settings, aside=folder_of(target.output), hosts_file=_hosts_file(settings))
+    quarantine = folder_of(target.output)
+    environment = Environment(quarantine, _hosts_file(settings, target.network), target.network)
     asked, settings = settings, fit_threads(settings)
     signals = Signals(stop := Stop())
     try:
@@ -211,12 +223,13 @@ def run_entries(
                     progress.say(f"Too few files may be open (ulimit -n): {settings.thread_count} threads.")
                 _say_start(progress, settings, display, target, sink)
                 left = left_to_do(entries, sink.ledger, tally)
-                observer = target.watch(observe(tally, progress, quiet=display.quiet))
-                idle = timed(sink.flush, tally.split)
-                with closing(harvest(left, settings, stop=stop, idle=idle, observer=observer)) as outcomes:
+                hooks = target.watch(observe(tally, progress, quiet=display.quiet))
+                hooks = replace(hooks, idle=timed(sink.flush, tally.split))
+                run = harvest(left, settings, stop=stop, hooks=hooks, environment=environment)
+                with closing(run) as outcomes:
                     status = _write(outcomes, sink, tally, progress)
             with suppress(OSError):  # not empty, or never made
-                os.rmdir(settings.aside)
+                os.rmdir(quarantine)
             if signals.numbers:
                 status = 128 + signals.numbers[0]
             elif not status and not tally.adds_up:
@@ -236,15 +249,15 @@ def run_entries(
     return status or (_EXIT_FAILED if tally.failed else 0)
 
 
-def _hosts_file(settings: Settings) -> str:
-    """Where runs on this machine tell each other of hosts; nowhere where hosts are not told apart, or where
+def _hosts_file(settings: Settings, network: NetworkOptions) -> str:
+    """Return where runs on this machine share the state of hosts; empty where there are no limits, or where
     it is not the hosts that answer.
     """
-    if politeness_policy(settings) is None or settings.connect_to:
+    if politeness_policy(settings) is None or network.connect_to:
         return ""
     from parascrape.frontier import default_path
 
-    return settings.hosts_file or str(default_path())
+    return str(default_path())
 
 
 def _say_lost(tally: RunTotals) -> None:

@@ -69,7 +69,10 @@ FETCHING = pick(
     SETTINGS_OPTIONS,
     "timeout max_bytes retries headers cookies user_agent proxy verify_tls allow_private",
 )
-REPLAYED = pick(SETTINGS_OPTIONS, "connect_to ca_file")
+REPLAYED: Options = {
+    "connect_to": Option("", "--connect-to", hidden=True),
+    "ca_file": Option("", "--ca-file", hidden=True),
+}
 """For the runs of a comparison, which must reach no host but the replay server."""
 
 _OUT = "Output"

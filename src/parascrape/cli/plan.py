@@ -67,7 +67,9 @@ def plan(chosen: Choices) -> int:
     entries = itertools.islice(listed, chosen["limit"] or None)
     ask = settings.robots and not chosen["offline"]
     with (
-        asking_hosts(settings, hint="--offline skips that") if ask else nullcontext((settings, None)) as (
+        asking_hosts(chosen, settings, hint="--offline skips that")
+        if ask
+        else nullcontext((settings, None)) as (
             fitted,
             rules_of,
         )
@@ -170,14 +172,17 @@ _EVERY = 500
 
 
 @contextmanager
-def asking_hosts(settings: Settings, *, hint: str) -> Iterator[tuple[Settings, Callable[[str], RobotsRules]]]:
+def asking_hosts(
+    chosen: Choices, settings: Settings, *, hint: str
+) -> Iterator[tuple[Settings, Callable[[str], RobotsRules]]]:
     """The settings with no more threads than files may be open, and what fetches an origin's rules.
 
     Connections are closed at the end. ``hint`` says how to do without.
     """
-    from parascrape.fetch import close_connections, fetch_robots
+    from parascrape.fetch import Client, NetworkOptions, fetch_robots
 
     fitted = fit_threads(settings)
+    client = Client(fitted, chosen.make(NetworkOptions))
     asked = itertools.count(1)
 
     def rules_of(origin: str) -> RobotsRules:
@@ -186,9 +191,9 @@ def asking_hosts(settings: Settings, *, hint: str) -> Iterator[tuple[Settings, C
             sys.stderr.write(f"Asking the hosts for robots.txt ({hint}).\n")
         elif number % _EVERY == 0:
             sys.stderr.write(f"{number:,} hosts asked.\n")
-        return fetch_robots(origin, fitted)
+        return fetch_robots(origin, client)
 
     try:
         yield fitted, rules_of
     finally:
-        close_connections()
+        client.close()

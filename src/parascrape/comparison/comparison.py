@@ -119,15 +119,12 @@ def compare(
     A strategy that crashes or loses records is left out of the verdict and named in ``faults``. Without a
     ``server`` the sites themselves answer.
     """
-    settings = replace(settings, fetch_duplicates=True)  # a sample has none: they are not looked for
-    if server is not None:
-        settings = replace(settings, connect_to=server.connect_to, ca_file=server.ca_file, proxy="")
     limits = ThroughputLimits(available_cpus(), settings.per_host, settings.delay)
     sample = recorded.sample
     with temporary_folder("parascrape-compare-") as folder:
-        plan = RunPlan(grid.strategies, grid.repeat, folder, tuple(command_options(settings)), server)
+        plan = RunPlan(grid.strategies, grid.repeat, folder, tuple(_options(settings, server)), server)
         plan = plan.with_list(sample.entries)
-        stages = run_stages(plan.forwards, settings) if grid.timed else StageTimes()
+        stages = run_stages(plan.forwards, settings, server) if grid.timed else StageTimes()
         repetitions = count_repetitions(sample, stages, limits)
         if repetitions > 1:
             tell(f"Each run harvests them {repetitions} times: once would be over too soon to tell.")
@@ -138,6 +135,15 @@ def compare(
     verdict = give_verdict(figures, stages, limits, sample.total) if figures else None
     result = (recorded, grid.strategies, runs, figures, stages, limits, disagreements, verdict, repetitions)
     return Comparison(*result)
+
+
+def _options(settings: Settings, server: ReplayServer | None) -> Iterator[str]:
+    """Yield the options of the runs. The sample has no duplicates, and its repetitions are all fetched."""
+    yield from command_options(replace(settings, fetch_duplicates=True))
+    if server is not None:
+        yield f"--connect-to={server.connect_to}"
+    if server is not None and server.ca_file:
+        yield f"--ca-file={server.ca_file}"
 
 
 def check_records(runs: Sequence[StrategyRun]) -> Iterator[Disagreement]:

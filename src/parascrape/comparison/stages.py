@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 from parascrape import records
 from parascrape.comparison.sample import URL_COLUMN
 from parascrape.errors import ParascrapeError
+from parascrape.fetch import DIRECT, Client, FetchTrace, NetworkOptions
 from parascrape.files import read_lists
+from parascrape.loopback import ReplayServer
 from parascrape.records import Entry
 from parascrape.scrapers import scraper_for
 from parascrape.settings import Settings
@@ -51,10 +53,11 @@ class StageTimes(NamedTuple):
         return self.receiving + self.decoding + self.parsing + self.writing
 
 
-def run_stages(path: Path, settings: Settings) -> StageTimes:
+def run_stages(path: Path, settings: Settings, server: ReplayServer | None = None) -> StageTimes:
     """Measure the stages of the list's pages in a new process; without pages if that fails."""
     command = [sys.executable, "-m", "parascrape.comparison.stages", str(path)]
-    data = json.dumps(asdict(settings), default=dict).encode()
+    where = (server.connect_to, server.ca_file) if server is not None else ()
+    data = json.dumps({"settings": asdict(settings), "network": where}, default=dict).encode()
     done = subprocess.run(command, input=data, capture_output=True, check=False)  # noqa: S603 (this Python)
     try:
         return StageTimes(**json.loads(done.stdout))
@@ -62,38 +65,40 @@ def run_stages(path: Path, settings: Settings) -> StageTimes:
         return StageTimes()
 
 
-def measure_stages(entries: Iterable[Entry], settings: Settings) -> StageTimes:
+def measure_stages(
+    entries: Iterable[Entry], settings: Settings, network: NetworkOptions = DIRECT
+) -> StageTimes:
     """Return the mean of each stage over the entries, without the first if there are others.
 
     Stops after 100 pages or 5 s, which is enough for a mean.
     """
-    from parascrape.fetch import close_connections
-
+    client = Client(settings, network)
     scraper = scraper_for(settings)
     ends = time.monotonic() + _MOST_SECONDS
     rows: list[list[float]] = []
     for entry in entries:
-        rows.append(_time_page(entry, settings, scraper))
+        rows.append(_time_page(entry, client, scraper))
         if len(rows) > _MOST_PAGES or time.monotonic() > ends:
             break
-    close_connections()
+    client.close()
     counted = rows[1:] or rows
     if not counted:
         return StageTimes()
     return StageTimes(len(counted), *(sum(column) / len(counted) for column in zip(*counted, strict=True)))
 
 
-def _time_page(entry: Entry, settings: Settings, scraper: Any) -> list[float]:
+def _time_page(entry: Entry, client: Client, scraper: Any) -> list[float]:
     """Return the seconds of each stage of `StageTimes`; a page that fails has no later ones."""
-    from parascrape.fetch import fetch
-
     times = [0.0] * 5
     wall, cpu = time.perf_counter(), time.thread_time()
     page: Page | None = None
+    trace = FetchTrace()
     try:
-        page = fetch(prepare(entry.url), settings)
+        page = client.fetch(prepare(entry.url), trace)
     except ParascrapeError:
         pass  # its time counts as any other page's
+    finally:
+        trace.release()
     fetched = time.thread_time()
     times[1] = fetched - cpu
     times[0] = max(0.0, time.perf_counter() - wall - times[1])
@@ -123,9 +128,10 @@ def _time_scraper(page: Page, scraper: Any) -> list[float]:
 def main() -> None:
     """Measure the stages of the list on the command line and print them."""
     given = json.load(sys.stdin)
-    settings = Settings(**{**given, "select": tuple(given["select"])})
+    network = NetworkOptions(*given["network"])
+    settings = Settings(**{**given["settings"], "select": tuple(given["settings"]["select"])})
     before, sys.stdout = sys.stdout, sys.stderr  # takes what scrapers print
-    stages = measure_stages(read_lists([sys.argv[1]], url_column=URL_COLUMN), settings)
+    stages = measure_stages(read_lists([sys.argv[1]], url_column=URL_COLUMN), settings, network)
     before.write(json.dumps(stages._asdict()))
 
 

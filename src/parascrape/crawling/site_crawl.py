@@ -178,10 +178,10 @@ class SiteCrawl:
         """What is to be fetched, as it is found."""
         yield from self._source or self._open_aside()
 
-    def watch(self, observer: HarvestHooks) -> HarvestHooks:
-        """The observer of the harvest, which brings back what is found."""
+    def watch(self, hooks: HarvestHooks) -> HarvestHooks:
+        """Return the hooks of the harvest, which bring back what is found."""
         return replace(
-            observer,
+            hooks,
             total=self._total,
             on_outcome=lambda entry, outcome: self._open_source().completed(entry, outcome),
             on_robots=lambda origin, rules: self._open_source().robots(origin, rules),

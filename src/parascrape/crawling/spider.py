@@ -50,9 +50,9 @@ def crawl_site(
 
 
 def _records(site_crawl: SiteCrawl, settings: Settings) -> Iterator[dict[str, Any]]:
-    observer = site_crawl.watch(HarvestHooks())
+    hooks = site_crawl.watch(HarvestHooks())
     try:
-        for outcome in harvest(site_crawl.entries(), settings, observer=observer):
+        for outcome in harvest(site_crawl.entries(), settings, hooks=hooks):
             yield from (records.parse(line) for line in outcome.lines.splitlines())
     finally:
         site_crawl.close()

@@ -1,8 +1,8 @@
-"""The transport below requests: an adapter over libcurl, and what bounds and decodes what it brings.
+"""Fetching: a URL becomes a `Page` over requests and libcurl, within bounds, or a `FetchError`.
 
-curl     the adapter that a session mounts; handles: how each transfer is set up
-multi    all transfers of a session on one thread at a time; budget: bytes that bodies may hold
-errors   libcurl's error codes; inflate: content codings
+client   follows redirects; robots: fetches robots.txt; request: what a fetch is given and records
+adapter  the requests adapter that sends through libcurl; handles, multi: libcurl's easy and multi handles
+response, content_coding, memory_budget: headers and bodies, within bounds; errors: what goes wrong
 """
 
 from lazy_loader import attach_stub

@@ -1,16 +1,13 @@
-from .adapter import (
-    CurlAdapter as CurlAdapter,
-    leave as leave,
-    open_session as open_session,
-    witnessed as witnessed,
-)
-from .client import (
-    close_connections as close_connections,
-    fetch as fetch,
-    fetch_if_changed as fetch_if_changed,
-)
-from .curl_errors import raise_for as raise_for
+from .adapter import CurlAdapter as CurlAdapter
+from .client import Client as Client
+from .errors import raise_for as raise_for
 from .handles import refused_address as refused_address
-from .request import FetchRules as FetchRules
+from .request import (
+    DIRECT as DIRECT,
+    NO_RULES as NO_RULES,
+    FetchRules as FetchRules,
+    FetchTrace as FetchTrace,
+    NetworkOptions as NetworkOptions,
+    TransferHook as TransferHook,
+)
 from .robots import fetch_robots as fetch_robots
-from .timing import begin as begin, take as take

@@ -1,44 +1,37 @@
-"""The transport below requests: an adapter that sends through libcurl, mounted on the session.
+"""The requests adapter: it sends requests through libcurl and reads bodies whole.
 
-Connections are kept by the session's multi handle. libcurl's own total time covers name look-up, connecting,
-TLS, headers (also ``100 Continue`` without end) and body, and the interpreter lock is free meanwhile.
-One fetch of a 41 kB body costs 0.05 ms of CPU; through urllib3 and http.client it is 0.35 ms.
+Connections are kept by the adapter's multi handle. libcurl's own total time covers name look-up,
+connecting, TLS, headers (also ``100 Continue`` without end) and body, and the interpreter lock is free
+meanwhile. One fetch of a 41 kB body costs 0.05 ms of CPU; through urllib3 and http.client it is 0.35 ms.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import certifi
 import pycurl
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import select_proxy
 
-from parascrape.errors import FetchError, TooLarge
-from parascrape.fetch import timing
-from parascrape.fetch.curl_errors import raise_for
+from parascrape.errors import TooLarge
+from parascrape.fetch.errors import raise_for
 from parascrape.fetch.handles import HandlePool, refused_address
 from parascrape.fetch.memory_budget import MemoryBudget
 from parascrape.fetch.multi import MultiHandle
+from parascrape.fetch.request import FetchTrace
 from parascrape.fetch.response import join_fields, take_cookies
 from parascrape.web import redact
 
-__all__ = ["CurlAdapter", "CurlRequest", "Witness", "leave", "open_session", "witnessed"]
-
-Witness = Callable[[Callable[[Any], None], Any], None]
-"""Sees one transfer: what performs it, and libcurl's handle."""
+__all__ = ["CurlAdapter", "CurlRequest"]
 
 _UNWANTED = 1 << 16
 """Bytes that are read of an answer that nobody wants, so that its connection can be used again."""
 
 _BY_SYSTEM = (7, 55, 56)
-"""libcurl's numbers of what the system refused; with others its error is of another address, tried before."""
+"""Errors of libcurl for which errno is this transfer's; with others it is that of an address tried before."""
 
 _STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +[0-9]{3}")
 
@@ -46,28 +39,30 @@ _TIMES = (pycurl.PRETRANSFER_TIME, pycurl.STARTTRANSFER_TIME, pycurl.TOTAL_TIME)
 
 _mockable_send = HTTPAdapter.send
 
-_this_thread = threading.local()
-"""``adapter``: the one that this thread last sent through, which counts on its coming back."""
-
 
 class CurlRequest(requests.PreparedRequest):
-    """A request for answers of some types: of one whose Content-Type is not ``wanted`` 64 kB are read."""
+    """A request with what its answer is held to, and the trace of its fetch.
+
+    Of an answer whose Content-Type is not ``wanted``, 64 kB are read. A ``max_bytes`` of 0 is the adapter's.
+    """
 
     wanted: Callable[[str], bool] | None = None
+    max_bytes = 0
+    trace: FetchTrace | None = None
 
 
 class CurlAdapter(HTTPAdapter):
     """requests' adapter over libcurl, safe for all threads; bodies are read whole, up to ``max_bytes``.
 
-    Bodies that are held at once, also by threads that scrape them, have ``budget`` bytes together.
-    A stand-in for `HTTPAdapter.send`, as the library ``responses`` patches in, is heeded.
+    Bodies that are held at once, until their trace is released, have ``budget`` bytes together.
+    A stand-in for `HTTPAdapter.send`, as the library ``responses`` patches in, is used where there is one.
     """
 
     def __init__(self, max_bytes: int, handles: HandlePool | None = None, *, budget: int = 1 << 30) -> None:
         super().__init__()
         self._max_bytes = max_bytes
         self._handles = handles or HandlePool()
-        self._budget = MemoryBudget(budget)
+        self.budget = MemoryBudget(budget)
         self._transfers = MultiHandle(self._paused)
 
     def send(  # noqa: PLR0913 (the signature is requests')
@@ -79,108 +74,70 @@ class CurlAdapter(HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        """The response; ``timeout`` is the total in seconds.
+        """Return the response; ``timeout`` is the total in seconds. Proxy and certificates are the handles'.
 
         Raises:
             FetchError: no answer, or not a whole one, or one that is too large.
         """
         if HTTPAdapter.send is not _mockable_send:
             return super().send(request, stream, timeout, verify, cert, proxies)
-        url = redact(str(request.url))
+        wanted: Callable[[str], bool] | None = getattr(request, "wanted", None)
+        trace: FetchTrace = getattr(request, "trace", None) or FetchTrace()
+        max_bytes = getattr(request, "max_bytes", 0) or self._max_bytes
         handle = self._handles.take()
-        wanted = getattr(request, "wanted", None)
-        answer = self._begin(handle, wanted)
+        trace.release()  # of the redirect before
+        trace.held = answer = _ResponseState(handle, max_bytes, self.budget, wanted)
+        # libcurl would end a large body of another type as too large, before its type is known.
+        handle.setopt(pycurl.MAXFILESIZE_LARGE, 0 if wanted else max_bytes)
+        handle.setopt(pycurl.URL, redact(str(request.url)))
+        handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in request.headers.items()])
+        handle.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout * 1000)))
+        handle.setopt(pycurl.WRITEFUNCTION, answer.write)
+        handle.setopt(pycurl.HEADERFUNCTION, answer.header)
         try:
-            # libcurl would end a large body of another type as too large, before its type is known.
-            handle.setopt(pycurl.MAXFILESIZE_LARGE, 0 if wanted else self._max_bytes)
-            handle.setopt(pycurl.URL, url)
-            handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in request.headers.items()])
-            handle.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout * 1000)))
-            handle.setopt(pycurl.PROXY, (proxies and select_proxy(url, proxies)) or "")
-            handle.setopt(pycurl.WRITEFUNCTION, answer.write)
-            handle.setopt(pycurl.HEADERFUNCTION, answer.header)
-            _verify(handle, verify)
-            self._perform(handle, answer)
-        except FetchError:
-            self._handles.give_back(handle)  # of an interrupted one libcurl is not done with
-            raise
+            if trace.hook is None:
+                self._transfers.perform(handle)
+            else:
+                trace.hook(self._transfers.perform, handle)
+        except pycurl.error as error:
+            if not answer.enough:
+                self._fail(handle, answer, error.args)
+        finally:
+            trace.add_transfer(*map(handle.getinfo, _TIMES))
         self._handles.give_back(handle)
         return answer.response(request)
 
-    def _begin(self, handle: Any, wanted: Callable[[str], bool] | None) -> _ResponseState:
-        """The answer to be; what this thread fetched before is done with."""
-        if getattr(_this_thread, "adapter", self) is not self:
-            leave()
-        _this_thread.adapter = self
-        answer = _ResponseState(handle, self._max_bytes, self._budget, wanted)
-        self._budget.release()
-        self._budget.adopt(answer)
-        return answer
+    def _fail(self, handle: Any, answer: _ResponseState, details: tuple[Any, ...]) -> None:
+        """Raise the FetchError of a failed transfer."""
+        system = ""
+        if not answer.too_large and details[0] in _BY_SYSTEM:
+            system = (reason := handle.getinfo(pycurl.OS_ERRNO)) and os.strerror(reason)
+        refused = refused_address(handle)
+        # Only here: libcurl is not done with a handle that anything else has interrupted.
+        self._handles.give_back(handle)
+        if answer.too_large:
+            raise TooLarge(f"more than {answer.max_bytes} bytes") from None
+        raise_for(details[0], details[1], refused, system or "")
 
     def _paused(self) -> Iterable[Any]:
-        """Handles whose bodies may go on."""
-        return [answer.handle for answer in self._budget.resumable()]
+        """Return the handles whose bodies may go on."""
+        return [answer.handle for answer in self.budget.resumable()]
 
     def leave(self) -> None:
-        """This thread is done with what it has fetched, and fetches nothing more for now."""
-        self._budget.release()
+        """Say that this thread fetches nothing more for now."""
         self._transfers.leave()
-
-    def _perform(self, handle: Any, answer: _ResponseState) -> None:
-        """Send and receive. Raises a FetchError unless enough has come back."""
-        witness = _this_thread.__dict__.get("witness", _no_witness)
-        try:
-            witness(self._transfers.perform, handle)
-        except pycurl.error as error:
-            if answer.too_large:
-                raise TooLarge(f"more than {self._max_bytes} bytes") from None
-            if not answer.enough:
-                details: tuple[Any, ...] = error.args
-                reason = details[0] in _BY_SYSTEM and handle.getinfo(pycurl.OS_ERRNO)
-                system = os.strerror(reason) if reason else ""
-                raise_for(details[0], details[1], refused_address(handle), system)
-        finally:
-            timing.add_transfer(*map(handle.getinfo, _TIMES))
-
-
-@contextmanager
-def witnessed(witness: Witness) -> Iterator[None]:
-    """Have this thread's transfers made by ``witness(perform, handle)``, which calls ``perform(handle)``."""
-    _this_thread.witness = witness
-    try:
-        yield
-    finally:
-        del _this_thread.witness
-
-
-def _no_witness(perform: Callable[[Any], None], handle: Any) -> None:
-    perform(handle)
-
-
-def leave() -> None:
-    """Say that this thread is done with its page, so that others need not wait for it."""
-    adapter: CurlAdapter | None = _this_thread.__dict__.pop("adapter", None)
-    if adapter is not None:
-        adapter.leave()
-
-
-def _verify(handle: Any, verify: bool | str) -> None:
-    """Certificates are verified unless ``verify`` is False; a text names a file of authorities."""
-    handle.setopt(pycurl.SSL_VERIFYPEER, 1 if verify else 0)
-    handle.setopt(pycurl.SSL_VERIFYHOST, 2 if verify else 0)
-    handle.setopt(pycurl.CAINFO, verify if isinstance(verify, str) else certifi.where())
 
 
 class _ResponseState:
-    """What comes back for one request: header lines and pieces of the body, within bounds."""
+    """The answer to one request as it comes in: header lines and pieces of the body, within bounds."""
 
     def __init__(
-        self, handle: Any, max_bytes: int, budget: MemoryBudget, wanted: Callable[[str], bool] | None = None
+        self, handle: Any, max_bytes: int, budget: MemoryBudget, wanted: Callable[[str], bool] | None
     ) -> None:
         self.handle = handle
         self._wanted = wanted
         self.held = 0  # bytes, as the budget counts them
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._budget = budget
         self._lines: list[bytes] = []
         self._pieces: list[bytes] = []
@@ -188,6 +145,10 @@ class _ResponseState:
         self.too_large = False
         self.enough = False
         self._ended = False
+
+    def release(self) -> None:
+        """Count its bytes no more as held."""
+        self._budget.give_back(self)
 
     def header(self, line: bytes) -> None:
         """Take a header line; a new status line (after 100, after a proxy's CONNECT) starts afresh.
@@ -210,7 +171,7 @@ class _ResponseState:
         if self._size > _UNWANTED and not self._is_wanted():
             self.enough = True
             return -1
-        if self._size > self._max_bytes:
+        if self._size > self.max_bytes:
             self.too_large = True
             return -1
         return None
@@ -260,28 +221,3 @@ class _Body:
         """Nothing is held: the connection is free already."""
 
     release_conn = close
-
-
-def open_session(
-    max_bytes: int,
-    *,
-    public_only: bool = False,
-    resolve: Sequence[str] = (),
-    connect_to: Sequence[str] = (),
-    budget: int = 1 << 30,
-) -> requests.Session:
-    """A session whose http and https URLs go through one `CurlAdapter`.
-
-    With ``public_only`` it connects to public addresses only; its connections are then its own.
-    ``resolve`` and ``connect_to`` are those of `HandlePool`; ``budget`` is `CurlAdapter`'s.
-
-    The environment's proxies and netrc are not looked at: slow on every request, and netrc would
-    send its passwords to any host in the list.
-    """
-    session = requests.Session()
-    session.trust_env = False
-    handles = HandlePool(public_only=public_only, resolve=resolve, connect_to=connect_to)
-    adapter = CurlAdapter(max_bytes, handles, budget=budget)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session

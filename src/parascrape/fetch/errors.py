@@ -1,4 +1,7 @@
-"""The one place where exceptions of requests, urllib3, http.client and sockets become our errors."""
+"""Error mapping: libcurl's error numbers, and exceptions of requests and below, as our errors.
+
+With libcurl beneath, only stand-ins such as `responses` raise exceptions of requests and urllib3.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import NoReturn
 
 import requests.exceptions as rq
 import urllib3.exceptions as u3
@@ -19,14 +23,51 @@ from parascrape.errors import (
     DnsError,
     FetchError,
     FetchTimeout,
+    ForbiddenAddress,
     InvalidUrl,
     ProxyFailed,
     TlsError,
+    TooLarge,
 )
 
-__all__ = ["TABLE", "map_error"]
+__all__ = ["CURL_ERRORS", "LIBRARY_ERRORS", "map_error", "raise_for"]
 
-TABLE: tuple[tuple[type[BaseException], type[FetchError]], ...] = (
+CURL_ERRORS: dict[type[FetchError], tuple[int, ...]] = {
+    InvalidUrl: (3, 43),
+    ProxyFailed: (5, 97),
+    DnsError: (6,),
+    ConnectError: (7, 2, 27, 45, 80, 81),
+    BadResponse: (1, 8, 16, 84, 85, 86, 92, 93, 95, 100),
+    ConnectionLost: (18, 23, 26, 42, 52, 55, 56, 65),
+    FetchTimeout: (28,),
+    TlsError: (35, 51, 53, 54, 58, 59, 60, 64, 66, 77, 82, 83, 90, 91, 98, 101),
+    BadRedirect: (47,),
+    BadEncoding: (61,),
+    TooLarge: (63,),
+}
+"""The numbers that an http or https transfer can end with."""
+
+_COULDNT_CONNECT, _RECEIVING = 7, 56
+_KINDS = {number: kind for kind, numbers in CURL_ERRORS.items() for number in numbers}
+
+
+def raise_for(number: int, message: str = "", refused: str = "", system: str = "") -> NoReturn:
+    """Raise our error for libcurl's; the message is libcurl's, one short line.
+
+    ``refused`` says which address was not connected to, if there was one: it is why no other worked either.
+    ``system`` is what the system said, shorter than libcurl's message.
+    """
+    if refused and number == _COULDNT_CONNECT:
+        raise ForbiddenAddress(refused)
+    kind = _KINDS.get(number, BadResponse)
+    if number in (_COULDNT_CONNECT, _RECEIVING) and ("CONNECT" in message or " over proxy " in message):
+        kind = ProxyFailed
+    elif number == _RECEIVING and "alert" in message:  # TLS 1.3 asks for a client's certificate so late
+        kind, system = TlsError, ""
+    raise kind(" ".join((system or message).split())[:300] or f"libcurl error {number}")
+
+
+LIBRARY_ERRORS: tuple[tuple[type[BaseException], type[FetchError]], ...] = (
     # The first row that fits any exception of the chain wins, so what is special stands first.
     (rq.ProxyError, ProxyFailed),
     (rq.InvalidProxyURL, ProxyFailed),
@@ -87,7 +128,7 @@ TABLE: tuple[tuple[type[BaseException], type[FetchError]], ...] = (
 def map_error(error: BaseException) -> FetchError | None:
     """Our error for one of a lower library; None for an exception that no library of ours raises."""
     chain = list(_chain(error))
-    for kind, ours in TABLE:
+    for kind, ours in LIBRARY_ERRORS:
         for link in chain:
             if isinstance(link, kind):
                 return ours(_message(chain[-1]))

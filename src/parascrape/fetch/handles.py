@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Sequence
 from typing import Any
 
+import certifi
 import pycurl
 
+from parascrape.fetch.request import DIRECT, NetworkOptions
 from parascrape.web import kind_of, refusal
 
 __all__ = ["HandlePool", "PublicSockets", "refused_address"]
@@ -22,20 +23,21 @@ class HandlePool:
 
     With ``public_only`` they open no connection to a private address. An address is looked at when its
     connection is opened, so handles that may and handles that may not must never share connections.
-    ``resolve`` holds addresses that are known, ``NAME:PORT:ADDRESS`` as CURLOPT_RESOLVE(3) has them, and
-    ``connect_to`` where to connect instead, ``HOST:PORT:HOST:PORT`` as CURLOPT_CONNECT_TO(3) has it.
+    Certificates are verified unless ``verify`` is False; a text names a file of authorities.
     """
 
     def __init__(
         self,
         *,
         public_only: bool = False,
-        resolve: Sequence[str] = (),
-        connect_to: Sequence[str] = (),
+        network: NetworkOptions = DIRECT,
+        proxy: str = "",
+        verify: bool | str = True,
     ) -> None:
         self._public_only = public_only
-        self._resolve = list(resolve)
-        self._connect_to = list(connect_to)
+        self._network = network
+        self._proxy = proxy
+        self._verify = verify
         self._lock = threading.Lock()
         self._idle: list[Any] = []
         self._share = pycurl.CurlShare()
@@ -48,7 +50,8 @@ class HandlePool:
             handle = self._idle.pop() if self._idle else None
         if handle is None:
             return self._make()
-        _forget_refusal(handle)
+        if (sockets := getattr(handle, "sockets", None)) is not None:
+            sockets.refused = ""
         return handle
 
     def give_back(self, handle: Any) -> None:
@@ -65,8 +68,14 @@ class HandlePool:
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         handle.setopt(pycurl.PATH_AS_IS, 1)
         handle.setopt(pycurl.BUFFERSIZE, _BUFFER)
-        handle.setopt(pycurl.RESOLVE, self._resolve)
-        handle.setopt(pycurl.CONNECT_TO, self._connect_to)
+        handle.setopt(pycurl.RESOLVE, list(self._network.resolve))
+        where = self._network.connect_to
+        handle.setopt(pycurl.CONNECT_TO, where.split(",") if where else [])
+        handle.setopt(pycurl.PROXY, self._proxy)  # empty: that of the environment is not used either
+        verify = self._verify
+        handle.setopt(pycurl.SSL_VERIFYPEER, 1 if verify else 0)
+        handle.setopt(pycurl.SSL_VERIFYHOST, 2 if verify else 0)
+        handle.setopt(pycurl.CAINFO, verify if isinstance(verify, str) else certifi.where())
         if self._public_only:
             handle.sockets = PublicSockets()
             handle.setopt(pycurl.OPENSOCKETFUNCTION, handle.sockets)
@@ -100,8 +109,3 @@ def refused_address(handle: Any) -> str:
     """Why a connection was refused in the handle's last transfer; "" where none was."""
     sockets: PublicSockets | None = getattr(handle, "sockets", None)
     return sockets.refused if sockets else ""
-
-
-def _forget_refusal(handle: Any) -> None:
-    if refused_address(handle):
-        handle.sockets.refused = ""

@@ -27,7 +27,6 @@ class MemoryBudget:
         self._limit = limit
         self._lock = threading.Lock()
         self._favourite: BudgetShare | None = None
-        self._mine = threading.local()
         self._paused: list[BudgetShare] = []
         self.total = 0
 
@@ -52,16 +51,6 @@ class MemoryBudget:
                 return []
             found, self._paused = self._paused, []
             return found
-
-    def adopt(self, holder: BudgetShare) -> None:
-        """Count the holder's bytes as held by this thread, until it calls `release`."""
-        self._mine.holder = holder
-
-    def release(self) -> None:
-        """This thread is done with the bytes that it has adopted."""
-        holder = self._mine.__dict__.pop("holder", None)
-        if holder is not None:
-            self.give_back(holder)
 
     def give_back(self, holder: BudgetShare) -> None:
         """The holder's bytes are gone."""

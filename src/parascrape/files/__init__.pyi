@@ -10,11 +10,19 @@ from .ledger import (
     read_records as read_records,
 )
 from .lists import count_entries as count_entries, default_name as default_name, read_lists as read_lists
-from .outcomes import Outcome as Outcome, fail as fail, fail_task as fail_task, order_meta as order_meta
+from .outcomes import (
+    Outcome as Outcome,
+    PageTimings as PageTimings,
+    fail as fail,
+    fail_task as fail_task,
+    order_meta as order_meta,
+)
 from .page_diff import KINDS as KINDS, Change as Change, compare_fields as compare_fields
 from .prefetch import read_ahead as read_ahead
 from .previous import FRESH as FRESH, check_previous as check_previous, open_previous as open_previous
 from .quarantine import (
+    NO_QUARANTINE as NO_QUARANTINE,
+    Quarantine as Quarantine,
     StashedPages as StashedPages,
     discard as discard,
     folder_of as folder_of,

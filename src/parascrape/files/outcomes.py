@@ -6,14 +6,27 @@ from typing import Any, NamedTuple
 
 from parascrape import records
 from parascrape.errors import BadRecord, ParascrapeError, TaskError, TaskTimeout, WorkerDied
-from parascrape.files import quarantine
+from parascrape.files.quarantine import NO_QUARANTINE, Quarantine, describe_quarantined, keep, quarantine_path
 from parascrape.records import Entry, ErrorInfo, Meta
 from parascrape.scrapers import DiscoveredLinks
 from parascrape.settings import Settings
 from parascrape.system import escape_surrogates
 from parascrape.web import redact
 
-__all__ = ["Outcome", "fail", "fail_task", "order_meta"]
+__all__ = ["Outcome", "PageTimings", "fail", "fail_task", "order_meta"]
+
+
+class PageTimings(NamedTuple):
+    """Where a page's time in its worker went, in seconds."""
+
+    queue: float = 0.0  # handed out until a thread had it
+    connect: float = 0.0  # name, TCP and TLS
+    first_byte: float = 0.0
+    transfer: float = 0.0
+    inflate: float = 0.0
+    scrape_cpu: float = 0.0
+    cpu: float = 0.0  # of the thread, since it was done with the page before
+    ended: float = 0.0  # when the page was done, on the monotonic clock
 
 
 class Outcome(NamedTuple):
@@ -28,7 +41,7 @@ class Outcome(NamedTuple):
     fetch_seconds: float = 0.0
     scrape_seconds: float = 0.0
     status: int = 0  # of the answer; 0 where none came
-    times: tuple[float, ...] = ()  # `timesplit.TIMES`
+    times: PageTimings = PageTimings()
     carried: str = ""  # "unchanged" or "fresh": the lines are those of the previous output
     found: DiscoveredLinks | None = None  # in a crawl, where the page leads
 
@@ -39,14 +52,14 @@ def fail_task(
     attempts: int,
     *,
     settings: Settings,
-    pages: quarantine.StashedPages | None = None,
+    kept: Quarantine = NO_QUARANTINE,
 ) -> Outcome:
     """The outcome of an entry whose task came to nothing; a page that hung or killed is set aside."""
     extra: ErrorInfo = {}
     if isinstance(error, TaskTimeout | WorkerDied) and error.worker:
-        if pages is not None and settings.aside:
-            quarantine.keep(quarantine.quarantine_path(settings.aside, entry), pages)
-        extra = quarantine.describe_quarantined(entry, settings)
+        if kept.pages is not None and kept.folder:
+            keep(quarantine_path(kept.folder, entry), kept.pages)
+        extra = describe_quarantined(entry, settings, kept.folder)
     return fail(entry, error, {"attempts": attempts}, extra)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from parascrape.errors import UsageError
 from parascrape.records import Entry, ErrorInfo
@@ -29,6 +29,8 @@ from parascrape.web import Page, prepare, redact
 __all__ = [
     "MAX_BYTES",
     "MAX_FILES",
+    "NO_QUARANTINE",
+    "Quarantine",
     "StashedPages",
     "describe_quarantined",
     "discard",
@@ -46,6 +48,19 @@ MAX_BYTES = 200_000_000
 
 StashedPages = dict[Path, Page]
 """Pages that threads of this process scrape just now, by the file that each would be set aside in."""
+
+
+class Quarantine(NamedTuple):
+    """Where pages are kept: their folder (empty: nowhere), and those that this process scrapes just now.
+
+    Without ``pages`` nobody shares memory with the scraper, so a page is written before it is scraped.
+    """
+
+    folder: str = ""
+    pages: StashedPages | None = None
+
+
+NO_QUARANTINE = Quarantine()
 
 log = logging.getLogger("parascrape.harvesting.worker")
 
@@ -196,14 +211,14 @@ def _decode(data: bytes) -> Page:
     return Page(url, body, final_url=final_url, status=int(status), headers=headers)
 
 
-def describe_quarantined(entry: Entry, settings: Settings) -> ErrorInfo:
+def describe_quarantined(entry: Entry, settings: Settings, folder: str = "") -> ErrorInfo:
     """What a failure's record says of its page: ``aside``, the file or why there is none, and ``command``.
 
     The command runs the scraper on the file; where there is none, as when the fetch itself hung, it
     fetches the page again. A scraper without a name, or a path that cannot be shown, has no command.
     """
     info: ErrorInfo = {}
-    path = quarantine_path(settings.aside, entry) if settings.aside else None
+    path = quarantine_path(folder, entry) if folder else None
     start = ["scrape", redact(prepare(entry.url)), "--mode", "sequential", "--output", "-"]
     if path is not None and path.is_file():
         info["aside"] = str(path)

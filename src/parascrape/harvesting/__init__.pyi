@@ -1,5 +1,4 @@
 from .audit import TOLERANCE as TOLERANCE, Audit as Audit, HostAudit as HostAudit, audit as audit
-from .auto_mode import HarvestHooks as HarvestHooks
 from .bottleneck import (
     HostWait as HostWait,
     RunProfile as RunProfile,
@@ -8,7 +7,8 @@ from .bottleneck import (
 )
 from .estimate import Change as Change, Estimate as Estimate, TimeBound as TimeBound, plan as plan
 from .harvest import crawl as crawl, harvest as harvest
-from .loop import HarvestLoop as HarvestLoop, Stop as Stop
+from .in_flight import Environment as Environment
+from .loop import HarvestHooks as HarvestHooks, Stop as Stop
 from .open_files import fit_threads as fit_threads
 from .timings import (
     STAGES as STAGES,

@@ -1,53 +1,39 @@
-"""Crews: the executor of a harvest with what it is given; in mode auto a second one takes over in mid-run.
+"""Auto mode: decides while a harvest runs whether worker processes would pay, and starts them.
 
-    thread crew: measured --> `choosing.choose` --> worker processes start, the threads go on
-                                                      |  all are ready, with the scraper loaded
-    new visits, and those no thread has begun <-------+  (or one is not: the threads keep all)
+    thread group: measured --> `choose_mode` --> worker processes start, the threads go on
+                                                   |  all are ready, with the scraper loaded
+    new visits, and those no thread has begun <----+  (or one is not: the threads keep all)
 
 Visits are handed over only to processes that have shown that they work, so that none depends on it.
+
+Threads share one core for Python. With ``cpu`` seconds of it a page, P processes on N cores do
+
+    min(P, N) / (cpu + pipe) pages a second, but no more than fetches / latency.
+
+What starting them takes is spent beside the threads, which go on meanwhile.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import logging
 import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import NamedTuple
 
 from parascrape.errors import UsageError
-from parascrape.executors import ProcessExecutor, WithContext, capacity, open_executor, why_not_importable
-from parascrape.fetch import fetch_robots
-from parascrape.files import Outcome, StashedPages
-from parascrape.harvesting.mode_choice import Machine, ModeChoice, ModeSample, choose
+from parascrape.files import Outcome
+from parascrape.harvesting.in_flight import LookPolicy, WorkerGroup
 from parascrape.harvesting.timings import Timings
-from parascrape.harvesting.worker import scrape_url
-from parascrape.records import Entry
 from parascrape.scrapers import check_scraper, scraper_for
 from parascrape.settings import Settings
-from parascrape.system import available_cpus, worker_limit
-from parascrape.web import RobotsRules
+from parascrape.system import available_cpus
 
-if TYPE_CHECKING:
-    from parascrape.harvesting.worker import PageHook
+__all__ = ["AutoMode", "Machine", "ModeChoice", "ModeSample", "choose_mode"]
 
-__all__ = ["AutoMode", "HarvestHooks", "WorkerGroup"]
-
-log = logging.getLogger("parascrape")
-
-_FIRST_LOOK, _LEAST_PAGES = 0.15, 8
-"""Seconds and pages that a look needs behind it."""
-
-_SLOW_LOOK = 0.5
-"""Seconds after which one page is enough."""
-
-_SURE = 1.0
-"""Seconds over which what some pages pay for all is no matter."""
 
 _LATER = 1.5
 """How many times longer it waits from look to look."""
@@ -58,109 +44,139 @@ _ROUNDS = 1.5
 _MOST_KEPT = 200
 """Pages between two looks whose times are kept apart."""
 
+_BUSY = 0.6
+"""Share of one core below which threads wait for the network, not for each other."""
 
-def _unknown() -> None:
-    """None: nobody knows how many entries there are."""
+_START_CPU, _START_SECONDS = 0.3, 0.1
+"""What a worker process takes until it is ready: CPU seconds (0.25 to 0.3 measured), and time besides."""
+
+_PIPE = 0.00015
+"""CPU seconds that a page costs more when it crosses a process border, both sides together."""
+
+_EFFICIENCY = 0.9
+"""Of the cores, what the workers get; caches and others want their share."""
+
+_LEAST_THREADS, _MOST_THREADS = 8, 32
+"""Threads in each process: more than 8 only where latency asks for them."""
+
+_GAIN, _LEAST_GAIN = 0.08, 0.15
+"""How much sooner it must end, in parts of what is left and in seconds: below that it is noise."""
 
 
-def _ignore(line: str) -> None:
-    """Nothing, but for the log."""
-    log.info("%s", line)
+class Machine(NamedTuple):
+    """CPUs that may be used, and what the user has fixed: processes, threads in each (0: free)."""
+
+    cpus: int
+    processes: int = 0
+    threads: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class HarvestHooks:
-    """Who runs a harvest: the ``total`` of entries where they know it, what they are told, and the time split
-    that is filled for them.
+class ModeSample(NamedTuple):
+    """What was seen of a harvest in threads, from one look to the next. Times are seconds."""
 
-    ``on_outcome`` is called with every final outcome before it is given, ``on_robots`` with each robots.txt,
-    and ``page_hook`` in workers, with each page.
+    pages: int  # finished, at least 1
+    seconds: float
+    cpu: float  # of the whole process
+    scrape_cpu: float  # of that, decoding, parsing and scraping
+    latency: float  # of a quick fetch; slow ones may have waited for the CPU
+    allowed: float  # fetches at once that the hosts permit; infinity where they permit enough
+    left: int  # pages that are expected still to come
+    known: bool = True  # whether somebody has counted them
+
+
+class ModeChoice(NamedTuple):
+    """What to do: 0 ``processes`` is to go on in threads. ``reason`` has no full stop."""
+
+    processes: int
+    threads: int
+    reason: str
+
+
+def choose_mode(seen: ModeSample, machine: Machine) -> ModeChoice:
+    """Return whether processes would finish what is left clearly sooner, how many, and why."""
+    if machine.cpus < 2:
+        return _stay("there is one CPU")
+    busy = seen.cpu / seen.seconds
+    if busy < _BUSY:
+        return _stay(f"waiting, not computing: one CPU was used {busy:.0%}")
+    processes = machine.processes or machine.cpus
+    quickest = _EFFICIENCY * min(processes, machine.cpus) / (seen.cpu / seen.pages + _PIPE)
+    threads = machine.threads or _threads_for(quickest * seen.latency / processes)
+    fetches = min(processes * threads, seen.allowed)
+    rate = min(quickest, fetches / seen.latency) if seen.latency else quickest
+    now_rate = seen.pages / seen.seconds
+    stay = seen.left / now_rate
+    start = _START_SECONDS + _START_CPU * processes / max(0.5, machine.cpus - busy)
+    start /= min(1.0, busy)  # where the threads do not get the whole of one CPU, neither will these
+    change = start + max(0.0, seen.left - start * now_rate) / rate
+    if stay - change >= max(_GAIN * stay, _LEAST_GAIN):
+        return ModeChoice(processes, threads, _describe(seen, busy))
+    if rate * (1.0 - _GAIN) <= now_rate:
+        return _stay("processes would not be faster")
+    return _stay("what was left was too little for processes to pay")
+
+
+def _stay(reason: str) -> ModeChoice:
+    return ModeChoice(0, 0, reason)
+
+
+def _threads_for(fetches: float) -> int:
+    """Threads in each process that keep so many fetches under way, and half as many to spare."""
+    return min(_MOST_THREADS, max(_LEAST_THREADS, math.ceil(1.5 * fetches)))
+
+
+def _describe(seen: ModeSample, busy: float) -> str:
+    """What filled the CPU, and how much is to come."""
+    scrape_cpu = min(seen.scrape_cpu, seen.cpu)
+    what, cpu = ("parsing", scrape_cpu) if scrape_cpu > seen.cpu / 2 else ("computing", seen.cpu)
+    share = min(cpu / seen.seconds, busy, 1.0)
+    left = f"about {_round(seen.left):,} pages are left" if seen.known else "more pages are expected"
+    return f"{what} took {share:.0%} of one CPU ({1000 * cpu / seen.pages:.2g} ms a page), {left}"
+
+
+def _round(count: int) -> int:
+    """The count in two digits.
+
+    >>> _round(3912), _round(87), _round(0)
+    (3900, 87, 0)
     """
-
-    total: Callable[[], int | None] = _unknown
-    say: Callable[[str], None] = _ignore
-    split: Timings = field(default_factory=Timings)
-    on_outcome: Callable[[Entry, Outcome], None] | None = None
-    on_robots: Callable[[str, RobotsRules], None] | None = None
-    page_hook: PageHook | None = None
+    return round(count, 2 - len(str(count)))
 
 
-def _with_body_bytes(settings: Settings) -> Settings:
-    """The settings with a bound on what bodies may hold: a quarter of a process's memory."""
-    if settings.body_bytes:
-        return settings
-    most = settings.worker_bytes or worker_limit(max(1, settings.process_count))
-    return replace(settings, body_bytes=most // 4)
+class AutoMode:
+    """Decides whether worker processes take over, starts them, and says when they can.
 
-
-class WorkerGroup:
-    """The workers of a harvest: their executor, what it is given of each visit, and how many at once.
-
-    ``deadline`` is the seconds that a visit may take in all, ``on_note`` the executors'.
+    It looks at what the threads have done since the look before, less and less often. ``start`` starts
+    a worker group, ``say`` gets a line that tells the mode and the reason.
     """
 
     def __init__(
         self,
         settings: Settings,
-        deadline: float,
-        on_note: Callable[[Future[Any], Any], None],
-        hook: PageHook | None = None,
-    ) -> None:
-        self.executor = open_executor(
-            settings.process_count,
-            settings.thread_count,
-            deadline=deadline,
-            worker_bytes=settings.worker_bytes,
-        )
-        self.executor.on_note = on_note
-        self.settings = settings = _with_body_bytes(settings)
-        self.pages: StashedPages | None = None if settings.process_count else {}
-        self.work: Callable[..., Outcome] = WithContext(
-            partial(scrape_url, settings=settings, pages=self.pages, hook=hook)
-        )
-        self.robots: Callable[..., Any] = partial(fetch_robots, settings=settings)
-        # More than the fetches, so that a free thread finds its next task without a round trip.
-        self.window = capacity(settings.thread_count) * max(1, settings.process_count)
-
-    @property
-    def in_processes(self) -> bool:
-        """Whether the workers are processes."""
-        return isinstance(self.executor, ProcessExecutor)
-
-    @property
-    def cores(self) -> int:
-        """CPU cores that the workers can use at once."""
-        return max(1, min(self.settings.process_count, available_cpus()))
-
-
-class AutoMode:
-    """Decides, in mode auto, whether worker processes take over, starts them, and says when they can.
-
-    It looks at what the thread crew does since the look before, the first time after 0.15 s, then less
-    and less often.
-    """
-
-    def __init__(
-        self, settings: Settings, observer: HarvestHooks, start: Callable[[Settings], WorkerGroup]
+        look: LookPolicy,
+        split: Timings,
+        say: Callable[[str], None],
+        start: Callable[[Settings], WorkerGroup],
     ) -> None:
         self._settings = settings
-        self._observer = observer
-        self._split = observer.split
+        self._look = look
+        self._split = split
+        self._say = say
         self._start = start
         self._choice = ModeChoice(0, 0, "what there was to do was too little for processes to pay")
         self._next: WorkerGroup | None = None
         self._warming: list[Future[None]] = []
         self._over = False
-        self._every = _FIRST_LOOK
+        self._every = look.first
         self._due = 0.0
         self._latencies: list[float] = []
         self._cpus: list[float] = []
         self._mark()
 
     def _mark(self) -> None:
-        """The next look counts from here."""
+        """Let the next look count from here."""
         split, self._at = self._split, time.monotonic()
-        self._cpu = time.process_time()
+        self._cpu = self._look.cpu_clock()
         self._pages, self._scrape_cpu, self._politeness = split.pages, split.scrape_cpu, split.politeness
         self._latencies.clear()
         self._cpus.clear()
@@ -169,14 +185,17 @@ class AutoMode:
     def note(self, outcome: Outcome) -> None:
         """Learn what a page took of the network and of the CPU."""
         if len(self._cpus) < _MOST_KEPT:
-            _, connect, first_byte, transfer, _, _, cpu, _ = outcome.times
-            self._latencies.append(connect + first_byte + transfer)
-            self._cpus.append(cpu)
+            times = outcome.times
+            self._latencies.append(times.connect + times.first_byte + times.transfer)
+            self._cpus.append(times.cpu)
         if self._split.pages == 1:  # what the first page has loaded, others need not load again
             self._mark()
 
-    def successor(self, left: Callable[[], int | None]) -> WorkerGroup | None:
-        """The crew that new visits are to go to from now on; None: as before. Quick: called for each page."""
+    def replacement(self, left: Callable[[], int | None]) -> WorkerGroup | None:
+        """Return the group that new visits go to from now on; None: no change. Quick: called for each page.
+
+        ``left`` returns how many outcomes are still to come, or None where nobody knows.
+        """
         if self._over:
             return None
         if self._next is not None:
@@ -185,19 +204,19 @@ class AutoMode:
         if now < self._due:
             return None
         pages = self._split.pages - self._pages
-        if pages < (_LEAST_PAGES if now - self._at < _SLOW_LOOK else 1):
+        if pages < (self._look.pages if now - self._at < self._look.slow else 1):
             return None
         latency = sorted(self._latencies)[len(self._latencies) // 4]
         if now - self._at < _ROUNDS * latency:
             self._due = self._at + _ROUNDS * latency
             return None
-        self._look(pages, now - self._at, latency, left())
+        self._decide(pages, now - self._at, latency, left())
         return None
 
-    def _look(self, pages: int, seconds: float, latency: float, left: int | None) -> None:
-        """Choose, and start what was chosen."""
+    def _decide(self, pages: int, seconds: float, latency: float, left: int | None) -> None:
+        """Choose a mode, and start worker processes if they would pay."""
         settings, split = self._settings, self._split
-        machine = Machine(available_cpus(), settings.processes, settings.threads)
+        machine = Machine(self._look.cpus or available_cpus(), settings.processes, settings.threads)
         waited = (split.politeness - self._politeness) / (seconds * settings.thread_count)
         busy_threads = settings.thread_count * (1.0 - min(waited, 1.0))
         sample = ModeSample(
@@ -210,20 +229,20 @@ class AutoMode:
             split.pages if left is None else left,  # as much again as there was
             left is not None,
         )
-        self._choice = choose(sample, machine)
+        self._choice = choose_mode(sample, machine)
         self._every *= _LATER
         self._mark()
         if not self._choice.processes:
             return
-        if why := _why_not(settings):
+        if why := _why_not(settings) or self._look.why_not():
             self._give_up(why)
             return
         self._begin(self._choice)
 
     def _page_cpu(self, pages: int, seconds: float) -> float:
-        """CPU seconds a page. In the beginning some pages pay for what all need, and are left out."""
-        whole = (time.process_time() - self._cpu) / pages
-        if seconds >= _SURE:
+        """Return CPU seconds a page. In the beginning some pages pay for what all need; they are left out."""
+        whole = (self._look.cpu_clock() - self._cpu) / pages
+        if seconds >= self._look.sure:
             return whole
         usual = sorted(self._cpus)[: -(len(self._cpus) // 8) or None]
         return min(whole, 1.5 * sum(usual) / len(usual) + 0.0003)  # more is not a page's own
@@ -235,44 +254,43 @@ class AutoMode:
         submit = self._next.executor.submit
         self._warming = [submit(_warm_up, settings) for _ in range(choice.processes)]
 
-    def _when_ready(self, crew: WorkerGroup) -> WorkerGroup | None:
-        """The crew, once all its processes are ready; where one fails, none is used."""
+    def _when_ready(self, group: WorkerGroup) -> WorkerGroup | None:
+        """Return the group once all its processes are ready; where one fails, none is used."""
         if not all(future.done() for future in self._warming):
             return None
         self._over = True
         errors = [error for future in self._warming if (error := future.exception())]
         if errors:
             self._give_up(f"worker processes do not start: {errors[0]}")
-            crew.executor.stop()
+            group.executor.stop()
             self._next = None
             return None
         threads, processes = self._choice.threads, self._choice.processes
-        self._observer.say(f"Mode: process, {processes} x {threads}: {self._choice.reason}.")
-        return crew
+        self._say(f"Mode: process, {processes} x {threads}: {self._choice.reason}.")
+        return group
 
     def _give_up(self, why: str) -> None:
         self._over = True
         self._choice = ModeChoice(0, 0, f"processes would pay, but {why}")
 
     def end(self) -> None:
-        """Stop what was started in vain, and say why the threads kept the harvest, if they did."""
+        """Stop processes that were not needed, and say why the threads kept the harvest, if they did."""
         if self._over and self._next is not None:
             return
         if self._next is not None:
             self._next.executor.stop()
             self._choice = ModeChoice(0, 0, "the end came before worker processes were ready")
         if self._split.pages:
-            self._observer.say(f"Mode: thread, {self._settings.thread_count}: {self._choice.reason}.")
+            self._say(f"Mode: thread, {self._settings.thread_count}: {self._choice.reason}.")
 
 
 def _warm_up(settings: Settings) -> None:
-    """In a worker process: load what the first page will need. Raises what that raises."""
-
+    """Load what the first page needs, in a worker process."""
     scraper_for(settings)
 
 
 def _why_not(settings: Settings) -> str:
-    """Why processes are not started unasked, though they would pay; empty where they may be."""
+    """Return why the scraper cannot go to processes unasked; empty where it can."""
     scraper = settings.scraper
     while isinstance(scraper, functools.partial):
         scraper = scraper.func
@@ -283,4 +301,4 @@ def _why_not(settings: Settings) -> str:
         check_scraper(settings.scraper, "process", settings.select)
     except UsageError as error:
         return str(error)
-    return why_not_importable()
+    return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from collections.abc import Generator, Iterable, Iterator, Sized
 from functools import partial
 from typing import Any
 
@@ -13,19 +13,19 @@ from parascrape import records
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.executors import refuse_during_import
 from parascrape.files import Outcome, check_previous, mark_duplicates
-from parascrape.harvesting.auto_mode import HarvestHooks
-from parascrape.harvesting.loop import GRACE, HarvestLoop, Stop
+from parascrape.harvesting.in_flight import Environment
+from parascrape.harvesting.loop import HarvestHooks, HarvestLoop, Stop
 from parascrape.records import Entry
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
 from parascrape.system import printable
 from parascrape.web import prepare
 
-__all__ = ["GRACE", "Stop", "crawl", "harvest"]
+__all__ = ["crawl", "harvest"]
 
 
 def crawl(urls: Iterable[str | Entry], settings: Settings | None = None) -> Iterator[dict[str, Any]]:
-    """The records of the URLs, as they are finished (in the URLs' order where ``settings.ordered``).
+    """Yield the records of the URLs, as they are finished (in the URLs' order where ``settings.ordered``).
 
     Every URL gives at least one record; a failed one gives a record with ``error``. The URLs are
     streamed, so they may be endless. Leaving the loop early ends the harvest. What ``urls`` itself
@@ -43,13 +43,9 @@ def crawl(urls: Iterable[str | Entry], settings: Settings | None = None) -> Iter
     check_scraper(settings.scraper, settings.mode, settings.select)
     check_previous(settings.previous)
     entries = map(_to_entry, itertools.count(1), urls)
-    observer = HarvestHooks(total=partial(len, urls)) if isinstance(urls, Sized) else None
-    outcomes = harvest(mark_duplicates(entries, settings), settings, observer=observer)
+    hooks = HarvestHooks(total=partial(len, urls)) if isinstance(urls, Sized) else None
+    outcomes = harvest(mark_duplicates(entries, settings), settings, hooks=hooks)
     return (records.parse(line) for outcome in outcomes for line in outcome.lines.splitlines())
-
-
-def _do_nothing() -> None:
-    """Nothing."""
 
 
 def harvest(
@@ -57,15 +53,17 @@ def harvest(
     settings: Settings,
     *,
     stop: Stop | None = None,
-    idle: Callable[[], None] = _do_nothing,
-    observer: HarvestHooks | None = None,
+    hooks: HarvestHooks | None = None,
+    environment: Environment | None = None,
 ) -> Generator[Outcome]:
-    """The final outcome of every entry, encoded; what `crawl` and the command are made of.
+    """Yield the final outcome of every entry, encoded. `crawl` and the commands build on it.
 
-    ``entries`` may yield None for "nothing just now"; ``idle`` is called before each wait for workers.
-    A harvest that ``stop`` ends gives no outcome for entries that had none yet.
+    ``entries`` may yield None for "nothing just now". A harvest that ``stop`` ends gives no outcome for
+    entries that had none yet.
     """
-    run = HarvestLoop(entries, settings, stop or Stop(), idle, observer or HarvestHooks())
+    run = HarvestLoop(
+        entries, settings, stop or Stop(), hooks or HarvestHooks(), environment or Environment()
+    )
     try:
         yield from run.outcomes()
     except BaseException:
@@ -73,14 +71,10 @@ def harvest(
         raise
     finally:
         run.end()
-        if not settings.process_count:
-            from parascrape.fetch import close_connections
-
-            close_connections()
 
 
 def _check_main() -> None:
-    """Nothing, or a UsageError where worker processes could not import the main script: it came by stdin."""
+    """Raise UsageError where worker processes cannot import the main script: it came by stdin."""
     main = sys.modules["__main__"]
     path = getattr(main, "__file__", None)
     if path and getattr(main, "__spec__", None) is None and not os.path.exists(path):
@@ -90,7 +84,7 @@ def _check_main() -> None:
 
 
 def _to_entry(number: int, url: str | Entry) -> Entry:
-    """The entry of a URL; of anything else one that says what is wrong with it."""
+    """Return the entry of a URL; of anything else an entry that says what is wrong with it."""
     if isinstance(url, Entry):
         return url
     try:

@@ -1,8 +1,8 @@
-"""What a harvest has in flight: the visits that its crew of workers has, and the crew before it still has.
+"""Visits in flight: on the current worker group, and on the one that it replaces.
 
-submit --> crew.executor --> finished --> wait --> land
+submit --> group.executor --> finished --> wait --> complete
                 ^
-                +-- hand_over: another crew, for new visits and for those that no thread has begun
+                +-- replace_workers: new visits and those that no thread has begun go to another group
 """
 
 from __future__ import annotations
@@ -10,90 +10,163 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
+from parascrape.executors import ProcessExecutor, WithContext, capacity, open_executor, why_not_importable
+from parascrape.fetch import DIRECT, NetworkOptions
+from parascrape.files import Quarantine
 from parascrape.frontier import PolitenessPolicy, Visit, wait_reason
-from parascrape.harvesting.auto_mode import WorkerGroup
 from parascrape.harvesting.timings import Timings
+from parascrape.harvesting.worker import PageHook, Worker
 from parascrape.settings import Settings
+from parascrape.system import available_cpus
 
-if TYPE_CHECKING:
-    from parascrape.harvesting.worker import PageHook
-
-__all__ = ["InFlight", "News"]
+__all__ = ["Environment", "InFlight", "LookPolicy", "News", "WorkerGroup"]
 
 News = Future[Any] | tuple[Future[Any], Any] | None
-"""A future that is done, a note of a task that goes on, or None: somebody wants the loop to look up."""
+"""A future that is done, a note of a task that goes on, or None: the loop is to look at its state."""
 
 
-class InFlight:
-    """The visits that workers have, each with ``deadline`` seconds, and what threads without one wait for."""
+class LookPolicy(NamedTuple):
+    """When mode auto looks at what its threads do, and what it believes. Times are seconds.
 
-    known_of: Callable[[Visit], tuple[str, str, str]] | None = None
-    """What is known of a visit's page from an earlier run, asked when it is handed out; None: nothing."""
+    A look needs ``first`` seconds (each later one half as many again) and ``pages`` behind it; one page is
+    enough after ``slow``. After ``sure``, the start-up costs that some pages pay for all do not matter.
+    ``cpu_clock`` is the CPU time of this process, ``cpus`` what it may use (0: those that there are);
+    ``why_not`` returns why processes cannot be started, if so.
+    """
+
+    first: float = 0.15
+    pages: int = 8
+    slow: float = 0.5
+    sure: float = 1.0
+    cpu_clock: Callable[[], float] = time.process_time
+    cpus: int = 0
+    why_not: Callable[[], str] = why_not_importable
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What surrounds a harvest, and is not a user's choice.
+
+    ``quarantine`` is the folder for pages under which a worker dies or hangs, empty: none; ``hosts_file``
+    is where runs on this machine share the state of hosts, empty: nowhere. ``network`` says how hosts are
+    reached. A task may take ``scrape_grace`` seconds beyond `Settings.timeout`, for decoding and scraping,
+    before it is ended. ``look`` says when mode auto looks at its threads.
+    """
+
+    quarantine: str = ""
+    hosts_file: str = ""
+    network: NetworkOptions = DIRECT
+    scrape_grace: float = 5.0
+    look: LookPolicy = field(default_factory=LookPolicy)
+
+
+class WorkerGroup:
+    """The workers of a harvest: their executor, the function they run, and how many tasks they may have.
+
+    ``on_note`` is the executor's.
+    """
 
     def __init__(
         self,
         settings: Settings,
-        deadline: float,
+        environment: Environment,
+        on_note: Callable[[Future[Any], Any], None],
+        hook: PageHook | None = None,
+    ) -> None:
+        self.executor = open_executor(
+            settings.process_count,
+            settings.thread_count,
+            deadline=settings.timeout + environment.scrape_grace,
+            worker_bytes=settings.worker_bytes,
+        )
+        self.executor.on_note = on_note
+        self.settings = settings
+        kept = Quarantine(environment.quarantine, None if settings.process_count else {})
+        self.worker = Worker(settings, environment.network, kept, hook)
+        self.work = WithContext(self.worker)
+        # More than the fetches, so that a free thread finds its next task without a round trip.
+        self.window = capacity(settings.thread_count) * max(1, settings.process_count)
+
+    @property
+    def in_processes(self) -> bool:
+        """Whether the workers are processes."""
+        return isinstance(self.executor, ProcessExecutor)
+
+    @property
+    def cores(self) -> int:
+        """CPU cores that the workers can use at once."""
+        return max(1, min(self.settings.process_count, available_cpus()))
+
+
+class InFlight:
+    """The visits that workers have, and what threads without one wait for."""
+
+    known_of: Callable[[Visit], tuple[str, str, str]] | None = None
+    """Returns what an earlier run knows of a visit's page; None: there is no earlier run."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Environment,
         limits: PolitenessPolicy | None,
         split: Timings,
         hook: PageHook | None = None,
     ) -> None:
         self.finished: SimpleQueue[News] = SimpleQueue()
         self._visits: dict[Future[Any], Visit] = {}
-        self._deadline = deadline
+        self._environment = environment
         self._limits = limits
         self._split = split
         self._hook = hook
         self._blocked = 0.0  # seconds of threads that waited for the visit that comes next
-        self._before: WorkerGroup | None = None
-        self._last: set[Future[Any]] = set()  # what the crew before still has
+        self._replaced: WorkerGroup | None = None
+        self._with_replaced: set[Future[Any]] = set()  # what the replaced group still has
         self._began_cpu = time.process_time()
-        self.crew = self.open_crew(settings)
+        self.group = self.open_group(settings)
         self._enter()
 
-    def open_crew(self, settings: Settings) -> WorkerGroup:
-        """A crew that reports here; for `hand_over`."""
-        return WorkerGroup(settings, self._deadline, lambda *note: self.finished.put(note), self._hook)
+    def open_group(self, settings: Settings) -> WorkerGroup:
+        """Return a worker group that reports here; for `replace_workers`."""
+        return WorkerGroup(settings, self._environment, lambda *note: self.finished.put(note), self._hook)
 
     def _enter(self) -> None:
-        settings = self.crew.settings
+        settings = self.group.settings
         self._fetches = settings.fetches  # kept: for a process count the system is asked, 60 us
-        self._split.enter(time.monotonic(), settings.process_count, settings.thread_count, self.crew.cores)
+        self._split.enter(time.monotonic(), settings.process_count, settings.thread_count, self.group.cores)
 
     def __len__(self) -> int:
         return len(self._visits)
 
     @property
     def visits(self) -> Collection[Visit]:
-        """All of them."""
+        """The visits that are under way."""
         return self._visits.values()
 
     @property
     def has_room(self) -> bool:
-        """Whether the crew takes one more; what the crew before has does not count."""
-        return len(self._visits) - len(self._last) < self.crew.window
+        """Whether the group takes one more; what the replaced group has does not count."""
+        return len(self._visits) - len(self._with_replaced) < self.group.window
 
     def submit(self, visit: Visit, *, watched: bool) -> None:
-        """Hand the visit out; ``watched``: its executor tells when its fetch starts and ends."""
+        """Hand the visit out; ``watched``: there is a note when its fetch starts and one when it ends."""
         if self._blocked:
             self._split.accuse(wait_reason(visit, self._limits), self._blocked)
             self._blocked = 0.0
         visit.attempts += 1
-        crew = self.crew
-        if visit.robots:
-            future = crew.executor.submit(crew.robots, visit.robots)
-        else:
-            more = (tuple(self.known_of(visit)),) if self.known_of is not None else ()
-            arguments = (tuple(visit.entry), visit.attempts, watched, time.monotonic(), *more)
-            future = crew.executor.submit(crew.work, *arguments)
+        task: str | tuple[Any, ...] = visit.robots
+        if not task:
+            known = (tuple(self.known_of(visit)),) if self.known_of is not None else ()
+            task = (tuple(visit.entry), visit.attempts, watched, time.monotonic(), *known)
+        future = self.group.executor.submit(self.group.work, task)
         self._visits[future] = visit
         future.add_done_callback(self.finished.put)
 
     def wait(self, patience: float | None, *, held: int, list_open: bool) -> News:
-        """What is finished next, from within so many seconds. Raises queue.Empty.
+        """Return what is finished next, within so many seconds. Raises queue.Empty.
 
         Threads that have no visit meanwhile wait for one of the ``held``, or for the list if that is open.
         """
@@ -112,26 +185,26 @@ class InFlight:
                 self._split.list_wait += (free - waiting) * seconds
 
     def visit_of(self, future: Future[Any]) -> Visit | None:
-        """The visit of a future that is not done; None where it was handed over."""
+        """Return the visit of a future that is not done; None where it was handed over."""
         return self._visits.get(future)
 
-    def land(self, future: Future[Any]) -> tuple[Visit, WorkerGroup] | None:
-        """The visit of a future that is done, and who has made it; None where it was handed over."""
+    def complete(self, future: Future[Any]) -> tuple[Visit, WorkerGroup] | None:
+        """Return the visit of a future that is done and its workers; None where it was handed over."""
         visit = self._visits.pop(future, None)
         if visit is None:
             return None
-        if future in self._last and self._before is not None:
-            self._last.discard(future)
-            return visit, self._before
-        return visit, self.crew
+        if future in self._with_replaced and self._replaced is not None:
+            self._with_replaced.discard(future)
+            return visit, self._replaced
+        return visit, self.group
 
-    def hand_over(self, crew: WorkerGroup) -> None:
-        """New visits are this crew's from now on, and those that no thread of the crew before has begun."""
-        before, self._before, self.crew = self.crew, self.crew, crew
+    def replace_workers(self, group: WorkerGroup) -> None:
+        """Give this group new visits from now on, and those that no thread of the other has begun."""
+        before, self._replaced, self.group = self.group, self.group, group
         again = [(future, visit) for future, visit in self._visits.items() if future.cancel()]
         for future, _ in again:
             del self._visits[future]
-        self._last = set(self._visits)
+        self._with_replaced = set(self._visits)
         before.executor.shutdown(wait=False)
         for _, visit in again:
             visit.attempts -= 1
@@ -139,20 +212,22 @@ class InFlight:
         self._enter()
 
     @property
-    def _crews(self) -> list[WorkerGroup]:
-        return [self.crew] if self._before is None else [self._before, self.crew]
+    def _groups(self) -> list[WorkerGroup]:
+        return [self.group] if self._replaced is None else [self._replaced, self.group]
 
     def shutdown(self, *, cancel: bool = False) -> None:
         """Take no more visits; ``cancel`` those that no thread has begun."""
-        for crew in self._crews:
-            crew.executor.shutdown(wait=False, cancel_futures=cancel)
+        for group in self._groups:
+            group.executor.shutdown(wait=False, cancel_futures=cancel)
 
     def stop(self) -> None:
         """End the workers now, whatever they do."""
-        for crew in self._crews:
-            crew.executor.stop()
+        for group in self._groups:
+            group.executor.stop()
 
-    def close_split(self) -> None:
-        """The harvest is over: no thread's time counts any more."""
+    def close(self) -> None:
+        """Close connections, and end the count of the threads' time: the harvest is over."""
+        for group in self._groups:
+            group.worker.close()
         self._split.leave(time.monotonic())
         self._split.cpu_here = time.process_time() - self._began_cpu

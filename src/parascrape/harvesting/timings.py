@@ -16,13 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.errors import OutputError
+from parascrape.files import Outcome
 from parascrape.frontier import WaitReason
 
-__all__ = ["STAGES", "TIMES", "Timings", "as_data", "from_data", "read_split", "write_split"]
-
-
-TIMES = ("queue", "connect", "first_byte", "transfer", "inflate", "scrape_cpu", "cpu", "ended")
-"""What a worker tells of a page, all in seconds; the last is when it was done, on the monotonic clock."""
+__all__ = ["STAGES", "Timings", "as_data", "from_data", "read_split", "write_split"]
 
 _MOST_BLAMED = 1000
 """Hosts for which threads have waited that are told apart; of more, the half with the least are forgotten."""
@@ -56,11 +53,10 @@ class Timings:
     _since: float = 0.0
     _cores: int = 0  # 0: nobody is there
 
-    def add(
-        self, times: tuple[float, ...], fetch: float, scrape: float, *, now: float, elsewhere: bool
-    ) -> None:
-        """Add a page's `TIMES`, its time for fetching and scraping; ``elsewhere``: in a worker process."""
-        queue, connect, first_byte, transfer, inflate, scrape_cpu, cpu, ended = times
+    def add(self, outcome: Outcome, *, now: float, elsewhere: bool) -> None:
+        """Add the times of a page, which has reached the parent; ``elsewhere``: from a worker process."""
+        queue, connect, first_byte, transfer, inflate, scrape_cpu, cpu, ended = outcome.times
+        fetch = outcome.fetch_seconds
         self.pages += 1
         self.queue += queue
         self.connect += connect
@@ -68,7 +64,7 @@ class Timings:
         self.transfer += transfer
         self.inflate += inflate
         self.turn += max(0.0, fetch - connect - first_byte - transfer - inflate)
-        self.scrape += scrape
+        self.scrape += outcome.scrape_seconds
         self.scrape_cpu += scrape_cpu
         self.pipe += max(0.0, now - ended)
         if elsewhere:

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from parascrape import records
 from parascrape.errors import BadRecord, FetchError, ParascrapeError, StatusError
 from parascrape.executors import TaskContext
-from parascrape.fetch import FetchRules, begin, take
-from parascrape.files import Outcome, StashedPages, discard, fail, order_meta, quarantine_path, stash
+from parascrape.fetch import DIRECT, NO_RULES, FetchRules, FetchTrace, NetworkOptions, fetch_robots
+from parascrape.files import (
+    NO_QUARANTINE,
+    Outcome,
+    PageTimings,
+    Quarantine,
+    discard,
+    fail,
+    order_meta,
+    quarantine_path,
+    stash,
+)
 from parascrape.records import Entry, Meta
 from parascrape.scrapers import DiscoveredLinks, fingerprint, scrape
 from parascrape.settings import Settings
-from parascrape.web import NOTHING, Page, Validators, prepare, redact
+from parascrape.web import NOTHING, Page, RobotsRules, Validators, prepare, redact
 
-__all__ = ["HookResult", "PageHook", "scrape_page", "scrape_url"]
+if TYPE_CHECKING:
+    from parascrape.fetch import Client
+
+__all__ = ["HookResult", "PageHook", "PageTask", "Worker", "scrape_page"]
 
 MAX_BYTES = 60_000_000
 """Bytes of one page's records, encoded; a worker process could not send back more."""
@@ -54,134 +68,172 @@ class PageHook(Protocol):
         """Forget the last page of this thread: its outcome was lost."""
 
 
-def scrape_url(  # noqa: PLR0913 (half of them bound once for a run)
-    task: TaskContext,
-    fields: Sequence[Any],
-    attempt: int,
-    watched: bool = False,
-    submitted: float = 0.0,
-    known: tuple[str, str, str] = NOTHING,
-    *,
-    settings: Settings,
-    pages: StashedPages | None = None,
-    hook: PageHook | None = None,
-) -> Outcome:
-    """Return the outcome of one attempt at an entry. Failures are outcomes too: no `Exception` is raised.
+class PageTask(NamedTuple):
+    """One attempt at an entry, as it is handed to a worker.
 
-    ``fields`` are those of an `Entry`: a plain tuple pickles six times as fast (10 us saved a page).
-    With ``watched`` it reports to ``task`` when the fetch starts (monotonic seconds) and ends (None).
-    ``submitted`` is when the task was handed out (monotonic seconds). A page that is as ``known``
-    has an outcome "unchanged", whose one line holds the meta of this fetch. ``pages`` is where a caller in
-    the same process finds the page while its scraper runs.
+    It crosses a process border as a plain tuple, and so do the ``fields`` of the `Entry`: they pickle six
+    times as fast (10 us saved a page). ``watched``: the worker reports when the fetch starts (monotonic
+    seconds) and ends (None). ``submitted`` is when the task was handed out (monotonic seconds). ``known``
+    are the validators of an earlier fetch: a page that is as known has an outcome "unchanged", whose one
+    line holds the meta of this fetch.
     """
-    try:
-        return _Attempt(Entry._make(fields), attempt, settings, pages, hook).run(
-            task, known, submitted, watched=watched
-        )
-    except BaseException:
-        if hook is not None:
-            hook.outcome_lost()
-        raise
+
+    fields: Sequence[Any]
+    attempt: int = 1
+    watched: bool = False
+    submitted: float = 0.0
+    known: tuple[str, str, str] = NOTHING
+
+
+class Worker:
+    """Fetches and scrapes in one process, for all of its threads; unpickled it begins afresh.
+
+    ``quarantine`` is for pages under which a worker dies or hangs.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        network: NetworkOptions = DIRECT,
+        quarantine: Quarantine = NO_QUARANTINE,
+        hook: PageHook | None = None,
+    ) -> None:
+        self.settings = settings
+        self.network = network
+        self.quarantine = quarantine
+        self.hook = hook
+        self.thread_cpu: dict[int, float] = {}  # by thread, its CPU seconds when its last page was done
+        self._client: Client | None = None
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Worker, (self.settings, self.network, self.quarantine, self.hook)
+
+    def __call__(self, context: TaskContext, task: str | Sequence[Any]) -> Outcome | RobotsRules:
+        """Return the outcome of a `PageTask`, or the rules of an origin's robots.txt.
+
+        Failures are outcomes and rules too: no `Exception` is raised.
+        """
+        context.when_idle(self.client.leave)
+        if isinstance(task, str):
+            return fetch_robots(task, self.client)
+        try:
+            return _Attempt(self, context, PageTask(*task)).run()
+        except BaseException:
+            if self.hook is not None:
+                self.hook.outcome_lost()
+            raise
+
+    @property
+    def client(self) -> Client:
+        """The client of all threads, opened when it is first asked for."""
+        if self._client is None:
+            with self._lock:
+                if self._client is None:
+                    # Here, because the parent of worker processes never fetches: 0.1 s.
+                    from parascrape.fetch import Client
+
+                    self._client = Client(self.settings, self.network)
+        return self._client
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            self._client.close()
 
 
 class _Attempt:
     """One attempt at an entry: what is learned of it on the way to its outcome."""
 
-    def __init__(
-        self,
-        entry: Entry,
-        number: int,
-        settings: Settings,
-        pages: StashedPages | None = None,
-        hook: PageHook | None = None,
-    ) -> None:
-        self.entry = entry
-        self.meta: Meta = {"fetched_at": _now(), "attempts": number}
-        self._settings = settings
-        self._pages = pages
-        self._hook = hook
+    def __init__(self, worker: Worker, context: TaskContext, task: PageTask) -> None:
+        self._worker = worker
+        self._context = context
+        self._task = task
+        self._entry = Entry._make(task.fields)
+        self._trace = FetchTrace({"fetched_at": _now(), "attempts": task.attempt})
+        self._meta = self._trace.meta
         self._page: Page | None = None
         self._hooked: HookResult | None = None
         self._found: DiscoveredLinks | None = None
+        self._started = time.monotonic()
         self._began = self._fetched = time.perf_counter()
         self._fetched_cpu = 0.0
 
-    def run(
-        self, task: TaskContext, known: tuple[str, str, str], submitted: float, *, watched: bool
-    ) -> Outcome:
+    def run(self) -> Outcome:
         """Fetch, scrape and encode."""
-        kept_at = self._stash_path(task)
-        discard(kept_at, self._pages)  # of an earlier run
-        begin()
+        pages = self._worker.quarantine.pages
+        kept_at = self._stash_path()
+        discard(kept_at, pages)  # of an earlier run
         try:
-            page = self._fetch(task, known, watched)
+            page = self._fetch()
             if page is not None:
-                stash(kept_at, page, self._pages)
-                if self._hook is not None:  # before the scraper, which may change the parsed page
-                    self._hooked = self._hook.page_fetched(page, self.entry, self.meta)
-                    self._found = self._hooked.found
-            lines = self._unchanged() if page is None else self._lines_of(page)
+                stash(kept_at, page, pages)
+            lines = self._unchanged() if page is None else self._scrape(page)
         except ParascrapeError as error:
             outcome = self._fail(error)
         else:
             outcome = Outcome(b"".join(lines), len(lines), "", carried="unchanged" if page is None else "")
-            log.debug("%s: %d records", redact(self.entry.url), len(lines))
-        discard(kept_at, self._pages)
+            log.debug("%s: %d records", redact(self._entry.url), len(lines))
+        finally:
+            self._trace.release()
+        discard(kept_at, pages)
         ended = time.perf_counter()
         waited = (self._fetched if self._fetched > self._began else ended) - self._began
         return outcome._replace(
             found=self._found,
-            bytes=self.meta.get("bytes", 0),
+            bytes=self._meta.get("bytes", 0),
             fetch_seconds=waited,
             scrape_seconds=max(0.0, ended - self._began - waited),
-            status=self.meta.get("status", 0),
-            times=take(submitted, self._fetched_cpu),
+            status=self._meta.get("status", 0),
+            times=self._timings(),
         )
 
-    def _stash_path(self, task: TaskContext) -> Path | None:
+    def _stash_path(self) -> Path | None:
         """Return where the page is kept while its scraper runs; None where nobody would look for it.
 
         A worker process keeps only pages that are tried again, alone: few enough to write a file for each.
         """
-        wanted = self._settings.aside and (self._pages is not None or task.alone)
-        return quarantine_path(self._settings.aside, self.entry) if wanted else None
+        folder, pages = self._worker.quarantine
+        wanted = folder and (pages is not None or self._context.alone)
+        return quarantine_path(folder, self._entry) if wanted else None
 
-    def _fetch(self, task: TaskContext, known: tuple[str, str, str], watched: bool) -> Page | None:
+    def _fetch(self) -> Page | None:
         """Return the entry's page; None where it is as known. Raises a FetchError, whatever goes wrong."""
-        # Here, because the parent of worker processes imports this module and never fetches: 0.1 s.
-        from parascrape.fetch import fetch_if_changed, leave
-
-        task.when_idle(leave)
-        if watched:
-            task.report(time.monotonic())
-        rules = FetchRules() if self._hook is None else self._hook.fetch_rules(self.entry)
+        worker, entry, task = self._worker, self._entry, self._task
+        if task.watched:
+            self._context.report(time.monotonic())
+        rules = NO_RULES if worker.hook is None else worker.hook.fetch_rules(entry)
         try:
-            url = prepare(self.entry.url)
-            page = fetch_if_changed(url, self._settings, self.meta, Validators._make(known), rules)
+            known = Validators._make(task.known)
+            page = worker.client.fetch_if_changed(prepare(entry.url), known, self._trace, rules)
         except ParascrapeError:
             raise
         except Exception as error:
             raise FetchError(f"{type(error).__name__}: {error}") from error
         self._fetched, self._fetched_cpu = time.perf_counter(), time.thread_time()
-        self.meta["fetch_seconds"] = round(self._fetched - self._began, 4)
-        if watched:
-            task.report(None)
+        self._meta["fetch_seconds"] = round(self._fetched - self._began, 4)
+        if task.watched:
+            self._context.report(None)
         if page is not None:
-            page.url = redact(self.entry.url)
+            page.url = redact(entry.url)
         self._page = page
         return page
 
     def _unchanged(self) -> list[bytes]:
         """Return the line that says how the page was found to be the same."""
-        self.meta["elapsed"] = self.elapsed()
-        return [records.encode({"meta": self.meta})]
+        self._meta["elapsed"] = self._elapsed()
+        return [records.encode({"meta": self._meta})]
 
-    def _lines_of(self, page: Page) -> list[bytes]:
+    def _scrape(self, page: Page) -> list[bytes]:
         """Return the lines of the page's records. Raises ParascrapeError."""
-        if self._hooked is not None and self._hooked.record is not None:
-            return self.encode([self._hooked.record], page.known_encoding)
-        settings, meta = self._settings, self.meta
-        found, leads = scrape(page, settings, self._hooked.scraper if self._hooked is not None else "")
+        settings, meta, scraper = self._worker.settings, self._meta, ""
+        if self._worker.hook is not None:  # before the scraper, which may change the parsed page
+            self._hooked = self._worker.hook.page_fetched(page, self._entry, meta)
+            self._found = self._hooked.found
+            if self._hooked.record is not None:
+                return self._encode([self._hooked.record])
+            scraper = self._hooked.scraper
+        found, leads = scrape(page, settings, scraper)
         if leads:
             if self._found is None:
                 raise BadRecord("follow() is for `scrape crawl`: a list's pages lead nowhere")
@@ -190,64 +242,90 @@ class _Attempt:
             meta["robots"] = list(directives)
         if made_by := fingerprint(settings):
             meta["made_by"] = made_by
-        lines = self.encode(found, page.known_encoding)
+        lines = self._encode(found)
         if (size := sum(map(len, lines))) > MAX_BYTES:  # in every mode the same
             raise BadRecord(f"the page's records have {size} bytes, more than {MAX_BYTES}")
         return lines
 
-    def encode(self, found: list[Mapping[str, Any]], encoding: str | None) -> list[bytes]:
-        """Return one line for each dict. A page that gave none has one line all the same: it was fetched.
-
-        Raises:
-            BadRecord: a key that is the record's own, or a value that JSON cannot carry.
-        """
-        entry, meta = self.entry, self.meta
-        if encoding is not None:
-            meta["encoding"] = encoding
-        meta["elapsed"] = self.elapsed()
-        url = redact(entry.url)
-        if len(found) == 1:
-            return [records.encode(records.success(url, found[0], entry.columns, order_meta(entry, meta)))]
-        lines: list[bytes] = []
-        for item, fields in enumerate(found or [{}], 1 if found else 0):
-            numbered = order_meta(entry, {**meta, "item": item, "items": len(found)})
-            lines.append(records.encode(records.success(url, fields, entry.columns, numbered)))
-        return lines
+    def _encode(self, found: list[Mapping[str, Any]]) -> list[bytes]:
+        """Return the lines of these dicts."""
+        if self._page is not None and (encoding := self._page.known_encoding) is not None:
+            self._meta["encoding"] = encoding
+        self._meta["elapsed"] = self._elapsed()
+        return _lines(self._entry, found, self._meta)
 
     def _fail(self, error: ParascrapeError) -> Outcome:
         """Return the outcome of a failure; the hook may find links in it, or take it for good."""
-        if self._hook is not None and self._page is None:
-            self._hooked = self._hook.fetch_failed(error, self.entry)
-            if self._hooked is not None:
-                self._found = self._hooked.found
-                if self._hooked.record is not None:
-                    self.meta.setdefault("fetch_seconds", self.elapsed())
-                    return Outcome(b"".join(self.encode([self._hooked.record], None)), 1, "")
-        meta = self.meta
-        meta["elapsed"] = self.elapsed()
+        meta, hook = self._meta, self._worker.hook
+        if hook is not None and self._page is None:
+            hooked = hook.fetch_failed(error, self._entry)
+            self._found = hooked.found if hooked is not None else None
+            if hooked is not None and hooked.record is not None:
+                meta.setdefault("fetch_seconds", self._elapsed())
+                return Outcome(b"".join(self._encode([hooked.record])), 1, "")
+        meta["elapsed"] = self._elapsed()
         meta.setdefault("fetch_seconds", meta["elapsed"])
         for key in _OF_GOOD_PAGES:
             meta.pop(key, None)  # type: ignore[misc]
         if isinstance(error, StatusError) and error.retry_after is not None:
             meta["retry_after"] = round(error.retry_after, 3)
-        outcome = fail(self.entry, error, meta)
-        log.info("%s failed: %s: %s", redact(self.entry.url), outcome.code, error)
+        outcome = fail(self._entry, error, meta)
+        log.info("%s failed: %s: %s", redact(self._entry.url), outcome.code, error)
         return outcome
 
-    def elapsed(self) -> float:
+    def _timings(self) -> PageTimings:
+        """Return where the page's time went, now that it is done.
+
+        The CPU time counts from the end of the thread's page before, so that nothing is left out.
+        """
+        trace, submitted, thread = self._trace, self._task.submitted, threading.get_ident()
+        cpu, before = time.thread_time(), self._worker.thread_cpu.get(thread, 0.0)
+        self._worker.thread_cpu[thread] = cpu
+        return PageTimings(
+            max(0.0, self._started - submitted) if submitted else 0.0,
+            trace.connect,
+            trace.first_byte,
+            trace.transfer,
+            trace.inflate,
+            cpu - self._fetched_cpu if self._fetched_cpu else 0.0,
+            cpu - before if before <= cpu else cpu,  # a new thread may have an old one's number
+            time.monotonic(),
+        )
+
+    def _elapsed(self) -> float:
         return round(time.perf_counter() - self._began, 4)
 
 
 def scrape_page(page: Page, settings: Settings) -> Outcome:
     """Return the outcome of a page that is here already; failures are outcomes too."""
     entry = Entry(page.url)
-    attempt = _Attempt(entry, 1, settings)
-    attempt.meta = {"status": page.status, "final_url": page.final_url}
+    meta: Meta = {"status": page.status, "final_url": page.final_url}
+    began = time.perf_counter()
     try:
-        lines = attempt.encode(scrape(page, settings)[0], page.known_encoding)
+        found, _ = scrape(page, settings)
+        if page.known_encoding is not None:
+            meta["encoding"] = page.known_encoding
+        meta["elapsed"] = round(time.perf_counter() - began, 4)
+        lines = _lines(entry, found, meta)
     except ParascrapeError as error:
-        return fail(entry, error, {**attempt.meta, "elapsed": attempt.elapsed()})
+        return fail(entry, error, {**meta, "elapsed": round(time.perf_counter() - began, 4)})
     return Outcome(b"".join(lines), len(lines), "")
+
+
+def _lines(entry: Entry, found: list[Mapping[str, Any]], meta: Meta) -> list[bytes]:
+    """Return one line for each dict. A page that gave none has one line all the same: it was fetched.
+
+    Raises:
+        BadRecord: a key that is the record's own, or a value that JSON cannot carry.
+    """
+    url = redact(entry.url)
+    if len(found) == 1:
+        return [records.encode(records.success(url, found[0], entry.columns, order_meta(entry, meta)))]
+    lines: list[bytes] = []
+    for item, fields in enumerate(found or [{}], 1 if found else 0):
+        numbered = order_meta(entry, {**meta, "item": item, "items": len(found)})
+        lines.append(records.encode(records.success(url, fields, entry.columns, numbered)))
+    return lines
 
 
 _OF_GOOD_PAGES = ("etag", "last_modified", "hash", "made_by")

@@ -24,10 +24,9 @@ from parascrape.errors import (
     ProxyFailed,
     StatusError,
     TlsError,
-    UsageError,
 )
-from parascrape.executors import open_executor
-from parascrape.fetch import fetch, fetch_robots, leave, raise_for, refused_address, witnessed
+from parascrape.executors import TaskContext, WithContext, open_executor
+from parascrape.fetch import Client, FetchTrace, fetch_robots, raise_for, refused_address
 from parascrape.frontier import (
     FetchReport,
     PolitenessPolicy,
@@ -83,12 +82,10 @@ def record(entries: Iterable[Entry], path: str | Path, settings: Settings) -> Re
     robots.txt of every host is recorded. The mode is of no account: it is always threads.
 
     Raises:
-        UsageError: the extra ``compare`` is missing, or the settings lead to a twin already.
+        UsageError: the extra ``compare`` is missing.
         OutputError: the file cannot be written.
     """
     load_library("warcio.warcwriter")
-    if settings.connect_to:
-        raise UsageError("connect_to: what answers would be recorded in place of the hosts")
     path = Path(path)
     with output_errors(path), replace_file(path) as file:
         return _record(entries, RecordingResult(path), settings, file)
@@ -131,6 +128,7 @@ class _Run:
 
     def __init__(self, entries: Iterable[Entry], recorded: RecordingResult, settings: Settings) -> None:
         self._settings = settings
+        self._client = Client(settings)
         self._recorded = recorded
         self._executor = open_executor(0, settings.thread_count, deadline=settings.timeout + _GRACE)
         self._frontier = open_frontier(VisitSource(self._listed(entries)), _limits(settings))
@@ -139,10 +137,8 @@ class _Run:
 
     def close(self) -> None:
         """End what is left, and the connections."""
-        from parascrape.fetch import close_connections
-
         self._executor.stop()
-        close_connections()
+        self._client.close()
 
     def _listed(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """Every URL once, then the robots.txt of hosts that nobody has asked for theirs."""
@@ -186,9 +182,9 @@ class _Run:
                 self._recorded.skipped[visit.refused_code] += 1
                 continue
             if visit.robots:
-                future = self._executor.submit(_fetch_rules, visit.robots, self._settings)
+                future = self._executor.submit(WithContext(_fetch_rules), visit.robots, self._client)
             else:
-                future = self._executor.submit(_fetch_page, visit.entry, self._settings)
+                future = self._executor.submit(WithContext(_fetch_page), visit.entry, self._client)
             self._visits[future] = visit
             future.add_done_callback(self._finished.put)
 
@@ -213,35 +209,32 @@ def _limits(settings: Settings) -> PolitenessPolicy | None:
     return None if limits is None else replace(limits, circuit_after=0, robots_asks=1)
 
 
-def _fetch_page(entry: Entry, settings: Settings) -> _Fetched:
+def _fetch_page(context: TaskContext, entry: Entry, client: Client) -> _Fetched:
     """One page of the list, in a thread."""
     witness = TransferRecorder()
-    meta: Any = {}
+    trace = FetchTrace(hook=witness)
+    context.when_idle(client.leave)
     began = time.monotonic()
     failure: FetchError | None = None
     url = prepare(entry.url)
     try:
-        with witnessed(witness):
-            fetch(url, settings, meta)
+        client.fetch(url, trace)
     except FetchError as error:
         failure = error
     finally:
-        leave()
+        trace.release()
     wish = failure.retry_after if isinstance(failure, StatusError) else None
     code = failure.code if failure is not None else ""
-    report = FetchReport(code, meta.get("status", 0), wish, time.monotonic() - began)
+    report = FetchReport(code, trace.meta.get("status", 0), wish, time.monotonic() - began)
     listed = url if entry.line != _NOT_LISTED else ""
     return _Fetched(_numbered(witness.seen, listed, failure), report)
 
 
-def _fetch_rules(origin: str, settings: Settings) -> _Fetched:
+def _fetch_rules(context: TaskContext, origin: str, client: Client) -> _Fetched:
     """One robots.txt, in a thread."""
     witness = TransferRecorder()
-    try:
-        with witnessed(witness):
-            rules = fetch_robots(origin, settings)
-    finally:
-        leave()
+    context.when_idle(client.leave)
+    rules = fetch_robots(origin, client, FetchTrace(hook=witness))
     return _Fetched(_numbered(witness.seen, "", None), None, rules)
 
 
@@ -266,7 +259,7 @@ _ENDINGS: dict[int, Ending] = {18: "closed", 28: "silent", 52: "closed", 55: "cl
 
 
 class TransferRecorder:
-    """Given to `curl.witnessed`; ``seen`` holds the exchanges in their order.
+    """The hook of a `FetchTrace`; ``seen`` holds the exchanges in their order.
 
     libcurl's debug messages carry the head that is sent and all that comes, before chunks are undone.
     """
