@@ -148,7 +148,7 @@ def test_a_bound_method_and_a_partial_can_go_to_processes(site: Site) -> None:
 
 def test_a_bad_selection_is_refused_at_once(site: Site) -> None:
     """Before the first fetch, as a bad scraper is."""
-    with pytest.raises(UsageError, match="no CSS selector"):
+    with pytest.raises(UsageError, match="not a CSS selector"):
         crawl([site("/ok")], Settings(select=("title=h1[",)))
 
 

@@ -14,9 +14,10 @@ from hypothesis import given, strategies as st
 
 from parascrape.cli import run
 from parascrape.cli.history import BLOCKS, PLAIN, bars_for, sparkline
-from parascrape.jobs.history import history_path
+from parascrape.jobs.history import SCHEMA, history_path
 from parascrape.jobs.history_page import COLOURS, COLUMNS, cells_of, draw_charts, make_page
 from parascrape.jobs.summary import OUTCOMES, ChangeTotals
+from parascrape.system import ReopenedFile
 from tests.helpers.histories import NOON, Clock, open_history, summary
 from tests.helpers.html_elements import Elements
 
@@ -53,7 +54,7 @@ def fill(job_file: Path, *jobs: str) -> None:
             made = summary(job=job, began=clock.now, **{"exit_status": 0, **values})
             history.finish(history.begin(job, "", "1"), made)
             clock.forward(days=1)
-        history._database.write(
+        ReopenedFile(history.path, SCHEMA).write(
             lambda database, job=job: database.execute(
                 "INSERT INTO runs (job, began, output, version, process) VALUES (?, ?, '', '', '')",
                 (job, clock.now.isoformat()),

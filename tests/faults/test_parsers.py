@@ -16,7 +16,7 @@ from parascrape.errors import ParascrapeError, TooComplex, UsageError
 from parascrape.fetch.content_coding import inflate
 from parascrape.files import ledger
 from parascrape.scrapers import metadata
-from parascrape.scrapers.head import language_tag
+from parascrape.scrapers.metadata import language_tag
 from parascrape.scrapers.select import parse_selection
 from parascrape.system.text import printable
 from parascrape.web import text, urls

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from parascrape.jobs.history import History, history_path
+from parascrape.jobs.history import SCHEMA, History, history_path
 from parascrape.jobs.summary import OUTCOMES, ChangeTotals, RunSummary
-from parascrape.system.processes import is_alive, process_mark
+from parascrape.system import ReopenedFile, is_alive, process_mark
 from tests.helpers.histories import NOON, Clock, open_history, run_job, summary
 
 
@@ -166,7 +166,7 @@ def test_a_summary_that_nobody_can_read_leaves_its_row(
     """As a run that crashed; the others are told as ever."""
     number = run_job(history, tmp_path / "a", clock)
     run_job(history, tmp_path / "b", clock)
-    history._database.write(
+    ReopenedFile(history.path, SCHEMA).write(
         lambda database: database.execute("UPDATE runs SET summary = '{' WHERE run = ?", (number,)), None
     )
     assert [run.outcome for run in history.recent("news", 9)] == ["good", "crashed"]
@@ -230,13 +230,15 @@ def test_a_history_lies_beside_its_job_file() -> None:
 
 _HALF = """
 import sys
-from parascrape.jobs.history import History
+from pathlib import Path
+from parascrape.jobs.history import SCHEMA
+from parascrape.system import ReopenedFile
 def work(database):
     database.execute("UPDATE runs SET summary = NULL, output = 'lost'")
     database.execute("DELETE FROM files")
     print("half", flush=True)
     sys.stdin.read()
-History(sys.argv[1])._database.write(work, None)
+ReopenedFile(Path(sys.argv[1]), SCHEMA).write(work, None)
 """
 
 

@@ -209,7 +209,7 @@ def test_a_followed_url_is_what_a_link_would_be(url: str, based: str, plain: str
 @pytest.mark.parametrize("url", ["mailto:a@h", "javascript:x()", "", "http://[", None, 7, "ftp://me:pw@h/"])
 def test_what_is_no_url_to_fetch_is_the_records_fault(url: Any) -> None:
     """The message shows it, without a password."""
-    with pytest.raises(BadRecord, match="no http or https URL") as refused:
+    with pytest.raises(BadRecord, match="not an http or https URL") as refused:
         lead_of(Follow(url), BASED)
     assert "pw" not in str(refused.value)
 

@@ -162,7 +162,7 @@ def test_what_is_no_function_is_refused_in_every_mode() -> None:
 
 def test_bad_selections_are_found_with_the_scraper() -> None:
     """Before the first fetch."""
-    with pytest.raises(UsageError, match="no CSS selector"):
+    with pytest.raises(UsageError, match="not a CSS selector"):
         check_scraper("", "thread", ("a=[",))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from parascrape.scrapers.head import language_tag, read_head
+from parascrape.scrapers.metadata import language_tag, read_head
 from parascrape.web.html import absolute, parse_lexbor, visible_text
 
 

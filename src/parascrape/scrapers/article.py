@@ -1,8 +1,8 @@
-"""The scraper ``article``, the default: an article's text by trafilatura, and who wrote what when.
+"""The scraper ``article``, the default: an article's text by trafilatura, its title, author, date and so on.
 
-The facts beside the text come from what the page declares (JSON-LD, meta elements, microdata), not from
-trafilatura's search: that takes as long again as the text, and on 160 real pages it found 84 titles, 50 of
-89 authors and 68 of 86 dates, with 70 dates for pages that have none.
+The metadata come from the page's declarations (JSON-LD, meta elements, microdata), not from trafilatura's
+search: that takes as long as the text, and on 160 real pages it found 84 titles, 50 of 89 authors and 68 of
+86 dates, and 70 dates for pages without one.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from parascrape.scrapers.head import Head, read_head
-from parascrape.scrapers.metadata import json_ld
+from parascrape.scrapers.metadata import Head, json_ld, read_head
 from parascrape.scrapers.page import main_text
 from parascrape.web import Page, collapse, parse_lxml, parse_resiliparse, visible_text, without_ruby
 
@@ -28,16 +27,19 @@ _BYLINE = "[rel=author], [itemprop=author], .byline, .author-name, .post-author,
 _BY = re.compile(r"(?:written\s+)?by[:\s]+", re.I)
 _ISO_DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(?!\d)")
 _TOO_DEEP = "boolean(/*" + "/*" * 250 + ")"
-"""True of a document that nests deeper than 250 elements; the deepest of 498 real pages has under 60.
+"""True for a document deeper than 250 elements; the deepest of 498 real pages has under 60.
 
-trafilatura takes 0.4 s for 250 tables in each other and minutes for 3,000.
+trafilatura takes 0.4 s for 250 nested tables and minutes for 3,000.
 """
 
 _MAX_ELEMENTS = 50_000
-"""Elements of a document that trafilatura and htmldate are given; the largest of 498 real pages has a tenth.
+"""The largest document for trafilatura and htmldate; the largest of 498 real pages has a tenth.
 
-200,000 take trafilatura 13 s and 1 GB, a million minutes.
+200,000 elements take trafilatura 13 s and 1 GB, a million minutes.
 """
+
+_LIBRARY_ERRORS = (ValueError, TypeError, AttributeError, LookupError, RecursionError, OverflowError)
+"""What trafilatura and htmldate raise for odd markup."""
 
 _MAX_TITLE = 2_000
 _MAX_HEADINGS = 100
@@ -45,36 +47,27 @@ _MAX_HEADINGS = 100
 _SEPARATORS = (" | ", " - ", " – ", " — ", " :: ", " · ", " » ")
 
 _DATES = (
-    "article:published_time",
-    "og:published_time",
-    "og:article:published_time",
-    "datepublished",
-    "parsely-pub-date",
-    "dc.date",
-    "dc.date.issued",
-    "dcterms.created",
-    "date",
-    "pubdate",
-    "publishdate",
+    *("article:published_time", "og:published_time", "og:article:published_time", "datepublished"),
+    *("parsely-pub-date", "dc.date", "dc.date.issued", "dcterms.created", "date", "pubdate", "publishdate"),
 )
 _AUTHORS = ("author", "dc.creator", "parsely-author", "sailthru.author", "article:author", "twitter:creator")
 
 
 def article(page: Page) -> dict[str, Any]:
-    """The article's facts and text, in this order, null where missing: ``title``, ``text``, ``author``,
-       ``date``, ``language``, ``description``, ``site_name``, ``canonical_url``.
-    ``text`` is the main text, a line for a block, without comments; ``author``
-       parts several names by "; "; ``date`` is when the page says that it was first published, as YYYY-MM-DD
-       (ISO 8601); ``language`` is a BCP 47 tag.
+    """Return title, text, author, date, language, description, site_name and canonical_url; null if missing.
 
-       Raises:
-           NotHtml: the page is something else.
+    ``text`` is the main text, one line for each block, without comments. ``author`` separates several names
+    by "; ". ``date`` is the declared date of first publication as YYYY-MM-DD (ISO 8601). ``language`` is a
+    BCP 47 tag.
+
+    Raises:
+        NotHtml: the page is not HTML.
     """
     page.require_html()
     head = read_head(page.lexbor)
     works = sorted(_works(json_ld(page), 6), key=lambda work: not _is(work, _ARTICLE))
     tree = parse_lxml(without_ruby(page.markup), remove_comments=True, remove_pis=True)
-    published = _date(page, head, works, tree)  # before the text: trafilatura changes the tree
+    published = _date(page, head, works, tree)  # first, because trafilatura changes the tree
     return {
         "title": _title(page, head),
         "text": _text(page, tree) or None,
@@ -88,9 +81,9 @@ def article(page: Page) -> dict[str, Any]:
 
 
 def _text(page: Page, tree: HtmlElement) -> str:
-    """The main text by trafilatura; by the scraper ``page`` where that finds five times more than a scrap.
+    """Return the main text by trafilatura; if it is short, perhaps a five times longer one by ``page``.
 
-    The second look takes the F1 of the words from 0.827 to 0.841 on 200 real pages.
+    The second try raises the F1 of the words from 0.827 to 0.841 on 200 real pages.
     """
     text = "" if _is_monstrous(tree) else _extract(tree)
     if len(text) >= 500:
@@ -100,29 +93,23 @@ def _text(page: Page, tree: HtmlElement) -> str:
 
 
 def _is_monstrous(tree: HtmlElement) -> bool:
-    """Whether the document is deeper or larger than what the libraries can be given."""
+    """Return whether a document is too deep or too large for the libraries."""
     return bool(tree.xpath("count(//*)") > _MAX_ELEMENTS or tree.xpath(_TOO_DEEP))
 
 
 def _extract(tree: HtmlElement) -> str:
-    """The main text by trafilatura, which changes the tree; "" where it finds none or fails."""
+    """Return the main text by trafilatura, which changes the tree; "" if it finds none or fails."""
     from trafilatura import bare_extraction
 
     try:
         document = bare_extraction(tree, include_comments=False, with_metadata=False)
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-    ):  # what odd markup brings it to
+    except _LIBRARY_ERRORS:
         return ""
     return getattr(document, "text", None) or ""
 
 
 def _title(page: Page, head: Head) -> str | None:
-    """The h1 that <title> or og:title repeats, else the only h1, else what these say without the site."""
+    """Return the h1 that <title> or og:title repeats, else the only h1, else these without the site."""
     declared = head.first("og:title") or head.title
     known = f"{_words(declared[:_MAX_TITLE])}|{_words(head.title[:_MAX_TITLE])}"
     site = _words(head.first("og:site_name") or "")
@@ -135,12 +122,12 @@ def _title(page: Page, head: Head) -> str | None:
 
 
 def _words(text: str) -> str:
-    """The text's letters and digits, folded, for comparing."""
+    """Return a text's case-folded letters and digits, for comparison."""
     return re.sub(r"\W+", " ", text).strip().casefold()
 
 
 def _without_site(title: str, site: str) -> str:
-    """The title without " | Site name" at its end."""
+    """Return a title without " | Site name" at its end."""
     for separator in _SEPARATORS:
         name, _, last = title.rpartition(separator)
         if name and site and _words(last) == site:
@@ -149,7 +136,7 @@ def _without_site(title: str, site: str) -> str:
 
 
 def _works(value: Any, levels: int) -> Iterator[dict[str, Any]]:
-    """The creative works (schema.org) among JSON-LD values, in their order."""
+    """Yield the creative works (schema.org) in JSON-LD values."""
     if isinstance(value, list):
         for inner in value:
             yield from _works(inner, levels)
@@ -161,7 +148,7 @@ def _works(value: Any, levels: int) -> Iterator[dict[str, Any]]:
 
 
 def _is(work: dict[str, Any], kind: re.Pattern[str]) -> bool:
-    """Whether one of the value's types is of this kind."""
+    """Return whether one of a work's types matches."""
     types = work.get("@type")
     return any(
         isinstance(name, str) and kind.search(name)
@@ -170,7 +157,7 @@ def _is(work: dict[str, Any], kind: re.Pattern[str]) -> bool:
 
 
 def _author(page: Page, head: Head, works: list[dict[str, Any]]) -> str | None:
-    """The author that JSON-LD, a meta element or a byline names; an address is no name."""
+    """Return the author named in JSON-LD, a meta element or a byline; a URL is not a name."""
     declared = next(filter(None, (_names(work.get("author")) for work in works)), None)
     if declared:
         return declared
@@ -186,7 +173,7 @@ def _author(page: Page, head: Head, works: list[dict[str, Any]]) -> str | None:
 
 
 def _names(author: Any, levels: int = 3) -> str | None:
-    """The names in a schema.org ``author``: a string, a Person or Organization, or a list of them."""
+    """Return the names in a schema.org ``author``: a string, a Person or Organization, or a list."""
     if isinstance(author, str):
         return None if author.startswith(("http://", "https://")) else collapse(author) or None
     if isinstance(author, dict):
@@ -197,10 +184,10 @@ def _names(author: Any, levels: int = 3) -> str | None:
 
 
 def _date(page: Page, head: Head, works: list[dict[str, Any]], tree: HtmlElement) -> str | None:
-    """The day of publication that JSON-LD, a meta element or <time> gives; of an article's, else htmldate's.
+    """Return the day of publication from JSON-LD, a meta element or <time>; for articles also by htmldate.
 
-    htmldate's search, without guesses from any number on the page, takes 4 ms; it is left out for pages that
-    do not call themselves articles, since most of the dates it finds there are of something else.
+    htmldate's search, without guesses from arbitrary numbers, takes 4 ms. It is not used for pages that do
+    not declare themselves articles, since most dates that it finds there are wrong.
     """
     given = [work.get("datePublished") for work in works] + [head.first(name) for name in _DATES]
     for node in page.css("[itemprop=datePublished], time[pubdate]"):
@@ -215,7 +202,7 @@ def _date(page: Page, head: Head, works: list[dict[str, Any]], tree: HtmlElement
 
 
 def _day(value: Any) -> str | None:
-    """The calendar day of an ISO 8601 date or date-time, None for anything else."""
+    """Return the day of an ISO 8601 date or date-time, None for anything else."""
     match = _ISO_DATE.match(value.strip()) if isinstance(value, str) else None
     try:
         return date.fromisoformat(match[1]).isoformat() if match else None
@@ -224,10 +211,10 @@ def _day(value: Any) -> str | None:
 
 
 def _search_date(tree: HtmlElement, url: str) -> str | None:
-    """The day that htmldate finds in the document, None where it finds none or fails."""
+    """Return the day that htmldate finds in a document, None if it finds none or fails."""
     from htmldate import find_date
 
     try:
         return _day(find_date(tree, extensive_search=False, original_date=True, url=url))
-    except (ValueError, TypeError, AttributeError, LookupError, RecursionError, OverflowError):
+    except _LIBRARY_ERRORS:
         return None

@@ -1,4 +1,4 @@
-"""Scraping: a page's scraper called, and what it gives taken as dicts and leads, or refused."""
+"""Calls a scraper on a page and checks what it returns."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from parascrape.web import Page
 __all__ = ["MAX_RECORDS", "scrape"]
 
 MAX_RECORDS = 100_000
-"""Records of one page; a scraper that yields for ever is stopped there."""
+"""Records of one page; stops a scraper that yields without end."""
 
 
 def scrape(
     page: Page, settings: Settings, scraper: str = ""
 ) -> tuple[list[Mapping[str, Any]], tuple[FollowRequest, ...]]:
-    """The dicts that the scraper (the settings', or the one of this name) gives for the page, and its leads.
+    """Return a page's records and its URLs to follow, by the settings' scraper or the one with this name.
 
     Raises:
-        ScrapeError: the scraper raised (the cause holds its stack), or what it gave are no dicts.
+        ScrapeError: the scraper raised (the cause holds its stack), or it did not return dicts.
     """
     scraping = _scraper(scraper_of(scraper) if scraper else settings.scraper, settings.select)
     try:
         return _collect(scraping, page)
     except ScrapeError:
         raise
-    except BaseException as error:  # sys.exit() in a scraper is the page's failure, not the run's end
+    except BaseException as error:  # sys.exit() in a scraper fails the page, not the run
         failure = describe(error, skip=2)
         raise ScrapeError(f"{failure[1]}: {failure[0]}") from TaskError(*failure)
 
@@ -45,7 +45,7 @@ def _scraper(scraper: str | Callable[..., Any], select: tuple[str, ...]) -> Call
 def _collect(
     scraper: Callable[[Page], Any], page: Page
 ) -> tuple[list[Mapping[str, Any]], tuple[FollowRequest, ...]]:
-    """The scraper's dict, or all dicts and leads of its iterable. Raises BadRecord for anything else."""
+    """Return the scraper's dicts and the URLs to follow. Raises BadRecord for anything else."""
     found, leads = resolve_follows(scraper(page), page)
     if isinstance(found, Mapping):
         return [dict(found)], ()

@@ -1,4 +1,4 @@
-"""A fingerprint of what makes records: one that differs makes other ones, so earlier records do not stand."""
+"""Fingerprint of a scraper: if it changes, earlier records are not reused."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["fingerprint"]
 _PARSERS = ("beautifulsoup4", "lxml", "selectolax", "trafilatura")
 
 _ASKED_WITH = ("accept", "accept-language")
-"""Headers by which servers choose what to send; If-Modified-Since does not tell the choices apart."""
+"""Headers by which servers choose a version of a page; If-Modified-Since does not distinguish these."""
 
 
 def fingerprint(settings: Settings) -> str:
-    """12 hex digits of what makes a page's record: the scraper's source file, the selections, the versions of
-    parascrape and of the parsers, and what servers choose a language by.
+    """Return 12 hex digits of what determines a page's record; "" if the scraper's source is not enough.
 
-    Empty where the scraper cannot be known by its source: a callable object, a closure, a partial with
-    arguments, code that was typed in. What its file imports is not looked at.
+    These are the scraper's source file, the selections, the versions of parascrape and of the parsers, and
+    the headers that choose a language. The source is not enough for a callable object, a closure, a partial
+    with arguments and code typed in a session. The file's imports are ignored.
     """
     headers = tuple(f"{name}: {settings.headers[name]}" for name in sorted(settings.headers))
     chosen = tuple(one for one in headers if one.partition(":")[0].lower() in _ASKED_WITH)
@@ -47,7 +47,7 @@ def _fingerprint(scraper: str | Callable[..., Any], select: tuple[str, ...], hea
 
 
 def _source_of(scraper: Callable[..., Any]) -> list[str]:
-    """The function's name, and a hash of the file it is in; empty where these do not tell all of it."""
+    """Return a function's name and the hash of its file; nothing if these do not determine it."""
     while isinstance(scraper, functools.partial) and not (scraper.args or scraper.keywords):
         scraper = scraper.func
     function = inspect.unwrap(scraper)

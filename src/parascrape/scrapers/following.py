@@ -1,4 +1,4 @@
-"""Follow: what a scraper gives beside its dicts to have a URL fetched, and scraped by another function.
+"""`follow`: a scraper yields it to have a URL fetched and scraped by another function.
 
     def listing(page):
         for link in page.css("a.detail"):
@@ -7,7 +7,7 @@
     def detail(page):
         return {"title": page.css_first("h1").text()}
 
-A function crosses to other processes, and to later runs, as a text that `scrapers.loading.load` takes.
+Other processes and later runs get a function as a reference: a text for `scrapers.loading.load`.
 """
 
 from __future__ import annotations
@@ -27,27 +27,16 @@ from parascrape.scrapers.registry import BUILTIN, load_scraper
 from parascrape.system import printable
 from parascrape.web import Page, absolute, redact
 
-__all__ = [
-    "MAX_FOLLOWS",
-    "NO_LINKS",
-    "DiscoveredLinks",
-    "Follow",
-    "FollowRequest",
-    "follow",
-    "lead_of",
-    "reference_of",
-    "resolve_follows",
-    "scraper_of",
-]
+__all__ = ["MAX_FOLLOWS", "NO_LINKS", "DiscoveredLinks", "Follow", "FollowRequest", "follow", "lead_of"]
+__all__ += ["reference_of", "resolve_follows", "scraper_of"]
 
 
 class FollowRequest(NamedTuple):
-    """A URL of which more is to be said than that the page links to it.
+    """A URL to fetch that is more than a plain link.
 
-    ``kind`` is ``follow`` (the scraper says so), ``redirect`` (the URL asked for leads there), ``canonical``
-    (the page says that this is its URL), ``sitemap`` (a sitemap or feed to be read) or ``trap:NAME`` (it
-    looks like a trap and is only counted). ``scraper`` is a reference, empty for the crawl's own; ``rank``
-    is lower for what is wanted sooner.
+    ``kind`` is ``follow`` (from the scraper), ``redirect`` (target of a redirect), ``canonical`` (the page's
+    canonical URL), ``sitemap`` (a sitemap or feed to read) or ``trap:NAME`` (probably a trap, only counted).
+    ``scraper`` is a reference, "" for the crawl's own. URLs with a lower ``rank`` are fetched sooner.
     """
 
     url: str
@@ -57,45 +46,44 @@ class FollowRequest(NamedTuple):
 
 
 class DiscoveredLinks(NamedTuple):
-    """What a page leads to. All URLs are fit to send (`urls.prepare`), without fragments."""
+    """The links of a page. All URLs are prepared (`urls.prepare`), without fragments."""
 
-    links: str = ""  # to be followed, each once, a newline between them
+    links: str = ""  # to follow, each once, separated by newlines
     leads: tuple[FollowRequest, ...] = ()
-    ranks: tuple[float, ...] = ()  # one for each link where the user gives ranks; else none
-    edges: str = ""  # for the graph: a line "KIND\tFLAGS\tURL\tTEXT" for each link; else nothing
-    likeness: int = 0  # `likeness.simhash` of the text where that was asked for
-    exact: int = 0  # a hash of the text, digits and order of words left out of neither
-    listed: bool = False  # a sitemap or feed has them: they are as near as start URLs
-    missing: bool = False  # the text says that there is nothing, where that was asked for
-    filtered: Mapping[str, int] | None = None  # links that are left out, counted by the reason
+    ranks: tuple[float, ...] = ()  # one for each link if the user ranks links, else none
+    edges: str = ""  # for the link graph: a line "KIND\tFLAGS\tURL\tTEXT" for each link; or ""
+    likeness: int = 0  # the text's simhash, if it was asked for
+    exact: int = 0  # a hash of the text with its digits and order of words
+    listed: bool = False  # from a sitemap or feed: their depth is that of start URLs
+    missing: bool = False  # the text looks like "not found", if that was asked for
+    filtered: Mapping[str, int] | None = None  # the number of links left out, by reason
 
 
 NO_LINKS = DiscoveredLinks()
 
-
 MAX_FOLLOWS = 20_000
-"""Follows of one page; a scraper that yields them for ever is stopped there."""
+"""Follows of one page; stops a scraper that yields them without end."""
 
 _MAX_REFERENCE = 4096
 _REMEDY = "write it as a function at the top level of a module or a file"
-_MAINS = ("__main__", "__mp_main__")  # the second is the script as a worker process has imported it
-_FROM_FILE = re.compile(r"scraper_.+_[0-9a-f]{12}", re.DOTALL)  # the names that `scrapers.loading` gives
+_MAINS = ("__main__", "__mp_main__")  # the second is the script as imported by a worker process
+_FROM_FILE = re.compile(r"scraper_.+_[0-9a-f]{12}", re.DOTALL)  # the module names made by `scrapers.loading`
 _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _ABSOLUTE = re.compile(r"\s*https?://", re.IGNORECASE)
 
 
 class Follow(NamedTuple):
-    """A URL to fetch, as it stands in the page, and a reference to its scraper, "" for the crawl's own."""
+    """A URL to fetch, as written in the page, and a reference to its scraper, "" for the crawl's own."""
 
     url: str
     scraper: str = ""
 
 
 def follow(url: str, scraper: Callable[[Page], Any] | str | None = None) -> Follow:
-    """What a scraper yields or returns, among its dicts or alone, to have the URL fetched next.
+    """Return a value that a scraper yields or returns, alone or among its dicts, to have a URL fetched.
 
-    ``url`` may be relative to the page. ``scraper`` is what scrapes it: a top-level function, a builtin
-    scraper's name, ``package.module:function`` or ``path/file.py:function``; without one, the crawl's own.
+    ``url`` may be relative to the page. ``scraper`` is a top-level function, a builtin scraper's name,
+    ``package.module:function`` or ``path/file.py:function``; by default the crawl's own.
 
     Raises:
         UsageError: see `reference_of`.
@@ -107,14 +95,14 @@ def follow(url: str, scraper: Callable[[Page], Any] | str | None = None) -> Foll
 
 
 def reference_of(scraper: Callable[[Page], Any] | str) -> str:
-    """The text by which `scraper_of` finds the function in any process, and in a later run.
+    """Return the text by which `scraper_of` finds a function in any process and in later runs.
 
-    A builtin scraper's name, ``package.module:function``, or ``/path/file.py:function`` for a function of a
-    scraper's file or of the main script. A text is given back as it is.
+    It is a builtin scraper's name, ``package.module:function``, or ``/path/file.py:function`` for a function
+    of a scraper's file or of the main script. A text is returned as it is.
 
     Raises:
-        UsageError: a lambda, a nested function, a method, a partial, what its module does not have at its top
-            level, or was typed in; a function that takes no page; a text of another form.
+        UsageError: a lambda, a nested function, a method, a partial, a function that is not at its module's
+            top level, was typed in a session or does not take a page; or a text of another form.
 
     >>> from parascrape.scrapers.article import article
     >>> reference_of(article), reference_of("shop.py:detail")
@@ -126,7 +114,7 @@ def reference_of(scraper: Callable[[Page], Any] | str) -> str:
 
 
 def scraper_of(reference: str) -> Callable[[Page], Any]:
-    """The function that a reference names; the main script is not run again in the process that runs it.
+    """Return the function with this reference; the main script is not run a second time in its process.
 
     Raises:
         UsageError: there is no such function; see `scrapers.load_scraper`.
@@ -140,12 +128,12 @@ def scraper_of(reference: str) -> Callable[[Page], Any]:
 
 
 def resolve_follows(found: Any, page: Page) -> tuple[Any, dict[FollowRequest, None]]:
-    """What a scraper gave without its `Follow`s, and these as leads, each once, in their order.
+    """Separate a scraper's result from its `Follow`s; return it, and these as requests, each once.
 
-    All but the follows passes through as it is, and is for the caller to check. The leads of an iterable are
-    all there when the first value has been walked through, which raises what the iterable does, and:
+    Other values pass unchanged, and the caller checks them. For an iterable the requests are complete when
+    the first value has been exhausted, which raises what the iterable raises, and:
 
-        BadRecord: a follow that leads to no http(s) URL, or more than MAX_FOLLOWS of them.
+        BadRecord: a follow does not lead to an http(s) URL, or there are more than MAX_FOLLOWS.
     """
     if isinstance(found, Follow):
         return [], {lead_of(found, page): None}
@@ -156,7 +144,7 @@ def resolve_follows(found: Any, page: Page) -> tuple[Any, dict[FollowRequest, No
 
 
 def _others(found: Iterable[Any], page: Page, leads: dict[FollowRequest, None]) -> Iterator[Any]:
-    """The items that are no follows; those that are become leads."""
+    """Yield the items that are not follows; follows are added to ``leads``."""
     follows = 0
     for item in found:
         if not isinstance(item, Follow):
@@ -169,20 +157,20 @@ def _others(found: Iterable[Any], page: Page, leads: dict[FollowRequest, None]) 
 
 
 def lead_of(item: Follow, page: Page) -> FollowRequest:
-    """The lead that a `Follow` from this page is, its URL absolute and fit to send, as a link's would be.
+    """Return the request for a `Follow` from this page, with an absolute, prepared URL.
 
     Raises:
-        BadRecord: it leads to no http(s) URL.
+        BadRecord: it does not lead to an http(s) URL.
     """
     url = absolute(_base(item.url, page), item.url, _encoding(page)) if isinstance(item.url, str) else None
     if url is None:
         shown = printable(redact(item.url) if isinstance(item.url, str) else repr(item.url), 200)
-        raise BadRecord(f"the scraper follows {shown!r}, which is no http or https URL")
+        raise BadRecord(f"the scraper follows {shown!r}, which is not an http or https URL")
     return FollowRequest(url.partition("#")[0], scraper=item.scraper)
 
 
 def _base(url: str, page: Page) -> str:
-    """What the URL is relative to; the page is not parsed where it is whole."""
+    """Return the base of a URL; the page is parsed only if the URL is relative."""
     return page.final_url if _ABSOLUTE.match(url) or not page.is_html else page.base_url
 
 
@@ -194,7 +182,7 @@ def _check_text(reference: str) -> str:
     place, _, name = reference.rpartition(":")
     shown = printable(reference, 200)
     if len(reference) > _MAX_REFERENCE or _UNFIT.search(reference):
-        raise UsageError(f"scraper {shown!r}: too long, or a character that no reference may hold")
+        raise UsageError(f"scraper {shown!r}: it is too long, or has a character that is not allowed")
     if reference not in BUILTIN and ":" not in reference:
         raise UsageError(loading.explain_name(reference, BUILTIN))
     if ":" in reference and not (place and name.isidentifier()):
@@ -204,12 +192,12 @@ def _check_text(reference: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _reference_of_function(function: Callable[[Page], Any]) -> str:
-    """Kept, for a page may have thousands that name the same function: 40 us each."""
+    """Cached, since a page may have thousands with one function: 40 us each."""
     return _refer(function)
 
 
 def _refer(scraper: Callable[[Page], Any]) -> str:
-    """The reference of anything that is no text."""
+    """Return the reference of a callable."""
     loading.check_callable(scraper, by_reference=False)
     name = _name_of(scraper)
     module = sys.modules.get(getattr(scraper, "__module__", None) or "")
@@ -227,7 +215,7 @@ def _refer(scraper: Callable[[Page], Any]) -> str:
 
 
 def _name_of(scraper: Any) -> str:
-    """The name under which a module has it. Raises UsageError where none can."""
+    """Return the name of a callable in its module. Raises UsageError if it has none."""
     qualified = getattr(scraper, "__qualname__", "")
     shown = printable(qualified or type(scraper).__name__, 100)
     fault = ""
@@ -245,7 +233,7 @@ def _name_of(scraper: Any) -> str:
 
 
 def _place(module: ModuleType) -> str:
-    """Where a module can be loaded from in another process: its name or its file; "" for a session."""
+    """Return a module's name or file, to load it in another process; "" for an interactive session."""
     name = module.__name__
     if name in _MAINS:
         spec = getattr(module, "__spec__", None)

@@ -1,4 +1,4 @@
-"""The scraper ``links``: where a page leads."""
+"""The scraper ``links``: all links of a page."""
 
 from __future__ import annotations
 
@@ -12,24 +12,22 @@ __all__ = ["links"]
 
 
 def links(page: Page) -> dict[str, Any]:
-    """``{"links": [{"url", "text", "rel"}, ...]}``: every <a> and <area>, in the order of the document.
+    """Return ``{"links": [{"url", "text", "rel"}, ...]}``: every <a> and <area>, in document order.
 
-    ``url`` is absolute (<base href> counted), http(s) and fit to send; ``text`` the anchor's visible text or,
-    where it has none, its ``alt``, the ``alt`` of its image, or its ``title``; ``rel`` the list of its link
-    types in lower case.
-    Links within the page itself (``#part``) are left out. The same URL is listed as often as the page
-    links to it, since text and rel differ.
+    ``url`` is absolute (with <base href>), http(s) and prepared for sending. ``text`` is the visible text,
+    else ``alt``, the ``alt`` of an image, or ``title``. ``rel`` is the list of lower-case link types. Links
+    within the page (``#part``) are left out. A URL is repeated for each link, since text and rel differ.
 
     Raises:
-        NotHtml: the page is something else.
-        BadRecord: the links together are longer than 50 million characters (see `bounds`).
+        NotHtml: the page is not HTML.
+        BadRecord: the links together are longer than 50 million characters (see `select.bounded`).
     """
     page.require_html()
     return {"links": list(bounded(_links(page), lambda link: len(link["url"]) + len(link["text"])))}
 
 
 def _links(page: Page) -> Iterator[dict[str, Any]]:
-    """Each link's dict."""
+    """Yield a dict for each link."""
     for node in page.css("a[href], area[href]"):
         attributes = node.attributes
         href = (attributes.get("href") or "").strip()
@@ -40,7 +38,7 @@ def _links(page: Page) -> Iterator[dict[str, Any]]:
 
 
 def _label(node: Any, attributes: dict[str, str | None]) -> str:
-    """What stands for the text of a link that has none, "" without such a thing."""
+    """Return a label for a link without text, "" if it has none."""
     image = node.css_first("img[alt]")
     label = attributes.get("alt") or (image and image.attributes.get("alt")) or attributes.get("title")
     return collapse(label or "")

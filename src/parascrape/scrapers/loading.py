@@ -1,4 +1,4 @@
-"""Loading: a function by its module or file and its name, with one clear line where that fails."""
+"""Loads a function by its module or file and its name, and explains failures in one line."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _lock = threading.RLock()  # a scraper's file may load another scraper
 
 
 def load(reference: str) -> Callable[..., Any]:
-    """The function that ``package.module:function`` or ``path/file.py:function`` names.
+    """Return the function named by ``package.module:function`` or ``path/file.py:function``.
 
     Raises:
-        UsageError: no such file, module or function, or running it raised.
+        UsageError: there is no such file, module or function, or its module raised.
     """
     place, _, name = reference.rpartition(":")
     if not place or not name.isidentifier():
@@ -47,7 +47,7 @@ def load(reference: str) -> Callable[..., Any]:
 
 
 def explain_name(name: str, builtin: Iterable[str]) -> str:
-    """What to write in place of a name without a colon that no builtin scraper has."""
+    """Return the message for a name without a colon that is not a builtin scraper."""
     if not name.endswith(".py"):
         return f"scraper: there is no {printable(name, 100)!r}{_nearest(name, builtin)}; or {_FORMS}"
     with _lock:
@@ -56,10 +56,10 @@ def explain_name(name: str, builtin: Iterable[str]) -> str:
 
 
 def check_callable(scraper: Any, *, by_reference: bool) -> None:
-    """Nothing, if the scraper is a plain callable of one Page, importable elsewhere if ``by_reference``.
+    """Check that a scraper is a plain callable of one Page; if ``by_reference``, that workers can import it.
 
     Raises:
-        UsageError: it is not.
+        UsageError: it is not, or they cannot.
     """
     if not callable(scraper):
         raise UsageError(
@@ -80,7 +80,7 @@ def check_callable(scraper: Any, *, by_reference: bool) -> None:
 def _takes_a_page(scraper: Callable[..., Any]) -> bool:
     try:
         signature = inspect.signature(scraper)
-    except (ValueError, TypeError):  # some callables written in C have none
+    except (ValueError, TypeError):  # some callables written in C have no signature
         return True
     try:
         signature.bind(None)
@@ -90,7 +90,7 @@ def _takes_a_page(scraper: Callable[..., Any]) -> bool:
 
 
 def _check_pickles(scraper: Any, function: Any, name: str) -> None:
-    """Nothing, or a UsageError where worker processes could not import the function."""
+    """Raise UsageError if worker processes could not import the function."""
     remedy = "write it as a function at the top level of a module, or use mode thread"
     main = sys.modules.get("__main__")
     if "<lambda>" in name:
@@ -103,12 +103,12 @@ def _check_pickles(scraper: Any, function: Any, name: str) -> None:
         )
     try:
         pickle.dumps(scraper)
-    except Exception as error:  # whatever a __reduce__ raises
+    except Exception as error:  # a __reduce__ may raise anything
         raise UsageError(f"scraper: {name} does not pickle ({_say(error)}): {remedy}") from None
 
 
 def _load_file(path: Path) -> ModuleType:
-    """The module of a Python file, run at the first call in this process."""
+    """Return the module of a Python file; the first call in a process runs it."""
     try:
         path = path.resolve()
         exists = path.is_file()
@@ -134,8 +134,8 @@ def _load_file(path: Path) -> ModuleType:
 
 
 def _load_module(name: str) -> ModuleType:
-    """The module of this dotted name, found as `python -m` would find it."""
-    _extend_path(os.getcwd())  # the console script's path lacks it
+    """Return the module with a dotted name, found as by `python -m`."""
+    _extend_path(os.getcwd())  # the console script's path does not have it
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -149,13 +149,13 @@ def _load_module(name: str) -> ModuleType:
 
 
 def _extend_path(folder: str) -> None:
-    """Put a folder at the end of the path, where its html.py or select.py hides nothing of Python's own."""
+    """Append a folder to the path; at the end, its html.py or select.py cannot hide Python's own."""
     if folder not in sys.path:
         sys.path.append(folder)
 
 
 def _line(error: BaseException, path: str = "") -> str:
-    """Where an import failed: ", line N" of the file ``path``, else ", FILE line N" of the last frame."""
+    """Return where an import failed: ", line N" in ``path``, else ", FILE line N" of the last frame."""
     if isinstance(error, SyntaxError) and error.lineno and (error.filename or "") in (path, ""):
         return f", line {error.lineno}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<frozen")]
@@ -170,7 +170,7 @@ def _say(error: BaseException) -> str:
 
 
 def _functions(module: ModuleType) -> list[str]:
-    """The public functions that a module defines itself, in the order of the file."""
+    """Return the names of the public functions that a module defines, in file order."""
     return [
         name
         for name, value in vars(module).items()
@@ -179,7 +179,7 @@ def _functions(module: ModuleType) -> list[str]:
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
-    """ "; did you mean 'x'? There are x, y, z" with what of it can be said."""
+    """Return "; did you mean 'x'? There are x, y, z", or the parts of it that apply."""
     known = list(names)
     guess = did_you_mean(name, known)
     if not known:

@@ -1,4 +1,4 @@
-"""The scraper ``metadata``: what a page says about itself for machines."""
+"""The scraper ``metadata``: JSON-LD, Open Graph and meta tags; the head of a page, for other scrapers."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ import html
 import json
 import math
 import re
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from parascrape.scrapers.head import Head, read_head
-from parascrape.web import Page
+from parascrape.web import Page, absolute, collapse
 
-__all__ = ["json_ld", "metadata"]
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+__all__ = ["Head", "json_ld", "language_tag", "metadata", "read_head"]
 
 _MAX_DEPTH = 100
-"""Levels that one JSON-LD block may nest; a deeper one is left out."""
+"""Nesting levels of a JSON-LD block; a deeper one is left out."""
 
+_TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*(?![A-Za-z0-9-])")
 _OPEN_GRAPH = ("og:", "article:", "book:", "profile:", "music:", "video:", "product:")
 
-# What opens and closes a wrapping, perhaps in a comment. Each is tried where it may stand and nowhere else,
-# and no white space is walked twice: 200 kB of spaces took minutes when they were one expression.
+# Openings and closings of a comment or CDATA section around JSON. Each is searched only where it may stand,
+# and no white space is scanned twice: 200 kB of spaces took minutes when they were one expression.
 _OPENING = re.compile(r"(?://|/\*)?\s*+(?:<!--|<!\[CDATA\[)\s*+(?:\*/)?")
 _CLOSING = re.compile(r"(?://|/\*)?\s*+(?:-->|\]\]>)\s*+(?:\*/)?\Z")
 _CLOSING_LENGTH = 100
@@ -32,16 +36,15 @@ _TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
 
 
 def metadata(page: Page) -> dict[str, Any]:
-    """``{"json_ld": [...], "opengraph": {...}, "twitter": {...}, "meta_tags": {...}}``.
+    """Return ``{"json_ld": [...], "opengraph": {...}, "twitter": {...}, "meta_tags": {...}}``.
 
-    ``json_ld`` holds the value of every JSON-LD block as it stands, in the order of the document.
-    The others map names, in lower case and whole ("og:title"), to contents: a string, or a list of them
-    where the page repeats the name. ``opengraph`` has the Open Graph protocol's vocabularies (og, article,
-    book, profile, music, video, product), ``meta_tags`` every other ``name``, ``property``, ``itemprop`` or
-    ``http-equiv``.
+    ``json_ld`` holds the unchanged value of every JSON-LD block, in document order. The others map full names
+    in lower case ("og:title") to contents: a string, or a list of strings if the page repeats the name.
+    ``opengraph`` has the Open Graph protocol's vocabularies (og, article, book, profile, music, video,
+    product), ``meta_tags`` every other ``name``, ``property``, ``itemprop`` or ``http-equiv``.
 
     Raises:
-        NotHtml: the page is something else.
+        NotHtml: the page is not HTML.
     """
     page.require_html()
     head = read_head(page.lexbor)
@@ -56,17 +59,17 @@ def metadata(page: Page) -> dict[str, Any]:
 
 
 def _contents(head: Head, names: set[str]) -> dict[str, str | list[str]]:
-    """The names, in the document's order, with their one content or the list of them."""
+    """Return the names in document order, each with its content or a list of contents."""
     return {
         name: values[0] if len(values) == 1 else values for name, values in head.meta.items() if name in names
     }
 
 
 def json_ld(page: Page) -> list[Any]:
-    """The values of the page's JSON-LD blocks; one that cannot be read is left out.
+    """Return the values of the page's JSON-LD blocks; an unreadable one is left out.
 
-    Forgiven is what real pages do: control characters in strings, comments, CDATA and comment wrappings,
-    trailing commas, HTML escapes, text after the value. A lone surrogate becomes U+FFFD, NaN null.
+    Common mistakes are accepted: control characters in strings, comments, CDATA and comments around the
+    block, trailing commas, HTML escapes, text after the value. A lone surrogate becomes U+FFFD, NaN null.
     """
     values = []
     for node in page.css("script[type]"):
@@ -77,7 +80,7 @@ def json_ld(page: Page) -> list[Any]:
 
 
 def _read(text: str) -> list[Any]:
-    """A list of the one value that a block holds, empty where it holds none."""
+    """Return a list of the block's value, empty without one."""
     try:
         value = orjson.loads(text)
     except ValueError:
@@ -86,7 +89,7 @@ def _read(text: str) -> list[Any]:
 
 
 def _read_forgiving(text: str) -> Any:
-    """The value by the first of some mendings that gives one, None where none does."""
+    """Return the value after the first repair that makes it readable, else None."""
     text = _unwrap(text.strip())
     mended = _TRAILING_COMMA.sub("", _without_comments(text)).strip()
     for attempt in (text, mended, html.unescape(mended)):
@@ -98,7 +101,7 @@ def _read_forgiving(text: str) -> Any:
 
 
 def _unwrap(text: str) -> str:
-    """The text without what a comment or CDATA section has around it."""
+    """Remove a comment or CDATA section around a text."""
     closing = _CLOSING.search(text, max(0, len(text) - _CLOSING_LENGTH))
     text = text[: closing.start()] if closing else text
     opening = _OPENING.match(text)
@@ -106,16 +109,16 @@ def _unwrap(text: str) -> str:
 
 
 def _without_comments(text: str) -> str:
-    """The text without JavaScript's comments; one that is not closed stays.
+    """Remove JavaScript comments; an unclosed one stays.
 
-    Behind the last ``*/`` no ``/*`` is looked at: each would be searched for its end to the end of the text.
+    After the last ``*/`` no ``/*`` is tried: each would search for its end up to the end of the text.
     """
     end = text.rfind("*/") + 2 if "*/" in text else 0
     return _COMMENT.sub("", text[:end]) + _LINE_COMMENT.sub("", text[end:])
 
 
 def _harmless(value: Any) -> Any:
-    """The value with lone surrogates made U+FFFD, in keys too."""
+    """Replace lone surrogates in a value and its keys by U+FFFD."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):
@@ -124,7 +127,7 @@ def _harmless(value: Any) -> Any:
 
 
 def _too_deep(value: Any, levels: int = _MAX_DEPTH) -> bool:
-    """Whether a value nests deeper than so many levels."""
+    """Return whether a value nests deeper than this many levels."""
     if isinstance(value, dict):
         value = list(value.values())
     if not isinstance(value, list):
@@ -133,7 +136,7 @@ def _too_deep(value: Any, levels: int = _MAX_DEPTH) -> bool:
 
 
 def _number(digits: str) -> float | None:
-    """A number that JSON readers agree on, None for one beyond a double's range."""
+    """Return a number, None if it is beyond a double's range."""
     number = float(digits)
     return number if math.isfinite(number) else None
 
@@ -145,3 +148,86 @@ def _integer(digits: str) -> int | float | None:
 _DECODER = json.JSONDecoder(
     strict=False, parse_constant=lambda _: None, parse_float=_number, parse_int=_integer
 )
+
+
+def language_tag(value: str | None) -> str | None:
+    """Return the BCP 47 tag of a page's language attribute, None if it is not a tag.
+
+    >>> language_tag("EN_us, fr"), language_tag("zh-hant-tw"), language_tag("{{ lang }}")
+    ('en-US', 'zh-Hant-TW', None)
+    """
+    match = _TAG.match((value or "").strip().replace("_", "-"))
+    if match is None:
+        return None
+    first, *rest = match[0].split("-")
+    return "-".join((first.lower(), *map(_subtag, rest)))
+
+
+def _subtag(part: str) -> str:
+    """Return a subtag in the case of RFC 5646 §2.1.1: Latn, US, others in lower case."""
+    if len(part) == 2:
+        return part.upper()
+    return part.title() if len(part) == 4 and part.isalpha() else part.lower()
+
+
+class Head:
+    """The head of a document: ``title``, ``lang``, ``canonical``, ``base`` and ``meta``.
+
+    ``meta`` maps a lower-case name (from ``property``, ``name``, ``itemprop``, or ``http-equiv``) to its
+    contents in document order, without empty ones.
+    """
+
+    __slots__ = ("base", "canonical", "lang", "meta", "title")
+
+    def __init__(self, title: str, elements: Iterable[tuple[str | None, Mapping[str, str | None]]]):
+        self.title = collapse(title)
+        self.lang = self.base = self.canonical = ""
+        self.meta: dict[str, list[str]] = {}
+        for tag, attributes in elements:
+            if tag == "meta":
+                self._add_meta(attributes)
+            elif tag == "html":
+                self.lang = self.lang or attributes.get("lang") or attributes.get("xml:lang") or ""
+            elif tag == "base":
+                self.base = self.base or attributes.get("href") or ""
+            elif "canonical" in (attributes.get("rel") or "").lower().split():
+                self.canonical = self.canonical or attributes.get("href") or ""
+
+    def _add_meta(self, attributes: Mapping[str, str | None]) -> None:
+        content = (attributes.get("content") or "").strip()
+        for key in ("property", "name", "itemprop", "http-equiv"):
+            name = (attributes.get(key) or "").strip().lower()
+            if name and content:
+                self.meta.setdefault(name, []).append(content)
+                return
+
+    def first(self, *names: str) -> str | None:
+        """Return the first content of the first of these names that has one, white space collapsed."""
+        for name in names:
+            for content in self.meta.get(name, ()):
+                if collapsed := collapse(content):
+                    return collapsed
+        return None
+
+    def language(self, header: str | None) -> str | None:
+        """Return the language as a BCP 47 tag, from <html lang>, Content-Language or og:locale."""
+        candidates = (self.lang, self.first("content-language"), header, self.first("og:locale"))
+        return next(filter(None, map(language_tag, candidates)), None)
+
+    def canonical_url(self, url: str) -> str | None:
+        """Return the absolute canonical URL (RFC 6596), else og:url; ``url`` is the document's URL."""
+        base = absolute(url, self.base) or url
+        return absolute(base, self.canonical) or absolute(base, self.first("og:url"))
+
+
+def read_head(parser: LexborHTMLParser) -> Head:
+    """Read a document's head; its elements count anywhere, because real pages misplace them."""
+    title = next((node for node in parser.css("title") if not _in_svg(node)), None)
+    nodes = parser.css("html, base, meta, link[rel]")
+    return Head(title.text() if title else "", ((node.tag, node.attributes) for node in nodes))
+
+
+def _in_svg(node: LexborNode) -> bool:
+    """Return whether a <title> belongs to a drawing, not to the document."""
+    parent = node.parent
+    return parent is not None and parent.tag in ("svg", "symbol", "g", "path", "use")

@@ -1,4 +1,4 @@
-"""How a scraper is named, found and checked."""
+"""Finds scrapers by name or reference, checks them, and combines them with selections."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from parascrape.web import Page
 
 __all__ = ["BUILTIN", "check_scraper", "load_scraper", "scraper_for"]
 
-
 BUILTIN = {
     "article": "parascrape.scrapers.article:article",
     "page": "parascrape.scrapers.page:page",
     "links": "parascrape.scrapers.links:links",
     "metadata": "parascrape.scrapers.metadata:metadata",
 }
-"""The scrapers that have a name of their own, and where they are."""
+"""The builtin scrapers' names and references."""
 
 
 def load_scraper(scraper: str | Callable[..., Any]) -> Callable[[Page], Any]:
-    """The function that a builtin name, ``package.module:function`` or ``path/shop.py:function`` means.
+    """Return the function for a builtin name, ``package.module:function`` or ``path/shop.py:function``.
 
-    A callable means itself, an empty name ``article``. A file is run once in a process; its folder goes to
-    the end of ``sys.path`` and the module into ``sys.modules``, under a name made from its path.
+    A callable is returned as it is; an empty name means ``article``. A file is run once in a process: its
+    folder is appended to ``sys.path`` and its module put into ``sys.modules``, under a name made from its
+    path.
 
     Raises:
         UsageError: there is no such function; one line says what is wrong and what to write.
@@ -43,11 +43,11 @@ def load_scraper(scraper: str | Callable[..., Any]) -> Callable[[Page], Any]:
 
 
 def check_scraper(scraper: str | Callable[..., Any], mode: Mode, select: Sequence[str] = ()) -> None:
-    """Nothing, if workers of this mode can call the scraper with a Page and read the selections.
+    """Check that workers of this mode can call the scraper with a Page, and that the selections are valid.
 
     Raises:
-        UsageError: they cannot; one line says why and what to do. In process mode a callable must also
-            pickle: no lambda, no function within a function.
+        UsageError: one line says what is wrong and what to do. In process mode a callable must also pickle:
+            no lambda, no nested function.
     """
     loading.check_callable(
         load_scraper(scraper), by_reference=mode == "process" and not isinstance(scraper, str)
@@ -56,10 +56,10 @@ def check_scraper(scraper: str | Callable[..., Any], mode: Mode, select: Sequenc
 
 
 def scraper_for(settings: Settings) -> Callable[[Page], Any]:
-    """What ``scraper`` and ``select`` of the settings mean together, as one scraper.
+    """Return one scraper for ``scraper`` and ``select`` of the settings.
 
-    Without either it is ``article``, with selections alone only these. With both a record has the
-    scraper's keys, then the selections'; a selection of the same name replaces the scraper's value.
+    Without either it is ``article``; with selections alone, only these. With both, a record has the scraper's
+    keys, then the selections; a selection with the same name replaces the scraper's value.
 
     Raises:
         UsageError: see `load_scraper` and `select.parse_selection`.
@@ -76,7 +76,7 @@ def scraper_for(settings: Settings) -> Callable[[Page], Any]:
 
 
 def _selections(texts: Sequence[str]) -> tuple[Any, ...]:
-    """The parsed selections; lexbor is loaded only for some."""
+    """Parse selections; lexbor is loaded only if there are any."""
     if not texts:
         return ()
     from parascrape.scrapers.select import parse_selections
@@ -87,11 +87,11 @@ def _selections(texts: Sequence[str]) -> tuple[Any, ...]:
 def _scrape_both(
     scraper: Callable[[Page], Any], selecting: Callable[[Page], dict[str, Any]], page: Page
 ) -> Any:
-    """The scraper's record or records, each with the selections; what is no record stays as it is."""
+    """Return the scraper's record or records, each with the selections; other values stay as they are."""
     result = scraper(page)
     if isinstance(result, Mapping):
         return {**result, **selecting(page)}
-    if hasattr(result, "_fields"):  # a named tuple is one value, such as what `follow` gives
+    if hasattr(result, "_fields"):  # a named tuple is one value, for example that of `follow`
         return result
     if isinstance(result, Iterable) and not isinstance(result, str | bytes):
         return _extend(result, selecting(page))

@@ -1,4 +1,4 @@
-"""Selections: extraction without writing code, ``NAME=CSS``, on the fastest parser there is here."""
+"""Selections: extraction by CSS selectors, ``NAME=CSS``, without code."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 __all__ = ["MAX_CHARACTERS", "Selection", "bounded", "parse_selection", "parse_selections", "select"]
 
 MAX_CHARACTERS = 50_000_000
-"""Characters of all values of one list; a record may have 64 MB."""
+"""Characters of all values in one list; a record may have 64 MB."""
 
 _OVERHEAD = 100
-"""Counted for each value beside its characters: what JSON and Python need."""
+"""Added to the length of each value, for JSON and Python."""
 
 T = TypeVar("T")
 
 
 def bounded(values: Iterable[T], length: Callable[[T], int]) -> Iterator[T]:
-    """The values, as long as they are together no longer than MAX_CHARACTERS.
+    """Yield the values, up to a total of MAX_CHARACTERS.
 
     Raises:
-        BadRecord: they are.
+        BadRecord: they are longer together.
     """
     left = MAX_CHARACTERS
     for value in values:
@@ -47,9 +47,9 @@ _PSEUDO = re.compile(r"::(?:text|attr\(\s*([^\s()]+)\s*\))\s*\Z", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One key of a record: the elements that ``selector`` matches, all if ``many``, else the first.
+    """One key of a record, from the elements that match ``selector``: all if ``many``, else the first.
 
-    The value is ``attribute`` of the element, or its text where ``attribute`` is empty.
+    The value is ``attribute`` of the element, or its text if ``attribute`` is empty.
     """
 
     name: str
@@ -58,9 +58,9 @@ class Selection:
     attribute: str = ""
 
     def value(self, page: Page) -> str | list[str] | None:
-        """The text or attribute: None where nothing matches, a list (perhaps empty) if ``many``.
+        """Return the text or attribute; None without a match, a list (perhaps empty) if ``many``.
 
-        An element without the attribute counts as no match in a list and as None alone.
+        An element without the attribute is left out of a list, and gives None alone.
         """
         if not self.many:
             node = page.css_first(self.selector)
@@ -78,24 +78,23 @@ class Selection:
 
 
 def select(page: Page, selections: Iterable[Selection]) -> dict[str, Any]:
-    """The value of every selection by its name, in the order given.
+    """Return the value of every selection by name, in the given order.
 
-    Text is all text of the element and what is in it, white space collapsed (see `html.visible_text`);
-    an attribute stands as the page has it.
+    Text is the visible text with white space collapsed (see `html.visible_text`); attributes are unchanged.
 
     Raises:
-        NotHtml: the page is something else.
-        BadRecord: one list is longer than 50 million characters (see `bounds`).
+        NotHtml: the page is not HTML.
+        BadRecord: one list is longer than 50 million characters (see `bounded`).
     """
     page.require_html()
     return {selection.name: selection.value(page) for selection in selections}
 
 
 def parse_selections(texts: Sequence[str]) -> tuple[Selection, ...]:
-    """The selections that these texts write, checked one by one and for names given twice.
+    """Parse selections and check that their names differ.
 
     Raises:
-        UsageError: see `parse_selection`; or two have one name.
+        UsageError: see `parse_selection`; or a name is given twice.
     """
     selections = tuple(map(parse_selection, texts))
     names = [selection.name for selection in selections]
@@ -108,13 +107,13 @@ def parse_selections(texts: Sequence[str]) -> tuple[Selection, ...]:
 
 
 def parse_selection(text: str) -> Selection:
-    """The selection that ``NAME=CSS`` writes.
+    """Parse ``NAME=CSS``.
 
     >>> parse_selection("links[]=article a::attr(href)")
     Selection(name='links', selector='article a', many=True, attribute='href')
 
     Raises:
-        UsageError: no name, a name that is the record's own, or a selector that is no CSS.
+        UsageError: the name is missing or reserved, or the selector is not CSS.
     """
     name, equals, selector = text.partition("=")
     name = name.strip()
@@ -123,9 +122,9 @@ def parse_selection(text: str) -> Selection:
     if not equals or not name or not selector.strip():
         raise UsageError(f"--select {printable(text, 100)!r}: {_FORM}")
     if not name.isprintable() or "[" in name or "]" in name:
-        raise UsageError(f"--select {printable(text, 100)!r}: {printable(name, 60)!r} is no name; {_FORM}")
+        raise UsageError(f"--select {printable(text, 100)!r}: {printable(name, 60)!r} is not a name; {_FORM}")
     if name in RESERVED:
-        raise UsageError(f"--select {name}: the key {name!r} is the record's own: give it another name")
+        raise UsageError(f"--select {name}: the key {name!r} is reserved: choose another name")
     pseudo = _PSEUDO.search(selector)
     css = (selector[: pseudo.start()] if pseudo else selector).strip()
     _check_css(css, name)
@@ -133,13 +132,13 @@ def parse_selection(text: str) -> Selection:
 
 
 def _check_css(selector: str, name: str) -> None:
-    """Nothing, or a UsageError where lexbor does not read the selector, or reads it to no end."""
+    """Raise UsageError for a selector that lexbor cannot read, or that is not closed."""
     problem = ""
     if not selector.isprintable():
         problem = "holds a control character"
     elif not _compiles(selector):
-        problem = "is no CSS selector"
-    elif _compiles(selector + ",,"):  # an error by itself, unless what stands before it is still open
+        problem = "is not a CSS selector"
+    elif _compiles(selector + ",,"):  # always an error, unless the selector before it is still open
         problem = "has a quote, comment or bracket that is not closed"
     if problem:
         raise UsageError(f"--select {printable(name, 60)}: {printable(selector, 100)!r} {problem}; {_FORM}")
