@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
-import io
-import os
 import pickle
 from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
@@ -13,7 +10,7 @@ import pytest
 
 from parascrape.errors import UsageError
 from parascrape.settings import USER_AGENT, VERSION, Settings
-from parascrape.system.limits import available_cpus
+from parascrape.system import available_cpus
 
 RANGES: list[tuple[str, float, float]] = [
     ("processes", 0, 1024),
@@ -86,54 +83,3 @@ def test_settings_are_frozen_and_cross_to_workers() -> None:
     assert replace(settings, timeout=3).timeout == 3
     with pytest.raises(FrozenInstanceError):
         settings.timeout = 1  # type: ignore[misc]
-
-
-V2 = "/sys/fs/cgroup/cpu.max"
-QUOTA, PERIOD = "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"
-
-
-@pytest.mark.parametrize(
-    ("files", "cpus"),
-    [
-        ({}, 8),
-        ({V2: "max 100000\n"}, 8),
-        ({V2: "200000 100000\n"}, 2),
-        ({V2: "150000 100000\n"}, 2),
-        ({V2: "50000 100000\n"}, 1),
-        ({V2: "1000 100000\n"}, 1),
-        ({V2: "1600000 100000\n"}, 8),
-        ({QUOTA: "300000\n", PERIOD: "100000\n"}, 3),
-        ({QUOTA: "-1\n", PERIOD: "100000\n"}, 8),
-        ({QUOTA: "300000\n"}, 8),
-        ({QUOTA: "300000\n", PERIOD: "0\n"}, 8),
-        ({V2: "\n", QUOTA: "400000\n", PERIOD: "100000\n"}, 4),
-        ({V2: "many few\n"}, 8),
-        ({QUOTA: "é\n", PERIOD: "100000\n"}, 8),
-    ],
-)
-def test_cpus_are_those_of_the_affinity_and_the_control_group(
-    monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cpus: int
-) -> None:
-    """Of eight CPUs a quota leaves its rounded share, at least one; unreadable files are no limit."""
-    real = builtins.open
-
-    def open_faked(path: Any, *args: Any, **options: Any) -> Any:
-        if not str(path).startswith("/sys/fs/cgroup"):
-            return real(path, *args, **options)
-        if path not in files:
-            raise FileNotFoundError(path)
-        return io.TextIOWrapper(io.BytesIO(files[path].encode()), encoding=options["encoding"])
-
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
-    monkeypatch.setattr(builtins, "open", open_faked)
-    assert available_cpus() == cpus
-
-
-def test_cpus_are_counted_where_there_is_no_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """macOS and Windows have no affinity mask; a machine that cannot say has one CPU."""
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr("parascrape.system.limits._cgroup_quota", lambda: None)
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
-    assert available_cpus() == 6
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert available_cpus() == 1

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from parascrape.system.memory import resident_bytes
+from parascrape.system.resources import resident_bytes
 from parascrape.web.page import Page
 
 SURROGATE = "\ud800"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from parascrape.executors import TaskContext
-from parascrape.system.memory import resident_bytes
+from parascrape.system.resources import resident_bytes
 
 
 def square(number: int) -> int:

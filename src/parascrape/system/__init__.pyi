@@ -8,19 +8,16 @@ from .files import (
 )
 from .html_report import Chart as Chart, ChartSeries as ChartSeries, HtmlReport as HtmlReport
 from .imports import load_part as load_part
-from .limits import available_cpus as available_cpus
 from .locks import OutputLock as OutputLock
-from .memory import (
-    free_memory as free_memory,
-    keep_memory as keep_memory,
-    resident_bytes as resident_bytes,
-    worker_limit as worker_limit,
-)
 from .processes import (
+    INTERRUPTS as INTERRUPTS,
+    SignalCapture as SignalCapture,
     end_with as end_with,
     has_ended as has_ended,
     is_alive as is_alive,
+    leave_interrupts as leave_interrupts,
     process_mark as process_mark,
+    without_interrupts as without_interrupts,
 )
 from .quantities import (
     parse_duration as parse_duration,
@@ -32,11 +29,12 @@ from .quantities import (
     show_share as show_share,
     show_size as show_size,
 )
-from .signals import (
-    INTERRUPTS as INTERRUPTS,
-    SignalCapture as SignalCapture,
-    leave_interrupts as leave_interrupts,
-    without_interrupts as without_interrupts,
+from .resources import (
+    available_cpus as available_cpus,
+    free_memory as free_memory,
+    keep_memory as keep_memory,
+    resident_bytes as resident_bytes,
+    worker_limit as worker_limit,
 )
 from .sqlite import (
     ReopenedFile as ReopenedFile,

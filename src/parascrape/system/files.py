@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from parascrape.errors import OutputError, UsageError
-from parascrape.system.signals import SignalCapture
+from parascrape.system.processes import SignalCapture
 from parascrape.system.text import printable
 
 __all__ = [

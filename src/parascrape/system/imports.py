@@ -1,4 +1,4 @@
-"""Native: parts of libraries that are there only once the package above them is imported."""
+"""Thread-safe import of modules that only exist once their package is imported."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ __all__ = ["load_part"]
 
 @lru_cache(maxsize=16)
 def load_part(name: str) -> Any:
-    """The module of this dotted name, once every package above it is whole.
+    """Return the module of this dotted name, after importing every package above it.
 
-    resiliparse's modules have no files: its packages register them as they are imported. A thread that
-    asks for one while another thread is importing its package does not wait for that, as Python waits for a
-    module of the same name only, and finds that there is no such module. Two of some eighty runs in
-    threads have lost a page so.
+    resiliparse's modules have no files: its packages register them while they are imported. Python waits only
+    for an import of the same name in another thread, so a thread that asks for such a module while another
+    thread imports its package is told that there is none. That lost a page in two of eighty threaded runs.
     """
     for at, letter in enumerate(name):
         if letter == ".":

@@ -1,4 +1,4 @@
-"""One writer for one output: a lock file beside it, held by a living process only."""
+"""Lock files: at most one process writes an output."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["OutputLock"]
 
 
 class OutputLock:
-    """The lock on an output, taken when made and given back by `release` or the process's end.
+    """An exclusive lock on an output, held until `release` is called or the process ends.
 
-    The lock is the operating system's, on the file ``OUTPUT.lock``; what the file says, the holder's
-    process id, is for people. A killed holder's file stays and stops nobody.
+    The operating system locks the file ``OUTPUT.lock``, whose content, the holder's process id, is only for
+    people. The file of a killed holder is not locked any more.
 
     Raises:
         OutputBusy: another process writes this output; the message says which.
@@ -30,17 +30,17 @@ class OutputLock:
     """
 
     def __init__(self, output: Path) -> None:
-        real = output.resolve()  # one lock for all the links to it
+        real = output.resolve()  # one lock for all links to a file
         self.path = real.with_name(real.name + ".lock")
         self._output = output
         self._descriptor = self._acquire()
-        with suppress(OSError):  # on a full disk: the lock is held, nobody is told by whom
+        with suppress(OSError):  # the disk is full: the lock is held all the same
             os.ftruncate(self._descriptor, 0)
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             os.write(self._descriptor, f"{os.getpid()}\n".encode())
 
     def _acquire(self) -> int:
-        """The locked lock file, which is still the one of that name."""
+        """Lock the file of that name and return its descriptor."""
         while True:
             try:
                 descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
@@ -51,7 +51,7 @@ class OutputLock:
                 if os.path.samestat(os.fstat(descriptor), os.stat(self.path)):
                     return descriptor
             except FileNotFoundError:
-                pass  # its holder has just removed it: try the next one
+                pass  # its holder has just removed it: try again
             except OSError as error:
                 fault = self._fault(descriptor, error)
                 os.close(descriptor)
@@ -59,7 +59,7 @@ class OutputLock:
             os.close(descriptor)
 
     def _fault(self, descriptor: int, error: OSError) -> OutputBusy | UsageError:
-        """What to say of a lock that another process has, or that the file system does not know."""
+        """Return the error for a lock that another process holds, or that is not supported."""
         if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
             return UsageError(f"cannot lock {self._output}: {error.strerror}")
         os.lseek(descriptor, 0, os.SEEK_SET)
@@ -70,20 +70,20 @@ class OutputLock:
         )
 
     def release(self) -> None:
-        """Remove the lock file and give the lock back."""
+        """Remove the lock file and release the lock."""
         if self._descriptor >= 0:
-            with suppress(OSError):  # Windows removes no open file: it stays, and stops nobody
+            with suppress(OSError):  # Windows cannot remove an open file; it stays, unlocked
                 self.path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = -1
 
 
 _FAR = 1 << 20
-"""Where Windows locks a byte: nobody can read what is locked there."""
+"""Offset of the byte that is locked on Windows, where locked bytes cannot be read."""
 
 
 def _lock(descriptor: int) -> None:
-    """Take the lock at once. Raises OSError where another process has it."""
+    """Lock the file without waiting. Raises OSError if another process holds the lock."""
     if fcntl is not None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     else:

@@ -1,4 +1,4 @@
-"""Memory: how much a process has, how much all may have, and the C library's allocator told what to keep."""
+"""CPUs and memory: what this process may use, what it uses, and tuning of glibc's allocator."""
 
 from __future__ import annotations
 
@@ -17,36 +17,61 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-__all__ = ["MIN_WORKER", "free_memory", "keep_memory", "memory_limit", "resident_bytes", "worker_limit"]
+__all__ = [
+    "MIN_WORKER", "available_cpus", "free_memory", "keep_memory", "memory_limit", "resident_bytes",
+    "worker_limit",
+]  # fmt: skip
 
 MIN_WORKER = 256 << 20
-"""Bytes that a worker may have at least: what scrapers import is a hundred million already."""
+"""Bytes that a worker may use at least: the imports of scrapers take a hundred million already."""
 
 _SHARE = 0.7
-"""Of the memory there is, for all workers together: the parent and others need some too."""
+"""The workers' share of the memory: the parent and other programs need some too."""
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 """Parameters of glibc's mallopt(3)."""
 
 _USUAL_PAD = 128 << 10
-"""Bytes by which glibc's heap grows, if nobody says otherwise."""
+"""Bytes by which glibc's heap grows by default."""
 
 _HUGE = 2 << 20
 _HEAP = 48 << 20
-"""Bytes of a huge page, and of the heap that is made of them: less than the 64 MB that are kept."""
+"""Bytes of a huge page, and of the heap that uses them: less than the 64 MB that are kept."""
+
+
+def available_cpus(root: str = "/") -> int:
+    """Return the CPUs that this process may use, at least 1: its affinity mask or cgroup quota."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cpu_quota(Path(root, "sys/fs/cgroup"))
+    return max(1, cpus if quota is None else min(cpus, int(quota + 0.5)))
+
+
+def _cpu_quota(groups: Path) -> float | None:
+    """Return the CPUs that the control group allows (v2, else v1); None without a limit."""
+    try:
+        quota, period = (groups / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota, period = (
+                (groups / f"cpu/cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period")
+            )
+        except (OSError, ValueError):
+            return None
+    if not (quota.isdecimal() and period.isdecimal() and int(period)):  # "max", or "-1" in v1
+        return None
+    return int(quota) / int(period)
 
 
 def keep_memory(arenas: int = 0) -> None:
-    """Let glibc keep up to 64 MB of freed memory in place of giving each page's buffers back.
+    """Let glibc keep up to 64 MB of freed memory instead of returning each page's buffers to the system.
 
-    A body of 170 kB is otherwise mapped, touched and unmapped again: 80 page faults a page, a tenth of a
-    worker's time (4,200 pages on two processes: 346,000 faults and 1.3 s of system time against 26,000
-    and 0.6 s). Other C libraries, which have no mallopt, are left as they are.
+    By default a body of 170 kB is mapped, touched and unmapped: 80 page faults a page, a tenth of a worker's
+    time (4,200 pages on two processes: 346,000 faults and 1.3 s of system time against 26,000 and 0.6 s).
+    Does nothing for other C libraries, which have no mallopt.
 
-    ``arenas`` is for a process that has just begun: its threads share so many heaps, in huge pages where
-    the system gives them to whoever asks. Threads with a heap each leave a page's buffers to none but
-    themselves: 4,000 light pages on two processes of 8 threads took 98 MB a process in place of 62, and
-    64,000 page faults in place of 21,500.
+    ``arenas`` is for a process that has just started: its threads share so many heaps, in huge pages if the
+    system has them. With a heap for each thread, no thread can reuse another's buffers: 4,000 light pages on
+    two processes of 8 threads took 98 MB a process instead of 62, and 64,000 page faults instead of 21,500.
     """
     mallopt = _libc("mallopt")
     if mallopt is not None:
@@ -58,9 +83,9 @@ def keep_memory(arenas: int = 0) -> None:
 
 
 def _extend_in_huge_pages(mallopt: Any) -> None:
-    """Have glibc take the first heap's next 48 MB now, and the system back them by huge pages on use.
+    """Extend the first heap by 48 MB, which the system backs by huge pages when they are used.
 
-    The environment's tunable glibc.malloc.hugetlb does the same, but what a scraper starts would inherit it.
+    The environment's tunable glibc.malloc.hugetlb does the same, but a scraper's child processes inherit it.
     """
     functions = [_libc(name) for name in ("sbrk", "malloc", "free", "madvise")]
     if not all(functions):
@@ -79,7 +104,7 @@ def _extend_in_huge_pages(mallopt: Any) -> None:
 
 
 def free_memory() -> None:
-    """Collect garbage and give the system what is free: 10 to 100 ms in which no thread runs."""
+    """Collect garbage and return free memory to the system. No thread runs meanwhile (10 to 100 ms)."""
     gc.collect()
     trim = _libc("malloc_trim")
     if trim is not None:
@@ -87,7 +112,7 @@ def free_memory() -> None:
 
 
 def _libc(name: str) -> Any:
-    """A function of the C library; None where it has none of that name."""
+    """Return a function of the C library, None if it has none of that name."""
     if sys.platform != "linux":
         return None
     try:
@@ -97,9 +122,9 @@ def _libc(name: str) -> Any:
 
 
 def resident_bytes(process: int = 0) -> int:
-    """Bytes of physical memory that a process has (0: this one); 0 where nobody can say.
+    """Return the bytes of physical memory that a process uses (0: this one); 0 if that is unknown.
 
-    Where there is no /proc only this process can be asked, and only for the most it ever had.
+    Without /proc only this process is known, and only its maximum so far.
     """
     try:
         with open(f"/proc/{process or 'self'}/statm", "rb", buffering=0) as file:
@@ -112,16 +137,16 @@ def resident_bytes(process: int = 0) -> int:
 
 
 def worker_limit(processes: int, root: str = "/") -> int:
-    """Bytes that each of so many workers may have, so that all stay below 70 % of what there is.
+    """Return the bytes that each of so many workers may use, so that all stay below 70 % of the memory.
 
-    At least 256 MB; 0, no limit, where nobody can say.
+    At least 256 MB; 0, no limit, if the memory's size is unknown.
     """
     most = memory_limit(root)
     return max(MIN_WORKER, int(most * _SHARE) // processes) if most else 0
 
 
 def memory_limit(root: str = "/") -> int:
-    """Bytes that this process may use: the machine's, or its control group's if less; 0: unknown."""
+    """Return the bytes that this process may use: the machine's or its control group's; 0: unknown."""
     limits = [limit for path in _limit_files(Path(root)) if (limit := _read_limit(path))]
     with suppress(AttributeError, ValueError, OSError):
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE"))
@@ -129,9 +154,9 @@ def memory_limit(root: str = "/") -> int:
 
 
 def _limit_files(root: Path) -> Iterator[Path]:
-    """Where the limits of this process's control groups and of those around them stand, v1 and v2.
+    """Yield the limit files of this process's control groups and of their parents, v1 and v2.
 
-    In a container the path that /proc tells is often the host's, and the group's own files are at the top.
+    In a container the path in /proc is often the host's, and the group's own files are at the top.
     """
     groups = root / "sys/fs/cgroup"
     try:
@@ -149,7 +174,7 @@ def _limit_files(root: Path) -> Iterator[Path]:
 
 
 def _read_limit(path: Path) -> int:
-    """The bytes that the file holds; 0 where it is not there or says "max"."""
+    """Return the bytes in the file; 0 if it is missing or says "max"."""
     try:
         return int(path.read_text())
     except (OSError, ValueError):

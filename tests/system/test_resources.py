@@ -1,4 +1,4 @@
-"""Workers that grow: replaced at their limit, killed far beyond it, and what the limit is by itself."""
+"""Limits of CPUs and memory, and workers that are replaced or killed at their limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from parascrape.errors import WorkerDied
 from parascrape.executors import ProcessExecutor
-from parascrape.system.memory import MIN_WORKER, memory_limit, resident_bytes, worker_limit
+from parascrape.system.resources import MIN_WORKER, available_cpus, memory_limit, resident_bytes, worker_limit
 from tests.helpers import tasks
 from tests.helpers.command import lives, until
 
@@ -138,3 +138,48 @@ def test_all_workers_together_have_seven_tenths(processes: int, limit: int, tmp_
     (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
     (tmp_path / "sys/fs/cgroup/memory.max").write_text(str(10_000 * MB))
     assert worker_limit(processes, str(tmp_path)) == pytest.approx(limit, rel=1e-6)
+
+
+# --- CPUs -------------------------------------------------------------------------------------------
+
+V2, QUOTA, PERIOD = "cpu.max", "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"
+
+
+@pytest.mark.parametrize(
+    ("files", "cpus"),
+    [
+        ({}, 8),
+        ({V2: "max 100000\n"}, 8),
+        ({V2: "200000 100000\n"}, 2),
+        ({V2: "150000 100000\n"}, 2),
+        ({V2: "50000 100000\n"}, 1),
+        ({V2: "1000 100000\n"}, 1),
+        ({V2: "1600000 100000\n"}, 8),
+        ({QUOTA: "300000\n", PERIOD: "100000\n"}, 3),
+        ({QUOTA: "-1\n", PERIOD: "100000\n"}, 8),
+        ({QUOTA: "300000\n"}, 8),
+        ({QUOTA: "300000\n", PERIOD: "0\n"}, 8),
+        ({V2: "\n", QUOTA: "400000\n", PERIOD: "100000\n"}, 4),
+        ({V2: "many few\n"}, 8),
+        ({QUOTA: "é\n", PERIOD: "100000\n"}, 8),
+    ],
+)
+def test_cpus_are_those_of_the_affinity_and_the_control_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cpus: int
+) -> None:
+    """Of eight CPUs a quota leaves its rounded share, at least one; unreadable files are no limit."""
+    for name, content in files.items():
+        path = tmp_path / "sys/fs/cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    assert available_cpus(str(tmp_path)) == cpus
+
+
+def test_cpus_are_counted_where_there_is_no_affinity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS and Windows have no affinity mask; a machine that cannot say has one CPU."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert available_cpus(str(tmp_path)) == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert available_cpus(str(tmp_path)) == 1
