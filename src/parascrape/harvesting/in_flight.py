@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from parascrape.executors import ProcessExecutor, WithContext, capacity, open_executor, why_not_importable
 from parascrape.fetch import DIRECT, NetworkOptions
 from parascrape.files import Quarantine
-from parascrape.frontier import PolitenessPolicy, Visit, wait_reason
+from parascrape.frontier import PolitenessPolicy, Visit, politeness_policy, wait_reason
 from parascrape.harvesting.timings import Timings
 from parascrape.harvesting.worker import PageHook, Worker
 from parascrape.settings import Settings
@@ -54,7 +54,8 @@ class Environment:
     ``quarantine`` is the folder for pages under which a worker dies or hangs, empty: none; ``hosts_file``
     is where runs on this machine share the state of hosts, empty: nowhere. ``network`` says how hosts are
     reached. A task may take ``scrape_grace`` seconds beyond `Settings.timeout`, for decoding and scraping,
-    before it is ended. ``look`` says when mode auto looks at its threads.
+    before it is ended. ``look`` says when mode auto looks at its threads. ``limits`` returns the policy for
+    hosts, or None for none.
     """
 
     quarantine: str = ""
@@ -62,6 +63,7 @@ class Environment:
     network: NetworkOptions = DIRECT
     scrape_grace: float = 5.0
     look: LookPolicy = field(default_factory=LookPolicy)
+    limits: Callable[[Settings], PolitenessPolicy | None] = politeness_policy
 
 
 class WorkerGroup:

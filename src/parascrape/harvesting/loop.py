@@ -19,7 +19,7 @@ from typing import Any
 
 from parascrape.errors import InvalidUrl, TaskError
 from parascrape.files import FRESH, Outcome, fail, fail_task, open_previous
-from parascrape.frontier import FetchReport, Visit, VisitSource, open_frontier, politeness_policy, refusal
+from parascrape.frontier import FetchReport, Visit, VisitSource, open_frontier, refusal
 from parascrape.harvesting.auto_mode import AutoMode
 from parascrape.harvesting.in_flight import Environment, InFlight, WorkerGroup
 from parascrape.harvesting.timings import Timings
@@ -104,7 +104,7 @@ class HarvestLoop:
         self._hooks = hooks
         self._stop = stop
         self._previous = open_previous(settings, lambda: bool(stop.asked), hooks.say)
-        limits = politeness_policy(settings)
+        limits = environment.limits(settings)
         self._in_flight = flight = InFlight(settings, environment, limits, hooks.split, hooks.page_hook)
         auto = settings.mode == "auto"
         look = environment.look

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from parascrape import records
 from parascrape.errors import BadRecord, FetchError, ParascrapeError, StatusError
 from parascrape.executors import TaskContext
-from parascrape.fetch import DIRECT, NO_RULES, FetchRules, FetchTrace, NetworkOptions, fetch_robots
+from parascrape.fetch import (
+    DIRECT,
+    NO_RULES,
+    FetchRules,
+    FetchTrace,
+    NetworkOptions,
+    TransferHook,
+    fetch_robots,
+)
 from parascrape.files import (
     NO_QUARANTINE,
     Outcome,
@@ -57,6 +65,9 @@ class PageHook(Protocol):
 
     def fetch_rules(self, entry: Entry) -> FetchRules:
         """Return how the entry's URL is fetched."""
+
+    def transfer_hook(self, url: str) -> TransferHook | None:
+        """Return what sees the transfers of an entry's URL, or of an origin's robots.txt."""
 
     def page_fetched(self, page: Page, entry: Entry, meta: Meta) -> HookResult:
         """Return what to make of the page. It may add to the record's meta, and raise a ParascrapeError."""
@@ -116,13 +127,17 @@ class Worker:
         """
         context.when_idle(self.client.leave)
         if isinstance(task, str):
-            return fetch_robots(task, self.client)
+            return fetch_robots(task, self.client, FetchTrace(hook=self.transfer_hook(task)))
         try:
             return _Attempt(self, context, PageTask(*task)).run()
         except BaseException:
             if self.hook is not None:
                 self.hook.outcome_lost()
             raise
+
+    def transfer_hook(self, url: str) -> TransferHook | None:
+        """Return what sees the transfers of a URL, or of an origin's robots.txt."""
+        return None if self.hook is None else self.hook.transfer_hook(url)
 
     @property
     def client(self) -> Client:
@@ -150,7 +165,8 @@ class _Attempt:
         self._context = context
         self._task = task
         self._entry = Entry._make(task.fields)
-        self._trace = FetchTrace({"fetched_at": _now(), "attempts": task.attempt})
+        hook = worker.transfer_hook(self._entry.url)
+        self._trace = FetchTrace({"fetched_at": _now(), "attempts": task.attempt}, hook=hook)
         self._meta = self._trace.meta
         self._page: Page | None = None
         self._hooked: HookResult | None = None

@@ -103,6 +103,9 @@ class LinkDiscovery:
             found = _with_text(found, page)
         return HookResult(found, scraper=place.scraper)
 
+    def transfer_hook(self, url: str) -> None:
+        """Let no one see the transfers."""
+
     def fetch_failed(self, error: ParascrapeError, entry: Entry) -> HookResult | None:
         """Return the link of a redirect, and the record of a checked URL whose body was refused."""
         if isinstance(error, Redirected):

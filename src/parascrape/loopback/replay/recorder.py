@@ -6,13 +6,10 @@ import errno
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any
 
 import pycurl
 
@@ -21,20 +18,14 @@ from parascrape.errors import (
     DnsError,
     FetchError,
     InvalidUrl,
+    ParascrapeError,
     ProxyFailed,
-    StatusError,
     TlsError,
 )
-from parascrape.executors import TaskContext, WithContext, open_executor
-from parascrape.fetch import Client, FetchTrace, fetch_robots, raise_for, refused_address
-from parascrape.frontier import (
-    FetchReport,
-    PolitenessPolicy,
-    Visit,
-    VisitSource,
-    open_frontier,
-    politeness_policy,
-)
+from parascrape.fetch import NO_RULES, FetchRules, raise_for, refused_address
+from parascrape.files import Outcome
+from parascrape.frontier import PolitenessPolicy, politeness_policy
+from parascrape.harvesting import Environment, HarvestHooks, HookResult, harvest
 from parascrape.loopback.replay.exchange import (
     Ending,
     Exchange,
@@ -44,25 +35,24 @@ from parascrape.loopback.replay.exchange import (
     split_lines,
 )
 from parascrape.loopback.replay.warc import ExchangeWriter, load_library
-from parascrape.records import Entry
+from parascrape.records import Entry, parse
+from parascrape.scrapers import DiscoveredLinks
 from parascrape.settings import Settings
 from parascrape.system import output_errors, replace_file
 from parascrape.web import RobotsRules, host_key, prepare, redact
 
 __all__ = ["RecordingResult", "TransferRecorder", "record"]
 
-_GRACE = 5.0
-"""Seconds that a fetch may take beyond its time-out before its thread is given up."""
-
-_NOT_LISTED = -1  # as the line of an entry that is no line of the list
+_NOT_LISTED = -1  # line of an entry that is not in the list
 
 
 @dataclass(slots=True)
 class RecordingResult:
-    """What a recording holds: ``failed`` are the codes of the errors that fetches ended with.
+    """What a recording holds.
 
-    ``entries`` are URLs of the list that were fetched, ``skipped`` those that were not, with the reason:
-    ``invalid_url``, ``duplicate``, ``robots``. ``bytes`` is what came over the wire.
+    ``entries`` counts the URLs of the list that were fetched, ``failed`` the error codes of those fetches.
+    ``skipped`` counts those not fetched, by reason: ``invalid_url``, ``duplicate``, ``robots``. ``bytes`` is
+    what came over the wire.
     """
 
     path: Path
@@ -76,10 +66,10 @@ class RecordingResult:
 
 
 def record(entries: Iterable[Entry], path: str | Path, settings: Settings) -> RecordingResult:
-    """The count of a recording made at ``path``, which takes the place of what is there when it is whole.
+    """Record the entries to a file, which replaces an older one when it is whole.
 
-    The settings' limits of hosts and robots.txt are kept to, failures are not tried again, and the
-    robots.txt of every host is recorded. The mode is of no account: it is always threads.
+    The settings' limits of hosts and robots.txt hold, failures are not tried again, and the robots.txt of
+    every host is recorded. It always runs in threads.
 
     Raises:
         UsageError: the extra ``compare`` is missing.
@@ -87,61 +77,44 @@ def record(entries: Iterable[Entry], path: str | Path, settings: Settings) -> Re
     """
     load_library("warcio.warcwriter")
     path = Path(path)
+    about = {
+        "robots": "obey" if settings.robots else "ignore",
+        "http-header-user-agent": settings.user_agent,
+        "timeout": f"{settings.timeout:g}",
+    }
     with output_errors(path), replace_file(path) as file:
-        return _record(entries, RecordingResult(path), settings, file)
+        recorder = _Recorder(ExchangeWriter(file, about), RecordingResult(path), robots=settings.robots)
+        return recorder.run(entries, replace(settings, mode="thread", retries=0, ordered=False, previous=""))
 
 
-def _record(
-    entries: Iterable[Entry], recorded: RecordingResult, settings: Settings, file: Any
-) -> RecordingResult:
-    writer = ExchangeWriter(
-        file,
-        {
-            "robots": "obey" if settings.robots else "ignore",
-            "http-header-user-agent": settings.user_agent,
-            "timeout": f"{settings.timeout:g}",
-        },
-    )
-    began = time.monotonic()
-    run = _Run(entries, recorded, replace(settings, mode="thread"))
-    try:
-        for exchange in run.exchanges():
-            writer.write(exchange)
-            recorded.exchanges += 1
-            recorded.bytes += len(exchange.before) + len(exchange.reply)
-    finally:
-        run.close()
-    recorded.seconds = time.monotonic() - began
-    return recorded
+def _limits(settings: Settings) -> PolitenessPolicy | None:
+    """Return the usual limits, but ask for each URL once, whatever happened to others of its host."""
+    limits = politeness_policy(settings)
+    return None if limits is None else replace(limits, circuit_after=0, robots_asks=1)
 
 
-class _Fetched(NamedTuple):
-    """What one task gives: the exchanges, what the host is judged by, and the rules of a robots.txt."""
+class _Recorder:
+    """The page hook of a recording: keeps the transfers of each fetch, and leaves out the scraping."""
 
-    exchanges: list[Exchange]
-    report: FetchReport | None  # None of a robots.txt: it says nothing of the pages
-    rules: RobotsRules | None = None
+    def __init__(self, writer: ExchangeWriter, result: RecordingResult, *, robots: bool) -> None:
+        self._writer = writer
+        self._result = result
+        self._robots = robots
+        self._fetches: dict[str, TransferRecorder] = {}  # under way, by the URL or the origin
 
-
-class _Run:
-    """One recording under way: fetches in flight, and those who may come next."""
-
-    def __init__(self, entries: Iterable[Entry], recorded: RecordingResult, settings: Settings) -> None:
-        self._settings = settings
-        self._client = Client(settings)
-        self._recorded = recorded
-        self._executor = open_executor(0, settings.thread_count, deadline=settings.timeout + _GRACE)
-        self._frontier = open_frontier(VisitSource(self._listed(entries)), _limits(settings))
-        self._visits: dict[Future[_Fetched], Visit] = {}
-        self._finished: SimpleQueue[Future[_Fetched]] = SimpleQueue()
-
-    def close(self) -> None:
-        """End what is left, and the connections."""
-        self._executor.stop()
-        self._client.close()
+    def run(self, entries: Iterable[Entry], settings: Settings) -> RecordingResult:
+        """Harvest the entries."""
+        began = time.monotonic()
+        hooks = HarvestHooks(on_outcome=self._page_done, on_robots=self._robots_done, page_hook=self)
+        for _ in harvest(
+            self._listed(entries), settings, hooks=hooks, environment=Environment(limits=_limits)
+        ):
+            pass
+        self._result.seconds = time.monotonic() - began
+        return self._result
 
     def _listed(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """Every URL once, then the robots.txt of hosts that nobody has asked for theirs."""
+        """Yield every URL once, then the robots.txt of each host unless the harvest asks for it anyway."""
         seen: set[str] = set()
         for entry in entries:
             try:
@@ -149,103 +122,64 @@ class _Run:
                     raise InvalidUrl(entry.problem)
                 url = prepare(entry.url)
             except InvalidUrl as error:
-                self._recorded.skipped[error.code] += 1
+                self._result.skipped[error.code] += 1
                 continue
             if url in seen:
-                self._recorded.skipped["duplicate"] += 1
+                self._result.skipped["duplicate"] += 1
                 continue
             seen.add(url)
-            self._recorded.hosts.add(host_key(url))
+            self._result.hosts.add(host_key(url))
             yield entry
-        if not self._settings.robots:
-            for host in sorted(self._recorded.hosts):
-                if f"{host}/robots.txt" not in seen:
-                    yield Entry(prepare(f"{host}/robots.txt"), _NOT_LISTED)
+        if not self._robots:
+            for url in (prepare(f"{host}/robots.txt") for host in sorted(self._result.hosts)):
+                if url not in seen:
+                    yield Entry(url, _NOT_LISTED)
 
-    def exchanges(self) -> Iterator[Exchange]:
-        """All exchanges, those of one fetch together, as they are finished."""
-        while True:
-            self._submit()
-            if not self._visits and self._frontier.drained:
-                return
-            room = len(self._visits) < self._settings.thread_count
-            with suppress(Empty):
-                yield from self._take_in(self._finished.get(timeout=self._frontier.wait(room=room)))
+    def _page_done(self, entry: Entry, outcome: Outcome) -> None:
+        """Write the exchanges of a page, and count it."""
+        fetch = self._fetches.pop(entry.url, None)
+        if fetch is None:
+            self._result.skipped[outcome.code] += 1
+            return
+        listed = entry.line != _NOT_LISTED
+        self._write(fetch.seen, redact(prepare(entry.url)) if listed else "", outcome)
+        if listed:
+            self._result.entries += 1
+            self._result.failed.update([outcome.code] if outcome.code else [])
 
-    def _submit(self) -> None:
-        """Start what may start now."""
-        while len(self._visits) < self._settings.thread_count:
-            visit = self._frontier.take()
-            if visit is None:
-                return
-            if visit.refused_code:
-                self._recorded.skipped[visit.refused_code] += 1
-                continue
-            if visit.robots:
-                future = self._executor.submit(WithContext(_fetch_rules), visit.robots, self._client)
-            else:
-                future = self._executor.submit(WithContext(_fetch_page), visit.entry, self._client)
-            self._visits[future] = visit
-            future.add_done_callback(self._finished.put)
+    def _robots_done(self, origin: str, _: RobotsRules) -> None:
+        self._write(self._fetches.pop(origin).seen)
 
-    def _take_in(self, future: Future[_Fetched]) -> list[Exchange]:
-        """The exchanges of a fetch that is finished; none where its thread was given up."""
-        visit = self._visits.pop(future)
-        error = future.exception()
-        fetched = _Fetched([], FetchReport("timeout")) if error is not None else future.result()
-        if visit.robots and fetched.rules is not None:
-            self._frontier.set_robots(visit.robots, fetched.rules)
-        elif fetched.report is not None and visit.entry.line != _NOT_LISTED:
-            self._recorded.entries += 1
-            if fetched.report.code:
-                self._recorded.failed[fetched.report.code] += 1
-        self._frontier.finish(visit, fetched.report)
-        return fetched.exchanges
+    def _write(self, seen: Sequence[Exchange], entry: str = "", outcome: Outcome | None = None) -> None:
+        """Write the exchanges of one fetch with their places in it; the last has the error it ended with."""
+        for hop, exchange in enumerate(seen):
+            placed = replace(exchange, entry=entry, hop=hop)
+            if outcome is not None and outcome.code and hop == len(seen) - 1:
+                error = parse(outcome.lines)["error"]
+                placed = replace(placed, error=error["code"], message=error["message"])
+            self._writer.write(placed)
+            self._result.exchanges += 1
+            self._result.bytes += len(exchange.before) + len(exchange.reply)
 
+    # --- in the threads of the harvest ---
 
-def _limits(settings: Settings) -> PolitenessPolicy | None:
-    """The run's limits, but that each URL is asked for, and once, whatever came of the host's others."""
-    limits = politeness_policy(settings)
-    return None if limits is None else replace(limits, circuit_after=0, robots_asks=1)
+    def transfer_hook(self, url: str) -> TransferRecorder:
+        """Return what sees the transfers of a URL, or of the robots.txt of an origin."""
+        return self._fetches.setdefault(url, TransferRecorder())
 
+    def fetch_rules(self, _: Entry) -> FetchRules:
+        """Fetch as the settings say."""
+        return NO_RULES
 
-def _fetch_page(context: TaskContext, entry: Entry, client: Client) -> _Fetched:
-    """One page of the list, in a thread."""
-    witness = TransferRecorder()
-    trace = FetchTrace(hook=witness)
-    context.when_idle(client.leave)
-    began = time.monotonic()
-    failure: FetchError | None = None
-    url = prepare(entry.url)
-    try:
-        client.fetch(url, trace)
-    except FetchError as error:
-        failure = error
-    finally:
-        trace.release()
-    wish = failure.retry_after if isinstance(failure, StatusError) else None
-    code = failure.code if failure is not None else ""
-    report = FetchReport(code, trace.meta.get("status", 0), wish, time.monotonic() - began)
-    listed = url if entry.line != _NOT_LISTED else ""
-    return _Fetched(_numbered(witness.seen, listed, failure), report)
+    def page_fetched(self, *_: Any) -> HookResult:
+        """Give an empty record instead of scraping the page."""
+        return HookResult(DiscoveredLinks(), record={})
 
+    def fetch_failed(self, _: ParascrapeError, __: Entry) -> None:
+        """Leave the failure as it is."""
 
-def _fetch_rules(context: TaskContext, origin: str, client: Client) -> _Fetched:
-    """One robots.txt, in a thread."""
-    witness = TransferRecorder()
-    context.when_idle(client.leave)
-    rules = fetch_robots(origin, client, FetchTrace(hook=witness))
-    return _Fetched(_numbered(witness.seen, "", None), None, rules)
-
-
-def _numbered(seen: list[Exchange], entry: str, failure: FetchError | None) -> list[Exchange]:
-    """The exchanges of one fetch with their places in it; the last has the error it ended with."""
-    entry = redact(entry)
-    found = [replace(exchange, entry=entry, hop=hop) for hop, exchange in enumerate(seen)]
-    if found and failure is not None:
-        message = redact(str(failure))[:2000]
-        found[-1] = replace(found[-1], error=failure.code, message=message)
-    return found
+    def outcome_lost(self) -> None:
+        """Keep what was seen."""
 
 
 _NO_CONNECTION: dict[type[FetchError], Ending] = {
@@ -255,34 +189,36 @@ _NO_CONNECTION: dict[type[FetchError], Ending] = {
     TlsError: "tls",
 }
 _ENDINGS: dict[int, Ending] = {18: "closed", 28: "silent", 52: "closed", 55: "closed", 56: "closed"}
-"""libcurl's error numbers where they alone say how it ended."""
+"""Endings by libcurl's error number, where the number alone tells."""
 
 
 class TransferRecorder:
-    """The hook of a `FetchTrace`; ``seen`` holds the exchanges in their order.
+    """Keeps the transfers of one fetch as exchanges, in ``seen``.
 
-    libcurl's debug messages carry the head that is sent and all that comes, before chunks are undone.
+    libcurl's debug messages hold the head that is sent and all that comes, before chunks are undone.
     """
 
     def __init__(self) -> None:
         self.seen: list[Exchange] = []
 
     def __call__(self, perform: Callable[[Any], None], handle: Any) -> None:
-        """Perform, and keep what passes. Raises pycurl.error as ``perform`` does."""
+        """Perform a transfer, and keep it. Raises pycurl.error as ``perform`` does."""
         notes: list[tuple[int, bytes]] = []
         handle.setopt(pycurl.DEBUGFUNCTION, lambda kind, data: notes.append((kind, data)) if kind else None)
         handle.setopt(pycurl.VERBOSE, 1)
         at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        failure: tuple[Any, ...] = ()
         try:
             perform(handle)
         except pycurl.error as error:
-            self._keep(handle, notes, at, error.args)
+            failure = error.args
             raise
-        self._keep(handle, notes, at, ())
+        finally:
+            handle.setopt(pycurl.VERBOSE, 0)
+            handle.setopt(pycurl.DEBUGFUNCTION, lambda *_: None)  # it would keep the notes
+            self._keep(handle, notes, at, failure)
 
     def _keep(self, handle: Any, notes: list[tuple[int, bytes]], at: str, failure: tuple[Any, ...]) -> None:
-        handle.setopt(pycurl.VERBOSE, 0)
-        handle.setopt(pycurl.DEBUGFUNCTION, _ignore)
         before, reply = _received(notes)
         request = redact_request(_sent(notes))
         self.seen.append(
@@ -302,17 +238,13 @@ class TransferRecorder:
         )
 
 
-def _ignore(_kind: int, _data: bytes) -> None:
-    """Nothing: the handle's next transfer is nobody's business."""
-
-
 def _sent(notes: Sequence[tuple[int, bytes]]) -> bytes:
-    """The head of the request; the last, where libcurl had to send it again on a new connection."""
+    """Return the head of the request; the last, where libcurl sent it again on a new connection."""
     return next((data for kind, data in reversed(notes) if kind == pycurl.INFOTYPE_HEADER_OUT), b"")
 
 
 def _received(notes: Sequence[tuple[int, bytes]]) -> tuple[bytes, bytes]:
-    """What came before the final head, and the answer; trailers are told twice and kept once."""
+    """Return what came before the final head, and the answer; libcurl reports trailers twice."""
     lines: list[bytes] = []
     pieces: list[bytes] = []
     for kind, data in notes:
@@ -324,7 +256,7 @@ def _received(notes: Sequence[tuple[int, bytes]]) -> tuple[bytes, bytes]:
 
 
 def _ending(handle: Any, failure: Sequence[Any], answered: bool) -> Ending:
-    """How an exchange ended that did not end well, by libcurl's number and message."""
+    """Return how a failed exchange ended, by libcurl's number and message."""
     number, message = int(failure[0]), str(failure[1])
     reason = handle.getinfo(pycurl.OS_ERRNO)
     if number in (55, 56) and reason in (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED):
@@ -338,18 +270,16 @@ def _ending(handle: Any, failure: Sequence[Any], answered: bool) -> Ending:
 
 
 def _seconds(handle: Any) -> ExchangeTimes:
-    """The times of a transfer that has ended; where no byte came, ``first_byte`` is how long we waited."""
+    """Return the times of a transfer; where no byte came, ``first_byte`` is how long we waited."""
     looked_up = handle.getinfo(pycurl.NAMELOOKUP_TIME)
     connected = handle.getinfo(pycurl.CONNECT_TIME)
-    secured = handle.getinfo(pycurl.APPCONNECT_TIME)
     sent = handle.getinfo(pycurl.PRETRANSFER_TIME)
-    first = handle.getinfo(pycurl.STARTTRANSFER_TIME)
     total = handle.getinfo(pycurl.TOTAL_TIME)
-    began = first or total
+    began = handle.getinfo(pycurl.STARTTRANSFER_TIME) or total
     return ExchangeTimes(
         dns=looked_up,
         connect=max(0.0, connected - looked_up),
-        tls=max(0.0, secured - connected),
+        tls=max(0.0, handle.getinfo(pycurl.APPCONNECT_TIME) - connected),
         first_byte=max(0.0, began - sent) if sent else 0.0,
         transfer=max(0.0, total - began),
         total=total,

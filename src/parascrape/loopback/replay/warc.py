@@ -17,7 +17,7 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.loopback.replay.exchange import ENDINGS, Exchange, ExchangeTimes
@@ -75,7 +75,7 @@ class ExchangeWriter:
     Each record is a gzip member of its own.
     """
 
-    def __init__(self, file: BinaryIO, about: Mapping[str, str]) -> None:
+    def __init__(self, file: IO[bytes], about: Mapping[str, str]) -> None:
         self._headers: Any = load_library("warcio.statusandheaders")
         self._loader: Any = load_library("warcio.recordloader")
         self._writer: Any = load_library("warcio.warcwriter").WARCWriter(file, gzip=True, warc_version="1.1")
