@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from parascrape.errors import NotHtml, TooComplex
 from parascrape.web import html
@@ -19,10 +19,24 @@ if TYPE_CHECKING:
 
 __all__ = ["Page"]
 
-_UNREAD: Any = object()
-
 _HEAD = 1 << 15
 """Bytes at the start of a page that are searched for robots directives."""
+
+T = TypeVar("T")
+
+
+class _ComputedOnce(Generic[T]):
+    """A property that is computed at the first use (`functools.cached_property` locks before Python 3.12)."""
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, page: Page | None, owner: type) -> T:
+        if page is None:
+            return self  # type: ignore[return-value]
+        value = page.__dict__[self._compute.__name__] = self._compute(page)
+        return value
 
 
 class Page:
@@ -33,22 +47,6 @@ class Page:
     first use and kept. A Page belongs to one thread.
     """
 
-    __slots__ = (
-        "_base_url",
-        "_encoding",
-        "_is_html",
-        "_lexbor",
-        "_robots",
-        "_soup",
-        "_text",
-        "_tree",
-        "body",
-        "final_url",
-        "headers",
-        "status",
-        "url",
-    )
-
     def __init__(
         self,
         url: str,
@@ -58,9 +56,7 @@ class Page:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ):
-        from requests.structures import (
-            CaseInsensitiveDict,  # 0.1 s the first time, because it imports requests
-        )
+        from requests.structures import CaseInsensitiveDict  # 0.1 s the first time: loads requests
 
         self.url = url
         self.final_url = final_url or url
@@ -68,8 +64,6 @@ class Page:
         own = headers if isinstance(headers, CaseInsensitiveDict) else CaseInsensitiveDict(headers or {})
         self.headers: CaseInsensitiveDict[str] = own
         self.body = body
-        self._encoding = self._text = self._lexbor = self._tree = self._soup = _UNREAD
-        self._is_html = self._base_url = _UNREAD
         self._robots: dict[str, tuple[str, ...]] = {}  # by the user agent
 
     def __repr__(self) -> str:
@@ -80,12 +74,10 @@ class Page:
         """The media type without its parameters, lower case; empty without a Content-Type."""
         return html.essence(self.headers.get("Content-Type"))
 
-    @property
+    @_ComputedOnce
     def is_html(self) -> bool:
         """Whether the page is HTML, by its Content-Type and its first bytes: see `html.is_html`."""
-        if self._is_html is _UNREAD:
-            self._is_html = html.is_html(self.content_type, self.body)
-        return bool(self._is_html)
+        return html.is_html(self.content_type, self.body)
 
     def require_html(self) -> None:
         """Raise NotHtml, with the media type, if the page is not HTML."""
@@ -94,38 +86,31 @@ class Page:
             binary = "something binary, called " if html.is_html(self.content_type, b"") else ""
             raise NotHtml(f"not HTML but {binary}{what}")
 
-    @property
+    @_ComputedOnce
     def encoding(self) -> str:
         """The lower-case WHATWG name of the encoding, by the order of evidence in `parascrape.web.text`."""
-        if self._encoding is _UNREAD:
-            self._encoding = find_encoding(self.body, self.headers.get("Content-Type"))
-        return str(self._encoding)
+        return find_encoding(self.body, self.headers.get("Content-Type"))
 
     @property
     def known_encoding(self) -> str | None:
         """`encoding` if it is already known, else None; does not decode anything."""
-        return None if self._encoding is _UNREAD else self._encoding
+        return self.__dict__.get("encoding")
 
-    @property
+    @_ComputedOnce
     def text(self) -> str:
         """The body as characters; bytes that do not decode become U+FFFD."""
-        if self._text is _UNREAD:
-            self._text = decode(self.body, encoding=self.encoding)[0]
-        return str(self._text)
+        return decode(self.body, encoding=self.encoding)[0]
 
     @property
     def markup(self) -> str:
         """``text`` for HTML parsers: empty-element tags of XHTML are expanded."""
         return from_xhtml(self.text) if html.is_xml(self.content_type) else self.text
 
-    @property
+    @_ComputedOnce
     def lexbor(self) -> LexborHTMLParser:
         """The document parsed by selectolax's lexbor, the fastest parser, which follows the HTML standard."""
-        if self._lexbor is _UNREAD:
-            as_it_is = self.encoding == "utf-8" and not html.is_xml(self.content_type)
-            self._lexbor = html.parse_lexbor(self.body if as_it_is else self.markup)
-        parser: LexborHTMLParser = self._lexbor
-        return parser
+        as_it_is = self.encoding == "utf-8" and not html.is_xml(self.content_type)
+        return html.parse_lexbor(self.body if as_it_is else self.markup)
 
     def css(self, selector: str) -> list[LexborNode]:
         """Return all elements that match a CSS selector, in document order."""
@@ -135,20 +120,15 @@ class Page:
         """Return the first element that matches a CSS selector, None without one."""
         return self.lexbor.css_first(selector)
 
-    @property
+    @_ComputedOnce
     def tree(self) -> HtmlElement:
         """The document parsed by lxml.html, for XPath; deeply nested elements are not cut."""
-        if self._tree is _UNREAD:
-            self._tree = html.parse_lxml(self.markup)
-        return self._tree
+        return html.parse_lxml(self.markup)
 
-    @property
+    @_ComputedOnce
     def soup(self) -> BeautifulSoup:
         """The document parsed by BeautifulSoup on lxml: 40 to 100 times slower than `css` and `tree`."""
-        if self._soup is _UNREAD:
-            self._soup = html.parse_soup(self.markup)
-        soup: BeautifulSoup = self._soup
-        return soup
+        return html.parse_soup(self.markup)
 
     def robots(self, user_agent: str) -> tuple[str, ...]:
         """Return the directives of X-Robots-Tag and <meta> for a robot: see `robots.robots_meta`."""
@@ -172,9 +152,7 @@ class Page:
         found = head.css("meta[name][content]") if head is not None else []
         return [(one.attributes.get("name") or "", one.attributes.get("content") or "") for one in found]
 
-    @property
+    @_ComputedOnce
     def base_url(self) -> str:
         """The base of relative links: ``final_url`` joined with the first <base href>."""
-        if self._base_url is _UNREAD:
-            self._base_url = html.base_url(self.lexbor, self.final_url)
-        return str(self._base_url)
+        return html.base_url(self.lexbor, self.final_url)
