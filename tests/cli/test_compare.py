@@ -1,4 +1,4 @@
-"""``scrape compare`` and ``scrape verify`` as people run them, over sites on loopback and their twin."""
+"""``scrape compare`` and ``scrape verify`` as people run them, over sites on loopback and a replay server."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def sites() -> Iterator[list[Site]]:
 
 @pytest.fixture
 def pages(sites: list[Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A list of two hosts' pages in the working directory; one is missing, one line is no URL."""
+    """A list of two hosts' pages in the working directory; one page is missing, and one line is not a URL."""
     monkeypatch.chdir(tmp_path)
     lines = [sites[number % 2](f"/page/{number}") for number in range(12)]
     path = tmp_path / "pages.txt"
@@ -53,12 +53,12 @@ def pages(sites: list[Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def compare(*arguments: object, command: str = "compare", **options: object) -> tuple[int, str, str]:
-    """Exit status, stdout and stderr of a comparison."""
+    """Return exit status, stdout and stderr of a comparison."""
     return finish(start_scrape(command, *arguments, **options))
 
 
 def test_a_comparison_from_the_list_to_the_verdict(pages: Path, sites: list[Site]) -> None:
-    """A table, a reason and a command on stdout; JSON and HTML beside it; each page asked for once."""
+    """It prints a table, a reason and a command, writes JSON and HTML, and fetches each page once."""
     for site in sites:
         site.log.clear()
     outputs = ("--json", "out/figures.json", "--report", "out/report.html", "--recording", "kept.warc.gz")
@@ -83,7 +83,7 @@ def test_a_comparison_from_the_list_to_the_verdict(pages: Path, sites: list[Site
 
 @pytest.mark.slow
 def test_a_recording_is_enough(pages: Path, sites: list[Site]) -> None:
-    """The second time no site is asked, and nothing else than the recording is left behind."""
+    """The second comparison asks no site and leaves nothing but the recording behind."""
     chosen = (pages, "--select", "title=title", "--recording", "kept.warc.gz", "--sample", 6)
     assert compare(*chosen, "--strategies", "thread:4", "--repeat", 1)[0] == 0
     for site in sites:
@@ -95,15 +95,15 @@ def test_a_recording_is_enough(pages: Path, sites: list[Site]) -> None:
     assert {path.name for path in Path.cwd().iterdir()} == {"pages.txt", "kept.warc.gz"}
 
 
-def test_a_list_whose_hosts_do_not_answer_is_said(capfd: pytest.CaptureFixture[str]) -> None:
-    """There is nothing to compare, and why."""
+def test_a_list_whose_hosts_do_not_answer_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
+    """The message says that there is nothing to compare, and why."""
     with closed_port() as port:
         assert run(["compare", f"http://127.0.0.1:{port}/", "--quiet"]) == 2
     assert "no page could be fetched; 1 not fetched: host_down 1" in capfd.readouterr().err
 
 
 def test_runs_tell_other_runs_nothing_of_the_hosts(pages: Path) -> None:
-    """The twin is not the hosts: a run that it has refused must not slow the next one, or a real harvest."""
+    """The replay server is not the host: its refusals must not slow the next run, or a real harvest."""
     default_path().unlink(missing_ok=True)
     status, _, errors = compare(pages, "--select", "title=title", "--strategies", "thread:4", "--repeat", 1)
     assert status == 0, errors
@@ -111,7 +111,7 @@ def test_runs_tell_other_runs_nothing_of_the_hosts(pages: Path) -> None:
 
 
 def test_verify_finds_hidden_state(pages: Path) -> None:
-    """A scraper that counts gives other numbers backwards; the difference is shown, and fails the command."""
+    """A scraper that counts gives other numbers backwards; verify shows them and fails."""
     Path("stateful.py").write_text(STATEFUL)
     status, out, _ = compare(pages, "-s", "stateful.py:count", command="verify")
     assert status == 1
@@ -120,15 +120,15 @@ def test_verify_finds_hidden_state(pages: Path) -> None:
     assert out.endswith("the scraper uses more than its page.\n")
 
 
-def test_verify_says_that_all_is_well(pages: Path) -> None:
-    """In one line."""
+def test_verify_reports_equal_records(pages: Path) -> None:
+    """It prints one line."""
     status, out, _ = compare(pages, "--select", "title=title", "--quiet", command="verify")
     assert (status, out.count("\n")) == (0, 1)
     assert out.startswith("The same records of 14 URLs in all: sequential, sequential reversed, thread:8, ")
 
 
-def test_a_strategy_that_crashes_takes_nobody_along(pages: Path) -> None:
-    """The others are measured, its fault is said, and the command fails."""
+def test_a_strategy_that_crashes_does_not_stop_the_others(pages: Path) -> None:
+    """The others are measured, the crash is reported, and the command fails."""
     Path("deadly.py").write_text(DEADLY)
     environment = {**ENVIRONMENT, "DEADLY": "1"}
     status, out, _ = compare(pages, "-s", "deadly.py:title", *QUICK, env=environment)
@@ -149,7 +149,7 @@ def test_a_strategy_that_crashes_takes_nobody_along(pages: Path) -> None:
 def test_an_ended_comparison_leaves_nothing(
     phase: str, number: signal.Signals, sites: list[Site], tmp_path: Path
 ) -> None:
-    """While it is recorded, while a page alone is timed, and in a run: no process, no temporary file."""
+    """No process and no temporary file is left, whether it records, times a page alone or runs."""
     (rest := tmp_path / "rest").mkdir()
     urls = [sites[0](f"/slow?seconds=0.2&n={each}") for each in range(6)]
     environment = {**ENVIRONMENT, "TMPDIR": str(rest)}
@@ -166,7 +166,7 @@ def test_an_ended_comparison_leaves_nothing(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--strategies", "warp:9"), "'warp:9' is no strategy"),
+        (("--strategies", "warp:9"), "'warp:9' is not a strategy"),
         (("--repeat", "0"), "--repeat: 0 is not between"),
         (("--sample", "-1"), "--sample: -1"),
         (("--latency", "soon"), "--latency 'soon': write a time"),
@@ -179,7 +179,7 @@ def test_an_ended_comparison_leaves_nothing(
 def test_wrong_usage_is_one_line(
     arguments: tuple[str, ...], said: str, pages: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Before anything is fetched."""
+    """The message comes before anything is fetched."""
     assert run(["compare", "pages.txt", *arguments, "--quiet"]) == 2
     out, errors = capfd.readouterr()
     assert out == ""
@@ -187,8 +187,8 @@ def test_wrong_usage_is_one_line(
     assert errors.count("\n") == 1
 
 
-def test_an_empty_list_is_said(pages: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """There is nothing to compare."""
+def test_an_empty_list_is_reported(pages: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is wrong usage."""
     pages.write_text("# nothing\n")
     assert run(["verify", "pages.txt", "--quiet"]) == 2
     assert "holds no URL" in capfd.readouterr().err
@@ -198,12 +198,12 @@ def test_an_empty_list_is_said(pages: Path, capfd: pytest.CaptureFixture[str]) -
     ("text", "seconds"), [("200ms", 0.2), ("1.5s", 1.5), ("2 s", 2.0), (".25", 0.25), ("0", 0.0)]
 )
 def test_times_are_read_with_their_unit(text: str, seconds: float) -> None:
-    """Seconds where there is none."""
+    """Without a unit they are seconds."""
     assert parse_time("--latency", text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "ms", "-1s", "61s", "1h", "1e3", "nan", "1 s 2"])
-def test_what_is_no_time_is_refused(text: str) -> None:
-    """And longer than a minute."""
+def test_other_times_are_refused(text: str) -> None:
+    """Anything else, and more than a minute, is wrong usage."""
     with pytest.raises(UsageError, match="write a time"):
         parse_time("--latency", text)

@@ -1,4 +1,4 @@
-"""Strategies, samples, figures, and the options that a run is given."""
+"""Strategies, samples, statistics, and the options of a run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SECONDS = st.lists(st.floats(0.001, 1000), min_size=1, max_size=6)
     ],
 )
 def test_a_strategy_is_read_as_it_is_written(text: str, name: str, options: str, fetches: int) -> None:
-    """Its numbers have the defaults of the modes, and become options of the command."""
+    """Missing numbers have the defaults of the mode; all become options of the command."""
     (strategy,) = parse_strategies(text)
     assert (strategy.name, " ".join(strategy.options), strategy.fetches) == (name, options, fetches)
     assert parse_strategies(strategy.name) == (strategy,)
@@ -64,15 +64,15 @@ def test_a_strategy_is_read_as_it_is_written(text: str, name: str, options: str,
         "auto:8",
     ],
 )
-def test_what_is_no_strategy_is_refused(text: str) -> None:
-    """One line names the option."""
+def test_anything_else_is_not_a_strategy(text: str) -> None:
+    """The message names the option."""
     with pytest.raises(UsageError, match="--strategies"):
         parse_strategies(text)
 
 
 @pytest.mark.parametrize("cpus", [1, 2, 3, 4, 64])
 def test_the_grids_fit_the_machine(cpus: int) -> None:
-    """No strategy twice, all of them writable, and no more processes than there are CPUs."""
+    """No strategy is repeated, all can be parsed, and none has more processes than there are CPUs."""
     grid = default_strategies(cpus)
     assert len(set(grid)) == len(grid)
     assert parse_strategies(",".join(strategy.name for strategy in grid)) == grid
@@ -84,12 +84,12 @@ def test_the_grids_fit_the_machine(cpus: int) -> None:
 
 
 def entries(count: int, hosts: int = 5) -> list[Entry]:
-    """A list of so many URLs."""
+    """Return a list of so many URLs."""
     return [Entry(f"http://host{number % hosts}.example/{number}", number) for number in range(count)]
 
 
 def test_a_sample_is_the_same_whatever_the_order() -> None:
-    """And stands in the list's order."""
+    """It is sorted as the list is."""
     listed = entries(500)
     sample = sample_entries(listed, 50)
     assert {entry.url for entry in sample_entries(reversed(listed), 50).entries} == {
@@ -100,14 +100,14 @@ def test_a_sample_is_the_same_whatever_the_order() -> None:
 
 
 def test_a_host_has_its_share_of_the_sample() -> None:
-    """Nine tenths of the list are about nine tenths of the sample."""
+    """A host with nine tenths of the list has about nine tenths of the sample."""
     listed = [Entry(f"http://{'big' if number % 10 else 'small'}.example/{number}") for number in range(3000)]
     drawn = [host_of(entry.url) for entry in sample_entries(listed, 300).entries]
     assert 240 < drawn.count("http://big.example:80") < 295
 
 
 def test_a_url_is_drawn_once_and_only_where_it_may_be() -> None:
-    """However it is written; lines without a URL are counted apart."""
+    """Spellings of one URL count once; lines without a URL are counted separately."""
     listed = [Entry("http://a.example"), Entry("HTTP://A.example:80/"), Entry("x", problem="no URL")]
     listed += [Entry("http://b.example/")]
     sample = sample_entries(listed, 0)
@@ -119,7 +119,7 @@ def test_a_url_is_drawn_once_and_only_where_it_may_be() -> None:
 
 @given(st.integers(0, 60), st.integers(1, 80))
 def test_a_sample_has_as_many_as_there_are(most: int, count: int) -> None:
-    """Never more than asked for, never fewer than possible."""
+    """The sample has the requested size if the list is long enough."""
     assert len(sample_entries(entries(count), most).entries) == (min(most, count) or count)
 
 
@@ -132,13 +132,13 @@ def test_a_sample_has_as_many_as_there_are(most: int, count: int) -> None:
     ],
 )
 def test_nothing_to_compare_is_said(listed: list[Entry], only: set[str] | None, said: str) -> None:
-    """Before anything runs."""
+    """The message comes before anything runs."""
     with pytest.raises(UsageError, match=said):
         sample_entries(listed, 5, only)
 
 
 def test_a_written_list_is_read_as_the_same_entries(tmp_path: Path) -> None:
-    """Columns too, one of them called url; nobody else may read it, for URLs may hold passwords."""
+    """Columns are kept, also one called url; only the owner may read the file: URLs may hold passwords."""
     path = tmp_path / "list.jsonl"
     wanted = [Entry("http://a.example/", columns={"url": "mine", "n": 1}), Entry("http://me:pw@b.example/")]
     write_list(path, wanted)
@@ -165,25 +165,25 @@ def test_a_written_list_is_read_as_the_same_entries(tmp_path: Path) -> None:
     ],
 )
 def test_a_difference_within_noise_is_a_tie(quick: list[float], slow: list[float], clear: bool) -> None:
-    """Faster is where the ranges do not overlap and the medians are 3 % apart."""
+    """A strategy is faster if the ranges do not overlap and the medians are 3 % apart."""
     assert clearly_faster(quick, slow) is clear
 
 
 @given(SECONDS, SECONDS)
 def test_of_two_at_most_one_is_clearly_faster(first: list[float], second: list[float]) -> None:
-    """And nothing is faster than itself."""
+    """Nothing is faster than itself."""
     assert not (clearly_faster(first, second) and clearly_faster(second, first))
     assert not clearly_faster(first, first)
 
 
 @pytest.mark.parametrize(("runs", "once_in"), [(1, 2), (2, 6), (3, 20), (5, 252)])
-def test_how_sure_is_counted(runs: int, once_in: int) -> None:
-    """The chance that so many runs of each separate without a difference."""
+def test_the_chance_of_a_separation_is_exact(runs: int, once_in: int) -> None:
+    """It is the chance that so many runs of each separate without a difference."""
     assert chance(runs, runs) == 1 / once_in
 
 
 def test_of_strategies_that_tie_the_cheapest_is_chosen() -> None:
-    """Fewer processes first, then fewer threads; what is clearly slower does not tie."""
+    """Fewer processes are cheaper, then fewer threads; a clearly slower strategy does not tie."""
     figures = [
         make_figures("sequential", 20, 21, 22),
         make_figures("process:2x8", 5, 5.1, 5.2),
@@ -196,7 +196,7 @@ def test_of_strategies_that_tie_the_cheapest_is_chosen() -> None:
 
 
 def test_a_long_list_pays_for_starting_only_once() -> None:
-    """What starts slowly and goes quickly wins where there is much to do."""
+    """A strategy with a slow start and a high rate wins on a long list."""
     threads = make_figures("thread:8", 2.0, 2.0, starting=0.1)
     processes = make_figures("process:2x8", 2.2, 2.2, starting=1.2)
     assert rank([threads, processes], 100)[0] is threads
@@ -205,14 +205,14 @@ def test_a_long_list_pays_for_starting_only_once() -> None:
 
 
 def test_a_strategy_with_a_failed_run_has_no_figures() -> None:
-    """The others keep theirs."""
+    """The other strategies keep theirs."""
     good, bad = make_run("thread:8"), make_run("sequential", fault="ended with status 70")
     (figures,) = summarise_runs([good.strategy, bad.strategy], [good, bad, good])
     assert (figures.strategy, len(figures.runs)) == (good.strategy, 2)
 
 
-def test_what_the_system_does_not_tell_is_unknown() -> None:
-    """Not zero."""
+def test_what_the_system_cannot_measure_is_unknown() -> None:
+    """It is None, not zero."""
     figures = make_figures("thread:8", 1.0, 2.0, cpu=None, memory=None)
     assert (figures.cpu, figures.memory) == (None, None)
 

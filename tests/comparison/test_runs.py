@@ -1,4 +1,4 @@
-"""Measured runs of real commands: what they take, how they end, and what they leave behind."""
+"""Measured runs of real commands: their costs, their exit status, and the processes they leave."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ subprocess.Popen([sys.executable, "-c", "x = bytearray(60_000_000)\\nfor _ in ra
 
 
 def measure(code: str) -> dict[str, Any]:
-    """What a run of Python code took."""
+    """Return the measurement of a run of Python code."""
     command = [sys.executable, "-m", "parascrape.comparison.measure", "0", sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, env=ENVIRONMENT, timeout=60, check=True)
     measured: dict[str, Any] = json.loads(done.stdout)
@@ -44,7 +44,7 @@ def measure(code: str) -> dict[str, Any]:
 
 @linux_only
 def test_the_whole_tree_is_counted() -> None:
-    """A grandchild that outlives the command too: its CPU time and its memory."""
+    """CPU time and memory of a grandchild that outlives the command count too."""
     measured = measure(GRANDCHILD)
     assert measured["cpu"] > 0.05
     assert measured["status"] == 0
@@ -54,27 +54,27 @@ def test_the_whole_tree_is_counted() -> None:
 
 @linux_only
 def test_memory_is_the_largest_sum_that_was_seen() -> None:
-    """Of all processes below."""
+    """It is the sum over all descendants."""
     measured = measure("import threading; x = bytearray(80_000_000); threading.Event().wait(0.6)")
     assert 80_000_000 < measured["memory"] < 200_000_000
 
 
 def test_the_status_and_the_last_words_are_kept() -> None:
-    """Of a command that fails."""
+    """A failed command is measured too."""
     measured = measure("import sys; sys.stderr.write('x' * 9000 + 'the end'); sys.exit(7)")
     assert (measured["status"], measured["errors"][-7:], len(measured["errors"])) == (7, "the end", 4000)
 
 
 @pytest.fixture
 def plan(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunPlan:
-    """Five pages, to be run twice in two strategies."""
+    """Return a plan of five pages, to be run twice in two strategies."""
     monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
     plan = RunPlan(parse_strategies("sequential,thread:2"), 2, tmp_path, ("--select=title=title",))
     return plan.with_list([Entry(site(f"/page/{number}")) for number in range(5)])
 
 
 def test_runs_are_interleaved(plan: RunPlan) -> None:
-    """A B, A B, and every one is told of."""
+    """They run A B, A B, and each is reported."""
     told: list[str] = []
     runs = run_all(plan, told.append)
     assert [run.strategy.name for run in runs] == ["sequential", "thread:2"] * 2
@@ -90,7 +90,7 @@ def test_runs_are_interleaved(plan: RunPlan) -> None:
 
 
 def test_lost_records_and_wrong_options_are_faults(plan: RunPlan) -> None:
-    """Said once, with what the command said, and not run again."""
+    """The fault holds the command's message, and the strategy is not run again."""
     plan = plan._replace(strategies=plan.strategies[:1])
     (lost,) = run_all(plan._replace(pages=6), lambda line: None)
     assert lost.fault == "gave 5 outcomes for 6 URLs"
@@ -101,7 +101,7 @@ def test_lost_records_and_wrong_options_are_faults(plan: RunPlan) -> None:
 
 
 def test_the_stages_of_a_page(plan: RunPlan) -> None:
-    """Waiting is not computing, and a scraper that computes shows it."""
+    """The CPU time of a scraper counts as parsing, not as waiting."""
     stages = run_stages(plan.forwards, Settings(scraper=f"{write_scraper(plan.folder)}:slow", robots=False))
     assert stages.pages == 4
     assert stages.parsing > 0.02 > stages.writing
@@ -109,7 +109,7 @@ def test_the_stages_of_a_page(plan: RunPlan) -> None:
 
 
 def write_scraper(folder: Path) -> Path:
-    """A scraper that computes for 30 ms of CPU time."""
+    """Write a scraper that computes for 30 ms of CPU time."""
     path = folder / "slow.py"
     loop = "    while time.thread_time() < ends:\n        pass\n"
     path.write_text(
@@ -118,6 +118,6 @@ def write_scraper(folder: Path) -> Path:
     return path
 
 
-def test_stages_that_cannot_be_measured_are_none(plan: RunPlan) -> None:
-    """The comparison goes on without them."""
+def test_stages_that_cannot_be_measured_are_zero(plan: RunPlan) -> None:
+    """The comparison goes on without stages."""
     assert run_stages(plan.forwards, Settings(scraper="nowhere.py:nothing")) == StageTimes()

@@ -1,4 +1,4 @@
-"""Splits that a run has written, and how often a run goes through its sample."""
+"""Timings that a run has written, and how often a run harvests its sample."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SLOW = StageTimes(50, waiting=0.2, receiving=0.001)
 
 
 def sample_of(pages: int, total: int, hosts: int = 50) -> ListSample:
-    """A sample of a list of so many URLs."""
+    """Return a sample of a list of so many URLs."""
     return ListSample(tuple(Entry(f"http://h{n % hosts}.example/{n}") for n in range(pages)), total, 0)
 
 
-def test_a_split_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    """With what hosts were waited for."""
+def test_timings_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """The reasons of waits are kept."""
     split = Timings(pages=7, first_byte=1.5, write=0.25, threads=8)
     split.accuse(("limit", "example.com"), 3.0)
     write_split(tmp_path / "split", split)
@@ -34,27 +34,27 @@ def test_a_split_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"blame": []}'])
-def test_a_split_that_was_not_written_is_empty(text: str | None, tmp_path: Path) -> None:
-    """The run was ended before: the rest of the comparison goes on."""
+def test_timings_that_were_not_written_are_empty(text: str | None, tmp_path: Path) -> None:
+    """If the run was ended before it wrote them, the comparison goes on."""
     if text is not None:
         (tmp_path / "split").write_text(text)
     assert read_split(tmp_path / "split") == Timings()
 
 
-def test_a_split_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    """As any output is."""
+def test_timings_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
+    """It is an output error."""
     with pytest.raises(OutputError, match="No such file"):
         write_split(tmp_path / "nowhere" / "split", Timings())
 
 
 def test_wrong_data_is_refused() -> None:
-    """A name that is missing."""
+    """Every name must be there."""
     with pytest.raises(KeyError):
         from_data({"blame": [], "pages": 1})
 
 
-def test_every_part_of_the_split_is_shown() -> None:
-    """As a share of the threads, or in milliseconds a page."""
+def test_every_stage_is_shown() -> None:
+    """It is a share of the threads' time, or milliseconds a page."""
     figures = make_figures("thread:8", 10.0, latency=0.1, cpu=2.0, write=1.0)
     assert set(share_out(figures)) == set(PARTS) < set(STAGES)
     shown = milliseconds_a_page(figures)
@@ -81,5 +81,5 @@ def test_every_part_of_the_split_is_shown() -> None:
 def test_a_run_lasts_long_enough_and_no_longer(
     sample: ListSample, stages: StageTimes, limits: ThroughputLimits, repetitions: int
 ) -> None:
-    """So that starting does not decide what is quickest for a long list."""
+    """Otherwise the start would decide which strategy is fastest for a long list."""
     assert count_repetitions(sample, stages, limits) == repetitions

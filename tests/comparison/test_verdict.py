@@ -1,4 +1,4 @@
-"""What bounds a list and what is said of it, from made-up figures whose bound is known."""
+"""Bottlenecks and verdicts of made-up statistics whose bottleneck is known."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def judge(
     limits: ThroughputLimits = LIMITS,
     total: int = 100,
 ) -> Verdict:
-    """The verdict of these figures."""
+    """Return the verdict of these statistics."""
     return give_verdict(figures, stages, limits, total)
 
 
@@ -50,29 +50,29 @@ def judge(
 def test_a_known_bound_is_named(
     name: str, seconds: float, more: dict[str, Any], limits: ThroughputLimits, bound: str
 ) -> None:
-    """Waiting, computing, a host's limits, starting, the server that answered."""
+    """It is waiting, computing, a host's limit, starting, writing or the replay server."""
     figures = make_figures(name, seconds, seconds, seconds, **more)
     found = find_bound(measure_bounds([figures], [figures], STAGES, limits))
     assert (found.name, found.clear) == (bound, True)
 
 
 def test_a_host_that_waits_for_the_processor_is_not_the_bound() -> None:
-    """Its latency is the least of any strategy: in a full thread pool answers wait for their turn."""
+    """A host's latency is its least of any strategy: in a full thread pool answers wait for their turn."""
     alone = make_figures("sequential", 12.0, latency=0.1, cpu=9.0)
     crowded = make_figures("thread:32", 10.0, latency=2.0, cpu=9.8)
     limits = ThroughputLimits(2, per_host=4)
     assert find_bound(measure_bounds([crowded], [alone, crowded], PARSING, limits)).name == "cpu"
 
 
-def test_where_nothing_fills_the_time_that_is_said() -> None:
-    """With the largest share of all."""
+def test_without_a_clear_bottleneck_the_largest_is_named() -> None:
+    """The reason starts with that."""
     verdict = judge([make_figures("thread:32", 10.0, 10.0)])
     assert not verdict.bound.clear
     assert verdict.reason.startswith("No single bottleneck: the largest is ")
 
 
 def test_the_verdict_for_a_list_that_is_parsed() -> None:
-    """Threads fill one core, processes give nearly twice as much."""
+    """Threads fill one core; processes give nearly twice the rate."""
     figures = [
         make_figures("sequential", 11.0, 11.1, 11.2, cpu=10.0),
         make_figures("thread:8", 10.0, 10.1, 10.2, cpu=9.5, latency=0.7),
@@ -90,7 +90,7 @@ def test_the_verdict_for_a_list_that_is_parsed() -> None:
 
 
 def test_the_verdict_for_a_list_of_one_host() -> None:
-    """All tie, the cheapest is chosen, and the host is named with its limit."""
+    """All strategies tie, the cheapest is chosen, and the host is named with its limit."""
     figures = [
         make_figures(name, 3.1, 3.2, 3.3, cpu=0.4) for name in ("process:2x8", "thread:32", "thread:4")
     ]
@@ -113,12 +113,12 @@ def test_the_verdict_for_a_list_of_one_host() -> None:
     ],
 )
 def test_the_verdict_for_other_bounds(more: dict[str, Any], said: str) -> None:
-    """What a host asks for, and the disk."""
+    """The Crawl-delay of a host, and the disk."""
     assert judge([make_figures("thread:8", 10, 10, latency=0.01, **more)]).reason.startswith(said)
 
 
 def test_of_strategies_that_tie_the_widest_shows_what_hosts_allow() -> None:
-    """The cheapest has no thread that could wait for them."""
+    """The cheapest has too few threads to wait for them."""
     narrow = make_figures("thread:4", 10.0, 10.1)
     wide = make_figures("thread:32", 10.0, 10.1, held=0.9)
     verdict = judge([narrow, wide])
@@ -138,7 +138,7 @@ def test_the_verdict_for_a_list_that_waits() -> None:
 
 
 def test_the_whole_list_is_projected() -> None:
-    """With the start counted once, which is no bound of a long list."""
+    """The start counts once, so it is not the bottleneck of a long list."""
     figures = [make_figures("thread:8", 1.0, 1.0, starting=0.6)]
     assert judge(figures).bound.name == "start"
     verdict = judge(figures, total=100_000)
@@ -155,8 +155,8 @@ def test_the_whole_list_is_projected() -> None:
         ({"errors": {"status": 90}}, "90% of the pages failed"),
     ],
 )
-def test_doubts_are_said(more: dict[str, Any], said: str) -> None:
-    """A noisy machine, a busy twin, a recording of another list, a list that fails."""
+def test_doubts_are_reported(more: dict[str, Any], said: str) -> None:
+    """A noisy machine, a busy replay server, a recording of another list, a list that fails."""
     (doubt,) = judge([make_figures("thread:8", 5.0, 5.1, **more)]).doubts
     assert doubt.startswith(said)
 
@@ -168,12 +168,12 @@ def test_a_hostile_host_is_shown_harmlessly() -> None:
 
 
 def test_one_run_of_each_is_not_sure() -> None:
-    """And says how to be."""
+    """The verdict says how to be sure."""
     assert "--repeat 3" in judge([make_figures("thread:8", 5.0), make_figures("sequential", 9.0)]).sureness
 
 
 def test_the_shares_of_a_run_are_all_of_it() -> None:
-    """Whatever was measured, they are none below zero and one in sum."""
+    """No share is below zero, and their sum is one."""
     for name, seconds, more in [
         ("sequential", 11.0, {}),
         ("thread:32", 0.6, {"latency": 5.0}),

@@ -41,7 +41,7 @@ def make_run(name: str, seconds: float = 10.0, **more: Any) -> StrategyRun:
     hosts = {given["host"]: HostLoad(given["pages"], given["pages"] * given["latency"])}
     latencies = (given["latency"],) * given["pages"]
     first = 1000.0 + given["starting"]
-    result = Result(given["pages"], first, latencies, Counter(given["errors"]), hosts, 1000)
+    result = Result(given["pages"], first, latencies, Counter(given["errors"]), hosts)
     timings = make_timings(strategy, seconds, given)
     return StrategyRun(strategy, measured, result, Path("nowhere"), given["fault"], given["server"], timings)
 

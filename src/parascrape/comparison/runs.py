@@ -45,7 +45,6 @@ class Result:
     latencies: tuple[float, ...] = ()  # sorted
     errors: Counter[str] = field(default_factory=Counter)
     hosts: dict[str, HostLoad] = field(default_factory=dict)
-    bytes: int = 0
 
     def percentile(self, share: float) -> float | None:
         """Return the latency that this share of the pages stays within (nearest rank); None without pages."""
@@ -72,7 +71,7 @@ class StrategyRun(NamedTuple):
 
     @property
     def starting(self) -> float:
-        """Seconds until the first fetch began; 0.0 where nothing was fetched."""
+        """Seconds until the first fetch began; 0.0 if nothing was fetched."""
         if self.result.first is None:
             return 0.0
         return min(max(0.0, self.result.first - self.measured.began), self.measured.seconds)
@@ -195,7 +194,7 @@ def _last_words(measured: Measurement) -> str:
 
 def read_result(output: Path) -> Result:
     """Return what the records of an output say; a page with several records counts once."""
-    pages = size = 0
+    pages = 0
     first = ""
     latencies: list[float] = []
     errors: Counter[str] = Counter()
@@ -204,7 +203,6 @@ def read_result(output: Path) -> Result:
         meta = page.record["meta"]
         elapsed = float(meta.get("elapsed", 0.0))
         pages += 1
-        size += int(meta.get("bytes", 0))
         if "elapsed" in meta:
             latencies.append(elapsed)
         if page.code:
@@ -215,7 +213,7 @@ def read_result(output: Path) -> Result:
         load = hosts.get(host, HostLoad(0, 0.0))
         hosts[host] = HostLoad(load.pages + 1, load.seconds + elapsed)
     stamp = datetime.fromisoformat(first).timestamp() if first else None
-    return Result(pages, stamp, tuple(sorted(latencies)), errors, hosts, size)
+    return Result(pages, stamp, tuple(sorted(latencies)), errors, hosts)
 
 
 def _host(url: str) -> str:

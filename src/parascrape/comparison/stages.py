@@ -12,7 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,40 +91,35 @@ def measure_stages(
 
 def _time_page(entry: Entry, client: Client, scraper: Any) -> list[float]:
     """Return the seconds of each stage of `StageTimes`; a page that fails has no later ones."""
-    times = [0.0] * 5
-    wall, cpu = time.perf_counter(), time.thread_time()
-    page: Page | None = None
     trace = FetchTrace()
-    try:
-        page = client.fetch(prepare(entry.url), trace)
-    except ParascrapeError:
-        pass  # its time counts as any other page's
-    finally:
-        trace.release()
-    fetched = time.thread_time()
-    times[1] = fetched - cpu
-    times[0] = max(0.0, time.perf_counter() - wall - times[1])
-    if page is not None:
-        times[2:] = _time_scraper(page, scraper)
-    return times
-
-
-def _time_scraper(page: Page, scraper: Any) -> list[float]:
-    began = time.thread_time()
-    encoding = page.encoding
-    decoded = time.thread_time()
-    try:
-        found = scraper(page)
-        rows = [found] if isinstance(found, dict) else list(found)
-    except BaseException as error:  # also sys.exit() in a scraper
-        rows = [{"error": printable(str(error))}]
-    parsed = time.thread_time()
-    try:
+    began = time.perf_counter()
+    cpu = [time.thread_time()]
+    waiting = None
+    with suppress(ParascrapeError, TypeError):  # a failed fetch, or no record: the runs report it
+        try:
+            page = client.fetch(prepare(entry.url), trace)
+        finally:
+            trace.release()
+        cpu.append(time.thread_time())
+        waiting = time.perf_counter() - began
+        encoding = page.encoding
+        cpu.append(time.thread_time())
+        rows = _rows(scraper, page)
+        cpu.append(time.thread_time())
         for row in rows:
             records.encode({"url": page.url, **row, "meta": {"encoding": encoding}})
-    except (ParascrapeError, TypeError):
-        pass  # not a record: the runs report it
-    return [decoded - began, parsed - decoded, time.thread_time() - parsed]
+    cpu.append(time.thread_time())
+    waiting = time.perf_counter() - began if waiting is None else waiting
+    seconds = [after - before for before, after in pairwise(cpu)]
+    return [max(0.0, waiting - seconds[0]), *seconds, *[0.0] * (4 - len(seconds))]
+
+
+def _rows(scraper: Any, page: Page) -> list[dict[str, Any]]:
+    try:
+        found = scraper(page)
+        return [found] if isinstance(found, dict) else list(found)
+    except BaseException as error:  # also sys.exit() in a scraper
+        return [{"error": printable(str(error))}]
 
 
 def main() -> None:

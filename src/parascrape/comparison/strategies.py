@@ -1,4 +1,4 @@
-"""Strategies: a mode with its numbers of processes and threads, as people write them."""
+"""Strategies: a mode with its numbers of processes and threads, parsed and shown."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ _MOST = 1024
 
 
 class Strategy(NamedTuple):
-    """One way to run a harvest. ``processes`` is 0 unless the mode is process, ``threads`` never 0.
+    """One way to run a harvest. ``processes`` is 0 unless the mode is process, ``threads`` is never 0.
 
-    In mode auto, which changes to processes where that pays, they are what it starts with.
-
-    ``reverse``: the list runs backwards, which shows whether records depend on what came before.
+    Mode auto starts with them and may change to processes. With ``reverse`` the list runs backwards, which
+    shows whether records depend on earlier pages.
     """
 
     mode: Mode
@@ -31,7 +30,7 @@ class Strategy(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How it is written: ``sequential``, ``thread:8``, ``process:2x8``.
+        """The name as users write it: ``sequential``, ``thread:8``, ``process:2x8``.
 
         >>> Strategy("process", 2, 8).name
         'process:2x8'
@@ -42,7 +41,7 @@ class Strategy(NamedTuple):
 
     @property
     def options(self) -> list[str]:
-        """The options of the command that make a harvest run so."""
+        """The command's options for this strategy."""
         options = ["--mode", self.mode]
         if self.mode == "process":
             options += ["--processes", str(self.processes)]
@@ -55,24 +54,24 @@ class Strategy(NamedTuple):
 
     @property
     def cost(self) -> tuple[int, int]:
-        """What it takes of the machine, to be ordered by: processes, then threads; auto may take all."""
+        """The sort key by cost: processes, then threads; auto may use the whole machine."""
         return _MOST + 1 if self.mode == "auto" else self.processes, self.threads
 
 
 def parse_strategies(text: str) -> tuple[Strategy, ...]:
-    """The strategies of a list such as ``sequential,thread:8,process:2x8``.
+    """Return the strategies of a list such as ``sequential,thread:8,process:2x8``.
 
     ``thread`` alone has 32 threads, ``process:2`` 8 in each process.
 
     Raises:
-        UsageError: one is no strategy, is out of range or stands there twice, or there is none.
+        UsageError: one is not a strategy, is out of range or is repeated, or there is none.
     """
     found = tuple(_parse(part.strip()) for part in text.split(",") if part.strip())
     if not found:
         raise UsageError(f"--strategies: none given; write {_EXAMPLE}")
     for strategy in found:
         if found.count(strategy) > 1:
-            raise UsageError(f"--strategies: {strategy.name} stands there twice")
+            raise UsageError(f"--strategies: {strategy.name} is given twice")
     return found
 
 
@@ -82,7 +81,7 @@ _EXAMPLE = "sequential,thread:8,process:2x8"
 def _parse(text: str) -> Strategy:
     match = _WRITTEN.fullmatch(text)
     if match is None:
-        raise UsageError(f"--strategies: {text!r} is no strategy; write {_EXAMPLE}")
+        raise UsageError(f"--strategies: {text!r} is not a strategy; write {_EXAMPLE}")
     mode, first, second = match.groups()
     numbers = [int(number) for number in (first, second) if number]
     most = {"auto": 0, "sequential": 0, "thread": 1, "process": 2}[mode]
@@ -97,7 +96,7 @@ def _parse(text: str) -> Strategy:
 
 
 def default_strategies(cpus: int) -> tuple[Strategy, ...]:
-    """The grid for a machine of so many CPUs: few enough to wait for, wide enough to see both curves.
+    """Return the default grid for so many CPUs: quick to run, and wide enough to show both curves.
 
     >>> [strategy.name for strategy in default_strategies(2)]
     ['sequential', 'thread:4', 'thread:8', 'thread:32', 'process:1x8', 'process:2x4', 'process:2x8', 'auto']
@@ -110,7 +109,7 @@ def default_strategies(cpus: int) -> tuple[Strategy, ...]:
 
 
 def checking_strategies(cpus: int) -> tuple[Strategy, ...]:
-    """The few under which a scraper shows hidden state: alone, backwards, in threads, in processes."""
+    """Return strategies that reveal a scraper's hidden state: in order, backwards, threads, processes."""
     return (
         Strategy("sequential", 0, 1),
         Strategy("sequential", 0, 1, reverse=True),
