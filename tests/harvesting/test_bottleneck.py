@@ -171,8 +171,8 @@ def test_of_very_many_hosts_those_with_most_blame_are_kept() -> None:
     """The memory stays flat."""
     split = Timings()
     for number in range(5000):
-        split.accuse(("limit", f"host-{number}"), 1.0)
-        split.accuse(LIMIT, 1.0)
+        split.add_wait(("limit", f"host-{number}"), 1.0)
+        split.add_wait(LIMIT, 1.0)
     assert split.blame[LIMIT] == 5000.0
     assert len(split.blame) <= 1000
 

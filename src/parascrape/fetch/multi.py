@@ -1,4 +1,4 @@
-"""All transfers of one session on one libcurl multi handle: a thousand threads wait for the cost of one.
+"""The multi handle: one libcurl multi handle drives all transfers of an adapter.
 
     thread --> perform: inbox --> turn, by whoever is free --> finished --> the thread goes on
                                     ^                              |
@@ -20,6 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import pycurl
@@ -58,7 +59,7 @@ class _Throttle:
         self._used = time.process_time()
 
     def adapt(self) -> None:
-        """Called while threads that could go on are held up by those at work: do these use the CPU?"""
+        """Adapt the limit; called while threads at work hold up others that could go on."""
         now = time.monotonic()
         if now - self._looked < 0.05:
             return
@@ -74,8 +75,7 @@ class _Throttle:
 class MultiHandle:
     """Performs handles, each in the thread that asks for it. One thread at a time holds ``_driving``.
 
-    ``between`` is called before sockets are waited for, by the thread that drives; what it gives are
-    handles that were paused and may go on.
+    ``between`` is called by that thread before it waits; it returns paused handles that may go on.
     """
 
     def __init__(self, between: Callable[[], Iterable[Any]] = tuple) -> None:
@@ -95,7 +95,7 @@ class MultiHandle:
         self._open()
 
     def _open(self) -> None:
-        """Begin with no transfer and no connection."""
+        """Start without transfers and connections."""
         self._under_way: dict[Any, _Transfer] = {}
         self._due = float("inf")
         self._watched: set[int] = set()  # to ask the selector takes 8 us
@@ -105,8 +105,6 @@ class MultiHandle:
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._most = 0  # handles that were under way at once
-
-    # -- any thread ----------------------------------------------------------------------------
 
     def perform(self, handle: Any) -> None:
         """Return when the handle's transfer has ended. Raises pycurl.error as `Curl.perform` does."""
@@ -130,7 +128,7 @@ class MultiHandle:
             raise pycurl.error(*transfer.error)
 
     def leave(self) -> None:
-        """Say that this thread has no other handle to perform for now, so that others go on."""
+        """Say that this thread performs no other handle for now, so that others go on."""
         with self._lock:
             self._at_work.pop(threading.get_ident(), None)
         self._hand_on()
@@ -138,10 +136,8 @@ class MultiHandle:
             self._ring()
 
     def _ring(self) -> None:
-        try:
+        with suppress(OSError):  # it has rings enough to wake up
             self._bell.send(b"!")
-        except OSError:
-            return  # it has rings enough to wake up
 
     def _hand_on(self) -> None:
         """Let threads go on whose transfers have ended; with nobody at work the driver is needed."""
@@ -154,10 +150,8 @@ class MultiHandle:
             if not self._at_work and not idle and self._needed.locked():
                 self._needed.release()
 
-    # -- the driver ----------------------------------------------------------------------------
-
     def _drive(self) -> None:
-        """Look after the transfers whenever no other thread does; end after a time with none."""
+        """Drive the transfers whenever no other thread does; end after a time without any."""
         busy = time.monotonic()
         while True:
             self._needed.acquire(timeout=_PATIENCE)
@@ -184,7 +178,7 @@ class MultiHandle:
                 return
 
     def _forget_those_away(self) -> None:
-        """Count no more on threads that have not come back, and let more go on if the CPU is idle."""
+        """Stop waiting for threads that have not come back, and let more go on if the CPU is idle."""
         self._pace.adapt()
         now = time.monotonic()
         with self._lock:
@@ -196,8 +190,6 @@ class MultiHandle:
             if not self._inbox:
                 self._driver = None
             return self._driver is None
-
-    # -- the thread that holds ``_driving`` ----------------------------------------------------
 
     def _turn(self, patience: float) -> None:
         """Start what is new, then pass on what the sockets have within so many seconds."""
@@ -215,17 +207,16 @@ class MultiHandle:
             self._start_again(error)
 
     def _keep_connections(self) -> None:
-        """Let as many connections stay open as were ever needed at once, four times over.
+        """Keep four times as many connections open as were ever needed at once.
 
-        By itself libcurl takes four times the handles of the moment, and closes what threads that parse
-        will want again.
+        libcurl's own bound follows the handles of the moment: it closes what threads that parse will need.
         """
         if len(self._under_way) > self._most:
             self._most = len(self._under_way)
             self._multi.setopt(pycurl.M_MAXCONNECTS, 4 * self._most)
 
     def _look(self, patience: float) -> None:
-        """Tell libcurl which sockets are ready, and when its time is up."""
+        """Tell libcurl which sockets are ready, and when its timer ends."""
         for key, events in self._selector.select(max(0.0, min(patience, self._due - time.monotonic()))):
             if key.fileobj is self._ear:
                 self._ear.recv(4096)
@@ -252,7 +243,7 @@ class MultiHandle:
         self._finished.append(transfer)
 
     def _start_again(self, error: Exception) -> None:
-        """Fail every transfer that is under way, rather than let its thread wait for ever."""
+        """Fail every transfer under way, so that no thread waits for ever."""
         log.warning("transfers begin again: %s: %s", type(error).__name__, error)
         failed = self._under_way
         for handle, transfer in failed.items():
@@ -266,7 +257,7 @@ class MultiHandle:
         self._finished.extend(failed.values())
 
     def _watch(self, what: int, descriptor: int, _multi: Any, _data: Any) -> None:
-        """Wait for what libcurl wants to know of a socket; its POLL_IN and POLL_OUT are selectors' own."""
+        """Watch a socket as libcurl asks; its POLL_IN and POLL_OUT are selectors' own."""
         if what == pycurl.POLL_REMOVE:
             self._selector.unregister(descriptor)
             self._watched.discard(descriptor)

@@ -1,4 +1,4 @@
-"""Header lines as libcurl hands them over, made what requests makes of them."""
+"""Responses: header fields from libcurl's lines, bodies within bounds, and redirect targets."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = [
 ]
 
 _ONCE = frozenset(("content-length", "location", "retry-after"))
-"""Fields that hold one value; where a proxy repeats them, a list of two would be none."""
+"""Fields that hold one value; a list of two, where a proxy repeats them, would be invalid."""
 
 
 class HeaderFields(CaseInsensitiveDict[str]):
     """requests' mapping of header fields, in a plain dict of its own: a field that is missing costs 0.2 us
-    in place of 1.6, a copy 0.2 us in place of 6.
+    instead of 1.6, a copy 0.2 us instead of 6.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class HeaderFields(CaseInsensitiveDict[str]):
         return ((name, value) for name, (_, value) in self._fields.items())
 
     def copy(self) -> HeaderFields:
-        """Fields that can be changed apart from these."""
+        """Return a copy."""
         made = HeaderFields()
         made._fields.update(self._fields)
         return made
 
 
 def join_fields(lines: list[bytes]) -> HeaderFields:
-    """The header fields; those of one name joined as RFC 9110 §5.3 says, of some only the first."""
+    """Return the header fields; those of one name are joined as RFC 9110 §5.3 says, of some only the first."""
     found = HeaderFields()
     fields = found._fields
     for line in lines:
@@ -120,14 +120,14 @@ _PIECE = 1 << 18
 
 
 def check_type(response: requests.Response, wanted: tuple[str, ...]) -> None:
-    """Nothing, or OtherType where the answer says that it is of another type."""
+    """Raise OtherType if the answer says that it is of another type."""
     content_type = response.headers.get("Content-Type")
     if not is_of_type(content_type, wanted):
         raise OtherType(f"{essence(content_type)[:100]}, not {', '.join(wanted)}")
 
 
 def is_of_type(content_type: str | None, wanted: tuple[str, ...]) -> bool:
-    """Whether a Content-Type header is of one of these media types, or of none at all.
+    """Return whether a Content-Type header is of one of these media types, or of none at all.
 
     >>> is_of_type("Image/PNG", ("text/html", "image/")), is_of_type("text/csv", ("text/html",))
     (True, False)
@@ -137,7 +137,7 @@ def is_of_type(content_type: str | None, wanted: tuple[str, ...]) -> bool:
 
 
 def read_body(response: requests.Response, max_bytes: int) -> bytes:
-    """The body as it came over the wire, whole. Raises TooLarge, ConnectionLost."""
+    """Return the whole body as it came over the wire. Raises TooLarge, ConnectionLost."""
     raw = response.raw
     expected = raw.length_remaining
     if expected is None:
@@ -151,7 +151,7 @@ def read_body(response: requests.Response, max_bytes: int) -> bytes:
 
 
 def _read_pieces(raw: Any, max_bytes: int) -> bytes:
-    """A body of unknown length (chunked, or ended by closing)."""
+    """Return a body of unknown length (chunked, or ended by closing)."""
     pieces: list[bytes] = []
     size = 0
     while piece := raw.read(_PIECE, decode_content=False):
@@ -163,14 +163,14 @@ def _read_pieces(raw: Any, max_bytes: int) -> bytes:
 
 
 def drain(response: requests.Response) -> None:
-    """Read a short body that nobody wants; a long one's connection is closed instead."""
+    """Read a short body that nobody needs; for a long one the connection is closed."""
     expected = response.raw.length_remaining
     if expected is not None and expected <= _DRAIN:
         response.raw.read(expected, decode_content=False)
 
 
 def redirect_target(current: str, location: str) -> str:
-    """The next URL (RFC 9110 §10.2.2). Raises BadRedirect unless it is http(s) and well formed."""
+    """Return the next URL (RFC 9110 §10.2.2). Raises BadRedirect unless it is http(s) and well formed."""
     if len(location) > MAX_URL:
         raise BadRedirect(f"a Location of {len(location)} characters")
     location = _as_sent(location)
@@ -181,7 +181,7 @@ def redirect_target(current: str, location: str) -> str:
 
 
 def _as_sent(location: str) -> str:
-    """A Location, read as ISO-8859-1, as the UTF-8 it is; other bytes are percent-encoded, as browsers do."""
+    """Return a Location as UTF-8; other bytes are percent-encoded, as browsers do."""
     if location.isascii():
         return location
     try:

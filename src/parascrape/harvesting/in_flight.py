@@ -156,7 +156,7 @@ class InFlight:
     def submit(self, visit: Visit, *, watched: bool) -> None:
         """Hand the visit out; ``watched``: there is a note when its fetch starts and one when it ends."""
         if self._blocked:
-            self._split.accuse(wait_reason(visit, self._limits), self._blocked)
+            self._split.add_wait(wait_reason(visit, self._limits), self._blocked)
             self._blocked = 0.0
         visit.attempts += 1
         task: str | tuple[Any, ...] = visit.robots

@@ -106,9 +106,9 @@ class HarvestLoop:
         self._previous = open_previous(settings, lambda: bool(stop.asked), hooks.say)
         limits = environment.limits(settings)
         self._in_flight = flight = InFlight(settings, environment, limits, hooks.split, hooks.page_hook)
-        auto = settings.mode == "auto"
-        look = environment.look
-        self._auto = AutoMode(settings, look, hooks.split, hooks.say, flight.open_group) if auto else None
+        self._auto: AutoMode | None = None
+        if settings.mode == "auto":
+            self._auto = AutoMode(settings, environment.look, hooks.split, hooks.say, flight.open_group)
         seen = _find_duplicate if self._previous is None else self._previous.why_skip
         flight.known_of = None if self._previous is None else self._previous.known
         source = VisitSource(self._until_fault(entries), seen=seen)
@@ -223,8 +223,7 @@ class HarvestLoop:
 
     def _take_note(self, future: Future[Any], value: float | None) -> None:
         """Note that a fetch has started, at this monotonic time, or is over (None)."""
-        visit = self._in_flight.visit_of(future)
-        if visit is None:
+        if (visit := self._in_flight.visit_of(future)) is None:
             return
         if value is None:
             self._frontier.mark_fetched(visit)
@@ -266,12 +265,6 @@ class HarvestLoop:
         """End the workers now, whatever they do."""
         self._in_flight.stop()
 
-    def _count(self, outcome: Outcome, group: WorkerGroup) -> None:
-        """Add the outcome's times to the split, and let auto mode learn from them."""
-        self._hooks.split.add(outcome, now=time.monotonic(), elsewhere=group.in_processes)
-        if self._auto is not None:
-            self._auto.note(outcome)
-
     def _judge(self, visit: Visit, future: Future[Outcome], group: WorkerGroup) -> Outcome | None:
         """Return the visit's final outcome, or None where it is to be made again."""
         try:
@@ -280,7 +273,9 @@ class HarvestLoop:
             self._frontier.finish(visit, FetchReport("task_error"))
             kept = group.worker.quarantine
             return fail_task(visit.entry, error, visit.attempts, settings=self._settings, kept=kept)
-        self._count(outcome, group)
+        self._hooks.split.add(outcome, now=time.monotonic(), elsewhere=group.in_processes)
+        if self._auto is not None:
+            self._auto.note(outcome)
         self._scraping += 0.1 * (outcome.scrape_seconds - self._scraping)
         report = FetchReport(outcome.code, outcome.status, outcome.retry_after, outcome.fetch_seconds)
         self._frontier.finish(visit, report)
@@ -289,14 +284,20 @@ class HarvestLoop:
             if carried is None:  # at once, and without a condition
                 self._frontier.postpone(visit, 0.0)
             return carried
-        if self._stop.asked or not outcome.retryable or visit.attempts > self._settings.retries:
+        delay = None if self._stop.asked else _retry_delay(outcome, visit.attempts, self._settings)
+        if delay is None:
             return outcome
-        if (outcome.retry_after or 0.0) > self._settings.max_backoff:
-            return outcome
-        base, cap = self._settings.backoff, self._settings.max_backoff
-        delay = backoff(visit.attempts, base, cap, outcome.retry_after)
         shown = redact(visit.entry.url)
         log.info("%s: %s, attempt %d, again in %.1f s", shown, outcome.code, visit.attempts, delay)
         visit.earlier += (note_attempt(outcome.lines, outcome.code),)
         self._frontier.postpone(visit, delay)
         return None
+
+
+def _retry_delay(outcome: Outcome, attempts: int, settings: Settings) -> float | None:
+    """Return in how many seconds to try again; None where the outcome is final."""
+    if not outcome.retryable or attempts > settings.retries:
+        return None
+    if (outcome.retry_after or 0.0) > settings.max_backoff:
+        return None
+    return backoff(attempts, settings.backoff, settings.max_backoff, outcome.retry_after)

@@ -1,10 +1,10 @@
-"""The time split of a run: where its pages' time went, as sums. Pure.
+"""Timings of a run: where its pages' time went, as sums, and their JSON file.
 
     read --> its host --> queue --> connect --> first byte --> transfer --> turn --> inflate --> scrape
                                                                              written <-- write <-- pipe
 
-A page has a thread from ``connect`` to ``scrape``. What a thread without a page waits for is in the split
-too: for a host's permission, or for the list.
+A page has a thread from ``connect`` to ``scrape``. What a thread without a page waits for is
+included: for a host's permission, or for the list.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from parascrape.errors import OutputError
 from parascrape.files import Outcome
 from parascrape.frontier import WaitReason
 
-__all__ = ["STAGES", "Timings", "as_data", "from_data", "read_split", "write_split"]
+__all__ = ["STAGES", "Timings", "read_split", "write_split"]
 
 _MOST_BLAMED = 1000
 """Hosts for which threads have waited that are told apart; of more, the half with the least are forgotten."""
@@ -54,7 +53,7 @@ class Timings:
     _cores: int = 0  # 0: nobody is there
 
     def add(self, outcome: Outcome, *, now: float, elsewhere: bool) -> None:
-        """Add the times of a page, which has reached the parent; ``elsewhere``: from a worker process."""
+        """Add the times of a page when it reaches the parent; ``elsewhere``: from a worker process."""
         queue, connect, first_byte, transfer, inflate, scrape_cpu, cpu, ended = outcome.times
         fetch = outcome.fetch_seconds
         self.pages += 1
@@ -71,12 +70,12 @@ class Timings:
             self.cpu_elsewhere += cpu
 
     def enter(self, now: float, processes: int, threads: int, cores: int) -> None:
-        """From now on there are so many processes, threads in each, and cores that these can use at once."""
+        """Count from now on the time of so many processes, threads in each, and cores that they can use."""
         self.leave(now)
         self.processes, self.threads, self._cores = processes, threads, cores
 
     def leave(self, now: float) -> None:
-        """Those that were there are gone."""
+        """End the count of those that `enter` named."""
         if self._cores:
             self.thread_seconds += self.fetches * (now - self._since)
             self.core_seconds += self._cores * (now - self._since)
@@ -87,8 +86,8 @@ class Timings:
         """Threads over all processes, of those at the end."""
         return max(1, self.processes) * self.threads
 
-    def accuse(self, blame: WaitReason, seconds: float) -> None:
-        """So many seconds of threads went by until this host's visit was permitted."""
+    def add_wait(self, blame: WaitReason, seconds: float) -> None:
+        """Add seconds that threads waited until this host permitted a visit."""
         self.blame[blame] = self.blame.get(blame, 0.0) + seconds
         if len(self.blame) > _MOST_BLAMED:
             most = sorted(self.blame.items(), key=lambda item: -item[1])
@@ -139,29 +138,25 @@ STAGES = {
 _STORED = [each.name for each in dataclasses.fields(Timings) if each.name[0] != "_" and each.name != "blame"]
 
 
-def as_data(split: Timings) -> dict[str, Any]:
-    """The split as plain data: seconds and counts by name, ``blame`` as rows of kind, host and seconds."""
-    blame = [[kind, host, seconds] for (kind, host), seconds in split.blame.items()]
-    return {**{name: getattr(split, name) for name in _STORED}, "blame": blame}
-
-
-def from_data(data: dict[str, Any]) -> Timings:
-    """The split that `as_data` has told of. Raises KeyError, TypeError, ValueError."""
-    blame = {(str(kind), str(host)): float(seconds) for kind, host, seconds in data["blame"]}
-    return Timings(**{name: data[name] for name in _STORED}, blame=blame)
-
-
 def write_split(path: str | Path, split: Timings) -> None:
-    """Write the split as a file of one JSON object. Raises OutputError."""
+    """Write the timings as a file of one JSON object: seconds and counts by name, ``blame`` as rows.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    blame = [[kind, host, seconds] for (kind, host), seconds in split.blame.items()]
+    data = {**{name: getattr(split, name) for name in _STORED}, "blame": blame}
     try:
-        Path(path).write_text(json.dumps(as_data(split)))
+        Path(path).write_text(json.dumps(data))
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}", error.errno or 0) from None
 
 
 def read_split(path: Path) -> Timings:
-    """The split in a file; an empty one where the run was ended before it wrote it."""
+    """Return the timings in a file; empty ones where the run ended before it wrote them."""
     try:
-        return from_data(json.loads(path.read_bytes()))
+        data = json.loads(path.read_bytes())
+        blame = {(str(kind), str(host)): float(seconds) for kind, host, seconds in data["blame"]}
+        return Timings(**{name: data[name] for name in _STORED}, blame=blame)
     except (OSError, KeyError, TypeError, ValueError):
         return Timings()
