@@ -80,7 +80,7 @@ class HeaderFields(CaseInsensitiveDict[str]):
 
 
 def join_fields(lines: list[bytes]) -> HeaderFields:
-    """Return the header fields; those of one name are joined as RFC 9110 §5.3 says, of some only the first."""
+    """Return the fields; those of one name are joined as RFC 9110 §5.3 says, of some only the first."""
     found = HeaderFields()
     fields = found._fields
     for line in lines:

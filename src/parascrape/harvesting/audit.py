@@ -1,4 +1,4 @@
-"""The audit of outputs: whether the fetches that their records tell of have kept to each host's limits.
+"""The audit of outputs: whether the fetches in their records kept each host's limits.
 
     records -> fetches -> a temporary table, sorted by host and time -> one sweep a host -> Audit
 
@@ -38,11 +38,10 @@ UNDER_WAY = 0.1
 _STEERED = 0.001  # of a delay: as much again as the 500 ppm by which an NTP client may slew the clock
 _LONGEST = 1e6  # seconds that a record may name
 _MAX_LINE = 1 << 26
-_MOST_ASKED = 64  # hosts at once, for robots.txt
 
 
 class HostAudit(NamedTuple):
-    """What was done to one host (or domain). The last four count fetches that should not have been so."""
+    """The fetches of one host (or domain). The last four count fetches that broke a limit."""
 
     host: str
     fetches: int
@@ -61,15 +60,15 @@ class HostAudit(NamedTuple):
 
 @dataclass(kw_only=True, slots=True)
 class Audit:
-    """What the outputs tell of, and of each host. ``hosts``: those that were wronged most first."""
+    """What the outputs record. ``hosts``: those with the most broken limits first."""
 
     pages: int = 0  # outcomes, fetched or not
     fetches: int = 0
     refused: int = 0  # pages that were not fetched, for robots.txt forbids them
-    unseen: int = 0  # attempts whose time no record tells
-    unmeasured: int = 0  # fetches that do not say how long they took: nothing seems to run beside them
+    unseen: int = 0  # attempts without a time in the records
+    unmeasured: int = 0  # fetches without a duration: nothing seems to run beside them
     foreign: int = 0  # lines that are no records
-    unreachable: int = 0  # hosts whose robots.txt could not be had now, so nothing is said of them
+    unreachable: int = 0  # hosts whose robots.txt could not be fetched now, so it is not checked
     hosts: list[HostAudit] = field(default_factory=list)
 
     @property
@@ -81,7 +80,7 @@ class Audit:
 def audit(
     paths: Sequence[str | Path], settings: Settings, rules_of: Callable[[str], RobotsRules] | None = None
 ) -> Audit:
-    """The audit of these outputs together against the limits of the settings.
+    """Return the audit of these outputs together against the limits of the settings.
 
     Limits are ``per_host``, ``delay`` and ``per_domain``; ``rules_of`` fetches an origin's robots.txt,
     whose Crawl-delay and rules then count as they are today. Overlaps of two fetches, and delays kept
@@ -95,7 +94,11 @@ def audit(
     with SqliteFile.temporary(_TABLE) as table:
         rows = _rows(paths, settings, found)
         table.executemany("INSERT INTO fetch VALUES (?, ?, ?, ?, ?, ?)", rows)
-        rules = _ask(table, settings, rules_of)
+        rules: dict[str, RobotsRules] = {}
+        if rules_of is not None:
+            table.create_function("origin", host_key)
+            origins = [origin for (origin,) in table.rows("SELECT DISTINCT origin(url) FROM fetch")]
+            rules = ask_hosts(origins, rules_of, settings.fetches)
         found.unreachable = sum(one.unreachable for one in rules.values())
         ordered = table.rows("SELECT * FROM fetch ORDER BY host, start, length DESC")
         for host, fetches in groupby(map(_Fetch._make, ordered), itemgetter(0)):
@@ -119,22 +122,8 @@ class _Fetch(NamedTuple):
     refused: bool  # the record says that robots.txt forbids it
 
 
-def _ask(
-    table: SqliteFile, settings: Settings, rules_of: Callable[[str], RobotsRules] | None
-) -> dict[str, RobotsRules]:
-    """The rules of every origin that was fetched from, by its name."""
-    if rules_of is None:
-        return {}
-    table.create_function("origin", host_key)
-    origins = [origin for (origin,) in table.rows("SELECT DISTINCT origin(url) FROM fetch")]
-    return ask_hosts(origins, rules_of, threads=min(settings.fetches, _MOST_ASKED))
-
-
-# --- records to fetches -----------------------------------------------------------------------------
-
-
 def _rows(paths: Iterable[str | Path], settings: Settings, found: Audit) -> Iterator[_Fetch]:
-    """The fetches of all outputs, as they stand there; what else there is gets counted."""
+    """Yield the fetches of all outputs in their order; other lines are counted."""
     key = key_of(settings)
     for path in paths:
         try:
@@ -146,7 +135,7 @@ def _rows(paths: Iterable[str | Path], settings: Settings, found: Audit) -> Iter
 
 
 def _fetches(line: bytes, key: Callable[[str], str], found: Audit) -> Iterator[_Fetch]:
-    """The fetches of one page, told by the first of its records."""
+    """Yield the fetches of one page, from the first of its records."""
     record = records.parse_record(line)
     if record is None:
         found.foreign += bool(line.strip(b"\0\r\n "))
@@ -169,7 +158,7 @@ def _fetches(line: bytes, key: Callable[[str], str], found: Audit) -> Iterator[_
 
 
 class _Time(NamedTuple):
-    """When an attempt was made, how long it took if that is told, and for how long it asked to wait."""
+    """When an attempt was made, how long it took if known, and how long the host asked to wait."""
 
     start: float
     length: float | None
@@ -177,8 +166,8 @@ class _Time(NamedTuple):
 
 
 def _times(meta: dict[str, Any]) -> tuple[list[_Time], int]:
-    """The attempts whose start a record tells, and how many others it says there were; a page that was not
-    asked for had its attempts in an earlier run.
+    """Return the attempts whose start a record has, and how many others it mentions. A page that was not
+    fetched had its attempts in an earlier run.
     """
     if meta.get("fresh") is True:
         return [], 0
@@ -204,9 +193,6 @@ def _seconds(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and 0 <= value < _LONGEST else None
 
 
-# --- fetches to what was wrong ----------------------------------------------------------------------
-
-
 class _IntervalSweep:
     """The fetches of one host, in the order of their starts."""
 
@@ -223,7 +209,7 @@ class _IntervalSweep:
         self._quiet_until = -math.inf
 
     def run(self, host: str, fetches: Iterable[_Fetch]) -> HostAudit:
-        """What was done to the host."""
+        """Return the audit of the host."""
         for fetch in fetches:
             rules = self._rules.get(host_key(fetch.url), ALLOW_ALL) if self._rules else ALLOW_ALL
             self._counts["fetches"] += 1

@@ -1,6 +1,6 @@
-"""The plan of a harvest: what its list holds, what the hosts allow, and how long politeness makes it last.
+"""The estimate of a harvest: what its list holds, what hosts allow, and how long politeness makes it.
 
-    entries -> mark_duplicates -> counted by host -> robots.txt of each host -> forbidden ones -> Plan
+    entries -> mark_duplicates -> counted by host -> robots.txt of each host -> forbidden ones -> Estimate
                                         |                                             ^
                                         +------- URLs, in a temporary file -----------+
 
@@ -33,9 +33,12 @@ __all__ = ["Change", "Estimate", "HostEstimate", "TimeBound", "ask_hosts", "plan
 _MOST_ASKED = 64
 """Hosts whose robots.txt is asked for at once."""
 
+_AHEAD = 8
+"""Requests submitted for each thread, so that one slow host holds up no thread for long."""
+
 
 class HostEstimate(NamedTuple):
-    """What is to be fetched of one host (with ``per_domain``: of one domain), and how long that takes."""
+    """The fetches of one host (with ``per_domain``: of one domain), and how long they take."""
 
     host: str
     urls: int  # valid and different
@@ -98,13 +101,11 @@ def plan(
     latency: float = 0.0,
     top: int = 10,
 ) -> Estimate:
-    """The plan of harvesting these entries with these settings.
+    """Return the estimate of harvesting these entries with these settings.
 
-    ``rules_of`` fetches the rules of an origin; it is called in threads. None: hosts are not asked, and
-    nor are they where the settings ignore robots.txt. ``latency`` is the seconds that a fetch is assumed
-    to take, ``top`` how many hosts the plan names.
-
-    The bound leaves out what only makes it longer: failures, the frontier's jitter, robots.txt itself.
+    ``rules_of`` fetches the rules of an origin, in threads. Hosts are not asked if it is None, or if the
+    settings ignore robots.txt. A fetch is assumed to take ``latency`` seconds; ``top`` hosts are named. The
+    bound leaves out what only makes it longer: failures, jitter, the fetches of robots.txt.
 
     Raises:
         OutputError: the temporary file for the URLs cannot be written.
@@ -114,14 +115,13 @@ def plan(
         kept = stack.enter_context(tempfile.TemporaryFile("w+b")) if asked else None
         survey = _count(mark_duplicates(entries, settings), kept)
         if kept is not None and rules_of is not None:
-            threads = max(1, min(settings.fetches, _MOST_ASKED))
-            survey.rules = ask_hosts(survey.urls, rules_of, threads=threads)
-            _judge(survey, kept)
+            survey.rules = ask_hosts(survey.urls, rules_of, settings.fetches)
+            _count_forbidden(survey, kept)
     return _sum_up(survey, settings, asked, latency, top)
 
 
 class _Survey:
-    """What is known of a list: counts, and by origin the URLs, the rules and what these forbid."""
+    """The counts of a list, and by origin its URLs, the rules and what these forbid."""
 
     def __init__(self) -> None:
         self.lines = self.invalid = self.duplicates = 0
@@ -131,37 +131,30 @@ class _Survey:
 
 
 def _count(entries: Iterable[Entry | None], kept: IO[bytes] | None) -> _Survey:
-    """The counts of a list, whose URLs are written down, each once."""
+    """Return the counts of a list; its URLs are written to ``kept``, each once."""
     survey = _Survey()
-    for entry in entries:
-        if entry is None:
-            continue
+    for entry in filter(None, entries):
         survey.lines += 1
-        if entry.problem:
-            survey.invalid += 1
-        elif entry.duplicate:
+        if entry.duplicate:
             survey.duplicates += 1
-        else:
-            _count_url(survey, entry.url, kept)
+            continue
+        try:
+            if entry.problem:
+                raise InvalidUrl(entry.problem)
+            url = prepare(entry.url)
+        except InvalidUrl:
+            survey.invalid += 1
+            continue
+        survey.urls[host_key(url)] += 1
+        if kept is not None:
+            try:
+                kept.write(url.encode("ascii") + b"\n")
+            except OSError as error:
+                raise OutputError(f"no temporary file for the URLs: {error}", error.errno or 0) from None
     return survey
 
 
-def _count_url(survey: _Survey, text: str, kept: IO[bytes] | None) -> None:
-    try:
-        url = prepare(text)
-    except InvalidUrl:
-        survey.invalid += 1
-        return
-    survey.urls[host_key(url)] += 1
-    if kept is not None:
-        try:
-            kept.write(url.encode("ascii") + b"\n")
-        except OSError as error:
-            raise OutputError(f"no temporary file for the URLs: {error}", error.errno or 0) from None
-
-
-def _judge(survey: _Survey, kept: IO[bytes]) -> None:
-    """Count what the rules forbid."""
+def _count_forbidden(survey: _Survey, kept: IO[bytes]) -> None:
     kept.seek(0)
     for line in kept:
         url = line[:-1].decode("ascii")
@@ -171,11 +164,8 @@ def _judge(survey: _Survey, kept: IO[bytes]) -> None:
             survey.forbidden[origin] += 1
 
 
-# --- how long it takes ------------------------------------------------------------------------------
-
-
 class _HostPace(NamedTuple):
-    """What the bound follows from."""
+    """The limits that the bound follows from."""
 
     delay: float  # seconds
     per_host: int
@@ -212,7 +202,7 @@ def _sum_up(survey: _Survey, settings: Settings, asked: bool, latency: float, to
 
 
 def _group(survey: _Survey, settings: Settings) -> list[HostEstimate]:
-    """The hosts (or domains) with the delay that their robots.txt asks for."""
+    """Return the hosts (or domains) with the delay that their robots.txt asks for."""
     key, groups = key_of(settings), dict[str, HostEstimate]()
     for origin, urls in survey.urls.items():
         rules = survey.rules.get(origin, ALLOW_ALL)
@@ -228,7 +218,7 @@ def _group(survey: _Survey, settings: Settings) -> list[HostEstimate]:
 
 
 def _hosts(groups: list[HostEstimate], pace: _HostPace, *, heed: bool = True) -> Iterator[HostEstimate]:
-    """The hosts with how long each takes; without ``heed`` as if there were no robots.txt."""
+    """Yield the hosts with how long each takes; without ``heed``, as if there were no robots.txt."""
     for host in groups:
         if not heed:
             host = HostEstimate(host.host, host.urls)
@@ -245,7 +235,7 @@ def _seconds(host: HostEstimate, pace: _HostPace) -> float:
 
 
 def _bound(hosts: Iterable[HostEstimate], pace: _HostPace) -> TimeBound:
-    """The time of the host that takes longest, or of all fetches together where that is more."""
+    """Return the time of the host that takes longest, or of all fetches together if that is more."""
     longest, fetches = HostEstimate("", 0), 0
     for host in hosts:
         fetches += host.fetches
@@ -253,9 +243,9 @@ def _bound(hosts: Iterable[HostEstimate], pace: _HostPace) -> TimeBound:
     together = math.ceil(fetches / pace.fetches) * pace.latency
     if together > longest.seconds:
         return TimeBound(together, "fetches")
-    return (
-        TimeBound(longest.seconds, _reason(longest, pace), longest.host) if longest.seconds else TimeBound()
-    )
+    if not longest.seconds:
+        return TimeBound()
+    return TimeBound(longest.seconds, _reason(longest, pace), longest.host)
 
 
 def _reason(host: HostEstimate, pace: _HostPace) -> str:
@@ -269,7 +259,7 @@ def _reason(host: HostEstimate, pace: _HostPace) -> str:
 def _changes(
     hosts: Callable[..., Iterator[HostEstimate]], pace: _HostPace, bound: TimeBound, settings: Settings
 ) -> Iterator[Change]:
-    """What would make it shorter, or fetch more: the options that bind, one at a time."""
+    """Yield what would make it shorter, or fetch more: one option at a time."""
     more = "--mode thread" if settings.mode == "sequential" else f"--threads {2 * settings.thread_count}"
     options = {
         f"--delay {pace.delay / 2:g}": pace._replace(delay=pace.delay / 2),
@@ -288,9 +278,9 @@ def _changes(
 
 
 def ask_hosts(
-    origins: Iterable[str], rules_of: Callable[[str], RobotsRules], *, threads: int
+    origins: Iterable[str], rules_of: Callable[[str], RobotsRules], fetches: int
 ) -> dict[str, RobotsRules]:
-    """The rules of each origin (see `urls.host_key`), of at most ``threads`` hosts at once.
+    """Return the rules of each origin (`web.host_key`), asking ``fetches`` hosts at once, but at most 64.
 
     ``rules_of`` is called in threads of this process, once an origin. Rules that are alike are one
     object, so 100,000 hosts take some 20 MB.
@@ -298,6 +288,7 @@ def ask_hosts(
     Raises:
         TaskError: ``rules_of`` raised.
     """
+    threads = max(1, min(fetches, _MOST_ASKED))
     executor = ThreadExecutor(threads, name="robots")
     waiting: deque[tuple[str, Future[RobotsRules]]] = deque()
     found: dict[str, RobotsRules] = {}
@@ -305,19 +296,11 @@ def ask_hosts(
         for origin in origins:
             waiting.append((origin, executor.submit(rules_of, origin)))
             if len(waiting) >= _AHEAD * threads:
-                _take(waiting, found)
-        while waiting:
-            _take(waiting, found)
+                first, future = waiting.popleft()
+                found[first] = future.result()
+        found |= {origin: future.result() for origin, future in waiting}
     except BaseException:  # Ctrl-C too: who waits for a hundred hosts more?
         executor.stop()
         raise
     executor.shutdown()
     return found
-
-
-_AHEAD = 8  # for each thread so many are submitted: one slow host holds up no thread for long
-
-
-def _take(waiting: deque[tuple[str, Future[RobotsRules]]], found: dict[str, RobotsRules]) -> None:
-    origin, future = waiting.popleft()
-    found[origin] = future.result()

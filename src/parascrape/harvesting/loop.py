@@ -214,12 +214,11 @@ class HarvestLoop:
 
     def _left(self) -> int | None:
         """Return how many outcomes are still to come; None where nobody knows."""
-        if self._frontier.exhausted:
-            return self._frontier.waiting + len(self._in_flight)
-        total = self._hooks.total()
+        read = self._frontier.read
+        total = read if self._frontier.exhausted else self._hooks.total()
         if total is None:
             return None
-        return max(0, total - self._frontier.read) + self._frontier.waiting + len(self._in_flight)
+        return max(0, total - read) + self._frontier.waiting + len(self._in_flight)
 
     def _take_note(self, future: Future[Any], value: float | None) -> None:
         """Note that a fetch has started, at this monotonic time, or is over (None)."""
