@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from parascrape.cli import run
-from parascrape.crawling.limits import CrawlLimits
+from parascrape.crawling.admission import CrawlLimits
 from parascrape.crawling.link_graph import COLUMNS, cell, read_edges, write_graph
 from parascrape.crawling.links.rules import Scope
 from parascrape.crawling.store.url_store import NewUrl, UrlStore, url_key

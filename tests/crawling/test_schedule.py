@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from parascrape.crawling.limits import CrawlLimits
+from parascrape.crawling.admission import CrawlLimits
 from parascrape.crawling.links.rules import Scope
 from parascrape.crawling.schedule import MAX_WAIT, CrawlSchedule
 from parascrape.crawling.store.database import CrawlDatabase

@@ -6,7 +6,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,13 +37,11 @@ from parascrape.crawling import (
     Scope,
     SiteCrawl,
     StartUrls,
-    UrlStore,
     check_graph,
     hosts_of,
     parse_budgets,
     priority_of,
     read_date,
-    write_graph,
 )
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.files import RetryFiles, default_name
@@ -85,9 +82,6 @@ GRAPH: Options = {"graph": Option("", "--graph FILE", "The links as a CSV file [
 
 _TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]*")
 
-Export = Callable[[UrlStore, CrawlLimits, Path], object]
-"""What is made of a crawl's frontier and its output when it ends."""
-
 
 @command(
     *(SCOPE, LINKS, SPEED, EXTRACT, POLITENESS, SAME_URL, FETCHING),
@@ -101,9 +95,15 @@ def crawl(chosen: Choices) -> int:
 
 
 def run_crawl(
-    chosen: Mapping[str, Any], settings: Settings, display: Display, export: Export | None = None
+    chosen: Mapping[str, Any],
+    settings: Settings,
+    display: Display,
+    at_end: Callable[[SiteCrawl], object] = lambda crawl: None,
 ) -> int:
-    """The exit status of a crawl with these parameters of the command; ``export`` is called at its end."""
+    """Crawl with the command's parameters, and return the exit status.
+
+    ``at_end`` is called before the frontier is closed.
+    """
     starts = StartUrls(_prepare("START", chosen["starts"]), _prepare("--sitemap", chosen["sitemap"]))
     if not (starts.urls or starts.sitemaps):
         raise UsageError("no START: write a URL such as https://example.org, or --sitemap URL")
@@ -129,26 +129,23 @@ def run_crawl(
     if chosen["graph"]:
         _check_graph(chosen["graph"], output)
     target = RunOutput(
-        output,
-        overwrite=chosen["overwrite"],
-        prepare=crawl.prepare,
-        nothing="Nothing is left to be fetched.",
-        ahead=crawl.ahead,
-        watch=lambda observer: crawl.watch(observer),
+        output, overwrite=chosen["overwrite"], nothing="Nothing is left to be fetched.", crawl=crawl
     )
-    try:
+    with crawl:
         status = run_entries(crawl.entries(), settings, display, target, tally)
-    except BaseException:
-        crawl.close()
-        raise
-    summary = crawl.close(_Exports(chosen["graph"], plan, export, display.quiet))
+        summary = crawl.summary()
+        if chosen["graph"]:
+            links = crawl.write_graph(Path(chosen["graph"]))
+            if links is not None and not display.quiet:
+                sys.stderr.write(f"{printable(chosen['graph'])} has {links:,} links.\n")
+        at_end(crawl)
     if summary is not None and not display.quiet:
         say_summary(summary)
     return status
 
 
 def _make_discover(chosen: Mapping[str, Any], plan: CrawlLimits, settings: Settings) -> LinkDiscovery:
-    """Where pages lead, by these parameters. Raises UsageError."""
+    """Return the page hook for these options. Raises UsageError."""
     selectors = tuple(chosen["follow"] or ())
     rules = LinkRules(
         scope=plan.scope,
@@ -159,7 +156,7 @@ def _make_discover(chosen: Mapping[str, Any], plan: CrawlLimits, settings: Setti
         priority=chosen["priority"],
         user_agent=settings.user_agent,
     )
-    priority_of(rules)  # a wrong one is seen before the first fetch
+    priority_of(rules)  # so that a wrong one is refused before the first fetch
     return LinkDiscovery(
         rules=rules,
         links=selectors != ("none",),
@@ -168,33 +165,15 @@ def _make_discover(chosen: Mapping[str, Any], plan: CrawlLimits, settings: Setti
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Exports:
-    """What is made of a crawl as its frontier is closed: call it with that and the output."""
-
-    graph: str
-    plan: CrawlLimits
-    export: Export | None
-    quiet: bool
-
-    def __call__(self, store: UrlStore, output: Path | None) -> None:
-        if self.graph:
-            count = write_graph(Path(self.graph), store, self.plan.identity)
-            if not self.quiet:
-                sys.stderr.write(f"{printable(self.graph)} has {count:,} links.\n")
-        if self.export is not None and output is not None:
-            self.export(store, self.plan, output)
-
-
 def _check_graph(graph: str, output: str) -> None:
-    """Raise UsageError where no link graph can be written there."""
+    """Raise UsageError if the link graph cannot be written there."""
     check_graph(graph)
     if output != "-" and Path(graph).resolve() == Path(output).resolve():
         raise UsageError(f"--graph {printable(graph, 200)!r}: is the output as well")
 
 
 def make_plan(chosen: Mapping[str, Any], starts: StartUrls) -> CrawlLimits:
-    """The plan of these parameters. Raises UsageError."""
+    """Return the limits for these options. Raises UsageError."""
     reaches = [reach for reach in ("host", "domain", "any") if chosen[_REACHES[reach]]]
     if len(reaches) > 1:
         raise UsageError("--same-host, --same-domain, --any-host: only one of them")
@@ -226,7 +205,7 @@ _REACHES = {"host": "same_host", "domain": "same_domain", "any": "any_host"}
 
 
 def _prepare(option: str, urls: Sequence[str] | None) -> list[str]:
-    """The URLs, each once, fit to send. Raises UsageError."""
+    """Return the prepared URLs, each once. Raises UsageError."""
     found: dict[str, None] = {}
     for url in urls or ():
         try:
@@ -238,7 +217,7 @@ def _prepare(option: str, urls: Sequence[str] | None) -> list[str]:
 
 
 def _types(chosen: Sequence[str] | None) -> tuple[str, ...]:
-    """The media types that are wanted, none for any."""
+    """Return the wanted media types, none for any."""
     types = tuple(one.strip().lower() for one in chosen or HTML)
     if "any" in types:
         return ()
@@ -249,7 +228,7 @@ def _types(chosen: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _since(text: str) -> datetime | None:
-    """The moment that ``2026-11-01`` or ``7d`` (ago) means. Raises UsageError."""
+    """Return the moment of ``2026-11-01`` or ``7d`` (ago). Raises UsageError."""
     if not text:
         return None
     if (date := read_date(text)) is not None:
@@ -261,13 +240,13 @@ def _since(text: str) -> datetime | None:
 
 
 def _refuse_retry(output: str) -> None:
-    """Raise UsageError where a retry of the output has not come to its end: it knows of no links."""
+    """Raise UsageError if a retry of the output is unfinished: a retry does not follow links."""
     if output != "-" and RetryFiles.of(Path(output)).list.exists():
         raise UsageError(f"{output}: a `scrape retry` of it is unfinished; run that first")
 
 
 def say_summary(summary: CrawlSummary) -> None:
-    """Tell what the crawl knows and has not fetched."""
+    """Write what the crawl knows and has not fetched to stderr."""
     left = f", {summary.pending:,} of them still to be fetched" if summary.pending else ""
     lines = [f"{show_count(summary.known, 'URL')} known{left}."]
     for reason, refused in sorted(summary.refused.items(), key=lambda item: -item[1]):

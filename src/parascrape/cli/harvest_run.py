@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from parascrape.cli.logging import logging_to, open_log
 from parascrape.cli.options import Display
@@ -44,19 +44,14 @@ from parascrape.files import (
     read_lists,
 )
 from parascrape.frontier import politeness_policy
-from parascrape.harvesting import (
-    Environment,
-    HarvestHooks,
-    RunProfile,
-    Stop,
-    explain_bottleneck,
-    fit_threads,
-    harvest,
-)
+from parascrape.harvesting import Environment, RunProfile, Stop, explain_bottleneck, fit_threads, harvest
 from parascrape.records import Entry
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
 from parascrape.system import SignalCapture, available_cpus, keep_memory, printable
+
+if TYPE_CHECKING:
+    from parascrape.crawling import SiteCrawl
 
 __all__ = [
     "RunOutput",
@@ -98,8 +93,8 @@ class RunOutput(NamedTuple):
     While the output is locked, ``prepare`` is called with its path before it is read, ``finish`` with the
     ledger of what it held before when every entry has its outcome. ``start`` and ``nothing`` are what is
     said of an output that holds ``held`` outcomes, and of a list without entries. ``own_site``: it is
-    our own that is harvested. ``ahead`` is the sink's; ``watch`` adds to the hooks of the harvest.
-    ``network`` says how hosts are reached.
+    our own that is harvested. A ``crawl`` prepares the output, is saved before each write, and sees what
+    is found. ``network`` says how hosts are reached.
     """
 
     output: str
@@ -109,8 +104,7 @@ class RunOutput(NamedTuple):
     start: str = "Going on with {output}: it holds {held} (--overwrite starts anew)."
     nothing: str = "The list holds no URLs."
     own_site: bool = False
-    ahead: Callable[[bool], object] | None = None
-    watch: Callable[[HarvestHooks], HarvestHooks] = lambda hooks: hooks
+    crawl: SiteCrawl | None = None
     network: NetworkOptions = DIRECT
 
     def make_ready(self, path: Path) -> None:
@@ -119,6 +113,8 @@ class RunOutput(NamedTuple):
             forget_retry(path)
         if self.prepare is not None:
             self.prepare(path)
+        if self.crawl is not None:
+            self.crawl.prepare(path)
 
 
 def run_lists(  # noqa: PLR0913
@@ -212,7 +208,10 @@ def run_entries(
             signals,
             closing(open_log(display.log_file)) as log,
             JsonlSink(
-                target.output, overwrite=target.overwrite, prepare=target.make_ready, ahead=target.ahead
+                target.output,
+                overwrite=target.overwrite,
+                prepare=target.make_ready,
+                ahead=target.crawl.ahead if target.crawl else None,
             ) as sink,
             stdout_for_data(),
         ):
@@ -223,7 +222,9 @@ def run_entries(
                     progress.say(f"Too few files may be open (ulimit -n): {settings.thread_count} threads.")
                 _say_start(progress, settings, display, target, sink)
                 left = left_to_do(entries, sink.ledger, tally)
-                hooks = target.watch(observe(tally, progress, quiet=display.quiet))
+                hooks = observe(tally, progress, quiet=display.quiet)
+                if target.crawl is not None:
+                    hooks = target.crawl.watch(hooks)
                 hooks = replace(hooks, idle=timed(sink.flush, tally.split))
                 run = harvest(left, settings, stop=stop, hooks=hooks, environment=environment)
                 with closing(run) as outcomes:

@@ -29,7 +29,7 @@ from parascrape.system import printable, show_count
 from parascrape.web import redact
 
 if TYPE_CHECKING:
-    from parascrape.crawling import CrawlLimits, LinkCheck, LinkTarget, UrlStore
+    from parascrape.crawling import LinkCheck, LinkTarget, SiteCrawl
 
 __all__ = ["links_check"]
 
@@ -65,13 +65,12 @@ def links_check(chosen: Choices) -> int:
     checks = "site" if chosen["internal_only"] else "all"
     found: list[LinkCheck] = []
 
-    def export(store: UrlStore, plan: CrawlLimits, path: Path) -> None:
-        from parascrape.crawling import LinkCheck
-
-        found.append(LinkCheck(store, plan, path))
+    def check(crawl: SiteCrawl) -> None:
+        if (checked := crawl.check_links()) is not None:
+            found.append(checked)
 
     crawled = {**_DEFAULTS, **chosen, "output": output, "checks": checks}
-    status = run_crawl(crawled, settings, chosen.make(Display), export)
+    status = run_crawl(crawled, settings, chosen.make(Display), check)
     return _report(found[0], status, chosen["csv"]) if found else status
 
 

@@ -1,12 +1,12 @@
-"""Crawling: the frontier on disk, and what of it is fetched next.
+"""Crawling: a harvest that finds its own URLs, and the frontier on disk that holds them.
 
-site_crawl  a crawl over one output: what the command talks to
-plan        how far it goes, and what it may have of a site
-source      the entries of a harvest, as the harvest itself finds them; intake: where pages lead
-traps       patterns of URLs whose pages are all alike (groups)
-store       the known URLs in an SQLite file (keys, pending, states, edges, database)
-opening     frontier and output brought into agreement
-graph       the link graph as a file; broken: links that lead nowhere; exports: what both write
+site_crawl    a crawl over one output; `crawl_site` for scripts
+admission     its limits, and which found links become known URLs
+schedule      the entries of the harvest, in order
+traps         endless parts of a site, closed by URL pattern
+link_graph    the links as CSV; broken_links: those that lead nowhere
+links/        what pages, sitemaps and feeds link to; discover is the hook in the workers
+store/        the known URLs in an SQLite file
 """
 
 from lazy_loader import attach_stub

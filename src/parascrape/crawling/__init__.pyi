@@ -1,3 +1,4 @@
+from .admission import CrawlLimits as CrawlLimits, parse_budgets as parse_budgets
 from .broken_links import (
     BROKEN as BROKEN,
     GOOD as GOOD,
@@ -6,8 +7,7 @@ from .broken_links import (
     LinkCheck as LinkCheck,
     LinkTarget as LinkTarget,
 )
-from .limits import CrawlLimits as CrawlLimits, parse_budgets as parse_budgets
-from .link_graph import check_graph as check_graph, write_graph as write_graph
+from .link_graph import check_graph as check_graph
 from .links.discover import HTML as HTML, LinkDiscovery as LinkDiscovery
 from .links.feeds import read_date as read_date
 from .links.rules import (
@@ -20,7 +20,6 @@ from .site_crawl import (
     CrawlSummary as CrawlSummary,
     SiteCrawl as SiteCrawl,
     StartUrls as StartUrls,
+    crawl_site as crawl_site,
     frontier_path as frontier_path,
 )
-from .spider import crawl_site as crawl_site
-from .store.url_store import UrlStore as UrlStore

@@ -16,8 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parascrape.crawling.intake import MAX_REDIRECTS
-from parascrape.crawling.limits import CrawlLimits
+from parascrape.crawling.admission import MAX_REDIRECTS, CrawlLimits
 from parascrape.crawling.link_graph import cell, each_link, key_of
 from parascrape.crawling.store.url_store import UrlStore
 from parascrape.files import read_pages

@@ -16,8 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from parascrape.crawling.intake import Admission
-from parascrape.crawling.limits import CrawlLimits
+from parascrape.crawling.admission import Admission, CrawlLimits
 from parascrape.crawling.links.discover import CrawlInfo
 from parascrape.crawling.store.url_store import KnownUrl, UrlStore
 from parascrape.crawling.traps import Traps
@@ -65,7 +64,7 @@ class CrawlSchedule:
         self.by_site: Counter[str] = Counter()
         self.by_budget: Counter[str] = Counter()
         self.traps = Traps(budget=plan.trap_budget, data=store.value("traps"))
-        self.intake = Admission(store, plan, self.traps)
+        self.admission = Admission(store, plan, self.traps)
         self._store = store
         self._plan = plan
         self._per_site = per_site
@@ -88,7 +87,7 @@ class CrawlSchedule:
     def _next(self) -> Entry | None:
         if self._ready:
             return self._ready.popleft()
-        for site in self.intake.flush():
+        for site in self.admission.flush():
             self._turns[site] = None
         for _ in range(len(self._turns)):
             if self._room() <= 0:
@@ -195,7 +194,7 @@ class CrawlSchedule:
 
     def start(self, urls: Sequence[str], sitemaps: Sequence[str]) -> None:
         """Add the start URLs that are not known."""
-        self.intake.add_starts(urls, sitemaps)
+        self.admission.add_starts(urls, sitemaps)
 
     def completed(self, entry: Entry, outcome: Outcome) -> None:
         """Take in the outcome of an entry, with its links."""
@@ -215,18 +214,18 @@ class CrawlSchedule:
         self._turns[site] = None
         self._store.done(place.number)
         if outcome.found is not None:
-            self.intake.take(entry.url, place, outcome.found)
+            self.admission.take(entry.url, place, outcome.found)
 
     def robots(self, origin: str, rules: RobotsRules) -> None:
         """Take in a robots.txt, which may name sitemaps."""
         if self._plan.sitemaps:
-            self.intake.add_sitemaps(rules.sitemaps, site_of(origin + "/"))
+            self.admission.add_sitemaps(rules.sitemaps, site_of(origin + "/"))
 
     def save(self, *, last: bool = False) -> None:
         """Commit everything, before the records of the pages are written."""
-        for site in self.intake.flush():
+        for site in self.admission.flush():
             self._turns[site] = None
-        self.intake.save()
+        self.admission.save()
         now = self._clock()
         if self.traps.changed and (last or now - self._saved_traps > _TRAPS_SECONDS):
             self._saved_traps = now

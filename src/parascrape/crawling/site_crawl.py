@@ -1,100 +1,66 @@
-"""A crawl over one output: its frontier beside it, its source of entries, and what it knows at the end."""
+"""A crawl over one output: its frontier beside it, the entries of its harvest, and its results."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from parascrape.crawling.limits import CrawlLimits
+from parascrape import records
+from parascrape.crawling.admission import CrawlLimits
+from parascrape.crawling.broken_links import LinkCheck
+from parascrape.crawling.link_graph import write_graph
 from parascrape.crawling.links.discover import LinkDiscovery
+from parascrape.crawling.links.rules import LinkRules, Scope, hosts_of
 from parascrape.crawling.schedule import CrawlSchedule
 from parascrape.crawling.store.database import remove_database
 from parascrape.crawling.store.url_store import UrlStore
 from parascrape.crawling.traps import Trap
-from parascrape.errors import UsageError
+from parascrape.errors import InvalidUrl, UsageError
+from parascrape.executors import refuse_during_import
 from parascrape.files import KeyIndex, drop_pages, entry_key, read_pages
-from parascrape.harvesting import HarvestHooks
+from parascrape.harvesting import HarvestHooks, harvest
 from parascrape.records import SKIPPED, Entry
+from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
+from parascrape.web import prepare
 
-__all__ = ["CrawlSummary", "SiteCrawl", "StartUrls", "bring_into_agreement", "frontier_path"]
-
-_STEP = 10_000
-
-
-def bring_into_agreement(store: UrlStore, output: Path) -> Counter[str]:
-    """The outcomes that the output keeps, by code, "" for good ones; both are changed where they differ.
-
-    Raises:
-        UsageError: the output holds records that no crawl has made.
-    """
-    done = KeyIndex()
-    for _, url in store.each_done():
-        done.add(entry_key(Entry(url)))
-    done.sort()
-    before: Counter[str] = Counter()
-    strange: set[int] = set()
-    if output.exists():
-        for page in read_pages(output):
-            if done.take(page.key):
-                before[page.code] += 1
-            elif "depth" in page.record["meta"]:
-                strange.add(page.start)
-            else:
-                raise UsageError(
-                    f"{output}: holds records of another run; name another --output, or --overwrite"
-                )
-    if strange:
-        drop_pages(output, lambda page: page.start in strange)
-    if len(done):
-        _fetch_again(store, done)
-    store.commit()
-    return before
-
-
-def _fetch_again(store: UrlStore, lost: KeyIndex) -> None:
-    """Have the pages be pending again whose records are lost."""
-    numbers: list[int] = []
-    for number, url in store.each_done():
-        if lost.take(entry_key(Entry(url))):
-            numbers.append(number)
-    for start in range(0, len(numbers), _STEP):
-        store.mark_pending(numbers[start : start + _STEP])
+__all__ = ["CrawlSummary", "SiteCrawl", "StartUrls", "crawl_site", "frontier_path"]
 
 
 class StartUrls(NamedTuple):
-    """Where a crawl begins: pages, and sitemaps to be read."""
+    """Where a crawl begins: pages, and sitemaps to read."""
 
     urls: Sequence[str]
     sitemaps: Sequence[str] = ()
 
 
 class CrawlSummary(NamedTuple):
-    """What a crawl knows at its end."""
+    """The counts of a crawl at its end."""
 
     known: int
     pending: int
-    refused: dict[str, int]  # URLs that are known and not fetched, by the reason
-    left_out: dict[str, int]  # links that were left out, by the reason: a link in ten pages counts ten times
+    refused: dict[str, int]  # known URLs that are not fetched, by reason
+    left_out: dict[str, int]  # links that were left out, by reason; a link on ten pages counts ten times
     examples: dict[str, list[str]]
     traps: list[Trap]
 
 
 def frontier_path(output: Path) -> Path:
-    """Where the frontier of a crawl into this output is."""
+    """Return the path of the frontier of a crawl into this output."""
     return output.with_name(output.name + ".frontier")
 
 
-class SiteCrawl:
-    """Opened when its output is locked (`prepare`), or at the first entry where there is no such file.
+class SiteCrawl(AbstractContextManager["SiteCrawl"]):
+    """A crawl; a context manager that closes its frontier.
 
-    ``earlier`` is told of the outcomes that the output holds, by code.
+    The frontier is opened when the output is locked (`prepare`), or at the first entry if there is no output
+    file. ``again``: fetch failed pages again. ``earlier`` is called with the outcomes in the output, by code.
     """
 
     def __init__(  # noqa: PLR0913
@@ -117,23 +83,21 @@ class SiteCrawl:
         self._again = again
         self._earlier = earlier
         self._store: UrlStore | None = None
-        self._source: CrawlSchedule | None = None
+        self._schedule: CrawlSchedule | None = None
         self._output: Path | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
-    # --- opening ------------------------------------------------------------------------------------
-
     def prepare(self, output: Path) -> None:
-        """Bring the frontier and the locked output into agreement.
+        """Reconcile the frontier and the locked output.
 
         Raises:
-            UsageError: the output is not this crawl's, or its frontier was made with other options.
+            UsageError: the output belongs to something else, or its frontier was made with other options.
         """
         self._output = output
         path = frontier_path(output)
         held = output.stat().st_size if output.exists() else 0
         if self._overwrite and held:
-            os.truncate(output, 0)  # first: a frontier without the output is nothing
+            os.truncate(output, 0)  # first, because a frontier without its output is useless
             held = 0
         if not held:
             remove_database(path)
@@ -143,96 +107,162 @@ class SiteCrawl:
                 "name another --output, or --overwrite"
             )
         self._store = store = UrlStore.open(path, options=self._options)
-        self._reconsider(store)
-        if self._again and held:
-            drop_pages(output, lambda page: bool(page.code) and page.code not in SKIPPED)
-        before = bring_into_agreement(store, output)
-        self._earlier(before)
-        self._begin(store, before)
-
-    def _reconsider(self, store: UrlStore) -> None:
-        """Look again at what was refused, where the limits are others than in the run before."""
         before, limits = store.value("limits"), self._plan.limits()
         if before != limits:
             store.set_value("limits", limits)
             store.reopen(lambda reason: reason.startswith(("budget: ", "trap: ")))
+        if self._again and held:
+            drop_pages(output, lambda page: bool(page.code) and page.code not in SKIPPED)
+        counts = _reconcile(store, output)
+        self._earlier(counts)
+        self._begin(store, counts)
 
     def _begin(self, store: UrlStore, before: Counter[str]) -> CrawlSchedule:
-        self._source = source = CrawlSchedule(store, self._plan, per_site=self._per_site)
-        source.had = sum(count for code, count in before.items() if code not in SKIPPED)
+        self._schedule = schedule = CrawlSchedule(store, self._plan, per_site=self._per_site)
+        schedule.had = sum(count for code, count in before.items() if code not in SKIPPED)
         if before and (self._plan.max_per_host or self._plan.budgets):
-            source.recount(url for _, url in store.each_done())
-        source.start(self._starts.urls, self._starts.sitemaps)
-        return source
+            schedule.recount(url for _, url in store.each_done())
+        schedule.start(self._starts.urls, self._starts.sitemaps)
+        return schedule
 
-    def _open_aside(self) -> CrawlSchedule:
-        """A frontier that nobody goes on with: the records go to a pipe."""
+    def _open_temporary(self) -> CrawlSchedule:
+        """Open a temporary frontier: the records go to a pipe, so nobody can go on with the crawl."""
         self._folder = tempfile.TemporaryDirectory(prefix="parascrape-")
-        path = Path(self._folder.name) / "frontier"
-        self._store = UrlStore.open(path, options=self._options)
+        self._store = UrlStore.open(Path(self._folder.name) / "frontier", options=self._options)
         return self._begin(self._store, Counter())
 
-    # --- the harvest --------------------------------------------------------------------------------
-
     def entries(self) -> Iterator[Entry | None]:
-        """What is to be fetched, as it is found."""
-        yield from self._source or self._open_aside()
+        """Yield the entries of the harvest as they are found."""
+        yield from self._schedule or self._open_temporary()
 
     def watch(self, hooks: HarvestHooks) -> HarvestHooks:
         """Return the hooks of the harvest, which bring back what is found."""
         return replace(
             hooks,
-            total=self._total,
-            on_outcome=lambda entry, outcome: self._open_source().completed(entry, outcome),
-            on_robots=lambda origin, rules: self._open_source().robots(origin, rules),
+            total=lambda: None if self._schedule is None else self._schedule.total,
+            on_outcome=lambda entry, outcome: self._begun().completed(entry, outcome),
+            on_robots=lambda origin, rules: self._begun().robots(origin, rules),
             page_hook=self._discover,
         )
 
-    def _open_source(self) -> CrawlSchedule:
-        if self._source is None:
+    def _begun(self) -> CrawlSchedule:
+        if self._schedule is None:
             raise RuntimeError("the crawl has not begun")
-        return self._source
-
-    def _total(self) -> int | None:
-        """Entries of this run, as far as they are known."""
-        return self._source.total if self._source is not None else None
+        return self._schedule
 
     def ahead(self, syncing: bool) -> None:
-        """Make the frontier last, before records are written; on the disk, before they are synced."""
-        if self._source is not None and self._store is not None:
-            self._source.save()
+        """Commit the frontier before records are written, and sync it before they are synced."""
+        if self._schedule is not None and self._store is not None:
+            self._schedule.save()
             if syncing:
                 self._store.sync()
 
-    # --- the end ------------------------------------------------------------------------------------
-
-    def close(self, export: Callable[[UrlStore, Path | None], object] | None = None) -> CrawlSummary | None:
-        """What the crawl knows; None where it has not begun. The frontier is closed.
-
-        Before that, ``export`` is called with it and the output; no other run can go on with it meanwhile.
-        """
-        store, source = self._store, self._source
-        self._store = self._source = None
-        if store is None:
+    def summary(self) -> CrawlSummary | None:
+        """Return the counts of the crawl, None if it has not begun."""
+        if self._schedule is None or self._store is None:
             return None
+        self._schedule.save(last=True)
+        counts = self._store.counts()
+        admission = self._schedule.admission
+        return CrawlSummary(
+            counts.known,
+            counts.pending,
+            counts.refused,
+            dict(admission.left_out),
+            admission.examples,
+            self._schedule.traps.closed(),
+        )
+
+    def write_graph(self, path: Path) -> int | None:
+        """Write the link graph and return the number of links, None if the crawl has not begun."""
+        return None if self._store is None else write_graph(path, self._store, self._plan.identity)
+
+    def check_links(self) -> LinkCheck | None:
+        """Return the broken links, None if the crawl has not begun or has no output file."""
+        if self._store is None or self._output is None:
+            return None
+        return LinkCheck(self._store, self._plan, self._output)
+
+    def __exit__(self, *_: object) -> None:
+        """Save and close the frontier."""
+        store, schedule = self._store, self._schedule
+        self._store = self._schedule = None
         try:
-            if source is None:
-                return None
-            source.save(last=True)
-            if export is not None:
-                export(store, self._output)
-            counts = store.counts()
-            intake = source.intake
-            return CrawlSummary(
-                counts.known,
-                counts.pending,
-                dict(counts.refused),
-                dict(intake.left_out),
-                intake.examples,
-                source.traps.closed(),
-            )
+            if store is not None:
+                with store:
+                    if schedule is not None:
+                        schedule.save(last=True)
         finally:
-            store.close()
             if self._folder is not None:
                 with suppress(OSError):
                     self._folder.cleanup()
+
+
+def _reconcile(store: UrlStore, output: Path) -> Counter[str]:
+    """Make store and output agree, and return the outcomes in the output by code, "" for good ones.
+
+    Pages whose records are missing become pending; records that the store does not know are dropped.
+
+    Raises:
+        UsageError: the output holds records that no crawl has made.
+    """
+    done = KeyIndex()
+    for _, url in store.each_done():
+        done.add(entry_key(Entry(url)))
+    done.sort()
+    before: Counter[str] = Counter()
+    unknown: set[int] = set()
+    if output.exists():
+        for page in read_pages(output):
+            if done.take(page.key):
+                before[page.code] += 1
+            elif "depth" in page.record["meta"]:
+                unknown.add(page.start)
+            else:
+                raise UsageError(
+                    f"{output}: holds records of another run; name another --output, or --overwrite"
+                )
+    if unknown:
+        drop_pages(output, lambda page: page.start in unknown)
+    if len(done):
+        store.mark_pending(number for number, url in store.each_done() if done.take(entry_key(Entry(url))))
+    store.commit()
+    return before
+
+
+def crawl_site(
+    starts: Iterable[str],
+    settings: Settings | None = None,
+    plan: CrawlLimits | None = None,
+    *,
+    links: bool = True,
+) -> Iterator[dict[str, Any]]:
+    """Yield the records of these pages and of all they lead to, as they are finished.
+
+    ``plan`` limits the crawl, by default to the hosts of the start URLs. Without ``links`` only requests of
+    the scraper are followed (`follow`). Leaving the loop ends the crawl. Its frontier is a temporary file:
+    only the command can go on with a crawl later.
+
+    Raises:
+        UsageError: at once, if a start URL, the settings or the scraper cannot work.
+    """
+    if isinstance(starts, str):
+        raise UsageError("starts: a string, not URLs; write [url] for a single one")
+    try:
+        urls = [prepare(url) for url in starts]
+    except InvalidUrl as error:
+        raise UsageError(f"starts: {error}") from None
+    settings = settings or Settings()
+    refuse_during_import()
+    check_scraper(settings.scraper, settings.mode, settings.select)
+    plan = plan or CrawlLimits(scope=Scope(hosts=hosts_of(urls)))
+    rules = LinkRules(scope=plan.scope, identity=plan.identity, user_agent=settings.user_agent)
+    site_crawl = SiteCrawl(StartUrls(urls), plan, LinkDiscovery(rules=rules, links=links), settings)
+    return _records(site_crawl, settings)
+
+
+def _records(site_crawl: SiteCrawl, settings: Settings) -> Iterator[dict[str, Any]]:
+    hooks = site_crawl.watch(HarvestHooks())
+    with site_crawl:
+        for outcome in harvest(site_crawl.entries(), settings, hooks=hooks):
+            yield from (records.parse(line) for line in outcome.lines.splitlines())

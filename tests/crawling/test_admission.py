@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.crawling.intake import Admission
-from parascrape.crawling.limits import CrawlLimits
+from parascrape.crawling.admission import Admission, CrawlLimits
 from parascrape.crawling.links.discover import CrawlInfo
 from parascrape.crawling.links.rules import Scope
 from parascrape.crawling.store.url_store import KnownUrl, UrlStore
