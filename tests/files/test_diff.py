@@ -12,8 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 from parascrape import records
 from parascrape.errors import OutputError, UsageError
-from parascrape.files.diff import ChangeCounts, find_changes, write_changes
-from parascrape.files.page_diff import compare, contents
+from parascrape.files.diff import ChangeCounts, compare, contents, find_changes, write_changes
 from tests.helpers.command import read_records
 
 Page = list[dict[str, Any]]

@@ -1,4 +1,10 @@
-from .diff import ChangeCounts as ChangeCounts, write_changes as write_changes
+from .diff import (
+    KINDS as KINDS,
+    Change as Change,
+    ChangeCounts as ChangeCounts,
+    compare_fields as compare_fields,
+    write_changes as write_changes,
+)
 from .duplicates import mark_duplicates as mark_duplicates
 from .key_index import KeyIndex as KeyIndex
 from .ledger import (
@@ -9,7 +15,12 @@ from .ledger import (
     read_pages as read_pages,
     read_records as read_records,
 )
-from .lists import count_entries as count_entries, default_name as default_name, read_lists as read_lists
+from .lists import (
+    count_entries as count_entries,
+    default_name as default_name,
+    read_ahead as read_ahead,
+    read_lists as read_lists,
+)
 from .outcomes import (
     Outcome as Outcome,
     PageTimings as PageTimings,
@@ -17,8 +28,6 @@ from .outcomes import (
     fail_task as fail_task,
     order_meta as order_meta,
 )
-from .page_diff import KINDS as KINDS, Change as Change, compare_fields as compare_fields
-from .prefetch import read_ahead as read_ahead
 from .previous import FRESH as FRESH, check_previous as check_previous, open_previous as open_previous
 from .quarantine import (
     NO_QUARANTINE as NO_QUARANTINE,

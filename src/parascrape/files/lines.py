@@ -1,8 +1,8 @@
-"""The lines and rows of a list file or of standard input, bounded in length and whole whatever the coding.
+"""Lines, rows and columns of list files and standard input: decompressed, decoded, bounded in length.
 
-Gzip, bzip2 and xz are known by their magic numbers, UTF-16 by its byte order mark or its zeros. All else is
-read as UTF-8, and what does not decode becomes U+FFFD; only a table whose start is no UTF-8 is read in the
-encoding that it most likely has. LF, CRLF and CR end a line; in a quoted CSV cell they become LF.
+Gzip, bzip2 and xz are recognised by their magic numbers, UTF-16 by its byte order mark or its zeros. All else
+is read as UTF-8, and what does not decode becomes U+FFFD; only a table that does not start as UTF-8 is read
+in the encoding that it most likely has. LF, CRLF and CR end a line; in a quoted CSV cell they become LF.
 """
 
 from __future__ import annotations
@@ -15,27 +15,38 @@ import lzma
 import re
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
+import orjson
+
 from parascrape.errors import UsageError
-from parascrape.system import printable
+from parascrape.system import did_you_mean, printable
 from parascrape.web import find_encoding, python_codec, without_mark
 
-__all__ = ["MAX_LINE", "PACKED", "STDIN", "Row", "open_lines", "read_header", "read_rows", "tell_delimiter"]
+__all__ = [
+    "BARE_URL", "MAX_LINE", "PACKED", "STDIN", "Row", "find_column", "find_delimiter", "json_keys",
+    "open_lines", "read_header", "read_rows", "refuse_json",
+]  # fmt: skip
 
 MAX_LINE = 1 << 20
-"""Characters of the longest line, and of the longest CSV cell; what is longer is a problem, not memory."""
+"""Characters of the longest line and CSV cell that are read; longer ones are reported as a problem."""
 
 STDIN = "-"
+
+BARE_URL = re.compile(r"https?://", re.IGNORECASE)
+"""The start of a URL, where the name of a list or of a column may stand."""
+
+_LOOK_AHEAD = 100
+"""Lines of JSON among which one must have the URL's key."""
 
 PACKED = (".gz", ".bz2", ".xz")
 """Suffixes that may follow a list's own."""
 
 _HEAD = 1 << 16
-"""Bytes at the start that tell what a file is."""
+"""Bytes at the start by which a file's type is recognised."""
 
 _UNPACK: tuple[tuple[bytes, Any], ...] = (
     (b"\x1f\x8b", lambda data: gzip.GzipFile(fileobj=data)),
@@ -57,7 +68,7 @@ _SEPARATOR = re.compile(r"\ufeff?sep=(.)\s*", re.I)
 
 
 class Row(NamedTuple):
-    """A CSV row that is not blank: the line it begins on, from 1, its cells, and what is wrong with it."""
+    """A CSV row that is not blank: its first line, from 1, its cells, and what is wrong with it."""
 
     line: int
     cells: list[str]
@@ -66,11 +77,11 @@ class Row(NamedTuple):
 
 @contextmanager
 def open_lines(source: str, *, table: bool = False) -> Iterator[Iterator[str]]:
-    """The lines of a file, or of standard input for ``-``; of one longer than MAX_LINE a character more.
+    """Yield the lines of a file, or of standard input for ``-``; longer lines are cut at MAX_LINE + 1.
 
     Raises:
-        UsageError: it is no list but an archive, a document or a sitemap. The file cannot be read (on), after
-            its last whole line: truncated or damaged gzip. So does a header row that is no CSV.
+        UsageError: the file is an archive, a document or a sitemap, not a list; or, after its last whole line,
+            it is truncated, damaged or unreadable; or its header row is not CSV.
     """
     with ExitStack() as stack:
         try:
@@ -82,7 +93,7 @@ def open_lines(source: str, *, table: bool = False) -> Iterator[Iterator[str]]:
 
 
 def read_rows(lines: Iterable[str], delimiter: str) -> Iterator[Row]:
-    """The rows of CSV (RFC 4180), the header among them; one that is no CSV has a problem and no cells."""
+    """Yield the rows of CSV (RFC 4180) with the header; a row that is not CSV has a problem and no cells."""
     csv.field_size_limit(max(MAX_LINE, csv.field_size_limit()))  # the module's own is 131,072
     # The rest of a cut line is gone, so csv is given one cell that it refuses, not a row that seems whole.
     rows = csv.reader(
@@ -102,10 +113,10 @@ def read_rows(lines: Iterable[str], delimiter: str) -> Iterator[Row]:
 
 
 def read_header(rows: Iterator[Row]) -> list[str]:
-    """The names in the first row; one that is empty, or there already, gets the column's number.
+    """Return the names in the first row; an empty or repeated name is replaced by the column's number.
 
     Raises:
-        csv.Error: the row is no CSV; `open_lines` makes it a UsageError.
+        csv.Error: the row is not CSV; `open_lines` makes it a UsageError.
     """
     row = next(rows, Row(0, []))
     if row.problem:
@@ -117,11 +128,11 @@ def read_header(rows: Iterator[Row]) -> list[str]:
     return list(names)
 
 
-def tell_delimiter(lines: Iterable[str], delimiter: str, column: str) -> tuple[str, Iterator[str]]:
-    """What parts the cells, by the header row, and the lines, of which Excel's ``sep=;`` is made blank.
+def find_delimiter(lines: Iterable[str], delimiter: str, column: str) -> tuple[str, Iterator[str]]:
+    """Return the delimiter of the header row, and the lines, with Excel's ``sep=;`` made blank.
 
-    It is ``delimiter`` unless the header has the column, whatever its case, only by another: Excel writes
-    semicolons where a comma is in decimal numbers, and tabs for "Unicode text".
+    It is ``delimiter`` unless the header has the column, in any case, only with another one: Excel writes
+    semicolons in locales with a decimal comma, and tabs for "Unicode text".
     """
     rest = iter(lines)
     start = list(islice(rest, 1))
@@ -141,7 +152,7 @@ def tell_delimiter(lines: Iterable[str], delimiter: str, column: str) -> tuple[s
 
 
 def _open(source: str, stack: ExitStack, table: bool) -> io.TextIOWrapper:
-    # Any: what stands in for standard input may have no peek
+    # Any: a replacement of standard input may have no peek
     raw: Any = _open_stdin() if source == STDIN else stack.enter_context(open(source, "rb", _HEAD))  # noqa: SIM115
     data: Any = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
     start = data.peek(_HEAD)
@@ -155,7 +166,7 @@ def _open(source: str, stack: ExitStack, table: bool) -> io.TextIOWrapper:
 
 
 def _refuse(source: str, start: bytes) -> None:
-    """Raise UsageError, saying what to do, for a file that begins as no list does."""
+    """Raise UsageError, with advice, for a file that does not start as a list."""
     found = next((what for magic, what in _NO_LISTS if start.startswith(magic)), "")
     if _MARKUP.match(start.removeprefix(b"\xef\xbb\xbf")):
         found = "HTML or XML, not a list of URLs"
@@ -166,7 +177,7 @@ def _refuse(source: str, start: bytes) -> None:
 
 
 def _encoding(start: bytes, table: bool) -> str:
-    """Python's name of the encoding that a file begins in."""
+    """Return Python's name of the encoding, found from the start of a file."""
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
     name = without_mark(start) or (find_encoding(start) if table and not start.isascii() else "utf-8")
@@ -183,11 +194,49 @@ def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
 
 
 def _open_stdin() -> Any:
-    """Standard input on a buffer of its own.
+    """Open standard input with a separate buffer.
 
-    A thread that waits in ``sys.stdin.buffer`` holds its lock, and Python aborts at its exit over that.
+    A thread that waits in ``sys.stdin.buffer`` holds its lock, which makes Python abort at exit.
     """
     try:
         return open(sys.stdin.fileno(), "rb", closefd=False)
-    except (OSError, ValueError):  # a stand-in without a descriptor, as in tests
+    except (OSError, ValueError):  # a replacement without a descriptor, as in tests
         return sys.stdin.buffer
+
+
+def refuse_json(source: str, lines: Iterator[str]) -> Iterator[str]:
+    """Return the lines. Raises UsageError if they are one JSON text, not one a line."""
+    start = list(islice(lines, 1))
+    if start and (start[0].lstrip("\ufeff \t")[:1] == "[" or start[0].strip("\ufeff \t\r\n") == "{"):
+        raise UsageError(f"{printable(source)}: JSON, but not JSON Lines: jq -c '.[]' FILE > NAME.jsonl")
+    return chain(start, lines)
+
+
+def find_column(source: str, url_column: str, names: Sequence[str]) -> str:
+    """Return the column of that name, or the only one that differs from it in case.
+
+    Raises UsageError, with the most similar name, if there are columns but not that one.
+    """
+    alike = [name for name in names if name.casefold() == url_column.casefold()]
+    if not names or url_column in names or len(alike) == 1:
+        return url_column if url_column in names or not names else alike[0]
+    if any(map(BARE_URL.match, names)):
+        raise UsageError(
+            f"{source}: no header row; the first row names the columns, one of them {url_column!r}"
+        )
+    hint = did_you_mean(url_column, names, similarity=0.5)
+    raise UsageError(
+        printable(f"{source}: no column {url_column!r}, but {', '.join(names)}", 500) + printable(hint)
+    )
+
+
+def json_keys(lines: Iterable[str]) -> list[str]:
+    """Return the keys of the first objects; empty without an object, or if a line is a string."""
+    keys: dict[str, None] = {}
+    for line in islice(lines, _LOOK_AHEAD):
+        with suppress(ValueError):
+            value = orjson.loads(line)
+            if isinstance(value, str):
+                return []
+            keys.update(dict.fromkeys(value if isinstance(value, dict) else ()))
+    return list(keys)

@@ -20,31 +20,36 @@ import os
 import re
 import stat
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 from pathlib import PurePath
+from queue import Empty, Full, Queue
 from typing import Any
 
 import orjson
 
 from parascrape.errors import BadRecord, InvalidUrl, UsageError
-from parascrape.files.columns import BARE_URL, find_column, json_keys, refuse_json
 from parascrape.files.lines import (
+    BARE_URL,
     MAX_LINE,
     PACKED,
     STDIN,
     Row,
+    find_column,
+    find_delimiter,
+    json_keys,
     open_lines,
     read_header,
     read_rows,
-    tell_delimiter,
+    refuse_json,
 )
 from parascrape.records import Entry, encode
 from parascrape.system import printable
 from parascrape.web import host_key, prepare
 
-__all__ = ["count_entries", "default_name", "read_lists"]
+__all__ = ["count_entries", "default_name", "read_ahead", "read_lists"]
 
 _KINDS = {
     ".csv": "csv",
@@ -62,14 +67,14 @@ _Numbered = Iterator[tuple[int, str]]
 
 
 def read_lists(sources: Sequence[str], *, url_column: str = "url") -> Iterator[Entry]:
-    """The entries of all sources in their order, read as they are asked for, one file open at a time.
+    """Return an iterator over the entries of all sources in order; it reads one file at a time, lazily.
 
-    Every line but blank ones and comments is one entry, one without a URL too. Memory does not grow
-    with the lists. ``url_column`` names the CSV column or the JSON key that holds the URL.
+    Every line except blank ones and comments is an entry, even without a URL. Memory does not grow with the
+    lists. ``url_column`` names the CSV column or the JSON key that holds the URL.
 
     Raises:
-        UsageError: at once, before an entry: a source is no readable file, or has no such column.
-            Later, after the last whole line: a file is damaged (truncated gzip) or cannot be read on.
+        UsageError: at once: a source is not a readable file, or has no such column. Later, after the last
+            whole line: a file is damaged (truncated gzip) or cannot be read any further.
     """
     if list(sources).count(STDIN) > 1:
         raise UsageError("-: standard input can be read only once")
@@ -79,7 +84,7 @@ def read_lists(sources: Sequence[str], *, url_column: str = "url") -> Iterator[E
 
 
 def count_entries(sources: Sequence[str], *, url_column: str = "url") -> int | None:
-    """How many entries `read_lists` will give (to the damage, in a damaged file); None for a pipe."""
+    """Return how many entries `read_lists` will yield, up to a damaged place; None for a pipe."""
     total = 0
     for source in sources:
         if BARE_URL.match(source):
@@ -92,7 +97,7 @@ def count_entries(sources: Sequence[str], *, url_column: str = "url") -> int | N
 
 
 def default_name(sources: Sequence[str]) -> str:
-    """The stem of the output's default name, made of the lists' names; a safe file name everywhere.
+    """Return the stem of the output's default name, from the lists' names; a safe file name everywhere.
 
     >>> default_name(["urls/list.txt"]), default_name(["a.csv.gz", "-"]), default_name(["https://h.org/x"])
     ('list', 'a+stdin', 'h.org')
@@ -108,7 +113,7 @@ def _suffix(source: str) -> str:
 
 
 def _unpacked(name: str) -> str:
-    """The name without a suffix that says how the file is packed."""
+    """Return the name without the suffix of its compression."""
     return next((name[: -len(end)] for end in PACKED if name.lower().endswith(end)), name)
 
 
@@ -130,15 +135,15 @@ def _stem(source: str) -> str:
 
 def _safe(stem: str) -> str:
     name = re.sub(r"[^\w.-]+", "_", stem).strip("._-")[:60].rstrip(".") or "list"
-    device = re.fullmatch(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", name)  # Windows keeps these
+    device = re.fullmatch(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", name)  # reserved on Windows
     return f"list-{name}" if device else name
 
 
-# --- faults that are seen before the first entry ----------------------------------------------------
+# --- checks before the first entry -------------------------------------------------------------------
 
 
 def _check(source: str, url_column: str) -> None:
-    """Raise UsageError unless the source can be read and has the column; a pipe is not touched."""
+    """Raise UsageError unless the source can be read and has the column; a pipe is not read."""
     if source == STDIN:
         if sys.stdin is None:
             raise UsageError("-: there is no standard input")
@@ -153,7 +158,7 @@ def _check(source: str, url_column: str) -> None:
 
 
 def _is_regular(source: str) -> bool:
-    """Whether the file is a readable regular one; False for a pipe."""
+    """Return whether the file is a readable regular one; False for a pipe."""
     try:
         mode = os.stat(source).st_mode
         if stat.S_ISREG(mode):
@@ -199,13 +204,13 @@ def _read(source: str, url_column: str) -> Iterator[Entry]:
 
 
 def _rows(lines: Iterable[str], kind: str, url_column: str) -> Iterator[Row]:
-    """The rows of a table, the header among them."""
-    delimiter, lines = tell_delimiter(lines, _DELIMITERS[kind], url_column)
+    """Return the rows of a table with its header."""
+    delimiter, lines = find_delimiter(lines, _DELIMITERS[kind], url_column)
     return read_rows(lines, delimiter)
 
 
 def _guess(numbered: _Numbered) -> tuple[str, _Numbered]:
-    """``jsonl`` where the first line that is not blank begins with a brace, else ``text``; and the lines."""
+    """Return ``jsonl`` if the first non-blank line starts with a brace, else ``text``; and the lines."""
     for number, line in numbered:
         if first := line.strip():
             return "jsonl" if first[0] == "{" else "text", chain([(number, line)], numbered)
@@ -221,7 +226,7 @@ def _entry(text: str, line: int, source: str, columns: dict[str, Any] | None) ->
 
 
 def _strip(line: str) -> str:
-    # Joined files have byte order marks inside; what is copied from a page or from Windows has other marks.
+    # Joined files contain byte order marks; text copied from pages or Windows contains other marks.
     return line.strip("\ufeff\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060 \t\r\n").strip()
 
 
@@ -291,3 +296,55 @@ def _unread(lines: Iterable[str], kind: str, url_column: str) -> Iterator[object
         return islice(_rows(lines, kind, url_column), 1, None)
     comment = "#" if kind == "text" else ""
     return (text for line in lines if (text := _strip(line)) and text[0] != comment)
+
+
+# --- reading ahead ----------------------------------------------------------------------------------
+
+
+def read_ahead(entries: Iterable[Entry], *, limit: int = 1000) -> Iterator[Entry | None]:
+    """Yield the entries that a separate thread reads; None whenever none is ready.
+
+    So waiting for a slow source does not delay finished records. At most ``limit`` entries are read ahead. An
+    exception of the source is raised here, after the entries before it.
+    """
+    queue: Queue[Entry | BaseException | None] = Queue(limit)
+    given_up = threading.Event()
+
+    def put(item: Entry | BaseException | None) -> bool:
+        while not given_up.is_set():
+            try:
+                queue.put(item, timeout=1)
+            except Full:
+                continue
+            return True
+        return False
+
+    def read() -> None:
+        try:
+            for entry in entries:
+                if not put(entry):
+                    return
+        except BaseException as error:
+            put(error)
+        else:
+            put(None)
+
+    threading.Thread(target=read, name="read-ahead", daemon=True).start()
+    try:
+        yield from _taken(queue)
+    finally:
+        given_up.set()
+
+
+def _taken(queue: Queue[Entry | BaseException | None]) -> Iterator[Entry | None]:
+    while True:
+        try:
+            item = queue.get_nowait()
+        except Empty:
+            yield None
+            continue
+        if item is None:
+            return
+        if isinstance(item, BaseException):
+            raise item
+        yield item

@@ -9,8 +9,7 @@ from queue import SimpleQueue
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from parascrape.files import prefetch as readahead
-from parascrape.files.prefetch import read_ahead
+from parascrape.files.lists import read_ahead
 from parascrape.records import Entry
 
 LIMIT = 20
@@ -38,10 +37,9 @@ def test_all_entries_come_in_their_order(count: int) -> None:
     assert present(read_ahead(entries(count))) == entries(count)
 
 
-def test_more_entries_than_are_held_come_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_entries_than_are_held_come_all() -> None:
     """The bound on what is read ahead stops the reader, not the list."""
-    monkeypatch.setattr(readahead, "_AHEAD", 3)
-    assert present(read_ahead(entries(40))) == entries(40)
+    assert present(read_ahead(entries(40), limit=3)) == entries(40)
 
 
 def test_a_slow_source_gives_none_and_loses_nothing() -> None:
@@ -84,11 +82,10 @@ def collect(items: Iterable[Entry | None], take: Callable[[Entry | None], None])
         take(item)
 
 
-def test_leaving_early_ends_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leaving_early_ends_the_thread() -> None:
     """The reader of an endless list stops when nobody takes what it reads."""
-    monkeypatch.setattr(readahead, "_AHEAD", 3)
     before = set(ahead_threads())
-    reading = read_ahead(iter(lambda: Entry("http://h/"), None))
+    reading = read_ahead(iter(lambda: Entry("http://h/"), None), limit=3)
     assert next(item for item in reading if item is not None).url == "http://h/"
     (thread,) = set(ahead_threads()) - before
     reading.close()  # type: ignore[attr-defined]
@@ -96,9 +93,8 @@ def test_leaving_early_ends_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not thread.is_alive()
 
 
-def test_no_more_is_read_ahead_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_is_read_ahead_than_the_bound() -> None:
     """The source is one entry further than the queue holds, however long nobody takes any."""
-    monkeypatch.setattr(readahead, "_AHEAD", 5)
     read: SimpleQueue[int] = SimpleQueue()
 
     def source() -> Iterator[Entry]:
@@ -106,7 +102,7 @@ def test_no_more_is_read_ahead_than_the_bound(monkeypatch: pytest.MonkeyPatch) -
             read.put(entry.line)
             yield entry
 
-    reading = read_ahead(source())
+    reading = read_ahead(source(), limit=5)
     first = next(item for item in reading if item is not None)
     for _ in range(7):  # one taken, five in the queue, one on its way
         last = read.get(timeout=LIMIT)
