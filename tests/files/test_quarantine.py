@@ -360,7 +360,7 @@ def test_a_page_that_dies_once_leaves_nothing(site: Site, folder: Path) -> None:
 @pytest.mark.parametrize("mode", ["thread", "process"])
 def test_the_page_that_hangs_is_kept(mode: str, site: Site, folder: Path) -> None:
     """Past its deadline the worker is killed, or the thread given up: the page is there in both."""
-    settings = make(mode, scraper="mine.py:spinning", timeout=1.2)
+    settings = make(mode, scraper="mine.py:spinning", timeout=4)
     run = records_of(pages_of(site), settings, quarantine="kept", scrape_grace=0.0)
     records = {one["url"]: one for one in run}
     Path("enough").touch()  # the thread that was given up is at it still

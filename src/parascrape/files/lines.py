@@ -80,7 +80,7 @@ def open_lines(source: str, *, table: bool = False) -> Iterator[Iterator[str]]:
     """Yield the lines of a file, or of standard input for ``-``; longer lines are cut at MAX_LINE + 1.
 
     Raises:
-        UsageError: the file is an archive, a document or a sitemap, not a list; or, after its last whole line,
+        UsageError: the file is an archive, a document or a sitemap; or, after its last whole line,
             it is truncated, damaged or unreadable; or its header row is not CSV.
     """
     with ExitStack() as stack:
