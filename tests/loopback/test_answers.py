@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from parascrape.errors import UsageError
 from parascrape.loopback import Exchange, ExchangeTimes, Recording, ReplayServer, serve_recording
-from parascrape.loopback.connection import MAX_HEAD, parse_request
+from parascrape.loopback.connection import MAX_HEAD, Answer, parse_request, respond
 from parascrape.loopback.replay.exchange import (
     closes,
     needs_close,
@@ -34,10 +35,15 @@ ROUNDED = 0.005
 GET = b"GET /a HTTP/1.1\r\nHost: shop.example"
 
 
+def find(answers: ReplayAnswers, scheme: str, head: bytes) -> Answer:
+    """The answer to the request with this head."""
+    return respond(partial(answers.find, scheme), head)
+
+
 def test_every_time_is_multiplied() -> None:
     """This holds for the wait, the connection and the body; the time of DNS is not replayed."""
     (given, scaled) = (
-        ReplayAnswers(Recording([SLOW]), time_scale=scale).find("http", GET) for scale in (1, 0.1)
+        find(ReplayAnswers(Recording([SLOW]), time_scale=scale), "http", GET) for scale in (1, 0.1)
     )
     assert (given.wait, given.set_up) == pytest.approx((0.4, 0.5))
     assert (scaled.wait, scaled.set_up) == pytest.approx((0.04, 0.05))
@@ -47,13 +53,13 @@ def test_every_time_is_multiplied() -> None:
 
 def test_latency_replaces_the_wait() -> None:
     """It is not multiplied, and the other times stay."""
-    given = ReplayAnswers(Recording([SLOW]), time_scale=0.1, latency=0.2).find("http", GET)
+    given = find(ReplayAnswers(Recording([SLOW]), time_scale=0.1, latency=0.2), "http", GET)
     assert (given.wait, given.set_up) == pytest.approx((0.2, 0.05))
 
 
 def test_time_scale_0_answers_in_one_write() -> None:
     """There are no waits and no pauses."""
-    given = ReplayAnswers(Recording([SLOW]), time_scale=0).find("http", GET)
+    given = find(ReplayAnswers(Recording([SLOW]), time_scale=0), "http", GET)
     assert (given.wait, given.set_up, given.pause, given.step) == (0, 0, 0, len(given.data))
 
 
@@ -64,7 +70,7 @@ def test_connecting_takes_the_median_time_of_the_host() -> None:
         answer(f"{URL}{number}", seconds=ExchangeTimes(connect=connect), new_connection=new)
         for number, (connect, new) in enumerate(times)
     ]
-    found = ReplayAnswers(Recording(made)).find("http", GET.replace(b"/a", b"/a1"))
+    found = find(ReplayAnswers(Recording(made)), "http", GET.replace(b"/a", b"/a1"))
     assert found.set_up == pytest.approx(0.2)
 
 
@@ -89,7 +95,7 @@ def test_connecting_takes_the_median_time_of_the_host() -> None:
 )
 def test_a_connection_goes_on_as_it_was_recorded(exchange: Exchange, then: str) -> None:
     """It stays open, or ends in the same way."""
-    assert ReplayAnswers(Recording([exchange])).find("http", GET).then == then
+    assert find(ReplayAnswers(Recording([exchange])), "http", GET).then == then
 
 
 def test_of_several_answers_the_one_with_the_same_cookies_is_given() -> None:
@@ -99,7 +105,7 @@ def test_of_several_answers_the_one_with_the_same_cookies_is_given() -> None:
     known = answer(URL, b"known", authorised=True)
     answers = ReplayAnswers(Recording([bare, cookie, known, answer(URL, b"later")]))
     heads = [GET, GET + b"\r\nCookie: seen=2", GET + b"\r\nAuthorization: x", GET + b"\r\nCookie: other=1"]
-    found = [answers.find("http", head).data.rpartition(b"\r\n")[2] for head in heads]
+    found = [find(answers, "http", head).data.rpartition(b"\r\n")[2] for head in heads]
     assert found == [b"bare", b"cookie", b"known", b"bare"]
 
 
@@ -111,23 +117,23 @@ def test_bytes_that_are_no_request_are_refused(head: bytes) -> None:
     """The answer is 400, and the connection closes."""
     with pytest.raises(ValueError, match=r"not a request line|no path"):
         parse_request(head)
-    refused = ReplayAnswers(Recording([answer(URL)])).find("http", head)
+    refused = find(ReplayAnswers(Recording([answer(URL)])), "http", head)
     assert (refused.data[:13], refused.then) == (b"HTTP/1.1 400 ", "close")
 
 
 def test_a_post_is_refused() -> None:
     """The answer is 405, and the connection closes."""
     answers = ReplayAnswers(Recording([answer(URL)]))
-    refused = answers.find("http", b"POST /a HTTP/1.1\r\nHost: h")
+    refused = find(answers, "http", b"POST /a HTTP/1.1\r\nHost: h")
     assert (refused.data[:13], refused.then) == (b"HTTP/1.1 405 ", "close")
 
 
 def test_scheme_host_and_port_are_part_of_the_name() -> None:
     """The Host field is compared without regard to case."""
     answers = ReplayAnswers(Recording([answer(URL)]))
-    assert answers.find("http", GET.replace(b"shop", b"SHOP")).known
-    assert not answers.find("https", GET).known
-    assert not answers.find("http", GET + b":81").known
+    assert find(answers, "http", GET.replace(b"shop", b"SHOP")).known
+    assert not find(answers, "https", GET).known
+    assert not find(answers, "http", GET + b":81").known
 
 
 @pytest.mark.parametrize(

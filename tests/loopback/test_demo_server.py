@@ -73,7 +73,7 @@ def test_slow_pages_keep_the_client_waiting(hosts: list[str]) -> None:
     with get(hosts[7] + "/drip/1") as response:
         assert response.read() == routes()[7, "/drip/1"].body()
     assert time.monotonic() - began >= 0.59
-    answer = DemoAnswers(hosts).find(7, b"GET /drip/1 HTTP/1.1\r\nHost: h")
+    answer = DemoAnswers(hosts).find(7, Request("GET", "/drip/1", "HTTP/1.1", {}))
     assert answer.wait == 0  # the head comes at once, and the body in eight pieces
     assert answer.pause * 7 == pytest.approx(0.6)
 

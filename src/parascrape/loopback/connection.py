@@ -17,10 +17,10 @@ __all__ = [
     "HttpConnection",
     "Request",
     "Then",
-    "field_lines",
     "head_of",
     "parse_request",
     "refuse",
+    "respond",
 ]
 
 MAX_HEAD = 262_144
@@ -68,11 +68,7 @@ class Answer(NamedTuple):
 
 
 def parse_request(head: bytes) -> Request:
-    """Return the request of a head without its blank line.
-
-    Raises:
-        ValueError: it is not HTTP/1.x, has no path, or has a body, which nothing here accepts.
-    """
+    """Return the request of a head. Raises ValueError unless it is HTTP/1.x with a path and no body."""
     line, *lines = head.decode("latin-1").lstrip("\r\n").split("\r\n")
     words = line.split(" ")
     if len(words) != 3 or not words[0].isalpha() or not words[2].startswith("HTTP/1."):
@@ -106,32 +102,44 @@ def _origin_form(target: str) -> str:
     return target
 
 
-def field_lines(fields: Mapping[str, str]) -> bytes:
-    """Return header fields, each with its line end."""
-    return "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("latin-1")
-
-
 def head_of(status: int, fields: Mapping[str, str]) -> bytes:
-    """Return a status line and header fields, without the blank line at the end (RFC 9112 section 3)."""
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode() + field_lines(fields)
+    """Return a status line, header fields and the blank line (RFC 9112 section 3)."""
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        *(f"{name}: {fields[name]}" for name in fields),
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 def refuse(status: int) -> Answer:
     """Return the answer to a request that is refused; the connection closes."""
     fields = {"Allow": "GET, HEAD", "Content-Length": "0", "Connection": "close"}
-    return Answer(head_of(status, fields) + b"\r\n", then="close")
+    return Answer(head_of(status, fields), then="close")
+
+
+def respond(find: Callable[[Request], Answer], head: bytes) -> Answer:
+    """Return the answer to the request with this head, which comes without its blank line."""
+    try:
+        request = parse_request(head)
+    except ValueError:
+        return refuse(400)
+    if request.method not in ("GET", "HEAD"):
+        return refuse(405)
+    answer = find(request)
+    if request.method == "HEAD":
+        return answer._replace(data=answer.data[: answer.data.find(b"\r\n\r\n") + 4], pause=0.0)
+    return answer
 
 
 class HttpConnection(asyncio.Protocol):
     """One client's connection. Requests are answered in their order, one at a time.
 
-    ``find`` returns the answer to the request with this head, which comes without its blank line. While the
-    client does not read, no further request is answered, so a connection holds at most one answer and
-    `MAX_HEAD` bytes of requests.
+    While the client does not read, no further request is answered, so a connection holds at most one answer
+    and `MAX_HEAD` bytes of requests.
     """
 
     def __init__(
-        self, find: Callable[[bytes], Answer], load: ServerLoad, open_connections: set[HttpConnection]
+        self, find: Callable[[Request], Answer], load: ServerLoad, open_connections: set[HttpConnection]
     ) -> None:
         self._find = find
         self._load = load
@@ -189,7 +197,7 @@ class HttpConnection(asyncio.Protocol):
                 self._begin(refuse(431))
             elif end >= 0:
                 head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
-                self._begin(self._find(head))
+                self._begin(respond(self._find, head))
             elif self._buffer[0] == _TLS:
                 self._begin(refuse(400))
             else:

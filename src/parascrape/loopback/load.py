@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["BUSY", "LoadStats", "ServerLoad"]
+__all__ = ["LoadStats", "ServerLoad"]
 
-BUSY = 0.8
+_BUSY = 0.8
 """Share of one core above which the server counts as saturated: it has one thread."""
 
 _WINDOW = 0.25  # seconds over which the share is taken
@@ -18,7 +18,7 @@ class LoadStats(NamedTuple):
     """What a server did since it started, or since its last reset. Times are in seconds.
 
     ``active`` counts the time in which requests came, ``busy`` is the share of a core that it used meanwhile,
-    ``saturated`` the part of ``active`` in which it used more than `BUSY`. ``cpu`` is its CPU time in all.
+    ``saturated`` the part of ``active`` in which it used more than 80 % of a core. ``cpu`` is all its CPU time.
     ``backlog`` is the largest number of requests at once; ``late`` and ``latest`` are the mean and the
     longest delay of an answer. ``unknown`` counts requests that it had no answer for.
     """
@@ -38,16 +38,6 @@ class LoadStats(NamedTuple):
     def was_bottleneck(self) -> bool:
         """Whether it was saturated for at least a fifth of its active time."""
         return self.saturated >= max(_WINDOW, self.active / 5)
-
-    @property
-    def warning(self) -> str:
-        """A sentence if it was the bottleneck, else empty."""
-        if not self.was_bottleneck:
-            return ""
-        return (
-            f"The twin was the bottleneck: for {self.saturated:.1f} of {self.active:.1f} s it used more than "
-            f"{BUSY:.0%} of a core; the real hosts may be faster than this shows."
-        )
 
 
 class ServerLoad:
@@ -101,7 +91,7 @@ class ServerLoad:
         if self._in_window:
             self._active += passed
             self._worked += used
-            if used > BUSY * passed:
+            if used > _BUSY * passed:
                 self._saturated += passed
         self._looked, self._cpu_looked, self._in_window = now, cpu, 0
 

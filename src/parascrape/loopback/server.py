@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from parascrape.loopback.connection import Answer, HttpConnection
+from parascrape.loopback.connection import Answer, HttpConnection, Request
 from parascrape.loopback.load import ServerLoad
 
 __all__ = ["Listener", "bind", "say", "serve_until_stdin_ends"]
@@ -32,7 +32,7 @@ class Listener(NamedTuple):
     """A bound socket, what answers its requests, and TLS if it is secured."""
 
     socket: socket.socket
-    find: Callable[[bytes], Answer]
+    find: Callable[[Request], Answer]
     context: ssl.SSLContext | None = None
 
 

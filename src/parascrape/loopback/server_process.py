@@ -146,16 +146,12 @@ def serve_recording(
     Raises:
         UsageError: the recording cannot be read, a number is out of its range, or the server does not start.
     """
-    _check("time_scale", time_scale, 1000)
-    _check("latency", 0.0 if latency is None else latency, 3600)
+    for name, value, most in (("time_scale", time_scale, 1000), ("latency", latency or 0.0, 3600)):
+        if not 0 <= value <= most:
+            raise UsageError(f"{name}: {value} is not between 0 and {most}")
     with temporary_folder("parascrape-replay-") as folder:
         ca_file = Path(folder) / "authority.pem"
         given = {"recording": str(recording_path), "ca_file": str(ca_file)}
         times = {"time_scale": time_scale, "latency": latency}
         with serve("parascrape.loopback.replay.server", {**given, **times}) as server:
             yield ReplayServer(server, ca_file)
-
-
-def _check(name: str, value: float, most: float) -> None:
-    if not 0 <= value <= most:
-        raise UsageError(f"{name}: {value} is not between 0 and {most}")

@@ -15,7 +15,7 @@ from email.utils import formatdate
 from functools import cache, partial
 from http import HTTPStatus
 
-from parascrape.loopback.connection import Answer, Request, field_lines, head_of, parse_request, refuse
+from parascrape.loopback.connection import Answer, Request, head_of
 from parascrape.loopback.demo.site import HOSTS, Route, listing, routes
 from parascrape.loopback.server import Listener, bind, serve_until_stdin_ends
 
@@ -41,20 +41,31 @@ class DemoAnswers:
         self._bases = bases
         self._asked: Counter[Route] = Counter()
 
-    def find(self, host: int, head: bytes) -> Answer:
-        """Return a host's answer to the request with this head; 404 for a page that it does not have."""
-        try:
-            request = parse_request(head)
-        except ValueError:
-            return refuse(400)
-        if request.method not in ("GET", "HEAD"):
-            return refuse(405)
+    def find(self, host: int, request: Request) -> Answer:
+        """Return a host's answer to a request; 404 for a page that it does not have."""
         route = routes().get((host, request.target), _NOT_FOUND)
         if route.first:
             self._asked[route] += 1
             if self._asked[route] % 2:
                 route = _LATER[route.first]
-        return _answer(route, request, self._bases)
+        return self._answer(route, request)
+
+    def _answer(self, route: Route, request: Request) -> Answer:
+        fields, body = _response(route, accepts_gzip(request.fields.get("accept-encoding", "")))
+        close = request.closes or route.fault == "cut"
+        fields = {"Date": formatdate(time.time(), usegmt=True), **fields}  # RFC 9110 section 6.6.1
+        fields["Connection"] = "close" if close else "keep-alive"
+        if route.location:
+            host, path = route.location
+            fields["Location"] = path if host == route.host else self._bases[host] + path
+        data = head_of(route.status, fields) + body
+        return Answer(
+            data,
+            wait=route.delay,
+            step=-(-len(data) // _PIECES),
+            pause=route.drip / (_PIECES - 1),
+            then="close" if close else "keep",
+        )
 
 
 def _warm() -> None:
@@ -63,29 +74,9 @@ def _warm() -> None:
         _response(routes()[key], True)
 
 
-def _answer(route: Route, request: Request, bases: list[str]) -> Answer:
-    """Return the answer to one request, with its Date (RFC 9110 section 6.6.1)."""
-    head, body = _response(route, accepts_gzip(request.fields.get("accept-encoding", "")))
-    close = request.closes or route.fault == "cut"
-    fields = {"Date": formatdate(time.time(), usegmt=True), "Connection": "close" if close else "keep-alive"}
-    if route.location:
-        host, path = route.location
-        fields["Location"] = path if host == route.host else bases[host] + path
-    head += field_lines(fields) + b"\r\n"
-    data = head if request.method == "HEAD" else head + body
-    drips = route.drip and request.method != "HEAD"
-    return Answer(
-        data,
-        wait=route.delay,
-        step=-(-len(data) // _PIECES) if drips else 0,
-        pause=route.drip / (_PIECES - 1) if drips else 0.0,
-        then="close" if close else "keep",
-    )
-
-
 @cache
-def _response(route: Route, compress: bool) -> tuple[bytes, bytes]:
-    """Return the head of a route's response, without Date, Connection and Location, and its body."""
+def _response(route: Route, compress: bool) -> tuple[dict[str, str], bytes]:
+    """Return the fields of a route's response, without Date, Connection and Location, and its body."""
     body = route.body()
     fields: dict[str, str] = {}
     if route.fault == "garbled":
@@ -98,7 +89,7 @@ def _response(route: Route, compress: bool) -> tuple[bytes, bytes]:
     if route.status == 429:
         fields["Retry-After"] = "1"
     fields |= {"Content-Type": route.content_type, "Content-Length": str(len(body))}
-    return head_of(route.status, fields), body[: len(body) // 2] if route.fault == "cut" else body
+    return fields, body[: len(body) // 2] if route.fault == "cut" else body
 
 
 def accepts_gzip(accepted: str) -> bool:

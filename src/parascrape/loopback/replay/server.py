@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from parascrape.errors import UsageError
-from parascrape.loopback.connection import Answer, Request, Then, parse_request, refuse
+from parascrape.loopback.connection import Answer, Request, Then, head_of
 from parascrape.loopback.replay.exchange import Ending, Exchange, closes, cookie_names
 from parascrape.loopback.replay.routes import (
     Authority,
@@ -40,11 +40,8 @@ _THEN: dict[Ending, Then] = {"whole": "keep", "reset": "reset", "silent": "silen
 """What follows the bytes; after any other ending the connection closes."""
 
 _MISSING = b"Not in the recording.\n"
-_UNKNOWN = Answer(
-    b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
-    b"X-Parascrape-Twin: not in the recording\r\n\r\n%b" % (len(_MISSING), _MISSING),
-    known=False,
-)
+_UNKNOWN_FIELDS = {"Content-Length": str(len(_MISSING)), "X-Parascrape-Twin": "not in the recording"}
+_UNKNOWN = Answer(head_of(404, {"Content-Type": "text/plain", **_UNKNOWN_FIELDS}) + _MISSING, known=False)
 _NO_ROBOTS = _UNKNOWN._replace(known=True)
 """For robots.txt, which recordings of other tools lack: everything is allowed (RFC 9309 section 2.3.1.3)."""
 
@@ -66,14 +63,8 @@ class ReplayAnswers:
         for exchange in recording.exchanges:
             self._table.setdefault(exchange.url, []).append((exchange, self._answer(exchange)))
 
-    def find(self, scheme: str, head: bytes) -> Answer:
-        """Return the answer to the request with this head."""
-        try:
-            request = parse_request(head)
-        except ValueError:
-            return refuse(400)
-        if request.method != "GET":
-            return refuse(405)
+    def find(self, scheme: str, request: Request) -> Answer:
+        """Return the answer to a request."""
         found = self._table.get(f"{scheme}://{request.fields.get('host', '').lower()}{request.target}")
         if found is None:
             return _NO_ROBOTS if request.target == "/robots.txt" else _UNKNOWN
