@@ -18,7 +18,7 @@ class LoadStats(NamedTuple):
     """What a server did since it started, or since its last reset. Times are in seconds.
 
     ``active`` counts the time in which requests came, ``busy`` is the share of a core that it used meanwhile,
-    ``saturated`` the part of ``active`` in which it used more than 80 % of a core. ``cpu`` is all its CPU time.
+    ``saturated`` the part of ``active`` in which it used over 80 % of a core. ``cpu`` is all its CPU time.
     ``backlog`` is the largest number of requests at once; ``late`` and ``latest`` are the mean and the
     longest delay of an answer. ``unknown`` counts requests that it had no answer for.
     """
