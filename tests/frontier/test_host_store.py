@@ -13,7 +13,6 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 
-from parascrape.frontier import host_store
 from parascrape.frontier.host_store import BEAT, KEPT, MAX_HOSTS, HostStore, default_path
 from parascrape.frontier.politeness import HostState
 from parascrape.system.processes import has_ended, process_mark
@@ -101,11 +100,17 @@ def test_runs_together_keep_to_the_limit_and_the_gap_of_one(
 
 def test_a_run_alone_has_all_and_asks_nothing(path: Path) -> None:
     """It may start at once; neither lease nor gap costs a look at the file."""
-    ledger = HostStore(path, clock=Clock())
+    asked: list[float] = []
+
+    def clock() -> float:
+        asked.append(DAWN)  # once for each transaction
+        return DAWN
+
+    ledger = HostStore(path, clock=clock)
     assert not ledger.shared
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger, "_transact", None)
-        assert [ledger.lease(HOST, 4), ledger.claim(HOST, 10.0)] == [4, 0.0]
+    before = len(asked)
+    assert [ledger.lease(HOST, 4), ledger.claim(HOST, 10.0)] == [4, 0.0]
+    assert len(asked) == before
 
 
 def test_a_newcomer_waits_for_one_beat_of_the_others_and_has_its_part_with_the_next(path: Path) -> None:
@@ -209,16 +214,16 @@ def test_what_is_old_or_cannot_be_is_forgotten(path: Path) -> None:
     assert HostStore(path, clock=clock).load() == {}
 
 
-def test_what_is_known_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hosts that were heard of last stay."""
-    monkeypatch.setattr(host_store, "MAX_HOSTS", 20)
+def test_what_is_known_is_bounded(path: Path) -> None:
+    """The most recent hosts stay."""
     clock = Clock()
-    ledger = HostStore(path, clock=clock)
+    ledger = HostStore(path, clock=clock, max_hosts=20)
     for number in range(50):
         clock.now += 1
         ledger.beat({str(number): HostState(clock.now)}, {})
     assert 20 <= len(ledger.load()) <= 23
-    assert set(HostStore(path, clock=clock).load()) == {str(number) for number in range(30, 50)}
+    following = HostStore(path, clock=clock, max_hosts=20)
+    assert set(following.load()) == {str(number) for number in range(30, 50)}
     assert MAX_HOSTS == 100_000
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -30,7 +32,8 @@ class Host(Site):
 
     ``robots`` is its robots.txt, 404 where that is empty. ``refuse`` gives the status and Retry-After of a
     path, by the number of requests there were for it, or None where it is good. One that is ``dead``
-    closes every connection without an answer.
+    closes every connection without an answer. With a ``meeting`` the first page is answered when each
+    host of the meeting was asked for a page.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Host(Site):
         robots: str = "",
         refuse: Callable[[str, int], tuple[str, str] | None] = lambda path, count: None,
         dead: bool = False,
+        meeting: threading.Barrier | None = None,
     ) -> None:
         super().__init__(address)
         self.requests: list[Request] = []
@@ -48,6 +52,8 @@ class Host(Site):
         self._robots = robots
         self._refuse = refuse
         self._dead = dead
+        self._meeting = meeting
+        self._pages = itertools.count()
 
     def route(self, name: str) -> Route:
         """The same for every path."""
@@ -62,6 +68,9 @@ class Host(Site):
         refused = self._refuse(visitor.path, self.seen[visitor.path])
         is_robots = visitor.path == "/robots.txt"
         if not is_robots:
+            if next(self._pages) == 0 and self._meeting is not None:
+                with suppress(threading.BrokenBarrierError):
+                    self._meeting.wait(20)
             visitor.stall(self._seconds)
         self._note(visitor, begin, wall)
         if refused:

@@ -1,4 +1,4 @@
-"""One host's health: how far its answers make a harvest slow down, pause, try once, or give it up. Pure."""
+"""Adaptive backoff for hosts that answer 429 or 503, slow down, or do not answer. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from parascrape.web import MAX_RETRY_AFTER
 __all__ = ["DOWN", "NO_ANSWER", "THROTTLED", "HostHealth"]
 
 NO_ANSWER = frozenset(("connect", "dns", "reset", "timeout"))
-"""Codes of fetches that got no answer; enough of them in a row open a host's circuit."""
+"""Error codes of fetches without an answer; enough of them in a row open a host's circuit."""
 
 THROTTLED = frozenset((429, 503))
-"""Statuses by which a server asks for less (RFC 6585 §4, RFC 9110 §15.6.4)."""
+"""Statuses that ask for fewer requests (RFC 6585 section 4, RFC 9110 section 15.6.4)."""
 
 DOWN = 3600.0
-"""Seconds for which a host that was given up stays so; then one fetch tries it again."""
+"""Seconds for which a host is given up; then one fetch tries it again."""
 
 _LEAST_SLOW = 1.0
-"""Seconds between two starts after the first 429; they double with each further one."""
+"""Seconds between two starts after the first 429; each further one doubles them."""
 
 _EASE = 0.7
-"""What is left of that after each good answer; below `_NOTHING` seconds it is none."""
+"""Factor for those seconds after each good answer; below `_NOTHING` they become 0."""
 
 _NOTHING = 0.02
 
-# The latency is the mean of about the last three; the usual one follows within five when it falls and
-# within a hundred when it rises. Half a second more than thrice the usual is no noise of a busy machine.
+# The recent latency is the mean of about three answers. The usual one follows within five answers when it
+# falls, within a hundred when it rises. A busy machine alone does not reach three times the usual + 0.5 s.
 _RECENT, _FALLING, _RISING = 0.3, 0.2, 0.01
 _LEAST_ANSWERS, _TIMES, _MORE = 5, 3.0, 0.5
 
 
 class HostHealth:
-    """What a host's answers have come to. Times are monotonic seconds, durations seconds.
+    """The state of one host's backoff. Times are monotonic seconds, durations seconds.
 
-    ``paused_until`` is the server's wish, ``open_until`` the circuit's end, ``down_until`` that of being
-    given up, for which ``why`` is the reason.
+    ``paused_until`` is set by the server's Retry-After, ``open_until`` by the circuit breaker. Until
+    ``down_until`` the host is given up, because of ``why``.
     """
 
     __slots__ = (
@@ -48,7 +48,7 @@ class HostHealth:
         self.paused_until = self.open_until = self.down_until = 0.0
         self.failures = self.trials = 0  # fetches without an answer in a row; circuits opened in a row
         self.tripped_at = self.slowed_at = -math.inf
-        self.slowed = 0  # slowed down so often, with no good answer between
+        self.slowed = 0  # 429s and 503s in a row, with no good answer between
         self.slow = self.adaptive = 0.0  # seconds between two starts, for its 429s and for its latency
         self.answers = 0
         self.usual = self.recent = 0.0  # latencies
@@ -56,13 +56,14 @@ class HostHealth:
 
     @property
     def until(self) -> float:
-        """When the host may be asked again; in the past where it may be now."""
+        """When the host may be asked again."""
         return max(self.paused_until, self.open_until)
 
     def note(self, report: FetchReport, taken: float, now: float, limits: PolitenessPolicy) -> None:
-        """Take in what came of a fetch that was handed out at ``taken``.
+        """Update the state after a fetch that was handed out at ``taken``.
 
-        Fetches that were under way when the host was slowed down or its circuit opened say nothing new.
+        Bad answers to fetches that were under way when the host was slowed down or its circuit opened
+        do not count again.
         """
         answered = report.status > 0 or not report.code
         if report.status in THROTTLED:
@@ -77,12 +78,12 @@ class HostHealth:
         if report.retry_after is not None and report.code:
             self.pause(report.retry_after, now, limits)
         if limits.adaptive and report.latency is not None and (answered or report.code == "timeout"):
-            self._follow(report.latency, limits)
+            self._track_latency(report.latency, limits)
 
     def pause(self, seconds: float, now: float, limits: PolitenessPolicy, *, why: str = "") -> None:
-        """Leave the host alone for so long; for the rest of the run where that is past ``max_backoff``.
+        """Leave the host alone for ``seconds``; give it up if they are more than ``max_backoff``.
 
-        What is negative or no number is no wish; the longest is `MAX_RETRY_AFTER`.
+        Negative values and NaN are ignored; the longest pause is `MAX_RETRY_AFTER`.
         """
         if not seconds > 0.0:
             return
@@ -93,7 +94,7 @@ class HostHealth:
             self.give_up(why or f"it asked to be left alone for {seconds:.0f} s", now + seconds)
 
     def give_up(self, why: str, until: float) -> None:
-        """Have nothing more fetched from the host before this time."""
+        """Fetch nothing more from the host before this time."""
         self.why, self.down_until = why, until
 
     def _slow_down(self, report: FetchReport, taken: float, now: float, limits: PolitenessPolicy) -> None:
@@ -124,8 +125,8 @@ class HostHealth:
         self.slowed = 0
         self.slow = self.slow * _EASE if self.slow > _NOTHING else 0.0
 
-    def _follow(self, latency: float, limits: PolitenessPolicy) -> None:
-        """Slow down as the latency rises well above the usual one, and come back as it falls."""
+    def _track_latency(self, latency: float, limits: PolitenessPolicy) -> None:
+        """Slow down if the latency is well above the usual one, and recover as it falls."""
         if not 0.0 <= latency <= DOWN:
             return
         if not self.answers:

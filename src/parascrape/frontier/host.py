@@ -1,4 +1,4 @@
-"""One host and the visits to it: what waits, what is under way, and when the next may start. Pure."""
+"""One host: its queue of visits, those in flight, and when the next may start. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ _STARTED: Final = 2
 _FETCHED: Final = 3
 
 _GUESSED_LATENCY = 0.25  # seconds, before a host has answered
-_NO_LIMIT = 32  # fetches at once of a host without a limit, for guessing how long it takes
-_STEPS = 8  # ranks for each doubling of the tail: two of a rank differ by less than a tenth
+_NO_LIMIT = 32  # assumed fetches at once of a host without a limit
+_STEPS = 8  # ranks for each doubling: two hosts of one rank differ by less than a tenth
 
 
 class Visit:
-    """One entry of the list on its way: its place in the list and how often it has been fetched.
+    """One entry of the list, with its place in the list and how often it was fetched.
 
-    ``refused_code`` and ``refused_why`` say why it is not to be fetched; they are empty where it is.
-    ``robots`` is the origin whose robots.txt is asked for, for a visit that is no entry of the list (its
-    number is -1); else it is empty.
+    ``refused_code`` and ``refused_why`` say why it is not to be fetched, if so. A visit that asks for a
+    robots.txt is not of the list: ``robots`` is its origin, else empty, and its number is -1.
     """
 
     __slots__ = (
@@ -41,22 +40,22 @@ class Visit:
         self.number = number
         self.entry = entry
         self.attempts = 0
-        self.earlier: tuple[PastAttempt, ...] = ()  # those before the last
+        self.earlier: tuple[PastAttempt, ...] = ()  # attempts before the last
         self.refused_code = self.refused_why = self.robots = ""
         self.host: Host | None = None
-        self.next: Visit | None = None  # of the host's queue
+        self.next: Visit | None = None  # in the host's queue
         self.stage = _WAITING
         self.taken = 0.0  # when it was handed out last
 
     def refuse(self, code: str, why: str) -> None:
-        """Have it become a record without a fetch."""
+        """Turn the visit into a record without a fetch."""
         self.refused_code, self.refused_why = code, why
 
 
 class Host:
-    """The visits to one host (or domain), and the times and counts that they have to keep.
+    """The visits to one host (or domain), and the times and counts that limit them.
 
-    Times are monotonic seconds. The queue is linked through its visits: an empty deque has 760 bytes,
+    Times are monotonic seconds. The queue is linked through its visits: an empty deque takes 760 bytes,
     and a list may have 100,000 hosts.
     """
 
@@ -69,26 +68,22 @@ class Host:
         self.key = key
         self.first: Visit | None = None
         self.last: Visit | None = None
-        self.size = 0  # visits that wait in the queue or for their time
-        self.later: list[tuple[float, int, int, Visit]] | None = (
-            None  # a heap of those that wait for their time
-        )
-        self.held = 0  # visits that wait elsewhere, for robots.txt
+        self.size = 0  # visits in the queue and in `later`
+        self.later: list[tuple[float, int, int, Visit]] | None = None  # a heap by due time
+        self.held = 0  # visits that wait for robots.txt
         self.in_flight = 0
-        self.unstarted = 0  # handed out, the start is not known yet
+        self.unstarted = 0  # handed out, their start is not known yet
         self.last_start = -math.inf
         self.next_start = -math.inf
         self.crawl_delay = 0.0
         self.health: HostHealth | None = None
-        self.rank = -1  # these three are kept by `Turns`
+        self.rank = -1  # these three belong to `ReadyQueue`
         self.due_at = self.timer = math.inf
 
     @property
     def idle(self) -> bool:
-        """Whether no visit of it waits or is under way."""
+        """Whether no visit waits or is in flight."""
         return not (self.size or self.in_flight or self.held)
-
-    # --- the queue ----------------------------------------------------------------------------------
 
     def push(self, visit: Visit) -> None:
         """Put a visit at the end of the queue."""
@@ -108,14 +103,14 @@ class Host:
         self.size += 1
 
     def push_later(self, visit: Visit, due: float) -> None:
-        """Have a visit wait for its time."""
+        """Keep a visit until its time has come."""
         if self.later is None:
             self.later = []
         heapq.heappush(self.later, (due, visit.number, id(visit), visit))
         self.size += 1
 
     def pop(self, now: float) -> Visit:
-        """The next visit, which there must be: one whose time has come, else the head of the queue."""
+        """Remove and return a visit whose time has come, else the head of the queue; one must wait."""
         self.size -= 1
         visit = self.first
         if self.later and (visit is None or self.later[0][0] <= now):
@@ -127,26 +122,24 @@ class Host:
         return visit
 
     def clear(self) -> None:
-        """Forget every visit that waits."""
+        """Drop every visit that waits."""
         self.first = self.last = self.later = None
         self.size = self.held = 0
         self.rank = -1
         self.due_at = self.timer = math.inf
 
-    # --- permission ---------------------------------------------------------------------------------
-
     def gap(self, limits: PolitenessPolicy) -> float:
-        """Seconds between two starts, now, without the jitter."""
+        """Return the seconds between two starts, without the jitter."""
         gap = max(limits.delay, self.crawl_delay)
         health = self.health
         return gap if health is None else max(gap, health.slow, health.adaptive)
 
     def is_down(self, now: float) -> bool:
-        """Whether it was given up: what waits is handed out without a fetch."""
+        """Return whether the host is given up: its visits are refused."""
         return self.health is not None and now < self.health.down_until
 
     def due(self, now: float, limits: PolitenessPolicy) -> float:
-        """When its next visit may be handed out; infinity where no time alone brings that."""
+        """Return when the next visit may be handed out, infinity if that depends on visits in flight."""
         if not self.size:
             return math.inf
         health = self.health
@@ -166,22 +159,20 @@ class Host:
         return due
 
     def tail(self, limits: PolitenessPolicy) -> int:
-        """A rank for how long the visits that wait will take at least: more is longer."""
+        """Return a rank for the time that the waiting visits take: more is longer."""
         latency = self.health.usual if self.health and self.health.answers else _GUESSED_LATENCY
         pace = max(self.gap(limits), latency / (limits.per_host or _NO_LIMIT), 0.001)
         return int(_STEPS * math.log2(1.0 + 1000.0 * pace * self.size))
 
-    # --- what becomes of a visit --------------------------------------------------------------------
-
     def hand_out(self, visit: Visit, now: float) -> None:
-        """A visit is given away: it has a slot, and its start is not known."""
+        """Give the visit a slot."""
         visit.stage = _TAKEN
         visit.taken = now
         self.in_flight += 1
         self.unstarted += 1
 
     def take_back(self, visit: Visit, until: float) -> None:
-        """A visit that was given away comes back unbegun; none is handed out before this time."""
+        """Put back a visit that was not begun; hand out none before ``until``."""
         visit.stage = _WAITING
         self.in_flight -= 1
         self.unstarted -= 1
@@ -189,14 +180,14 @@ class Host:
         self.push_front(visit)
 
     def start(self, visit: Visit, at: float, limits: PolitenessPolicy, jitter: Callable[[], float]) -> None:
-        """Its fetch has started; ``jitter`` gives numbers in [0, 1), this start's share of the jitter."""
+        """Note that the fetch has started; ``jitter`` returns numbers in [0, 1)."""
         if visit.stage != _TAKEN:
             return
         visit.stage = _STARTED
         self.unstarted -= 1
-        at = max(at, visit.taken)  # a clock that is not ours may be off
+        at = max(at, visit.taken)  # the worker's clock may be off
         gap = limits.delay
-        if not visit.robots:  # a Crawl-delay counts from page to page
+        if not visit.robots:  # a Crawl-delay holds between pages
             gap = self.gap(limits)
             self.last_start = max(self.last_start, at)
         if gap:
@@ -205,7 +196,7 @@ class Host:
     def end_fetch(
         self, visit: Visit, now: float, limits: PolitenessPolicy, jitter: Callable[[], float]
     ) -> None:
-        """Its fetch is over, so its slot is free; a start that nobody told of was now at the latest."""
+        """Free the visit's slot. If its start was not reported, it was now at the latest."""
         if visit.stage == _TAKEN:
             self.start(visit, now, limits, jitter)
         if visit.stage == _STARTED:
@@ -213,7 +204,7 @@ class Host:
             self.in_flight -= 1
 
     def finish(self, visit: Visit, report: FetchReport | None, now: float, limits: PolitenessPolicy) -> None:
-        """It is back, and the report, if there is one, says how the host is. Its fetch is over."""
+        """Update the host's health from the report of a visit whose fetch is over."""
         if visit.stage != _FETCHED:
             return
         visit.stage = _WAITING
@@ -223,23 +214,21 @@ class Host:
             self.health = HostHealth()
         self.health.note(report, visit.taken, now, limits)
 
-    # --- between runs -------------------------------------------------------------------------------
-
     def is_restrained(self, now: float) -> bool:
-        """Whether something of what is known of it still forbids a fetch now."""
+        """Return whether a delay, a pause or its health forbids a fetch now."""
         if self.next_start > now:
             return True
         return self.health is not None and max(self.health.until, self.health.down_until) > now
 
     def state(self, now: float, wall: float) -> HostState:
-        """What the next run should know, where the wall clock shows ``wall`` now."""
+        """Return the state for the next run; ``wall`` is the wall clock's time."""
         health = self.health or HostHealth()
         until = max(health.until, health.down_until)
         started = max(0.0, wall + self.last_start - now)
         return HostState(started, wall + until - now if until > now else 0.0, health.slow, health.trials)
 
     def restore(self, state: HostState, now: float, wall: float, limits: PolitenessPolicy) -> None:
-        """Go on from what an earlier run knew; senseless values count as far as they may."""
+        """Take over the state of an earlier run, within the policy's bounds."""
         self.health = health = HostHealth()
         health.slow = min(state.slow, limits.max_backoff) if state.slow > 0.0 else 0.0
         health.trials = min(max(state.trials, 0), limits.circuit_trials)
@@ -254,7 +243,7 @@ _REFUSALS: dict[str, type[NotFetched]] = {kind.code: kind for kind in (Duplicate
 
 
 def wait_reason(visit: Visit, limits: PolitenessPolicy | None) -> WaitReason:
-    """What a visit that could not be made before now has waited for, and whose limit that is."""
+    """Return why a visit was delayed, and by which host."""
     host = visit.host
     if host is None or limits is None or visit.attempts:
         return "retry", ""
@@ -268,5 +257,5 @@ def wait_reason(visit: Visit, limits: PolitenessPolicy | None) -> WaitReason:
 
 
 def refusal(visit: Visit) -> NotFetched:
-    """The error of a visit that is to be recorded without a fetch."""
+    """Return the error of a refused visit."""
     return _REFUSALS[visit.refused_code](visit.refused_why)

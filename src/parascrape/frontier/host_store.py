@@ -1,11 +1,11 @@
-"""The ledger between runs: what every run on this machine knows of a host, and how they share its budget.
+"""Host state shared between the runs on this machine: what they know of hosts, and each host's budget.
 
-A small SQLite file in the user's cache directory. Losing it is harmless: hosts are then known no longer,
-and runs that overlap do not see each other.
+A small SQLite file in the user's cache directory. Losing it is harmless: hosts are unknown again, and
+runs at the same time do not see each other.
 
-Runs sign in and beat once a second. A run that is alone asks nothing of the file but its beat. A new run
-beside others waits until each of them has beaten once more: from there on all of them hold a lease for
-every host that they fetch from, and where several want one host its fetches are shared out among them.
+Runs register, and send a heartbeat ("beat") once a second; a run that is alone does nothing else. A new
+run beside others waits until each of them has sent one more: from then on all of them hold a lease for
+every host that they fetch from, and the fetches of a host that several want are divided among them.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ BEAT = 1.0
 """Seconds between two beats of a run."""
 
 KEPT = 86_400.0
-"""Seconds for which a host is known after it was last heard of."""
+"""Seconds for which a host is known after its last beat."""
 
 MAX_HOSTS = 100_000
-"""Hosts that are known, those last heard of: 10 MB."""
+"""Hosts that are kept, the most recent ones: 10 MB."""
 
-_LOST = 6.0 * BEAT  # a run that has not beaten for so long has ended, or is no longer counted
-_LINGER = 60.0  # for which what a run that is gone has started last may still count (the longest delay)
-_TURN = 5.0  # seconds until what cannot be shared evenly goes to the next run
-_COURTESY = 0.1  # of the gap, by which the run that has started last lets others go first
+_LOST = 6.0 * BEAT  # a run without a beat for so long no longer counts
+_LINGER = 60.0  # for which the last start of a run that has ended may count (the longest delay)
+_TURN = 5.0  # after which the remainder of a division goes to the next run
+_COURTESY = 0.1  # share of the gap by which the run that has started last lets others go first
 
 _HOSTS = """
 CREATE TABLE IF NOT EXISTS hosts (
@@ -65,23 +65,29 @@ T = TypeVar("T")
 
 
 def default_path() -> Path:
-    """The ledger's place in the user's cache directory, which XDG_CACHE_HOME names on Linux."""
+    """Return the file's path in the user's cache directory (XDG_CACHE_HOME on Linux)."""
     from platformdirs import user_cache_path
 
     return user_cache_path("parascrape", appauthor=False) / "hosts-1.sqlite3"
 
 
 class HostStore:
-    """One run's hand in the ledger, from when it is made until `close`. For one thread; never raises.
+    """One run's access to the shared host state, until `close`. For one thread; never raises.
 
-    ``clock`` is the wall clock, in seconds. A file that cannot be made, read or written is given up with
-    one warning: from then on this run is alone and knows of nothing. ``shared`` tells whether other runs
-    are about, or were within the last minute; while it is False, `lease` and `claim` cost nothing and
-    grant all.
+    ``clock`` is the wall clock in seconds. After an error of the file, with one warning, this run works
+    alone. ``shared`` is True while other runs are active, or were within the last minute; otherwise
+    `lease` and `claim` cost nothing and grant everything.
     """
 
-    def __init__(self, path: Path | None = None, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        max_hosts: int = MAX_HOSTS,
+    ) -> None:
         self._clock = clock
+        self._max_hosts = max_hosts
         self._run = f"{process_mark()} {secrets.token_hex(8)}"
         self._joined = 0
         self._admitted = False
@@ -93,23 +99,22 @@ class HostStore:
         self._transact(self._join)
 
     def load(self) -> dict[str, HostState]:
-        """What is known of the hosts heard of within the last day, by host key."""
+        """Return the states of the hosts of the last day, by host key."""
         return self._transact(self._load) or {}
 
     def beat(self, states: Mapping[str, HostState], in_flight: Mapping[str, int]) -> None:
-        """Tell the others that this run goes on; to be called once a second (BEAT).
+        """Tell the others that this run goes on; call it once a second (BEAT).
 
-        ``states`` are the hosts of which something is to be known and has changed since the last beat,
-        ``in_flight`` the hosts that have fetches under way now, with their count.
+        ``states`` are the hosts that have changed since the last beat, ``in_flight`` the numbers of
+        fetches under way by host.
         """
         self._transact(lambda database, now: self._beat(database, now, states, in_flight))
 
     def lease(self, host: str, limit: int) -> int:
-        """How many fetches at once, those under way among them, this run may have at the host until
-        the next beat; 0: none for now. To be asked before each start.
+        """Return how many fetches at once this run may have at the host until the next beat.
 
-        All runs together stay within ``limit``; where several want the host each has its part, and what
-        cannot be divided goes round. A part that has become smaller is kept to as fetches end.
+        Fetches under way count. All runs together stay within ``limit``: each that wants the host has its
+        part, and the remainder of the division goes round. A part that shrinks takes effect as fetches end.
         """
         if not self.shared:
             return limit
@@ -121,8 +126,10 @@ class HostStore:
         return (granted or 0) if self.shared else limit
 
     def claim(self, host: str, gap: float) -> float:
-        """0.0 where a fetch of the host may start at once, ``gap`` after the last start of any run; it is
-        noted and should be made. Else the seconds until it may be worth asking again.
+        """Claim a start ``gap`` seconds after the last start of any run.
+
+        Returns 0.0 if the fetch may start now: it is noted and should be made. Otherwise returns the
+        seconds after which to ask again.
         """
         if not self.shared:
             return 0.0
@@ -132,22 +139,20 @@ class HostStore:
         return (BEAT if wait is None else wait) if self.shared else 0.0
 
     def close(self) -> None:
-        """Sign out; what is known of the hosts stays."""
+        """Unregister this run; the host states stay."""
         self._transact(self._leave)
         self.shared = False
         self._file.close()
 
     def _transact(self, work: Callable[[SqliteFile, float], T]) -> T | None:
-        """What the work gives; None where the file cannot be had now, or any more: then we are alone."""
+        """Return the result of ``work``, None if the file cannot be used now or any more."""
         done = self._file.transact(lambda database: work(database, self._clock()))
         self.shared = self.shared and self._file.usable
         return done
 
-    # --- within a transaction -----------------------------------------------------------------------
-
     def _join(self, database: SqliteFile, now: float) -> None:
         database.execute("DELETE FROM hosts WHERE abs(heard - ?) > ?", (now, KEPT))
-        _trim(database)
+        self._trim(database)
         self._beat(database, now, {}, {})
 
     def _leave(self, database: SqliteFile, _: float) -> None:
@@ -155,7 +160,7 @@ class HostStore:
         database.execute("DELETE FROM leases WHERE run = ?", (self._run,))
 
     def _load(self, database: SqliteFile, now: float) -> dict[str, HostState]:
-        """The states; a time in the future that cannot be meant was noted before the clock was put back."""
+        """Read the states. Times far in the future were noted before the clock was set back: they are 0."""
         rows = database.execute(
             "SELECT host, last_start, paused_until, slow, trials FROM hosts WHERE abs(heard - ?) <= ?",
             (now, KEPT),
@@ -177,20 +182,20 @@ class HostStore:
         others = database.execute("SELECT joined, knows FROM runs WHERE run != ?", (self._run,)).fetchall()
         newest = max((number for row in others for number in row), default=0)
         if not database.execute("SELECT 1 FROM runs WHERE run = ?", (self._run,)).fetchone():
-            # New, or taken for lost meanwhile: behind all that any run has ever known, and known to none.
+            # New, or counted as lost meanwhile: no other run knows of this one yet.
             self._joined, self._admitted = newest + 1, False
         run = (self._run, self._joined, max(newest, self._joined), now)
         database.execute("REPLACE INTO runs VALUES (?, ?, ?, ?)", run)
         database.execute("DELETE FROM leases WHERE run = ?", (self._run,))
-        if others:  # hosts asked for in vain stay as leases without a slot: they want their part
+        if others:  # a host that got no slot stays as a lease of 0: this run still wants its part
             slots = {**dict.fromkeys(self._granted, 0), **in_flight}
             rows = ((host, self._run, count) for host, count in slots.items())
             database.executemany("INSERT INTO leases VALUES (?, ?, ?)", rows)
         database.executemany(_NOTE, ((host, *state, now) for host, state in states.items()))
         self._noted += len(states)
-        if self._noted > MAX_HOSTS // 10:
+        if self._noted > self._max_hosts // 10:
             self._noted = 0
-            _trim(database)
+            self._trim(database)
         self._granted.clear()
         if not self._admitted:
             self._admitted = all(knows >= self._joined for joined, knows in others if joined < self._joined)
@@ -222,17 +227,14 @@ class HostStore:
         database.execute(_START, (host, now, now, self._run))
         return 0.0
 
-
-def _trim(database: SqliteFile) -> None:
-    (count,) = database.execute("SELECT count(*) FROM hosts").fetchone()
-    if count > MAX_HOSTS:
-        database.execute(_TRIM, (MAX_HOSTS,))
+    def _trim(self, database: SqliteFile) -> None:
+        (count,) = database.execute("SELECT count(*) FROM hosts").fetchone()
+        if count > self._max_hosts:
+            database.execute(_TRIM, (self._max_hosts,))
 
 
 def _drop_lost(database: SqliteFile, now: float, *, but: str = "") -> None:
-    """Count runs no longer that were killed, that beat too long ago, or in the future of a clock that was
-    put back.
-    """
+    """Remove runs that were killed, or whose last beat is too long ago or far in the future."""
     for (run,) in database.execute("SELECT run FROM runs WHERE run != ?", (but,)).fetchall():
         if has_ended(run.partition(" ")[0]):
             database.execute("DELETE FROM runs WHERE run = ?", (run,))

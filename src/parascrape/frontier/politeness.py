@@ -1,4 +1,4 @@
-"""Politeness: how a harvest treats each host, what it is told of every fetch, and what lasts between runs."""
+"""The politeness policy of a harvest, reports of fetches, and the host state that lasts between runs."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PolitenessPolicy:
-    """What every host may expect. Times are seconds.
+    """The limits for each host. Times are seconds.
 
-    A host has at most ``per_host`` fetches at once (0: no limit), and between two starts at least
-    ``delay`` and at most ``delay * (1 + jitter)`` more than needed. A Crawl-delay counts up to
-    ``max_delay``. Nobody waits longer than ``max_backoff`` for a host in trouble; a host that asks
-    for more is not asked again in this run.
+    A host has at most ``per_host`` fetches at once (0: no limit). Between two starts pass ``delay``
+    seconds plus up to ``jitter`` of them. A Crawl-delay is obeyed up to ``max_delay``. No pause for a
+    host in trouble is longer than ``max_backoff``; a host that asks for more is given up.
 
-    After ``circuit_after`` fetches in a row that got no answer (0: never) a host is left alone for
+    After ``circuit_after`` fetches in a row without an answer (0: never) a host is left alone for
     ``circuit_delay``, doubling up to ``max_backoff``; then one fetch tries it. After ``circuit_trials``
-    tries that failed it is given up. An unreachable robots.txt is asked for ``robots_asks`` times, first
-    again after ``robots_retry``, doubling. With ``per_domain`` all hosts of a domain count as one host.
+    failed tries it is given up. An unreachable robots.txt is asked for ``robots_asks`` times, the second
+    time after ``robots_retry``, doubling. With ``per_domain`` all hosts of a domain count as one host.
 
     Raises:
         UsageError: a value is out of its range; the message names the field.
@@ -54,50 +53,49 @@ class PolitenessPolicy:
     per_domain: bool = False
 
     def __post_init__(self) -> None:
-        self._check_range("per_host", 0, 10_000)
-        self._check_range("delay", 0, 86_400)
-        self._check_range("jitter", 0, 10)
-        self._check_range("max_delay", 0, 86_400)
-        self._check_range("max_backoff", 0, 86_400)
-        self._check_range("circuit_after", 0, 1_000_000)
-        self._check_range("circuit_delay", 0, 86_400)
-        self._check_range("circuit_trials", 0, 100)
-        self._check_range("robots_asks", 1, 100)
-        self._check_range("robots_retry", 0, 86_400)
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise UsageError(f"{name}: {value} is not between {low} and {high}")
 
-    def _check_range(self, name: str, low: float, high: float) -> None:
-        value = getattr(self, name)
-        if not low <= value <= high:
-            raise UsageError(f"{name}: {value} is not between {low} and {high}")
+
+_RANGES: dict[str, tuple[int, int]] = {
+    **dict.fromkeys(("delay", "max_delay", "max_backoff", "circuit_delay", "robots_retry"), (0, 86_400)),
+    "per_host": (0, 10_000),
+    "jitter": (0, 10),
+    "circuit_after": (0, 1_000_000),
+    "circuit_trials": (0, 100),
+    "robots_asks": (1, 100),
+}
 
 
 class FetchReport(NamedTuple):
-    """What came of one fetch, as far as its host is concerned."""
+    """The result of one fetch, as far as its host is concerned."""
 
-    code: str = ""  # the error's code; "" where a page came
-    status: int = 0  # of the answer; 0 where none came
-    retry_after: float | None = None  # seconds, the server's wish
+    code: str = ""  # the error's code; "" for a page
+    status: int = 0  # of the answer; 0 without one
+    retry_after: float | None = None  # seconds
     latency: float | None = None  # seconds from the start of the fetch to its end
 
 
 class HostState(NamedTuple):
-    """What the next run should know of a host. Times are seconds of the wall clock, 0 for never."""
+    """What the next run needs of a host. Times are seconds of the wall clock, 0 for never."""
 
     last_start: float = 0.0
     paused_until: float = 0.0  # by Retry-After, an open circuit, or because it was given up
-    slow: float = 0.0  # seconds between two starts that its 429s and 503s have come to
-    trials: int = 0  # tries of an open circuit that it has had; 0: the circuit is closed
+    slow: float = 0.0  # seconds between two starts, because of its 429s and 503s
+    trials: int = 0  # tries since its circuit opened; 0: it is closed
 
 
 _CIRCUIT_DELAY = 5.0
 """Seconds, doubling: a dead host is given up 35 s and eight time-outs after its first failure."""
 
 _ROBOTS_RETRY = 2.0
-"""Seconds, doubling: a robots.txt that cannot be had is asked for three times within six seconds."""
+"""Seconds, doubling: an unreachable robots.txt is asked for three times within six seconds."""
 
 
 def politeness_policy(settings: Settings) -> PolitenessPolicy | None:
-    """The limits that the settings ask for; None where they lift all of them."""
+    """Return the policy of the settings, None if they lift all limits."""
     if not (settings.per_host or settings.delay or settings.robots):
         return None
     return PolitenessPolicy(
@@ -112,9 +110,9 @@ def politeness_policy(settings: Settings) -> PolitenessPolicy | None:
 
 
 def key_of(settings: Settings) -> Callable[[str], str]:
-    """What the limits of a prepared URL are kept for: its scheme, host and port, or its domain."""
+    """Return the function from a prepared URL to its host: scheme, name and port, or its domain."""
     return domain_key if settings.per_domain else host_key
 
 
 WaitReason = tuple[str, str]
-"""Why a visit was not permitted (limit, delay, crawl_delay, rest, retry), and its host."""
+"""Why a visit was delayed (limit, delay, crawl_delay, rest, retry), and its host."""

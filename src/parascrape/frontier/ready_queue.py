@@ -14,15 +14,14 @@ from parascrape.frontier.politeness import HostState, PolitenessPolicy
 __all__ = ["FAIR", "HostSchedule", "ReadyQueue"]
 
 FAIR = 16
-"""Every so many turns the host that has been ready for longest has its turn, however short its tail."""
+"""Every so many turns the host that has been ready for longest is next, however few its visits."""
 
 
 class ReadyQueue:
-    """Hosts that wait for their turn, and hosts that wait for a time.
+    """Hosts that are ready, and hosts that wait for a time.
 
-    Those that are ready stand in lanes, one for each rank of tail, and take turns there: O(1), whatever
-    their number. The others stand in a heap; of a host that was put off meanwhile the old time is dropped
-    when it comes up.
+    Ready hosts stand in lanes, one for each rank (`Host.tail`), and take turns there: O(1), whatever
+    their number. The others are in a heap; outdated times are dropped when they come up.
     """
 
     def __init__(self) -> None:
@@ -37,7 +36,7 @@ class ReadyQueue:
         return len(self._ready)
 
     def set(self, host: Host, due: float, *, rank: int) -> None:
-        """Note when the host is due; where ``rank`` is not -1 it is so now, and has a tail of this rank."""
+        """Set when the host is due; it is ready now if ``rank`` is not -1."""
         host.due_at = due
         if rank >= 0:
             if host.rank != rank:
@@ -49,7 +48,7 @@ class ReadyQueue:
             self._push(host, due)
 
     def pop(self) -> Host | None:
-        """The host whose turn it is, which is in no lane then; None where none is ready."""
+        """Remove and return the host whose turn it is, None if none is ready."""
         if not self._ready:
             return None
         self._turn += 1
@@ -61,7 +60,7 @@ class ReadyQueue:
         return host
 
     def wake(self, now: float) -> Iterator[Host]:
-        """The hosts whose time has come, each once: they are to be set anew."""
+        """Yield the hosts whose time has come, each once; `set` them again."""
         while self._times and self._times[0][0] <= now:
             time, _, host = heapq.heappop(self._times)
             if host.timer == time:
@@ -69,7 +68,7 @@ class ReadyQueue:
                 yield host
 
     def next_time(self) -> float:
-        """When the next host is due: minus infinity where one is ready, infinity where none will be."""
+        """Return when the next host is due: minus infinity if one is ready, infinity for never."""
         if self._ready:
             return -math.inf
         while self._times:
@@ -88,7 +87,7 @@ class ReadyQueue:
         heapq.heappush(self._times, (due, next(self._serials), host))
 
     def _move(self, host: Host, rank: int) -> None:
-        """Into the lane of this rank, at its end."""
+        """Move the host to the end of the lane of this rank."""
         if host.rank < 0:
             self._ready[host] = None
         else:
