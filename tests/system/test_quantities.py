@@ -12,10 +12,6 @@ from parascrape.system import did_you_mean, show_duration, show_interval, show_s
     [
         (0, "0 s"),
         (0.00001, "0 s"),
-        (0.00006, "0.06 ms"),
-        (0.0123, "0.012 s"),
-        (0.00994, "9.9 ms"),
-        (0.00996, "0.01 s"),
         (8.3333, "8.33 s"),
         (59.94, "59.9 s"),
         (59.96, "1 min 00 s"),

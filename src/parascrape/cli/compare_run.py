@@ -166,7 +166,7 @@ def parse_time(option: str, text: str) -> float:
 _BAR = 12  # characters
 _SHOWN = 3  # URLs with other records
 _PIPED = 120  # columns of a table that is not shown on a terminal
-_OPTIONAL = ("", "range", "p90", "p50")
+_OPTIONAL = ("", "range", "p90", "p50", "CPU ms/page", "memory")
 """Columns of the table that are left out, in this order, until it fits; the bar has no name."""
 
 

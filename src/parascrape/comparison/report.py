@@ -24,7 +24,6 @@ from parascrape.system import (
     available_cpus,
     printable,
     show_count,
-    show_duration,
     show_size,
 )
 
@@ -85,9 +84,14 @@ def row_of(figures: Statistics, first: Statistics) -> list[str]:
         times(figures.rate / first.rate),
         "unknown" if cpu is None else f"{cpu / figures.pages * 1000:.1f}",
         show_size(figures.memory) if figures.memory else "unknown",
-        *("" if seconds is None else show_duration(seconds) for seconds in latencies),
+        *("" if seconds is None else _in_milliseconds(seconds) for seconds in latencies),
         ", ".join(f"{code} {count // len(figures.runs)}" for code, count in errors) or "0",
     ]
+
+
+def _in_milliseconds(seconds: float) -> str:
+    """Return a latency in the unit that all of its column have."""
+    return f"{1000 * seconds:,.{0 if seconds >= 0.00995 else 1}f} ms"
 
 
 def _add_table(report: HtmlReport, comparison: Comparison) -> None:

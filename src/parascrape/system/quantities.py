@@ -78,8 +78,6 @@ def show_duration(seconds: float) -> str:
     >>> show_duration(0.25), show_duration(3600), show_duration(90_000)
     ('0.25 s', '1 h 00 min', '1 d 01 h')
     """
-    if 0.00005 <= seconds < 0.00995:
-        return f"{seconds * 1000:.2g} ms"
     if seconds < 59.95:  # more would be rounded to 60
         return f"{round(seconds, 3):.3g} s"
     minutes, rest = divmod(round(seconds), 60)
