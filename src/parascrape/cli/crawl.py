@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from parascrape.cli.harvest_run import RunOutput, run_entries
+from parascrape.cli.harvest_run import HarvestRun
 from parascrape.cli.options import (
     DISPLAY,
     EXTRACT,
@@ -27,7 +27,6 @@ from parascrape.cli.options import (
     command,
     pick,
 )
-from parascrape.cli.report import RunTotals
 from parascrape.crawling import (
     HTML,
     CrawlLimits,
@@ -45,6 +44,7 @@ from parascrape.crawling import (
 )
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.files import RetryFiles, default_name
+from parascrape.harvesting import HarvestHooks
 from parascrape.settings import Option, Settings
 from parascrape.system import parse_duration, printable, show_count
 from parascrape.web import CanonicalOptions, prepare, redact
@@ -94,6 +94,30 @@ def crawl(chosen: Choices) -> int:
     return run_crawl(chosen, settings, chosen.make(Display))
 
 
+class _CrawlRun(HarvestRun):
+    """A harvest of the URLs that a crawl finds."""
+
+    on_empty = "Nothing is left to be fetched."
+    crawl: SiteCrawl
+
+    def prepare(self, output: Path) -> None:
+        """Bring the frontier and the output into agreement."""
+        self.crawl.prepare(output)
+
+    def before_write(self, syncing: bool) -> None:
+        """Save the frontier."""
+        self.crawl.ahead(syncing)
+
+    def add_hooks(self, hooks: HarvestHooks) -> HarvestHooks:
+        """Add the hooks that take found links."""
+        return self.crawl.watch(hooks)
+
+    def count_earlier(self, before: Counter[str]) -> None:
+        """Count the outcomes of earlier runs, by code."""
+        self.totals.before.update(before)
+        self.totals.read += before.total()
+
+
 def run_crawl(
     chosen: Mapping[str, Any],
     settings: Settings,
@@ -107,32 +131,24 @@ def run_crawl(
     starts = StartUrls(_prepare("START", chosen["starts"]), _prepare("--sitemap", chosen["sitemap"]))
     if not (starts.urls or starts.sitemaps):
         raise UsageError("no START: write a URL such as https://example.org, or --sitemap URL")
-    plan = make_plan(chosen, starts)
+    plan = _make_plan(chosen, starts)
     discover = _make_discover(chosen, plan, settings)
-    tally = RunTotals()
-
-    def count_earlier(before: Counter[str]) -> None:
-        tally.before.update(before)
-        tally.read += before.total()
-
-    crawl = SiteCrawl(
+    output = chosen["output"] or f"output/{default_name([*starts.urls, *starts.sitemaps])}.jsonl"
+    _refuse_retry(output)
+    if chosen["graph"]:
+        _check_graph(chosen["graph"], output)
+    run = _CrawlRun(output, settings, display, overwrite=chosen["overwrite"])
+    run.crawl = crawl = SiteCrawl(
         starts,
         plan,
         discover,
         settings,
         overwrite=chosen["overwrite"],
         again=chosen["resume_failed"],
-        earlier=count_earlier,
-    )
-    output = chosen["output"] or f"output/{default_name([*starts.urls, *starts.sitemaps])}.jsonl"
-    _refuse_retry(output)
-    if chosen["graph"]:
-        _check_graph(chosen["graph"], output)
-    target = RunOutput(
-        output, overwrite=chosen["overwrite"], nothing="Nothing is left to be fetched.", crawl=crawl
+        earlier=run.count_earlier,
     )
     with crawl:
-        status = run_entries(crawl.entries(), settings, display, target, tally)
+        status = run.run(crawl.entries())
         summary = crawl.summary()
         if chosen["graph"]:
             links = crawl.write_graph(Path(chosen["graph"]))
@@ -140,7 +156,7 @@ def run_crawl(
                 sys.stderr.write(f"{printable(chosen['graph'])} has {links:,} links.\n")
         at_end(crawl)
     if summary is not None and not display.quiet:
-        say_summary(summary)
+        _say_summary(summary)
     return status
 
 
@@ -172,7 +188,7 @@ def _check_graph(graph: str, output: str) -> None:
         raise UsageError(f"--graph {printable(graph, 200)!r}: is the output as well")
 
 
-def make_plan(chosen: Mapping[str, Any], starts: StartUrls) -> CrawlLimits:
+def _make_plan(chosen: Mapping[str, Any], starts: StartUrls) -> CrawlLimits:
     """Return the limits for these options. Raises UsageError."""
     reaches = [reach for reach in ("host", "domain", "any") if chosen[_REACHES[reach]]]
     if len(reaches) > 1:
@@ -245,7 +261,7 @@ def _refuse_retry(output: str) -> None:
         raise UsageError(f"{output}: a `scrape retry` of it is unfinished; run that first")
 
 
-def say_summary(summary: CrawlSummary) -> None:
+def _say_summary(summary: CrawlSummary) -> None:
     """Write what the crawl knows and has not fetched to stderr."""
     left = f", {summary.pending:,} of them still to be fetched" if summary.pending else ""
     lines = [f"{show_count(summary.known, 'URL')} known{left}."]

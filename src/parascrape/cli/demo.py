@@ -1,4 +1,4 @@
-"""``scrape demo``: the bundled site, served on loopback and harvested by the code that lists run through."""
+"""``scrape demo``: serves a bundled site on loopback and harvests it like any list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``scrape diff OLD NEW``: what has changed from one output to the other."""
+"""``scrape diff OLD NEW``: lists what changed from one output to the next."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["diff"]
 
 _EXAMPLES = 3
-"""Pages of each kind that are named."""
+"""Pages of each kind that are shown."""
 
 _FIELDS = 6
-"""Fields of a changed page that are named."""
+"""Fields of a changed page that are shown."""
 
 _DIFF: Options = {
     "old": Option(..., "OLD", "The earlier output.", "Diff", type=str),
@@ -61,7 +61,7 @@ def _lines(kind: str, count: int, examples: list[str]) -> list[str]:
 
 
 def _describe(change: Change) -> str:
-    """The page, and in a few words what has happened to it."""
+    """Return the page, and in a few words how it changed."""
     url = printable(change["url"], 100)
     if error := change.get("error"):
         code = error.get("code") if isinstance(error, dict) else "error"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from parascrape.cli.options import (
     DISPLAY,
     EXTRACT,
@@ -19,7 +17,6 @@ from parascrape.cli.options import (
     SPEED,
     VERSION_OPTION,
     Choices,
-    Display,
     command,
     pick,
 )
@@ -42,26 +39,6 @@ def lists(chosen: Choices) -> int:
     settings = chosen.make(Settings)
     if settings.max_age and not settings.previous:
         raise UsageError("--max-age: name the earlier output with --previous")
-    from parascrape.cli.harvest_run import RunOutput, run_lists
-    from parascrape.fetch import NetworkOptions
-    from parascrape.files import forget_retry
+    from parascrape.cli.harvest_run import run_lists
 
-    prepare = forget_retry if chosen["overwrite"] else _drop_failed if chosen["resume_failed"] else None
-    network = chosen.make(NetworkOptions)
-    target = RunOutput(chosen["output"], chosen["overwrite"], prepare, network=network)
-    return run_lists(
-        chosen["sources"],
-        settings,
-        chosen.make(Display),
-        target,
-        url_column=chosen["url_column"],
-        limit=chosen["limit"],
-    )
-
-
-def _drop_failed(output: Path) -> None:
-    """Take the failures out of an output, if it is there."""
-    from parascrape.files import drop_pages
-
-    if output.exists():
-        drop_pages(output, lambda page: bool(page.code))
+    return run_lists(chosen, settings)

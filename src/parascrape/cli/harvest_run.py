@@ -1,4 +1,4 @@
-"""One run of a harvesting command: from its options to its exit status."""
+"""Runs a harvest for a command: locks the output, handles signals, reports, and gives the exit status."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from parascrape.cli.logging import logging_to, open_log
-from parascrape.cli.options import Display
+from parascrape.cli.options import Choices, Display
 from parascrape.cli.report import (
     Progress,
     RunTotals,
@@ -37,6 +36,7 @@ from parascrape.files import (
     check_previous,
     count_entries,
     default_name,
+    drop_pages,
     folder_of,
     forget_retry,
     mark_duplicates,
@@ -44,260 +44,284 @@ from parascrape.files import (
     read_lists,
 )
 from parascrape.frontier import politeness_policy
-from parascrape.harvesting import Environment, RunProfile, Stop, explain_bottleneck, fit_threads, harvest
+from parascrape.harvesting import (
+    Environment,
+    HarvestHooks,
+    RunProfile,
+    Stop,
+    explain_bottleneck,
+    fit_threads,
+    harvest,
+)
 from parascrape.records import Entry
 from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
-from parascrape.system import SignalCapture, available_cpus, keep_memory, printable
+from parascrape.system import SignalCapture, available_cpus, keep_memory, printable, show_count
 
-if TYPE_CHECKING:
-    from parascrape.crawling import SiteCrawl
+__all__ = ["HarvestRun", "left_to_do", "run_demo", "run_lists", "stdout_for_data"]
 
-__all__ = [
-    "RunOutput",
-    "Signals",
-    "left_to_do",
-    "run_demo",
-    "run_entries",
-    "run_lists",
-    "stdout_for_data",
-]
+_EXIT_FAILED, _EXIT_LOST, _EXIT_IO, _EXIT_PIPE = 1, 70, 74, 141
 
 
-class Signals(SignalCapture):
-    """SIGINT and SIGTERM, handled while this is entered; ``numbers`` are those that came.
+class HarvestRun:
+    """One harvest into one output. Subclasses override the steps that differ, such as a crawl's."""
 
-    As long as the output is being read, which takes half a minute for some millions of records, the first
-    raises KeyboardInterrupt; when ``harvesting`` they ask the harvest to end.
+    on_start = "Going on with {output}: it holds {held} (--overwrite starts anew)."
+    """Said of an output that holds outcomes."""
+    on_empty = "The lists contain no URLs."
+    """Said if no entry was harvested or done before."""
+    own_site = False
+    """The site is our own, so that ignoring its robots.txt is not worth a warning."""
+    network: NetworkOptions = DIRECT
+    """How hosts are reached."""
+
+    def __init__(self, output: str, settings: Settings, display: Display, *, overwrite: bool = False) -> None:
+        self.output = output
+        self.overwrite = overwrite
+        self.totals = RunTotals()
+        self._settings = settings
+        self._display = display
+
+    def prepare(self, output: Path) -> None:
+        """Change the output, if need be; it is locked and has not been read. There may be no file yet."""
+
+    def before_write(self, syncing: bool) -> None:
+        """Save what must not be older than the output; called before each write and before each sync."""
+
+    def add_hooks(self, hooks: HarvestHooks) -> HarvestHooks:
+        """Return the hooks of the harvest, with those of the subclass."""
+        return hooks
+
+    def finish(self, ledger: Ledger) -> None:
+        """Called when each entry has its outcome, with what the output held before; it is still locked."""
+
+    def run(self, entries: Iterable[Entry | None]) -> int:
+        """Harvest the entries and return the exit status. However it ends, the output holds whole lines."""
+        display, settings = self._display, self._settings
+        refuse_during_import()
+        keep_memory()
+        check_scraper(settings.scraper, settings.mode, settings.select)
+        check_previous(settings.previous, self.output)
+        signals = _Signals(Stop())
+        try:
+            with signals:
+                status = self._run_locked(entries, signals)
+        except KeyboardInterrupt:
+            if signals.harvesting or not signals.numbers:
+                raise
+            if not display.quiet:
+                sys.stderr.write("Stopped before the first fetch.\n")
+            return 128 + signals.numbers[0]
+        write_profile(display.profile_json, self.totals.split)
+        if not display.quiet and status != _EXIT_PIPE:
+            self._say_end(status)
+        return status or (_EXIT_FAILED if self.totals.failed else 0)
+
+    def _run_locked(self, entries: Iterable[Entry | None], signals: _Signals) -> int:
+        """Harvest while the output is locked; failed URLs make no difference to the status."""
+        totals, asked = self.totals, self._settings
+        self._settings = settings = fit_threads(asked)
+        quarantine = folder_of(self.output)
+        environment = Environment(quarantine, self._hosts_file(), self.network)
+        with (
+            closing(open_log(self._display.log_file)) as log,
+            JsonlSink(
+                self.output, overwrite=self.overwrite, prepare=self._make_ready, ahead=self.before_write
+            ) as sink,
+            stdout_for_data(),
+        ):
+            signals.harvesting = True
+            progress = make_progress(totals, quiet=self._display.quiet)
+            with progress, logging_to([log], self._display, progress):
+                if settings != asked and not self._display.quiet:
+                    progress.say(f"Too few files may be open (ulimit -n): {settings.thread_count} threads.")
+                self._say_start(progress, sink)
+                left = left_to_do(entries, sink.ledger, totals)
+                hooks = self.add_hooks(observe(totals, progress, quiet=self._display.quiet))
+                hooks = replace(hooks, idle=timed(sink.flush, totals.split))
+                run = harvest(left, settings, stop=signals.stop, hooks=hooks, environment=environment)
+                with closing(run) as outcomes:
+                    status = _write(outcomes, sink, totals, progress)
+            with suppress(OSError):  # it has files, or was never made
+                os.rmdir(quarantine)
+            if signals.numbers:
+                return 128 + signals.numbers[0]
+            if not status and not totals.adds_up:
+                _say_lost(totals)
+                return _EXIT_LOST
+            if not status:
+                self.finish(sink.ledger)
+            return status
+
+    def _make_ready(self, path: Path) -> None:
+        if not path.exists():
+            forget_retry(path)
+        self.prepare(path)
+
+    def _hosts_file(self) -> str:
+        """Return the file by which runs share the state of hosts; empty if no limits hold, or other servers
+        answer for the hosts.
+        """
+        if politeness_policy(self._settings) is None or self.network.connect_to:
+            return ""
+        from parascrape.frontier import default_path
+
+        return str(default_path())
+
+    def _say_start(self, progress: Progress, sink: JsonlSink) -> None:
+        if self._display.quiet:
+            return
+        if not self._settings.verify_tls:
+            progress.say("Certificates are not verified (--insecure).")
+        if not self._settings.robots and not self.own_site:
+            progress.say("robots.txt is ignored (--ignore-robots).")
+        if len(sink.ledger):
+            held = show_count(len(sink.ledger), "outcome")
+            progress.say(self.on_start.format(output=printable(sink.destination), held=held))
+
+    def _say_end(self, status: int) -> None:
+        totals, settings = self.totals, self._settings
+        if status > 128:
+            sys.stderr.write("Stopped before the end. The same command again goes on from here.\n")
+        elif not totals.done and status != _EXIT_LOST:
+            sys.stderr.write(f"{self.on_empty}\n")
+        run = RunProfile(totals.seconds, settings, available_cpus(), totals.bytes, machine_load())
+        sys.stderr.write(summarise(totals, threads=settings.fetches, output=self.output) + "\n")
+        if self._display.profile:
+            sys.stderr.write(profile_table(totals.split) + "\n")
+        if sentence := explain_bottleneck(totals.split, run):
+            sys.stderr.write(f"{sentence}\n")
+
+
+class _Signals(SignalCapture):
+    """Handles SIGINT and SIGTERM while this is entered; ``numbers`` are the signals that came.
+
+    While the output is being read, which takes half a minute for some millions of records, the first signal
+    raises KeyboardInterrupt. While ``harvesting``, a signal asks the harvest to stop.
     """
 
     def __init__(self, stop: Stop) -> None:
         super().__init__()
         self.harvesting = False
-        self._stop = stop
+        self.stop = stop
 
     def take(self, number: int) -> None:
-        """Ask the harvest to end, or raise KeyboardInterrupt."""
+        """Ask the harvest to stop, or raise KeyboardInterrupt."""
         if self.harvesting:
-            self._stop.ask()
+            self.stop.ask()
         elif len(self.numbers) == 1:
             raise KeyboardInterrupt
 
 
-_EXIT_FAILED, _EXIT_LOST, _EXIT_IO, _EXIT_PIPE = 1, 70, 74, 141
+class _ListRun(HarvestRun):
+    """A harvest of lists."""
+
+    resume_failed = False
+
+    def prepare(self, output: Path) -> None:
+        """Remove failures that are to be fetched again, or the retry list of an output that starts anew."""
+        if self.overwrite:
+            forget_retry(output)
+        elif self.resume_failed and output.exists():
+            drop_pages(output, lambda page: bool(page.code))
 
 
-class RunOutput(NamedTuple):
-    """Where the records go, and what becomes of those that are there.
+class _DemoRun(HarvestRun):
+    """A harvest of the bundled site."""
 
-    While the output is locked, ``prepare`` is called with its path before it is read, ``finish`` with the
-    ledger of what it held before when every entry has its outcome. ``start`` and ``nothing`` are what is
-    said of an output that holds ``held`` outcomes, and of a list without entries. ``own_site``: it is
-    our own that is harvested. A ``crawl`` prepares the output, is saved before each write, and sees what
-    is found. ``network`` says how hosts are reached.
-    """
-
-    output: str
-    overwrite: bool = False
-    prepare: Callable[[Path], object] | None = None
-    finish: Callable[[Ledger], object] = lambda _: None
-    start: str = "Going on with {output}: it holds {held} (--overwrite starts anew)."
-    nothing: str = "The list holds no URLs."
-    own_site: bool = False
-    crawl: SiteCrawl | None = None
-    network: NetworkOptions = DIRECT
-
-    def make_ready(self, path: Path) -> None:
-        """Prepare the locked output. Where there is none, what a retry of an earlier one has left goes."""
-        if not path.exists():
-            forget_retry(path)
-        if self.prepare is not None:
-            self.prepare(path)
-        if self.crawl is not None:
-            self.crawl.prepare(path)
+    own_site = True
 
 
-def run_lists(  # noqa: PLR0913
-    sources: Sequence[str],
-    settings: Settings,
-    display: Display,
-    target: RunOutput,
-    *,
-    url_column: str,
-    limit: int = 0,
-) -> int:
-    """The exit status of harvesting these lists."""
-    _check_limit(limit)
-    entries = read_lists(sources, url_column=url_column)
-    if not target.output:
-        target = target._replace(output=f"output/{default_name(sources)}.jsonl")
-    _refuse_overwriting(sources, target.output)
-    tally = RunTotals()
+def run_lists(chosen: Choices, settings: Settings) -> int:
+    """Harvest the lists that the user chose and return the exit status."""
+    sources, limit, display = chosen["sources"], chosen["limit"], chosen.make(Display)
+    entries = read_lists(sources, url_column=chosen["url_column"])
+    output = chosen["output"] or f"output/{default_name(sources)}.jsonl"
+    _refuse_overwriting(sources, output)
+    run = _ListRun(output, settings, display, overwrite=chosen["overwrite"])
+    run.resume_failed = chosen["resume_failed"]
+    run.network = chosen.make(NetworkOptions)
     if settings.mode == "auto" or (not display.quiet and sys.stderr.isatty()):
-        _count_meanwhile(tally, sources, url_column, limit)
+        _count_meanwhile(run.totals, sources, chosen["url_column"], limit)
     if limit:
         entries = itertools.islice(entries, limit)
     flowing = read_ahead(entries) if any(map(_is_stream, sources)) else entries
-    return run_entries(mark_duplicates(flowing, settings), settings, display, target, tally)
+    return run.run(mark_duplicates(flowing, settings))
 
 
 def run_demo(settings: Settings, display: Display, *, output: str, limit: int) -> int:
-    """The exit status of the demo: 0 when what failed is what the site intends to fail."""
+    """Harvest the bundled site; return 0 if exactly those pages failed that the site makes fail."""
     from parascrape.loopback import expected, running_site
 
-    _check_limit(limit)
     with running_site() as site:
         urls = site[:limit] if limit else site
-        tally = RunTotals()
-        tally.total = len(urls)
-        entries = (Entry(url, line) for line, url in enumerate(urls, 1))
-        status = run_entries(
-            entries, settings, display, RunOutput(output, overwrite=True, own_site=True), tally
-        )
+        run = _DemoRun(output, settings, display, overwrite=True)
+        run.totals.total = len(urls)
+        status = run.run(Entry(url, line) for line, url in enumerate(urls, 1))
     if limit or settings.scraper or settings.select or status != _EXIT_FAILED:
         return status
-    counted = {"ok": tally.entries - tally.failed, **tally.failures}
+    counted = {"ok": run.totals.entries - run.totals.failed, **run.totals.failures}
     if counted == expected():
         return 0
-    sys.stderr.write(f"scrape: the site intends {expected()}, this run gave {counted}\n")
+    sys.stderr.write(f"scrape: the demo site should give {expected()}, this run gave {counted}\n")
     return _EXIT_FAILED
 
 
-def _check_limit(limit: int) -> None:
-    if limit < 0:
-        raise UsageError(f"limit: {limit} is less than 0")
-
-
 def _refuse_overwriting(sources: Sequence[str], output: str) -> None:
-    """Raise UsageError where the output would take the place of a list: the list would be lost."""
+    """Raise UsageError if the output is one of the lists, which would be lost."""
     for source in sources:
         if os.path.isfile(source) and os.path.exists(output) and os.path.samefile(source, output):
             raise UsageError(f"{source}: is the output as well; name another with --output")
 
 
 def _is_stream(source: str) -> bool:
-    """Whether the next line may be long in coming: stdin, a named pipe."""
+    """Whether the source is stdin or a named pipe, whose next line may take long to arrive."""
     return source == "-" or (os.path.exists(source) and not os.path.isfile(source))
 
 
-def _count_meanwhile(tally: RunTotals, sources: Sequence[str], url_column: str, limit: int) -> None:
-    """Let a thread find the total; the harvest does not wait for it."""
+def _count_meanwhile(totals: RunTotals, sources: Sequence[str], url_column: str, limit: int) -> None:
+    """Count the entries of the lists in a thread, so that the harvest need not wait for the total."""
 
     def count() -> None:
         total = count_entries(sources, url_column=url_column)
         if total is not None:
-            tally.total = min(total, limit) if limit else total
+            totals.total = min(total, limit) if limit else total
 
     threading.Thread(target=count, name="count", daemon=True).start()
 
 
-def run_entries(
-    entries: Iterable[Entry | None], settings: Settings, display: Display, target: RunOutput, tally: RunTotals
-) -> int:
-    """The exit status of harvesting these into the output. Whatever ends it, the output holds whole lines."""
-    refuse_during_import()
-    keep_memory()
-    check_scraper(settings.scraper, settings.mode, settings.select)
-    check_previous(settings.previous, target.output)
-    quarantine = folder_of(target.output)
-    environment = Environment(quarantine, _hosts_file(settings, target.network), target.network)
-    asked, settings = settings, fit_threads(settings)
-    signals = Signals(stop := Stop())
-    try:
-        with (
-            signals,
-            closing(open_log(display.log_file)) as log,
-            JsonlSink(
-                target.output,
-                overwrite=target.overwrite,
-                prepare=target.make_ready,
-                ahead=target.crawl.ahead if target.crawl else None,
-            ) as sink,
-            stdout_for_data(),
-        ):
-            signals.harvesting = True
-            progress = make_progress(tally, quiet=display.quiet)
-            with progress, logging_to([log], display, progress):
-                if asked != settings and not display.quiet:
-                    progress.say(f"Too few files may be open (ulimit -n): {settings.thread_count} threads.")
-                _say_start(progress, settings, display, target, sink)
-                left = left_to_do(entries, sink.ledger, tally)
-                hooks = observe(tally, progress, quiet=display.quiet)
-                if target.crawl is not None:
-                    hooks = target.crawl.watch(hooks)
-                hooks = replace(hooks, idle=timed(sink.flush, tally.split))
-                run = harvest(left, settings, stop=stop, hooks=hooks, environment=environment)
-                with closing(run) as outcomes:
-                    status = _write(outcomes, sink, tally, progress)
-            with suppress(OSError):  # not empty, or never made
-                os.rmdir(quarantine)
-            if signals.numbers:
-                status = 128 + signals.numbers[0]
-            elif not status and not tally.adds_up:
-                status = _EXIT_LOST
-                _say_lost(tally)
-            elif not status:
-                target.finish(sink.ledger)
-    except KeyboardInterrupt:
-        if signals.harvesting or not signals.numbers:
-            raise
-        if not display.quiet:
-            sys.stderr.write("Stopped before the first fetch.\n")
-        return 128 + signals.numbers[0]
-    write_profile(display.profile_json, tally.split)
-    if not display.quiet and status != _EXIT_PIPE:
-        _say_end(tally, settings, display, target, status)
-    return status or (_EXIT_FAILED if tally.failed else 0)
+def left_to_do(entries: Iterable[Entry | None], ledger: Ledger, totals: RunTotals) -> Iterator[Entry | None]:
+    """Yield the entries that have no outcome yet and count the others; now and then yield None.
 
-
-def _hosts_file(settings: Settings, network: NetworkOptions) -> str:
-    """Return where runs on this machine share the state of hosts; empty where there are no limits, or where
-    it is not the hosts that answer.
+    At a None the caller may look for signals and results.
     """
-    if politeness_policy(settings) is None or network.connect_to:
-        return ""
-    from parascrape.frontier import default_path
-
-    return str(default_path())
-
-
-def _say_lost(tally: RunTotals) -> None:
-    """Tell it loudly, with --quiet too."""
-    sys.stderr.write(
-        f"scrape: THE COUNT DOES NOT ADD UP: the list gave {tally.read:,} entries, "
-        f"{tally.done:,} have an outcome. Please report this.\n"
-    )
-
-
-def left_to_do(entries: Iterable[Entry | None], ledger: Ledger, tally: RunTotals) -> Iterator[Entry | None]:
-    """The entries that have no outcome yet; the others are counted. Now and then None, to look up."""
     passed = 0
     for entry in entries:
         if entry is None:
             yield None
             continue
-        tally.read += 1
+        totals.read += 1
         code = ledger.take(entry)
         if code is None:
             yield entry
             continue
-        tally.before[code] += 1
+        totals.before[code] += 1
         passed += 1
         if passed % 100_000 == 0:
             yield None  # so that a Ctrl-C is heard
 
 
-def _write(outcomes: Iterable[Outcome], sink: JsonlSink, tally: RunTotals, progress: Progress) -> int:
-    """Write every outcome to the disk; 0, or the exit status where that fails."""
+def _write(outcomes: Iterable[Outcome], sink: JsonlSink, totals: RunTotals, progress: Progress) -> int:
+    """Write each outcome to the output; return 0, or the exit status if writing fails."""
     try:
         for outcome in outcomes:
             began = time.perf_counter()
             sink.write(outcome.lines)
-            tally.split.write += time.perf_counter() - began
-            tally.add(outcome)
+            totals.split.write += time.perf_counter() - began
+            totals.add(outcome)
         sink.sync()
     except OutputError as error:
-        if error.errno == errno.EPIPE:  # the reader has all it wants, as in `| head`
+        if error.errno == errno.EPIPE:  # the reader has closed the pipe, as in `| head`
             return _EXIT_PIPE
         progress.say(f"scrape: {printable(str(error))}")
         if sink.destination != "-":
@@ -306,37 +330,17 @@ def _write(outcomes: Iterable[Outcome], sink: JsonlSink, tally: RunTotals, progr
     return 0
 
 
-def _say_start(
-    progress: Progress, settings: Settings, display: Display, target: RunOutput, sink: JsonlSink
-) -> None:
-    if display.quiet:
-        return
-    if not settings.verify_tls:
-        progress.say("Certificates are not verified (--insecure).")
-    if not settings.robots and not target.own_site:
-        progress.say("What sites ask for in robots.txt is ignored (--ignore-robots).")
-    if len(sink.ledger):
-        count = len(sink.ledger)
-        held = f"{count:,} outcome{'' if count == 1 else 's'}"
-        progress.say(target.start.format(output=printable(sink.destination), held=held))
-
-
-def _say_end(tally: RunTotals, settings: Settings, display: Display, target: RunOutput, status: int) -> None:
-    if status > 128:
-        sys.stderr.write("Stopped before the end. The same command again goes on from here.\n")
-    elif not tally.done and status != _EXIT_LOST:
-        sys.stderr.write(f"{target.nothing}\n")
-    run = RunProfile(tally.seconds, settings, available_cpus(), tally.bytes, machine_load())
-    sys.stderr.write(summarise(tally, threads=settings.fetches, output=target.output) + "\n")
-    if display.profile:
-        sys.stderr.write(profile_table(tally.split) + "\n")
-    if sentence := explain_bottleneck(tally.split, run):
-        sys.stderr.write(f"{sentence}\n")
+def _say_lost(totals: RunTotals) -> None:
+    """Report entries without an outcome; --quiet does not silence it."""
+    sys.stderr.write(
+        f"scrape: THE COUNT DOES NOT ADD UP: the list gave {totals.read:,} entries, "
+        f"{totals.done:,} have an outcome. Please report this.\n"
+    )
 
 
 @contextmanager
 def stdout_for_data() -> Iterator[None]:
-    """Let what scrapers print go to stderr: stdout carries records or nothing."""
+    """Send what scrapers print to stderr, so that stdout carries only records."""
     before, sys.stdout = sys.stdout, sys.stderr
     try:
         yield

@@ -1,4 +1,4 @@
-"""Help that fits a screen: one line an option, grouped, every default with its unit."""
+"""Help texts that fit a screen: one line per option, grouped, with defaults and units."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ COMMANDS = {
 
 
 class OneCommand(TyperCommand):
-    """A command whose options stand under the headings of their ``rich_help_panel``, in one column."""
+    """A command whose help lists options in one column, under the headings of their panels."""
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
-        """Write how the command is called."""
+        """Write the usage line."""
         arguments = " ".join(str(one.metavar) for one in self.get_params(ctx) if _is_argument(one))
         formatter.write(f"Usage: {ctx.command_path} [OPTIONS] {arguments}".rstrip() + "\n")
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options under their headings, in the order in which they are declared."""
+        """Write the options under their headings, in the order of declaration."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             row = _row(parameter, ctx)
@@ -69,21 +69,21 @@ class OneCommand(TyperCommand):
 
 
 class HarvestCommand(OneCommand):
-    """The main command: its help names the sub-commands beside it."""
+    """The main command; its help lists the other commands."""
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """Write what the command is for, with one example."""
+        """Write the purpose of the command, with one example."""
         formatter.write(f"{_ABOUT}\n{_EXAMPLE}\n")
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the sub-commands and the exit statuses."""
+        """Write the list of commands and the exit statuses."""
         rows = [(f"{name} {entry.arguments}".rstrip(), entry.about) for name, entry in COMMANDS.items()]
         _write_group(formatter, "Commands (scrape COMMAND --help)", rows)
         formatter.write(f"\n{_EXITS}\n")
 
 
 def _row(parameter: Any, ctx: Any) -> tuple[str, str] | None:
-    """What the option is called, and its help."""
+    """Return the names of the option, and its help."""
     if _is_argument(parameter):
         return parameter.metavar, parameter.help
     row: tuple[str, str] | None = parameter.get_help_record(ctx)

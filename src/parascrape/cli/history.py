@@ -1,4 +1,4 @@
-"""``scrape history FILE``: the runs of a job file, as a table, as JSON, or drawn in a page."""
+"""``scrape history FILE``: the runs of a job file as a table, JSON, or an HTML page with charts."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def history(chosen: Choices) -> int:
 
 
 def _history_of(job_file: str) -> Path:
-    """The history's file, which may not be there yet. Raises UsageError where the job file is not either."""
+    """Return the path of the history, which need not exist. Raises UsageError without a job file."""
     from parascrape.jobs import history_path
 
     path = Path(job_file)
@@ -63,7 +63,7 @@ def _history_of(job_file: str) -> Path:
 
 
 def _runs(path: Path, job: str | None, last: int) -> _Runs:
-    """The runs of each job, newest first. Raises UsageError for a job whose name is another's misspelt."""
+    """Return the runs of each job, newest first. Raises UsageError for the misspelt name of a job."""
     from parascrape.jobs import History
 
     kept = History(path)
@@ -100,7 +100,7 @@ def _job_as_text(name: str, runs: Sequence[RunSummary]) -> Iterator[str]:
 
 
 def bars_for(encoding: str | None) -> str:
-    """The bars that a terminal of this encoding can show.
+    """Return the bars that a terminal of this encoding can show.
 
     >>> bars_for("utf-8") == BLOCKS, bars_for("ascii") == PLAIN
     (True, True)
@@ -113,7 +113,7 @@ def bars_for(encoding: str | None) -> str:
 
 
 def sparkline(values: Sequence[float | None], bars: str = BLOCKS) -> str:
-    """One bar a value, from 0 to the greatest of them; a question mark where there is none.
+    """Return one bar per value, from 0 to the greatest value; a question mark for None.
 
     Only 0 has the lowest bar, so that a single failure is seen.
 
@@ -132,6 +132,6 @@ def sparkline(values: Sequence[float | None], bars: str = BLOCKS) -> str:
 
 
 def _write_page(path: Path, page: str) -> None:
-    """Write the whole page, or leave the one that is there."""
+    """Replace the page atomically."""
     with output_errors(path), replace_file(path, text=True) as file:
         file.write(page)

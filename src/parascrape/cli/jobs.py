@@ -91,7 +91,7 @@ def _write_all(folder: str, files: dict[str, str]) -> None:
 
 
 def _command() -> list[str]:
-    """How units call this command, by whole paths: cron and systemd have hardly any PATH."""
+    """Return the command with absolute paths: cron and systemd set hardly any PATH."""
     found = shutil.which(sys.argv[0]) if os.path.basename(sys.argv[0]) == "scrape" else None
     return [os.path.abspath(found)] if found else [sys.executable, "-m", "parascrape"]
 
@@ -103,7 +103,7 @@ def job_command() -> Command:
 
 
 def load_jobs(path: str) -> JobFile:
-    """The jobs of a file. Each mistake in it is a line on standard error; then the command ends with 2."""
+    """Return the jobs of a file. For mistakes, write one line each and end the command with status 2."""
     try:
         return read_jobs(Path(path), job_command())
     except UsageError as error:
@@ -113,7 +113,7 @@ def load_jobs(path: str) -> JobFile:
 
 
 def make_teller(*, log_json: bool) -> Callable[[str], object]:
-    """What writes a line on standard error, as JSON with its time (UTC) where that is asked for."""
+    """Return a function that writes a line on standard error; with ``log_json``, as JSON with its time."""
 
     def tell(line: str) -> None:
         shown = printable(line, 2000)
@@ -127,7 +127,7 @@ def make_teller(*, log_json: bool) -> Callable[[str], object]:
 
 
 def run_all(file: JobFile, names: Sequence[str], *, quiet: bool, log_json: bool) -> int:
-    """The exit status of running these jobs in turn: the highest; a signal ends the series."""
+    """Run these jobs in turn and return the highest exit status; a signal ends the series."""
     from parascrape.jobs import ChildProcesses, History, RunTools, history_path, run_job
 
     tell = make_teller(log_json=log_json)

@@ -1,4 +1,4 @@
-"""``scrape links-check START...``: broken links, and the pages that hold them."""
+"""``scrape links-check START...``: reports broken links and the pages that contain them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["links_check"]
 
 _HOLDERS = 10
-"""Pages that are named for each broken link; the CSV has them all."""
+"""Pages shown for each broken link; the CSV file has all."""
 
 _INTERNAL: Options = {
     "internal_only": Option(
@@ -75,11 +75,11 @@ def links_check(chosen: Choices) -> int:
 
 
 _DEFAULTS: dict[str, Any] = {name: option.default for name, option in {**SCOPE, **LINKS}.items()}
-"""The options of a crawl that this command has not."""
+"""For the options of a crawl that this command does not have."""
 
 
 def _name_output(starts: list[str], output: str, csv: str) -> str:
-    """Where the records go. Raises UsageError where the command could not write what it is to write."""
+    """Return the path of the records. Raises UsageError if the report could not be written."""
     from parascrape.files import default_name
     from parascrape.system import check_writable
 
@@ -94,7 +94,7 @@ def _name_output(starts: list[str], output: str, csv: str) -> str:
 
 
 def _report(findings: LinkCheck, status: int, csv: str) -> int:
-    """The exit status of the crawl with its findings; they are written."""
+    """Write the findings and return the exit status, given that of the crawl."""
     from parascrape.crawling import BROKEN
 
     try:
@@ -110,7 +110,7 @@ def _report(findings: LinkCheck, status: int, csv: str) -> int:
 
 
 def _lines(findings: LinkCheck) -> Iterator[str]:
-    """The report: what is broken, what has moved, what could not be checked, and how many of each."""
+    """Yield the report: broken links, moved ones, those that could not be checked, and the counts."""
     from parascrape.crawling import BROKEN, GOOD, MOVED, UNCHECKED
 
     counts = findings.counts()

@@ -1,4 +1,4 @@
-"""The log of a run: every worker's lines in one file, and on stderr with --verbose."""
+"""Log of a run: the lines of all workers in one file, and on standard error with --verbose."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["log_line", "logging_to", "open_log"]
 
 @contextmanager
 def logging_to(handlers: list[logging.Handler], display: Display, progress: Progress) -> Iterator[None]:
-    """All workers' log lines to these handlers, and to stderr with --verbose."""
+    """Send the log lines of all workers to these handlers, and to standard error with --verbose."""
     if display.verbose:
         handlers.append(_Said(progress))
     root = logging.getLogger()
@@ -37,7 +37,7 @@ def logging_to(handlers: list[logging.Handler], display: Display, progress: Prog
 
 
 def open_log(path: str) -> logging.Handler:
-    """The log file, to be appended to; without a path what takes log lines and keeps none."""
+    """Return a handler that appends to the file; without a path, one that discards lines."""
     if not path:
         return logging.NullHandler()
     try:
@@ -47,7 +47,7 @@ def open_log(path: str) -> logging.Handler:
 
 
 class _Said(logging.Handler):
-    """Log lines above the progress line."""
+    """Shows log lines above the progress line."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ _FORMAT = "%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"
 
 
 class _Formatter(logging.Formatter):
-    """Lines without control characters or passwords: they hold what strangers' pages and lists say."""
+    """Removes control characters and passwords, for lines quote untrusted pages and lists."""
 
     def format(self, record: logging.LogRecord) -> str:
         lines = super().format(record).splitlines()
@@ -69,7 +69,7 @@ class _Formatter(logging.Formatter):
 
 
 class _JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (RFC 3339, UTC), level, thread, logger, message; without passwords."""
+    """Writes one JSON object per line: time (RFC 3339, UTC), level, thread, logger, message; no passwords."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -78,5 +78,5 @@ class _JsonFormatter(logging.Formatter):
 
 
 def log_line(time: str, level: str, message: str, **more: str) -> str:
-    """A log line as JSON; ASCII, so that no control character of a stranger's reaches a terminal."""
+    """Return a log line as JSON, in ASCII, so that no untrusted control character reaches a terminal."""
     return json.dumps({"time": time, "level": level, **more, "message": message[:4000]})

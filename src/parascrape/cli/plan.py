@@ -1,4 +1,4 @@
-"""``scrape plan LIST...``: what a harvest would do, before it does anything."""
+"""``scrape plan LIST...``: estimates what a harvest would fetch and how long it takes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def plan(chosen: Choices) -> int:
 
 
 def _as_json(made: Estimate) -> dict[str, Any]:
-    """The plan's fields; what robots.txt forbids is null where nobody was asked."""
+    """Return the estimate as a dict; counts of robots.txt are null if it was not read."""
     values = {field.name: getattr(made, field.name) for field in fields(made)}
     if not made.asked:
         values |= {"forbidden": None, "unreachable": None}
@@ -106,7 +106,9 @@ def _counts(made: Estimate) -> Iterator[str]:
     ]
     if made.asked:
         rows.append(("forbidden", made.forbidden, "by robots.txt"))
-        rows.append(("unreachable", made.unreachable, "robots.txt could not be had, which forbids them"))
+        rows.append(
+            ("unreachable", made.unreachable, "robots.txt could not be fetched, so they are forbidden")
+        )
     rows.append(("to fetch", made.fetches, ""))
     rows.append(("hosts", made.hosts, ""))
     wide = max(len(f"{number:,}") for _, number, _ in rows)
@@ -147,7 +149,7 @@ def _lower_bound(bound: TimeBound, settings: Settings) -> str:
 
 
 def _assumptions(made: Estimate, settings: Settings) -> str:
-    """What the bound rests on, in one line."""
+    """Return the assumptions of the bound, in one line."""
     took = f"a fetch takes {show_duration(made.latency)}" if made.latency else "a fetch takes no time"
     parts = [took, "none fails", "gaps are as short as may be"]
     if not made.asked:
@@ -158,7 +160,7 @@ def _assumptions(made: Estimate, settings: Settings) -> str:
 
 
 def _advice(change: Change, made: Estimate) -> str:
-    """What one option would change, and who should agree to it."""
+    """Return what one option would change, and whether the sites should agree to it."""
     more = change.fetches - made.fetches
     effects = [f"fetch {show_count(more, 'URL')} more"] if more else []
     if change.bound.seconds != made.bound.seconds:
@@ -168,16 +170,16 @@ def _advice(change: Change, made: Estimate) -> str:
 
 
 _EVERY = 500
-"""Hosts between two lines on standard error."""
+"""Hosts between two progress lines."""
 
 
 @contextmanager
 def asking_hosts(
     chosen: Choices, settings: Settings, *, hint: str
 ) -> Iterator[tuple[Settings, Callable[[str], RobotsRules]]]:
-    """The settings with no more threads than files may be open, and what fetches an origin's rules.
+    """Yield settings with no more threads than files may be open, and a function that fetches robots.txt.
 
-    Connections are closed at the end. ``hint`` says how to do without.
+    Connections are closed at the end. ``hint`` says how to avoid the requests.
     """
     from parascrape.fetch import Client, NetworkOptions, fetch_robots
 

@@ -1,4 +1,4 @@
-"""``scrape replay FILE``: the scraper on a page that was set aside, in the foreground of this process."""
+"""``scrape replay FILE``: runs the scraper on a quarantined page, in this process, for a debugger."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def replay(chosen: Choices) -> int:
 
 
 def _print_records(page: Page, settings: Settings) -> int:
-    """The exit status of the page's records, which are on standard output."""
+    """Write the page's records to standard output and return the exit status."""
     from parascrape.cli.harvest_run import stdout_for_data
     from parascrape.errors import OutputError
     from parascrape.files import JsonlSink
@@ -60,13 +60,13 @@ def _print_records(page: Page, settings: Settings) -> int:
     except OutputError as error:
         if error.errno != errno.EPIPE:
             raise
-        return 141  # the reader has all it wants, as in `| head`
+        return 141  # the reader has closed the pipe, as in `| head`
     return int(bool(outcome.code))
 
 
 @contextmanager
 def _showing_where() -> Iterator[None]:
-    """Let a crash and Ctrl-C show the stack, and Ctrl-C end the process even within C code."""
+    """Make a crash or Ctrl-C show the stack, and Ctrl-C end the process even within C code."""
     stderr = 2  # not sys.stderr, which may be no file
     was_enabled = faulthandler.is_enabled()
     if not was_enabled:

@@ -1,4 +1,4 @@
-"""What a run tells a person: a progress line while it goes, a summary at its end. All on stderr."""
+"""Progress line, summary and time profile of a run, on standard error."""
 
 from __future__ import annotations
 
@@ -28,18 +28,15 @@ __all__ = [
     "write_profile",
 ]
 
-_PLAIN_SECONDS = 10.0
-"""Between two lines where stderr is no terminal."""
-
 
 class RunTotals:
-    """The counts of a run so far, by outcome; ``total`` entries where that is known."""
+    """The counts of a run so far; ``total`` is None until the number of entries is known."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.began = clock()
         self.total: int | None = None
-        self.read = 0  # entries that the list has given so far
+        self.read = 0  # entries read from the list so far
         self.entries = 0
         self.records = 0
         self.before: Counter[str] = Counter()  # outcomes of earlier runs by code, "" for good ones
@@ -47,7 +44,7 @@ class RunTotals:
         self.fetch_seconds = 0.0
         self.scrape_seconds = 0.0
         self.failures: Counter[str] = Counter()
-        self.carried: Counter[str] = Counter()  # good ones from the previous output: unchanged, fresh
+        self.carried: Counter[str] = Counter()  # good records of the previous output: unchanged, fresh
         self.split = Timings()
 
     def add(self, outcome: Outcome) -> None:
@@ -65,54 +62,54 @@ class RunTotals:
 
     @property
     def by_code(self) -> Counter[str]:
-        """Entries without a good record by their error's code, those of earlier runs among them."""
+        """Entries without a good record by error code, earlier runs included."""
         return self.failures + Counter({code: count for code, count in self.before.items() if code})
 
     @property
     def skipped(self) -> int:
-        """Entries that are not to be fetched, as it should be (`records.SKIPPED`)."""
+        """Entries that are intentionally not fetched (`records.SKIPPED`)."""
         return sum(count for code, count in self.by_code.items() if code in SKIPPED)
 
     @property
     def failed(self) -> int:
-        """Entries that should have a good record and have none."""
+        """Entries that should have a good record but have none."""
         return self.by_code.total() - self.skipped
 
     @property
     def done_before(self) -> int:
-        """Entries whose outcome an earlier run has written."""
+        """Entries whose outcome was written by an earlier run."""
         return sum(self.before.values())
 
     @property
     def done(self) -> int:
-        """Entries that have their outcome."""
+        """Entries that have an outcome."""
         return self.entries + self.done_before
 
     @property
     def adds_up(self) -> bool:
-        """Whether every entry that the list gave has its one outcome."""
+        """Whether each entry of the list has exactly one outcome."""
         return self.read == self.done
 
     @property
     def seconds(self) -> float:
-        """Since the run began; never 0."""
+        """Seconds since the run began; never 0."""
         return max(self._clock() - self.began, 1e-6)
 
     @property
     def rate(self) -> float:
-        """Entries a second."""
+        """Entries per second."""
         return self.entries / self.seconds
 
     @property
     def seconds_left(self) -> float | None:
-        """Until the end at this rate; None where the total is not known."""
+        """Seconds until the end at this rate; None if the total is not known."""
         if self.total is None or not self.entries:
             return None
         return max(0, self.total - self.done) / self.rate
 
 
 class Progress(Protocol):
-    """A context manager that shows a tally until it ends; ``say`` shows a line of its own."""
+    """A context manager that shows the counts of a run; ``say`` shows another line."""
 
     def __enter__(self) -> Self: ...
 
@@ -123,17 +120,17 @@ class Progress(Protocol):
     def say(self, line: str) -> None: ...
 
 
-def make_progress(tally: RunTotals, *, quiet: bool) -> Progress:
-    """The progress that fits: nothing, a live line on a terminal, or plain lines now and then."""
+def make_progress(tally: RunTotals, *, quiet: bool, every: float = 10.0) -> Progress:
+    """Return a live line on a terminal, else a plain line every so many seconds; none if quiet."""
     if quiet:
         return _Ticking(tally, None)
     if sys.stderr.isatty():
         return _Live(tally)
-    return _Ticking(tally, _PLAIN_SECONDS)
+    return _Ticking(tally, every)
 
 
 class _Ticking:
-    """A plain line every so many seconds, from a thread: it shows that a run is alive, or stuck."""
+    """Writes a plain line every so many seconds, from a thread; it shows whether a run is stuck."""
 
     def __init__(self, tally: RunTotals, every: float | None) -> None:
         self._tally = tally
@@ -161,7 +158,7 @@ class _Ticking:
 
 
 class _Live:
-    """One line on the terminal: bar, done/total, pages/s, errors, time left."""
+    """One line on the terminal: bar, done/total, pages/s, failures, time left."""
 
     def __init__(self, tally: RunTotals) -> None:
         from rich.console import Console
@@ -209,7 +206,7 @@ def _plain_line(tally: RunTotals) -> str:
 
 
 def summarise(tally: RunTotals, *, threads: int, output: str) -> str:
-    """The end of a run in three or four lines: what came of it, how fast, and where the time went."""
+    """Return three or four lines about a run: its outcomes, its speed, and where the time went."""
     good = tally.done - tally.failed - tally.skipped
     failed = {code: count for code, count in tally.by_code.most_common() if code not in SKIPPED}
     skipped = {code: count for code, count in tally.by_code.most_common() if code in SKIPPED}
@@ -239,8 +236,8 @@ def _codes(counts: Mapping[str, int]) -> str:
 
 
 def _where_time_went(tally: RunTotals, threads: int) -> str:
-    """One sentence; the threads' whole time is the run's time as often as there are threads, those at the
-    end where their number has changed.
+    """Return one sentence. The threads' time is the run's time multiplied by the number of threads, counted
+    at the end if it has changed.
     """
     whole = tally.split.thread_seconds or tally.seconds * threads
     threads = tally.split.fetches or threads
@@ -261,12 +258,12 @@ def _where_time_went(tally: RunTotals, threads: int) -> str:
 
 
 def profile_table(split: Timings) -> str:
-    """Where a page's time went: milliseconds a page, the share of the threads' time, CPU where it is known.
+    """Return a table of a page's time: milliseconds, share of the threads' time, and CPU time if known.
 
-    What has no share takes no thread: it is time in which a page waits, or the run's main thread works.
+    Rows without a share occupy no thread: a page waits, or the main thread works.
     """
     if not split.pages:
-        return "No page was fetched: there is no profile."
+        return "No profile: no page was fetched."
     cpu = split.cpu - split.cpu_elsewhere
     rows = [
         ("waiting for its host", split.politeness, True, None),
@@ -299,7 +296,7 @@ def _profile_row(name: str, seconds: float | None, share: str, cpu: float | None
 
 
 def observe(tally: RunTotals, progress: Progress, *, quiet: bool) -> HarvestHooks:
-    """The harvest's observer: it knows the total once that is counted, and says what the harvest says."""
+    """Return hooks that give the harvest the total, once counted, and show its messages."""
 
     def total() -> int | None:
         return None if tally.total is None else tally.total - tally.done_before
@@ -310,7 +307,7 @@ def observe(tally: RunTotals, progress: Progress, *, quiet: bool) -> HarvestHook
 
 
 def write_profile(path: str, split: Timings) -> None:
-    """Write the split as JSON, where there is a path. Raises OutputError."""
+    """Write the timings as JSON if there is a path. Raises OutputError."""
     if path:
         from parascrape.harvesting import write_split
 
@@ -318,7 +315,7 @@ def write_profile(path: str, split: Timings) -> None:
 
 
 def machine_load() -> float:
-    """The load average of the last minute; 0.0 where the system has none."""
+    """Return the load average of the last minute; 0.0 if the system has none."""
     try:
         return os.getloadavg()[0]
     except (AttributeError, OSError):  # Windows has no such function
@@ -326,7 +323,7 @@ def machine_load() -> float:
 
 
 def timed(act: Callable[[], object], split: Timings) -> Callable[[], None]:
-    """The act, whose time counts as writing."""
+    """Return a function that calls ``act`` and counts the time as writing."""
 
     def timed() -> None:
         began = time.perf_counter()

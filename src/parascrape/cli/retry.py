@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from parascrape.cli.harvest_run import RunOutput, run_entries
+from parascrape.cli.harvest_run import HarvestRun
 from parascrape.cli.options import (
     DISPLAY,
     EXTRACT,
@@ -19,7 +19,6 @@ from parascrape.cli.options import (
     command,
     pick,
 )
-from parascrape.cli.report import RunTotals
 from parascrape.crawling import frontier_path
 from parascrape.errors import ParascrapeError, UsageError
 from parascrape.files import Ledger, RetryFiles, prepare_retry, read_pages, read_retry_list
@@ -54,17 +53,40 @@ def retry(chosen: Choices) -> int:
     """
     settings = chosen.make(Settings)
     codes = [code for part in chosen["only"].split(",") if (code := part.strip())]
-    return run_again(chosen["output"], codes, settings, chosen.make(Display))
+    return _run_again(chosen["output"], codes, settings, chosen.make(Display))
 
 
-def run_again(output: str, only: Collection[str], settings: Settings, display: Display) -> int:
-    """The exit status of running again what failed: 0 when the output holds no failure any more.
+class _RetryRun(HarvestRun):
+    """A harvest of what failed in an output, from the list of it that is made first."""
 
-    ``only`` are the error codes to look for; none means all but those that no fetch can help. A retry
-    that was ended is gone on with first, whatever codes it was for.
+    on_start = "Running again what failed in {output}; it keeps {held}."
+    on_empty = "Nothing is to be run again."
+
+    def __init__(self, output: str, settings: Settings, display: Display, only: Collection[str]) -> None:
+        super().__init__(output, settings, display)
+        self.list = RetryFiles.of(Path(output)).list
+        self.still_failed = 0
+        self._only = only
+
+    def prepare(self, output: Path) -> None:
+        """Make the list, and remove its records from the output."""
+        prepare_retry(output, self._only)
+        self.totals.total = sum(1 for _ in read_pages(self.list))
+
+    def finish(self, ledger: Ledger) -> None:
+        """Remove the list."""
+        self.list.unlink()
+        self.still_failed = ledger.failed
+
+
+def _run_again(output: str, only: Collection[str], settings: Settings, display: Display) -> int:
+    """Run again what failed; return 0 if the output then holds no failure.
+
+    ``only`` are the error codes to look for; empty for all but those that no fetch can help. A retry that
+    was interrupted goes on first, whatever codes it was for.
 
     Raises:
-        UsageError: the output is no file of records, or ``only`` holds what is no code.
+        UsageError: the output is not a file of records, or ``only`` has an unknown code.
     """
     path = Path(output)
     if not path.is_file():
@@ -72,27 +94,9 @@ def run_again(output: str, only: Collection[str], settings: Settings, display: D
     if frontier_path(path).exists():  # a list's harvest would follow no links
         raise UsageError(f"{output}: of a crawl: run `scrape crawl` again with --resume-failed")
     _check_codes(only)
-    listed = RetryFiles.of(path).list
-    tally = RunTotals()
-    kept: list[int] = []
-
-    def open_list(locked: Path) -> None:
-        prepare_retry(locked, only)
-        tally.total = sum(1 for _ in read_pages(listed))
-
-    def finish(ledger: Ledger) -> None:
-        listed.unlink()
-        kept.append(ledger.failed)
-
-    target = RunOutput(
-        output,
-        prepare=open_list,
-        finish=finish,
-        start="Running again what failed in {output}; it keeps {held}.",
-        nothing="Nothing is to be run again.",
-    )
-    status = run_entries(read_retry_list(listed), settings, display, target, tally)
-    return status or int(any(kept))
+    run = _RetryRun(output, settings, display, only)
+    status = run.run(read_retry_list(run.list))
+    return status or int(run.still_failed > 0)
 
 
 def _check_codes(codes: Collection[str]) -> None:

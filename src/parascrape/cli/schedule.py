@@ -63,7 +63,7 @@ def run_schedule(file: JobFile, health: str, *, quiet: bool, log_json: bool) -> 
 
 @contextmanager
 def _signals() -> Iterator[SimpleQueue[int]]:
-    """A queue of the numbers of the signals that come; its ``put`` may be called in a handler."""
+    """Yield a queue of the signals that arrive; its ``put`` may be called in a signal handler."""
     queue: SimpleQueue[int] = SimpleQueue()
     before: dict[int, Any] = {}
     for number in (*_ENDING, *_RELOADING, *_WAKING):

@@ -1,4 +1,4 @@
-"""What `scrape plan` and `scrape audit` print: plain tables and JSON, on standard output."""
+"""Plain tables and JSON on standard output."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = [
 ]
 
 _WIDTH = 100
-"""Columns where standard output is no terminal."""
+"""Columns if standard output is not a terminal."""
 
 _LEAST_TEXT = 20
-"""Columns that the first one has on the narrowest screen."""
+"""Width of the first column on the narrowest screen."""
 
 _PIPE_CLOSED = 141
 
 
 def host_name(key: str) -> str:
-    """A host as people know it: without the port that its scheme has anyway.
+    """Return the host without the default port of its scheme.
 
     >>> host_name("https://example.org:443"), host_name("http://example.org:443")
     ('https://example.org', 'http://example.org:443')
@@ -39,7 +39,7 @@ def host_name(key: str) -> str:
 
 
 def make_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """The lines of a table without rules: the first column is text and gives way, the others are numbers."""
+    """Return a table without rules: a first column of text, cut to fit the screen, and columns of numbers."""
     from rich.console import Console
     from rich.table import Table
 
@@ -62,7 +62,7 @@ def make_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def to_json(value: Any) -> str:
-    """One line of JSON; named tuples are objects, and numbers that are no JSON null."""
+    """Return one line of JSON; named tuples become objects, NaN and infinity null."""
     import orjson
 
     return orjson.dumps(_plain(value)).decode()
@@ -77,7 +77,7 @@ def _plain(value: Any) -> Any:
 
 
 def write_out(text: str) -> int:
-    """The exit status of writing this to standard output: 0, or 141 where its reader has gone."""
+    """Write the text to standard output; return 0, or 141 if the reader has closed the pipe."""
     if sys.stdout is None:
         raise UsageError("there is no standard output")
     try:
@@ -86,6 +86,6 @@ def write_out(text: str) -> int:
     except OSError as error:
         if error.errno != errno.EPIPE:
             raise UsageError(f"standard output: {error.strerror}") from None
-        sys.stdout = None  # or Python says at its end that it cannot be flushed
+        sys.stdout = None  # or Python reports at exit that it cannot be flushed
         return _PIPE_CLOSED
     return 0
