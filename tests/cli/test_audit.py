@@ -86,7 +86,7 @@ def test_an_empty_output_has_nothing_to_audit(output: Path, capsys: pytest.Captu
     """That is said, and it is no violation."""
     output.write_bytes(b"")
     assert run(["audit", str(output)]) == 0
-    assert "0 fetches for 0 outcomes. There is nothing to audit." in capsys.readouterr().out
+    assert "0 fetches for 0 outcomes. No fetch to audit." in capsys.readouterr().out
 
 
 def test_the_table_fits_80_columns(
