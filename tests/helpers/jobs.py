@@ -1,4 +1,4 @@
-"""Job files for tests, and the jobs that they make without a command line."""
+"""Job files for tests, and reading them without a command line."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ output = "output/news/{date}/{time}.jsonl"
 
 
 def write_jobs(folder: Path, *texts: str) -> Path:
-    """A job file of these texts."""
+    """Write a job file of these texts and return its path."""
     path = folder / "harvest.toml"
     path.write_text("\n".join(texts), encoding="utf-8")
     return path
 
 
 def make_jobs(folder: Path, *texts: str) -> JobFile:
-    """The jobs of these texts."""
+    """Return the jobs of these texts."""
     return read_jobs(write_jobs(folder, *texts), COMMAND)
 
 
 def write_harvest(folder: Path, site: Site, *more: str, path: str = "/ok") -> Path:
-    """A job file of one job that harvests so many pages of the site."""
+    """Write a job file with one job that harvests PAGES pages of the site."""
     urls = [f"{site(path)}?{number}" for number in range(PAGES)]
     (folder / "urls.txt").write_text("\n".join(urls), encoding="utf-8")
     text = """
@@ -47,12 +47,12 @@ select = { title = "title" }
 
 
 def outputs(folder: Path) -> list[Path]:
-    """The outputs that have their name."""
+    """Return the finished outputs."""
     return [path for path in (folder / "output").glob("[0-9]*.jsonl") if "changes" not in path.name]
 
 
 def unfinished(folder: Path) -> int:
-    """How many lines the unfinished output holds."""
+    """Return the number of lines in the unfinished output."""
     return sum(
         path.read_bytes().count(b"\n") for path in (folder / "output").glob(".news.*.unfinished.jsonl")
     )

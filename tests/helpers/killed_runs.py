@@ -30,7 +30,7 @@ _PAGES = 3
 
 
 def main(folder: Path) -> int:
-    """In how many places runs were killed. Raises AssertionError where one has done harm."""
+    """Return in how many places runs were killed. Raises AssertionError if a kill did harm."""
     logging.disable()
     os.fsync = lambda _: None
     work, saved = folder / "work", folder / "saved"
@@ -51,7 +51,7 @@ def main(folder: Path) -> int:
 
 
 def run(work: Path, hour: int) -> None:
-    """One run, at that hour; its harvest goes on where the output ends, as the command does."""
+    """Run the job at an hour; the harvest continues where the output ends, as the command does."""
     now = _START + timedelta(hours=hour)
 
     def harvest(arguments: Sequence[str], _: Path) -> int:
@@ -69,13 +69,13 @@ def run(work: Path, hour: int) -> None:
 
 
 def line(output: Path, number: int) -> bytes:
-    """A page that says which run has harvested it."""
+    """Return a record that names the run that made it."""
     record = {"url": f"http://e.com/{number}", "run": output.name, "meta": {"status": 200, "bytes": 10}}
     return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def check(work: Path, killed: int, *, unfinished: bool) -> None:
-    """Every output is whole and of one run, the latest is among them, and nothing else is left."""
+    """Check that every output is whole and from one run, latest is one of them, and no other file is left."""
     folder = work / "output" / "news"
     whole = [path for path in folder.rglob("*.jsonl") if not path.name.startswith((".", "latest"))]
     for path in whole:
@@ -91,7 +91,7 @@ def check(work: Path, killed: int, *, unfinished: bool) -> None:
 
 
 def left(folder: Path) -> Iterator[str]:
-    """The hidden files."""
+    """Yield the names of hidden files."""
     return (path.name for path in folder.iterdir() if path.name.startswith("."))
 
 

@@ -25,7 +25,7 @@ _POLICY = RetentionPolicy(keep=4, compress_after=2)
 
 
 def main(folder: Path) -> int:
-    """In how many places sweeps were killed. Raises AssertionError where one has done harm."""
+    """Return in how many places sweeps were killed. Raises AssertionError if a kill did harm."""
     logging.disable()
     os.fsync = lambda _: None
     work, saved = folder / "work", folder / "saved"
@@ -48,7 +48,7 @@ def main(folder: Path) -> int:
 
 
 def build(work: Path) -> Clock:
-    """Six outputs of one a day; the clock stands after them."""
+    """Make six outputs, one a day; return the clock after them."""
     clock = Clock()
     for _ in range(6):
         run_job(history(work), work / "output" / f"{clock.now:%Y-%m-%d}" / "run.jsonl", clock, lines=100)
@@ -67,7 +67,7 @@ def run(work: Path, clock: Clock) -> None:
 
 
 def held(path: Path) -> bytes:
-    """The output's lines, from whichever of its files is there; of two, both are whole."""
+    """Return the output's lines from its plain or compressed file; if both exist, they must agree."""
     packed = path.with_name(path.name + ".gz")
     found = [gzip.decompress(packed.read_bytes())] if packed.exists() else []
     found += [path.read_bytes()] if path.exists() else []
@@ -76,7 +76,7 @@ def held(path: Path) -> bytes:
 
 
 def describe(work: Path) -> Iterator[str]:
-    """What lies there, and what the history knows of."""
+    """Yield the files, and the outputs that the history knows."""
     yield from (str(path.relative_to(work)) for path in (work / "output").rglob("*"))
     yield from (f"known: {one.path.relative_to(work.resolve())}" for one in history(work).outputs("news"))
 

@@ -1,4 +1,4 @@
-"""Guards: what a table of them means, and which runs breach them."""
+"""Guards: reading them from a table, and the runs that breach them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def make_guards(table: dict[str, Any]) -> Guards:
 # --- tables -----------------------------------------------------------------------------------------
 
 
-def test_a_table_becomes_guards() -> None:
-    """Shares as percentages or numbers; an empty table guards nothing."""
+def test_guards_are_read_from_a_table() -> None:
+    """Shares are percentages or numbers; an empty table sets no guard."""
     table = {"max_failed": "5%", "min_records": 100, "usual": 0.5, "max_empty": {"title": "10 %"}}
     assert make_guards(table) == Guards(
         max_failed=Fraction(1, 20),
@@ -63,7 +63,7 @@ def test_a_table_becomes_guards() -> None:
     ],
 )
 def test_mistakes_are_named(table: dict[str, Any], message: str) -> None:
-    """All of a table at once, each by its key."""
+    """All mistakes of a table are reported at once, each with its key."""
     with pytest.raises(ValueError, match=message):
         make_guards(table)
 
@@ -133,26 +133,26 @@ USUAL = [summary(records=count) for count in (90, 100, 110)]
 def test_a_breach_is_one_sentence_with_its_figures(
     table: dict[str, Any], values: dict[str, Any], sentence: str
 ) -> None:
-    """What just meets its limit is none."""
+    """A value at the limit is not a breach."""
     assert make_guards(table).judge(summary(**values), USUAL) == [sentence] * bool(sentence)
 
 
 @pytest.mark.parametrize("few", range(FEWEST_RUNS))
-def test_what_is_usual_is_not_known_at_first(few: int) -> None:
-    """Three runs must have been good; those that were rejected or killed tell nothing, however many."""
+def test_usual_needs_three_accepted_runs(few: int) -> None:
+    """Rejected and killed runs do not count, however many there are."""
     others = [summary(records=9, outcome=outcome) for outcome in ("rejected", "interrupted", "crashed")]
     recent = [*USUAL[:few], *others * 5]
     assert make_guards({"usual": "50%"}).judge(summary(records=0), recent) == []
 
 
-def test_what_is_usual_is_not_moved_by_rejected_runs() -> None:
-    """Else a site that stays broken would become what is usual."""
+def test_rejected_runs_do_not_change_the_usual_number() -> None:
+    """Otherwise a site that stays broken would become usual."""
     recent = [*(summary(records=1, outcome="rejected") for _ in range(30)), *USUAL]
     assert len(make_guards({"usual": "50%"}).judge(summary(records=1), recent)) == 1
 
 
-def test_every_breach_is_told() -> None:
-    """Of each guard, in one order; of many fields those that are emptiest, and how many more."""
+def test_every_breach_is_reported() -> None:
+    """Breaches come in a fixed order; of many fields the emptiest are named, and the rest counted."""
     guards = make_guards(
         {"max_failed": 0, "min_records": 50, "usual": "50%", "max_empty": 0, "max_changed": 0}
     )
@@ -172,15 +172,15 @@ def test_every_breach_is_told() -> None:
     st.integers(0, 10_000).map(lambda number: number / 100),
 )
 def test_a_share_is_judged_exactly(failed: int, good: int, limit: float) -> None:
-    """With integers: failed of all inputs is more than the limit's hundredths of a percent."""
+    """The comparison with hundredths of a percent has no rounding errors."""
     run = summary(inputs=failed + good, good=good, failed={"dns": failed})
     breached = make_guards({"max_failed": f"{limit:.2f}%"}).judge(run, [])
     assert bool(breached) == (failed * 10_000 > round(limit * 100) * (failed + good))
 
 
 @given(st.integers(1, 10**6).flatmap(lambda records: st.tuples(st.integers(0, records), st.just(records))))
-def test_shares_of_empty_values_lose_nothing_as_floats(counts: tuple[int, int]) -> None:
-    """A share of exactly the limit meets it, one value more breaches it."""
+def test_float_shares_of_empty_values_are_judged_exactly(counts: tuple[int, int]) -> None:
+    """A share at the limit passes, one more value breaches it."""
     empty, records = counts
     run = summary(records=records, empty={"title": empty / records})
     assert Guards(max_empty=Fraction(empty, records)).judge(run, []) == []
@@ -188,8 +188,8 @@ def test_shares_of_empty_values_lose_nothing_as_floats(counts: tuple[int, int]) 
 
 
 @given(st.builds(RunSummary, job=st.just("a"), began=st.just(USUAL[0].began), records=st.integers(0, 10**9)))
-def test_without_guards_every_run_is_well(run: RunSummary) -> None:
-    """Whatever it is like."""
+def test_without_guards_every_run_passes(run: RunSummary) -> None:
+    """No summary breaches an empty set of guards."""
     assert Guards().judge(run, USUAL) == []
 
 
@@ -197,22 +197,22 @@ def test_without_guards_every_run_is_well(run: RunSummary) -> None:
 
 
 @given(st.integers(0, 10_000))
-def test_a_share_reads_the_same_in_percent_and_as_a_number(hundredths: int) -> None:
-    """Exactly."""
+def test_percentages_and_numbers_give_the_same_share(hundredths: int) -> None:
+    """Both are read exactly."""
     assert parse_share(f"{hundredths / 100:.2f}%") == parse_share(hundredths / 10_000)
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"), [("90d", 7_776_000), ("12h", 43_200), ("2w", 1_209_600), ("1.5m", 90), (" 3 s ", 3)]
 )
-def test_lengths_of_time_have_a_unit(text: str, seconds: int) -> None:
-    """From seconds to weeks."""
+def test_durations_have_a_unit(text: str, seconds: int) -> None:
+    """Units go from seconds to weeks."""
     assert parse_duration(text).total_seconds() == seconds
 
 
 @pytest.mark.parametrize("text", ["90", "d", "0s", "-1d", "1y", "99999999w", "", 90, None, "1d2h", "１d"])
-def test_what_is_no_length_of_time_is_refused(text: object) -> None:
-    """Also one of more than a century, and none."""
+def test_invalid_durations_are_refused(text: object) -> None:
+    """Zero and more than a century are invalid too."""
     with pytest.raises(ValueError, match="is not a duration"):
         parse_duration(text)
 
@@ -231,13 +231,13 @@ def test_what_is_no_length_of_time_is_refused(text: object) -> None:
     ],
 )
 def test_sizes_have_a_unit(text: str, size: int) -> None:
-    """By thousands, or by 1,024 where it says so."""
+    """kB means 1,000 bytes, KiB 1,024."""
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["2", "2G", "GB", "-1GB", "1iB", "2gb", 5, None, "1e9B", ""])
-def test_what_is_no_size_is_refused(text: object) -> None:
-    """A bare number too: of what?"""
+def test_invalid_sizes_are_refused(text: object) -> None:
+    """A number without a unit is invalid too."""
     with pytest.raises(ValueError, match="is not a size"):
         parse_size(text)
 
@@ -245,6 +245,6 @@ def test_what_is_no_size_is_refused(text: object) -> None:
 @pytest.mark.parametrize(
     ("share", "text"), [(0, "0%"), (1, "100%"), (0.0004, "<0.1%"), (0.9996, ">99.9%"), (0.055, "5.5%")]
 )
-def test_a_share_that_is_not_all_or_nothing_is_not_shown_as_such(share: float, text: str) -> None:
-    """To one decimal."""
+def test_only_exact_shares_are_shown_as_0_or_100_percent(share: float, text: str) -> None:
+    """Other shares are shown with one decimal."""
     assert show_share(share) == text

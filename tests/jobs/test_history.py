@@ -1,4 +1,4 @@
-"""The history of a job file: what it keeps of runs, and that no fault of it is one of a harvest."""
+"""The run history of a job file: stored runs, summaries as JSON, and several processes."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ summaries = st.builds(
 
 
 @given(summaries)
-def test_a_summary_comes_back_from_json(made: RunSummary) -> None:
-    """Whatever its values are."""
+def test_a_summary_survives_json(made: RunSummary) -> None:
+    """Every summary equals itself after writing and reading."""
     assert RunSummary.from_json(made.to_json()) == made
 
 
-def test_every_type_of_a_summary_can_be_read() -> None:
-    """One without values but those it must have comes back too: no field lacks a reader."""
+def test_every_field_of_a_summary_can_be_read() -> None:
+    """A summary with default values survives too, so no field lacks a reader."""
     bare = RunSummary("news", NOON)
     assert RunSummary.from_json(bare.to_json()) == bare
     assert set(bare.as_dict()) == {one.name for one in fields(RunSummary)}
@@ -94,14 +94,14 @@ def test_every_type_of_a_summary_can_be_read() -> None:
         '{"job": "a", "began": "2026-03-01T12:00:00Z", "changes": {"added": "1"}}',
     ],
 )
-def test_json_that_is_no_summary_is_refused(text: str) -> None:
-    """With ValueError, whatever is wrong."""
+def test_invalid_summaries_are_refused(text: str) -> None:
+    """Every fault raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         RunSummary.from_json(text)
 
 
-def test_keys_of_later_versions_are_passed_over() -> None:
-    """In the summary and in its changes."""
+def test_keys_of_later_versions_are_ignored() -> None:
+    """This holds for the summary and for its changes."""
     text = (
         '{"job": "a", "began": "2026-03-01T13:00:00+01:00", "mood": "fine", "changes": {"added": 2, "x": 1}}'
     )
@@ -111,8 +111,8 @@ def test_keys_of_later_versions_are_passed_over() -> None:
 # --- runs -------------------------------------------------------------------------------------------
 
 
-def test_runs_come_back_newest_first(history: History, clock: Clock, tmp_path: Path) -> None:
-    """Each job's own, with their numbers; those of all jobs for no name."""
+def test_runs_are_listed_newest_first(history: History, clock: Clock, tmp_path: Path) -> None:
+    """They are listed by job, or all together for an empty name."""
     assert (history.recent("news", 5), history.jobs(), history.path.exists()) == ([], [], False)
     for good in range(3):
         run_job(history, tmp_path / f"{good}.jsonl", clock, good=good)
@@ -124,16 +124,16 @@ def test_runs_come_back_newest_first(history: History, clock: Clock, tmp_path: P
     assert history.recent("news", 1)[0].began == NOON + timedelta(hours=8)
 
 
-def test_times_are_kept_in_utc(history: History, clock: Clock, tmp_path: Path) -> None:
-    """Whatever zone the clock has."""
+def test_times_are_stored_in_utc(history: History, clock: Clock, tmp_path: Path) -> None:
+    """The zone of the clock does not matter."""
     clock.now = NOON.astimezone(timezone(timedelta(hours=5)))
     history.begin("news", tmp_path / "a", "1.0")
     assert history.recent("news", 1)[0].began.tzinfo is UTC
     assert history.recent("news", 1)[0].began == NOON
 
 
-def test_a_run_that_never_ended_is_running_or_interrupted(history: History, tmp_path: Path) -> None:
-    """Running is only the last one of its job, and only while its process lives."""
+def test_a_run_without_an_end_is_running_or_interrupted(history: History, tmp_path: Path) -> None:
+    """Only the last run of a job can be running, and only while its process lives."""
     history.begin("news", tmp_path / "a", "1.0")
     history.begin("news", tmp_path / "b", "1.0")
     begin = f"from parascrape.jobs import History; History({str(history.path)!r}).begin('shop', 'c', '1')"
@@ -144,15 +144,15 @@ def test_a_run_that_never_ended_is_running_or_interrupted(history: History, tmp_
 
 
 @pytest.mark.parametrize("mark", ["", "x", "1", "999999999/1/x", "own/0/x", "²/1/x", "-1/1/x"])
-def test_a_process_that_is_not_the_one_meant_is_not_alive(mark: str) -> None:
-    """Numbers are given again: when it began, and after which start of the machine, must fit too."""
+def test_a_reused_process_number_is_not_alive(mark: str) -> None:
+    """The start time of the process and the boot of the machine must match too."""
     assert not is_alive(mark.replace("own", str(os.getpid())))
 
 
-def test_a_history_that_was_lost_during_a_run_gets_its_summary(
+def test_a_history_lost_during_a_run_still_gets_its_summary(
     history: History, clock: Clock, tmp_path: Path
 ) -> None:
-    """Under a new number, not in the place of another run that has it now."""
+    """The summary gets a new number and does not replace another run."""
     number = history.begin("news", tmp_path / "a", "1.0")
     history.path.unlink()
     open_history(history.path).begin("shop", tmp_path / "b", "1.0")
@@ -160,10 +160,8 @@ def test_a_history_that_was_lost_during_a_run_gets_its_summary(
     assert {run.job: (run.run, run.good) for run in history.recent("", 9)} == {"news": (2, 7), "shop": (1, 0)}
 
 
-def test_a_summary_that_nobody_can_read_leaves_its_row(
-    history: History, clock: Clock, tmp_path: Path
-) -> None:
-    """As a run that crashed; the others are told as ever."""
+def test_an_unreadable_summary_counts_as_a_crash(history: History, clock: Clock, tmp_path: Path) -> None:
+    """Other runs are listed as before."""
     number = run_job(history, tmp_path / "a", clock)
     run_job(history, tmp_path / "b", clock)
     ReopenedFile(history.path, SCHEMA).write(
@@ -176,8 +174,8 @@ def test_a_summary_that_nobody_can_read_leaves_its_row(
 # --- files ------------------------------------------------------------------------------------------
 
 
-def test_outputs_are_known_as_they_were_written(history: History, clock: Clock, tmp_path: Path) -> None:
-    """With what lies beside them; a later run that writes the same name has it; a forgotten one is gone."""
+def test_outputs_are_recorded_as_they_were_written(history: History, clock: Clock, tmp_path: Path) -> None:
+    """So are change feeds; a later run with the same file name takes it over; forgotten files are gone."""
     output, feed = tmp_path / "a.jsonl", tmp_path / "a.changes.jsonl"
     feed.write_bytes(b"{}\n")
     first = run_job(history, output, clock, files=[feed, tmp_path / "missing"])
@@ -195,23 +193,23 @@ def test_outputs_are_known_as_they_were_written(history: History, clock: Clock, 
 
 
 def test_a_run_is_finished_once(history: History, clock: Clock, tmp_path: Path) -> None:
-    """A second summary under its number is kept as a run of its own: none is lost."""
+    """A second summary with the same number is stored as another run."""
     number = run_job(history, tmp_path / "a.jsonl", clock, good=1)
     history.finish(number, summary(good=2))
     assert [(run.run, run.good) for run in history.recent("news", 9)] == [(number + 1, 2), (number, 1)]
 
 
 @pytest.mark.parametrize("outcome", ["interrupted", "crashed"])
-def test_unfinished_outputs_are_not_noted(
+def test_unfinished_outputs_are_not_recorded(
     history: History, clock: Clock, tmp_path: Path, outcome: str
 ) -> None:
-    """The next run goes on with them."""
+    """The next run continues them."""
     run_job(history, tmp_path / "a.jsonl", clock, outcome=outcome)
     assert history.outputs("news") == []
 
 
-def test_links_are_no_files_that_a_run_wrote(history: History, clock: Clock, tmp_path: Path) -> None:
-    """A link's target may be anybody's; the folder's own links are followed once, when it is noted."""
+def test_links_are_not_recorded(history: History, clock: Clock, tmp_path: Path) -> None:
+    """A link may point to any file; links in the folder's path are resolved when a file is recorded."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     run_job(history, tmp_path / "link" / "a.jsonl", clock)
@@ -220,8 +218,8 @@ def test_links_are_no_files_that_a_run_wrote(history: History, clock: Clock, tmp
     assert [one.path for one in history.outputs("news")] == [tmp_path.resolve() / "real" / "a.jsonl"]
 
 
-def test_a_history_lies_beside_its_job_file() -> None:
-    """Whatever the job file is called."""
+def test_the_history_is_beside_its_job_file() -> None:
+    """The name of the job file may have any suffix or none."""
     assert history_path("a/b/harvest.toml") == Path("a/b/harvest.history.sqlite3")
     assert history_path(Path("jobs")) == Path("jobs.history.sqlite3")
 
@@ -242,10 +240,8 @@ ReopenedFile(Path(sys.argv[1]), SCHEMA).write(work, None)
 """
 
 
-def test_a_kill_in_a_transaction_leaves_what_was_there(
-    history: History, clock: Clock, tmp_path: Path
-) -> None:
-    """And the next process neither waits nor warns."""
+def test_a_kill_in_a_transaction_changes_nothing(history: History, clock: Clock, tmp_path: Path) -> None:
+    """The next process neither waits nor warns."""
     run_job(history, tmp_path / "a.jsonl", clock, good=5)
     command = [sys.executable, "-c", _HALF, str(history.path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
@@ -269,8 +265,8 @@ for number in range(15):
 """
 
 
-def test_two_processes_have_one_history(history: History, caplog: pytest.LogCaptureFixture) -> None:
-    """Both begin with no file there, and no run of either is lost."""
+def test_two_processes_share_one_history(history: History, caplog: pytest.LogCaptureFixture) -> None:
+    """Both start without a file, and no run is lost."""
     children = [
         subprocess.Popen([sys.executable, "-c", _MANY, str(history.path), job], stderr=subprocess.PIPE)
         for job in ("a", "b")
@@ -281,10 +277,10 @@ def test_two_processes_have_one_history(history: History, caplog: pytest.LogCapt
     assert len({run.run for run in history.recent("", 99)}) == 30
 
 
-def test_a_file_that_is_being_made_is_not_another_programs(
+def test_a_history_being_created_is_not_taken_for_a_foreign_file(
     history: History, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Another process makes the tables after we have read that the file has no application id."""
+    """Another process creates the tables after this one has read that there is no application id."""
     other = threading.Thread(target=lambda: open_history(history.path).begin("other", "", "1"))
     connect = sqlite3.connect
 
@@ -306,8 +302,8 @@ def test_a_file_that_is_being_made_is_not_another_programs(
     assert not caplog.records
 
 
-def test_a_run_keeps_all_it_was_given(history: History, tmp_path: Path) -> None:
-    """Every value of the summary, under the number that begin gave."""
+def test_a_run_stores_every_value_of_its_summary(history: History, tmp_path: Path) -> None:
+    """It has the number that begin returned."""
     values: dict[str, Any] = {
         "failed": {"timeout": 2},
         "empty": {"title": 0.5},

@@ -55,10 +55,10 @@ def write_marked(path: Path) -> None:
     ids=["text", "header", "pages", "foreign", "marked"],
 )
 @pytest.mark.parametrize("work", ["begin", "recent", "finish"])
-def test_a_damaged_file_is_set_aside(
+def test_a_damaged_file_is_renamed(
     path: Path, caplog: pytest.LogCaptureFixture, damage: object, work: str
 ) -> None:
-    """Whoever finds it: byte for byte, with one warning, and a new history is begun."""
+    """Any call renames it unchanged, warns once and starts a new history."""
     clock = Clock()
     history = open_history(path, clock=clock)
     for number in range(5):
@@ -81,7 +81,7 @@ def test_a_damaged_file_is_set_aside(
 
 
 def test_a_second_damaged_file_does_not_replace_the_first(path: Path) -> None:
-    """Each has a number of its own."""
+    """Each gets its own number."""
     for number in (1, 2):
         path.write_bytes(b"damaged" * 1000 * number)
         assert open_history(path).begin("news", "a", "1.0") == 1
@@ -91,10 +91,10 @@ def test_a_second_damaged_file_does_not_replace_the_first(path: Path) -> None:
     assert sizes == {"1": 7000, "2": 14000}
 
 
-def test_what_another_process_has_set_aside_is_not_touched(
+def test_a_new_file_of_another_process_is_not_renamed(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The new file of its name is used as it is."""
+    """If another process was faster, its new file is used."""
     path.write_bytes(b"damaged" * 1000)
     real = module.OutputLock
 
@@ -120,8 +120,8 @@ def version_of(path: Path) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("content", [b"", None], ids=["empty file", "empty database"])
-def test_version_0_becomes_the_present_one(path: Path, content: bytes | None) -> None:
-    """A process was killed before the first migration."""
+def test_version_0_is_migrated(path: Path, content: bytes | None) -> None:
+    """It remains if a process was killed before its first migration."""
     if content is None:
         with closing(sqlite3.connect(path)) as database:
             database.execute("PRAGMA journal_mode = WAL")
@@ -133,8 +133,8 @@ def test_version_0_becomes_the_present_one(path: Path, content: bytes | None) ->
 
 
 @pytest.mark.parametrize("earlier", range(1, len(SCHEMA.versions) + 1))
-def test_each_earlier_version_leads_to_a_later_one(path: Path, earlier: int) -> None:
-    """With its rows; two made-up versions follow the present one, done in one go."""
+def test_every_earlier_version_is_migrated(path: Path, earlier: int) -> None:
+    """Rows stay; here two made-up versions follow the current one in one migration."""
     later = [*SCHEMA.versions, ["ALTER TABLE runs ADD COLUMN note TEXT"], ["UPDATE runs SET note = 'kept'"]]
     ReopenedFile(path, SCHEMA._replace(versions=SCHEMA.versions[:earlier])).write(
         lambda database: database.execute(
@@ -149,10 +149,8 @@ def test_each_earlier_version_leads_to_a_later_one(path: Path, earlier: int) -> 
     assert version_of(path) == (SCHEMA.application, len(later))
 
 
-def test_a_migration_that_fails_leaves_the_file_as_it_was(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """With all its runs, and the version that it has."""
+def test_a_failed_migration_changes_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The file keeps its runs and its version."""
     run_job(open_history(path), path.with_name("a"), Clock())
     later = [*SCHEMA.versions, ["DROP TABLE runs", "SELECT nonsense"]]
     assert ReopenedFile(path, SCHEMA._replace(versions=later)).write(lambda database: 1, 0) == 0
@@ -161,8 +159,8 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(
     assert len(warnings(caplog)) == 1
 
 
-def test_a_later_versions_file_is_let_be(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is neither read, written nor set aside."""
+def test_a_file_of_a_later_version_is_not_touched(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is not read, written or renamed."""
     run_job(open_history(path), path.with_name("a"), Clock())
     with closing(sqlite3.connect(path)) as database:
         database.execute(f"PRAGMA user_version = {len(SCHEMA.versions) + 1}")
@@ -178,8 +176,8 @@ def test_a_later_versions_file_is_let_be(path: Path, caplog: pytest.LogCaptureFi
 # --- no place, no room, no turn ---------------------------------------------------------------------
 
 
-def test_without_a_place_there_is_no_history(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Its folder is a file: every call is a warning or empty, and none raises."""
+def test_without_a_folder_there_is_no_history(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Here the folder is a file: calls warn or return nothing, and none raises."""
     (tmp_path / "file").write_bytes(b"")
     history = open_history(tmp_path / "file" / "harvest.history.sqlite3")
     assert history.begin("news", "a", "1.0") == 0
@@ -198,10 +196,10 @@ def full_disk() -> Iterator[int]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_costs_the_newest_runs_only(
+def test_a_full_disk_loses_only_the_newest_runs(
     path: Path, full_disk: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What was written stays readable, the rest is a warning each."""
+    """Stored runs stay readable; each lost one is a warning."""
     history = open_history(path)
     numbers = [history.begin("news" * 500, "a", "1.0") for _ in range(60)]
     fitted = [number for number in numbers if number]
@@ -210,8 +208,8 @@ def test_a_full_disk_costs_the_newest_runs_only(
     assert len(warnings(caplog)) == 60 - len(fitted)
 
 
-def test_a_file_that_stays_locked_is_left_to_its_holder(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """After a while, with a warning; the runs that are there can be read meanwhile."""
+def test_a_locked_file_is_not_written(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """After a while there is a warning; stored runs can still be read."""
     history = open_history(path, waiting=0.05)
     run_job(history, path.with_name("a"), Clock())
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -221,8 +219,8 @@ def test_a_file_that_stays_locked_is_left_to_its_holder(path: Path, caplog: pyte
     assert len(warnings(caplog)) == 1
 
 
-def test_a_file_that_cannot_be_written_is_read_as_it_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its folder allows no log beside it."""
+def test_a_read_only_history_can_be_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder does not allow a log file beside it."""
     run_job(open_history(path), path.with_name("a"), Clock())
     real = sqlite3.connect
 
@@ -238,8 +236,8 @@ def test_a_file_that_cannot_be_written_is_read_as_it_is(path: Path, monkeypatch:
     assert open_history(path).begin("news", "b", "1.0") == 0
 
 
-def test_names_that_are_no_plain_paths_are_no_hazard(tmp_path: Path) -> None:
-    """A question mark or a hash in a folder's name is a part of it, not of SQLite's parameters."""
+def test_special_characters_in_paths_are_safe(tmp_path: Path) -> None:
+    """A question mark or a hash in a folder's name is not a parameter of SQLite."""
     path = tmp_path / "a?mode=ro#b" / "100%41.sqlite3"
     assert open_history(path).begin("news", "a", "1.0") == 1
     assert path.exists()

@@ -1,4 +1,4 @@
-"""Job files: what they make of options, and every kind of mistake in them."""
+"""Job files: options become arguments, and every mistake is reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.helpers.jobs import COMMAND, NEWS, make_jobs, write_jobs
 
 
 def test_options_have_the_names_of_the_command(tmp_path: Path) -> None:
-    """Underscores for hyphens; switches, numbers, lists and tables become arguments before the lists."""
+    """Underscores replace hyphens; switches, numbers, lists and tables become arguments before the lists."""
     more = """
 per_host = 2
 delay = 0.5
@@ -37,8 +37,8 @@ cookie = { id = "7" }
     assert job.arguments[-2:] == ("--", "urls.txt")
 
 
-def test_every_option_of_the_command_can_be_named() -> None:
-    """But for those that a run sets itself."""
+def test_every_option_of_the_command_can_be_set() -> None:
+    """Options that a run sets itself are excluded."""
     assert {
         "mode",
         "max_age",
@@ -52,8 +52,8 @@ def test_every_option_of_the_command_can_be_named() -> None:
     )
 
 
-def test_a_jobs_own_keys_come_before_the_defaults(tmp_path: Path) -> None:
-    """Tables are merged key by key; a job's interval ousts the defaults' schedule."""
+def test_a_jobs_keys_override_the_defaults(tmp_path: Path) -> None:
+    """Tables are merged key by key; a job's interval replaces the defaults' schedule."""
     defaults = """
 [defaults]
 schedule = "0 6 * * *"
@@ -72,7 +72,7 @@ guards.min_records = 1
 
 
 def test_hooks_are_argument_lists(tmp_path: Path) -> None:
-    """A text is split as a shell would split it."""
+    """A string is split as a shell would split it."""
     job = make_jobs(tmp_path, NEWS, "on_failure = \"mail -s 'a b' me\"", 'on_change = ["x", "y z"]').jobs[
         "news"
     ]
@@ -130,7 +130,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("text", "message"), MISTAKES, ids=[message for _, message in MISTAKES])
 def test_a_mistake_is_named_with_its_job_and_key(tmp_path: Path, text: str, message: str) -> None:
-    """Whatever is wrong, the message says where, and what would be right."""
+    """The message says where the mistake is and what would be right."""
     path = write_jobs(tmp_path, NEWS, text)
     with pytest.raises(UsageError) as caught:
         read_jobs(path, COMMAND)
@@ -139,8 +139,8 @@ def test_a_mistake_is_named_with_its_job_and_key(tmp_path: Path, text: str, mess
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    """One line each, one of the defaults only once."""
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
+    """There is one line for each; a mistake in the defaults is reported once."""
     texts = ("[defaults]\ndelya = 1", NEWS, "per_hots = 2\ninsecure = 3", "[jobs.b]\ntimeout = 'x'")
     with pytest.raises(UsageError) as caught:
         make_jobs(tmp_path, *texts)
@@ -164,22 +164,22 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         (b"jobs = 3", "jobs: write a table"),
     ],
 )
-def test_what_is_no_job_file_is_said(tmp_path: Path, data: bytes, message: str) -> None:
-    """Broken TOML with its line, other encodings, and a file without jobs."""
+def test_an_invalid_job_file_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
+    """Broken TOML, wrong encodings and a file without jobs are reported."""
     path = tmp_path / "harvest.toml"
     path.write_bytes(data)
     with pytest.raises(UsageError, match=message):
         read_jobs(path, COMMAND)
 
 
-def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
-    """With its name."""
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
+    """The message has its name."""
     with pytest.raises(UsageError, match=r"nothing\.toml: No such file"):
         read_jobs(tmp_path / "nothing.toml", COMMAND)
 
 
 def test_jobs_are_selected_by_name(tmp_path: Path) -> None:
-    """All without names, each once; a wrong name is an error with the nearest right one."""
+    """Without names all jobs are selected; for a wrong name the nearest one is suggested."""
     file = make_jobs(tmp_path, NEWS, '[jobs.shop]\nlists = ["x"]\noutput = "s/{time}.jsonl"')
     assert [job.name for job in file.select([])] == ["news", "shop"]
     assert [job.name for job in file.select(["shop", "shop"])] == ["shop"]

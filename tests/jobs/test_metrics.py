@@ -41,7 +41,7 @@ def values_of(text: str) -> dict[str, float]:
 
 
 def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
-    """Each value under its labels; nothing is said of an output that there is not."""
+    """Each value has its labels; without an accepted output its time is left out."""
     values = values_of(render_metrics(SUMMARY, tmp_path / "latest.jsonl"))
     assert values["parascrape_run_inputs news good"] == 8
     assert values["parascrape_run_failures news timeout"] == 2
@@ -59,8 +59,8 @@ def test_labels_are_escaped(tmp_path: Path) -> None:
     assert sample.labels == {"job": "news", "code": code}
 
 
-def test_the_metrics_file_is_replaced_whole(tmp_path: Path) -> None:
-    """Nothing else is left in the collector's folder, and the collector may read it."""
+def test_the_metrics_file_is_replaced_atomically(tmp_path: Path) -> None:
+    """No other file stays in the collector's folder, and the collector may read it."""
     path = tmp_path / "metrics" / "news.prom"
     for _ in range(2):
         write_metrics(path, SUMMARY, tmp_path / "latest.jsonl")
@@ -76,7 +76,7 @@ def hook(code: str, timeout: float = 20.0) -> Job:
 
 
 def test_a_hook_gets_the_summary_as_json(tmp_path: Path) -> None:
-    """On its standard input, in the job file's folder, with the event and the job in its environment."""
+    """The hook runs in the job file's folder, with the event and the job in its environment."""
     code = "import os, sys; open(os.environ['PARASCRAPE_EVENT'], 'w').write(sys.stdin.read())"
     state = RunState(replace(SUMMARY, changes=ChangeTotals(added=1)))
     assert state.events == ["on_success", "on_change"]
@@ -95,14 +95,14 @@ def test_a_hook_gets_the_summary_as_json(tmp_path: Path) -> None:
         ("import signal; signal.pause()", 0.2, "was killed after 0.2 s"),
     ],
 )
-def test_a_hook_that_fails_is_told_of(tmp_path: Path, code: str, timeout: float, fault: str) -> None:
-    """It is bounded in time, and what goes wrong with it raises nothing."""
+def test_a_failing_hook_is_reported(tmp_path: Path, code: str, timeout: float, fault: str) -> None:
+    """Hooks have a time limit, and their failures do not raise."""
     faults = list(run_hooks(hook(code, timeout), FAILED, tmp_path))
     assert faults == ([f"on_failure: {sys.executable} {fault}"] if fault else [])
 
 
-def test_a_hook_that_is_not_there_is_told_of(tmp_path: Path) -> None:
-    """With the system's reason."""
+def test_a_missing_hook_is_reported(tmp_path: Path) -> None:
+    """The line has the system's reason."""
     job = Job(name="news", arguments=(), output="", on_failure=("./no-such-hook",))
     (fault,) = run_hooks(job, FAILED, tmp_path)
     assert fault == "on_failure: ./no-such-hook could not be started: No such file or directory"
@@ -118,13 +118,13 @@ def test_a_hook_that_is_not_there_is_told_of(tmp_path: Path) -> None:
     ],
 )
 def test_events_follow_from_the_outcome(outcome: str, changes: ChangeTotals, events: list[str]) -> None:
-    """Accepted, accepted with news, or none."""
+    """A run is accepted, accepted with changes, or not accepted."""
     assert RunState(RunSummary("news", AT, outcome=outcome, changes=changes)).events == events
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"breaches": 3}', "\x00", '{"breaches": [], "job": 1}'])
-def test_a_finished_file_that_is_torn_counts_for_nothing(tmp_path: Path, text: str) -> None:
-    """The run is then harvested on, which costs nothing."""
+def test_a_damaged_finished_file_is_ignored(tmp_path: Path, text: str) -> None:
+    """The run is then harvested again, which fetches nothing twice."""
     path = tmp_path / "finished.json"
     path.write_text(text)
     assert RunState.read(path) is None

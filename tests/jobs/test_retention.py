@@ -1,4 +1,4 @@
-"""Retention: which outputs go, which are compressed, and all that is never touched."""
+"""Retention: deleted outputs, compressed outputs, and files that are never touched."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def outputs(tmp_path: Path) -> Outputs:
     return Outputs(tmp_path)
 
 
-# --- what goes --------------------------------------------------------------------------------------
+# --- deleted and compressed --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def outputs(tmp_path: Path) -> Outputs:
     ],
 )
 def test_a_policy_holds_after_a_sweep(outputs: Outputs, rules: dict[str, Any], left: str) -> None:
-    """By count, age and size; with each output its change feed goes, and the folder of its date."""
+    """An output is deleted together with its change feed and the folder of its date."""
     outputs.add(6, lines=10)
     swept = outputs.sweep(**rules)
     assert outputs.there() == left.split()
@@ -102,15 +102,15 @@ def test_a_policy_holds_after_a_sweep(outputs: Outputs, rules: dict[str, Any], l
     assert (again.deleted, again.compressed, again.kept, again.freed) == ([], [], [], 0)
 
 
-def test_packed_outputs_count_with_the_size_they_have_then(outputs: Outputs) -> None:
-    """So compressing comes first, and may be enough."""
+def test_compressed_outputs_count_with_their_new_size(outputs: Outputs) -> None:
+    """Outputs are compressed before the total size is checked, which may be enough."""
     outputs.add(4, lines=1000)
     outputs.sweep(compress_after=1, max_size=30_000)
     assert outputs.there() == ["01.gz", "02.gz", "03.gz", "04"]
 
 
-def test_a_packed_output_holds_the_same_lines(outputs: Outputs) -> None:
-    """With the time and the permissions of the file that it replaces; what was freed is told."""
+def test_a_compressed_output_has_the_same_lines(outputs: Outputs) -> None:
+    """Its time and permissions stay, and the freed bytes are reported."""
     old, _ = outputs.add(2, lines=1000)
     old.chmod(0o640)
     before, status = old.read_bytes(), old.stat()
@@ -122,23 +122,23 @@ def test_a_packed_output_holds_the_same_lines(outputs: Outputs) -> None:
     assert swept.freed > 0.9 * status.st_size
 
 
-def test_rejected_outputs_do_not_crowd_out_good_ones(outputs: Outputs) -> None:
-    """As many of them are kept besides."""
+def test_rejected_outputs_do_not_push_out_good_ones(outputs: Outputs) -> None:
+    """As many rejected outputs are kept in addition."""
     outputs.add(2)
     outputs.add(5, outcome="rejected")
     outputs.sweep(keep=2)
     assert outputs.there() == ["01", "02", "06", "07"]
 
 
-def test_another_jobs_outputs_are_not_touched(outputs: Outputs) -> None:
-    """Nor counted."""
+def test_outputs_of_other_jobs_are_not_touched(outputs: Outputs) -> None:
+    """They are not counted either."""
     outputs.add(2, job="shop")
     outputs.add(2)
     outputs.sweep(keep=1)
     assert outputs.there() == ["01", "02", "04"]
 
 
-# --- what never goes --------------------------------------------------------------------------------
+# --- never touched --------------------------------------------------------------------------------
 
 ALL = {"keep": 1, "max_age": DAY / 24, "max_size": 0, "compress_after": 1}
 
@@ -159,8 +159,8 @@ def replace_by_link(path: Path) -> None:
     ],
     ids=["grown", "touched", "linked", "folder"],
 )
-def test_what_is_not_as_it_was_written_stays(outputs: Outputs, change: Callable[[Path], object]) -> None:
-    """It is somebody's now: that is said once, and the file is never looked at again."""
+def test_a_changed_file_stays(outputs: Outputs, change: Callable[[Path], object]) -> None:
+    """It is reported once and then forgotten."""
     old, _ = outputs.add(2)
     change(old)
     swept = outputs.sweep(**ALL)
@@ -170,8 +170,8 @@ def test_what_is_not_as_it_was_written_stays(outputs: Outputs, change: Callable[
     assert outputs.sweep(**ALL).kept == []
 
 
-def test_what_the_history_does_not_know_stays(outputs: Outputs) -> None:
-    """Whatever its name, and however old."""
+def test_an_unknown_file_stays(outputs: Outputs) -> None:
+    """Its name and age do not matter."""
     old, _ = outputs.add(2)
     strangers = [old.with_name("other.jsonl"), outputs.folder / "2020-01-01" / "run.jsonl"]
     for stranger in strangers:
@@ -182,8 +182,8 @@ def test_what_the_history_does_not_know_stays(outputs: Outputs) -> None:
     assert not old.exists()
 
 
-def test_what_lies_outside_of_the_patterns_folder_stays(outputs: Outputs, tmp_path: Path) -> None:
-    """The history still knows it, for the pattern may be changed back."""
+def test_a_file_outside_of_the_patterns_folder_stays(outputs: Outputs, tmp_path: Path) -> None:
+    """The history does not forget it, since the pattern may be changed back."""
     run_job(outputs.history, tmp_path / "out.jsonl", outputs.clock)
     outputs.clock.forward(days=1)
     outputs.add(2)
@@ -192,8 +192,8 @@ def test_what_lies_outside_of_the_patterns_folder_stays(outputs: Outputs, tmp_pa
     assert (tmp_path / "out.jsonl") in [one.path for one in outputs.history.outputs("news")]
 
 
-def test_a_folder_that_is_a_link_now_is_not_followed(outputs: Outputs, tmp_path: Path) -> None:
-    """Its files may be anybody's, though they look the same."""
+def test_a_folder_that_became_a_link_is_not_followed(outputs: Outputs, tmp_path: Path) -> None:
+    """Its files may belong to somebody else."""
     old, _ = outputs.add(2)
     old.parent.rename(tmp_path / "moved")
     old.parent.symlink_to(tmp_path / "moved")
@@ -202,8 +202,8 @@ def test_a_folder_that_is_a_link_now_is_not_followed(outputs: Outputs, tmp_path:
 
 
 @pytest.mark.parametrize("place", ["latest.jsonl", "01/latest.jsonl", "latest"])
-def test_what_latest_points_at_stays(outputs: Outputs, place: str) -> None:
-    """Wherever the link is, and though a later run was good as well."""
+def test_the_target_of_latest_stays(outputs: Outputs, place: str) -> None:
+    """This holds for each place of the link, even after a later good run."""
     old, middle, _ = outputs.add(3)
     link = outputs.folder / place.replace("01", old.parent.name)
     link.symlink_to(os.path.relpath(old, link.parent))
@@ -212,8 +212,8 @@ def test_what_latest_points_at_stays(outputs: Outputs, place: str) -> None:
     assert not middle.exists()
 
 
-def test_what_is_protected_stays(outputs: Outputs) -> None:
-    """Named by whoever calls, through a link too."""
+def test_a_protected_file_stays(outputs: Outputs) -> None:
+    """It may be named through a link."""
     old, *_ = outputs.add(3)
     (outputs.folder / "mine").symlink_to(old)
     policy, now = RetentionPolicy(keep=1), outputs.clock.now
@@ -221,8 +221,8 @@ def test_what_is_protected_stays(outputs: Outputs) -> None:
     assert outputs.there() == ["01", "03"]
 
 
-def test_an_output_that_somebody_writes_stays_for_now(outputs: Outputs) -> None:
-    """The next sweep takes it."""
+def test_an_output_that_is_being_written_stays(outputs: Outputs) -> None:
+    """The next sweep deletes it."""
     old, _ = outputs.add(2)
     lock = OutputLock(old)
     swept = outputs.sweep(keep=1)
@@ -233,16 +233,16 @@ def test_an_output_that_somebody_writes_stays_for_now(outputs: Outputs) -> None:
     assert outputs.there() == ["02"]
 
 
-def test_an_unfinished_output_is_never_swept(outputs: Outputs) -> None:
-    """No history says that it was written."""
+def test_an_unfinished_output_is_never_deleted(outputs: Outputs) -> None:
+    """The history does not know it as an output."""
     outputs.add(1, outcome="interrupted")
     outputs.add(2)
     outputs.sweep(**ALL)
     assert outputs.there() == ["01", "03"]
 
 
-def test_a_packed_file_of_somebody_else_is_not_replaced(outputs: Outputs) -> None:
-    """The output stays as it is beside it."""
+def test_a_foreign_compressed_file_is_not_replaced(outputs: Outputs) -> None:
+    """The output stays beside it."""
     old, _ = outputs.add(2)
     stranger = old.with_name("run.jsonl.gz")
     stranger.write_bytes(b"mine")
@@ -252,11 +252,11 @@ def test_a_packed_file_of_somebody_else_is_not_replaced(outputs: Outputs) -> Non
     assert len(swept.kept) == 1
 
 
-# --- gone, full, killed -----------------------------------------------------------------------------
+# --- missing files, full disks, kills -----------------------------------------------------------------------------
 
 
-def test_what_is_gone_already_is_forgotten(outputs: Outputs) -> None:
-    """But not while the patterns' folder is empty, or gone too: its disk may be away."""
+def test_a_missing_file_is_forgotten(outputs: Outputs) -> None:
+    """But not while the pattern's folder is empty or missing: its disk may be unmounted."""
     old, *_ = outputs.add(3)
     outputs.folder.rename(away := outputs.folder.with_name("away"))
     assert outputs.sweep(keep=9).kept == []
@@ -271,8 +271,8 @@ def test_what_is_gone_already_is_forgotten(outputs: Outputs) -> None:
     assert (len(known), old in known) == (5, False)
 
 
-def test_a_full_disk_leaves_all_as_it_was(outputs: Outputs) -> None:
-    """No file may grow beyond 50 kB: nothing is compressed, and no part is left."""
+def test_a_full_disk_changes_nothing(outputs: Outputs) -> None:
+    """With files limited to 50 kB nothing is compressed, and no temporary file stays."""
     old, _ = outputs.add(2, content=os.urandom(100_000))
     before = old.read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -290,7 +290,7 @@ def test_a_full_disk_leaves_all_as_it_was(outputs: Outputs) -> None:
 
 
 def test_without_a_history_nothing_is_compressed(outputs: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it would not know it could never delete."""
+    """An unrecorded file could never be deleted."""
     outputs.add(2)
     monkeypatch.setattr(History, "add_output", lambda *_: False)
     assert "history cannot be written" in outputs.sweep(compress_after=1).kept[0]
@@ -311,8 +311,8 @@ def test_a_kill_in_any_phase_loses_nothing(tmp_path: Path) -> None:
 # --- policies ---------------------------------------------------------------------------------------
 
 
-def test_a_table_becomes_a_policy() -> None:
-    """An empty one keeps everything."""
+def test_a_policy_is_read_from_a_table() -> None:
+    """An empty table keeps everything."""
     table = {"keep": 30, "max_age": "90d", "max_size": "2GB", "compress_after": 3}
     assert read_table(RetentionPolicy, table) == RetentionPolicy(30, 90 * DAY, 2 * 10**9, 3)
     assert read_table(RetentionPolicy, {}) == RetentionPolicy()
@@ -331,7 +331,7 @@ def test_a_table_becomes_a_policy() -> None:
     ],
 )
 def test_mistakes_are_named(table: dict[str, Any], message: str) -> None:
-    """All of a table at once, each by its key."""
+    """All mistakes of a table are reported at once, each with its key."""
     with pytest.raises(ValueError, match=message):
         read_table(RetentionPolicy, table, "rule")
 

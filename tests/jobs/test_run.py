@@ -1,4 +1,4 @@
-"""One run of a job, with a harvest that is played: where its files are after every way to end."""
+"""One run of a job, with a simulated harvest: its files after every way to end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ START = datetime(2026, 3, 1, 5, 0, tzinfo=UTC)
 
 
 def record(number: int, title: str = "t", code: str = "") -> bytes:
-    """The line of a page."""
+    """Return the record of a page."""
     meta = {"status": 404 if code else 200, "bytes": 10}
     line: dict[str, object] = {"url": f"http://e.com/{number}", "title": title, "meta": meta}
     if code:
@@ -36,7 +36,7 @@ def record(number: int, title: str = "t", code: str = "") -> bytes:
 
 
 class Player:
-    """A harvest that appends these lines and ends with this status; and a clock that moves an hour a run."""
+    """A simulated harvest that appends lines and ends with a status, and a clock that moves an hour a run."""
 
     def __init__(self, file: JobFile) -> None:
         self.file = file
@@ -46,7 +46,7 @@ class Player:
         self.history = History(history_path(file.path))
 
     def run(self, *lines: bytes, status: int = 0, job: str = "news") -> int:
-        """The exit status of a run of the job."""
+        """Run the job and return its exit status."""
 
         def harvest(arguments: Sequence[str], folder: Path) -> int:
             assert folder == self.file.path.parent
@@ -66,11 +66,11 @@ class Player:
 
     @property
     def folder(self) -> Path:
-        """Where the outputs are."""
+        """The folder of the outputs."""
         return self.file.path.parent / "output" / "news"
 
     def files(self) -> list[str]:
-        """The files below the folder, sorted."""
+        """Return the files below the folder, sorted."""
         return sorted(
             str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if not path.is_dir()
         )
@@ -81,12 +81,12 @@ MakePlayer = Callable[..., Player]
 
 @pytest.fixture
 def make(tmp_path: Path) -> MakePlayer:
-    """A player of a job with these further keys."""
+    """Make a player of a job with these further keys."""
     return lambda *more: Player(make_jobs(tmp_path, NEWS, 'timezone = "Europe/Berlin"', *more))
 
 
 def test_a_good_run_becomes_latest(make: MakePlayer) -> None:
-    """The output has the name of the time at which the run began, in the job's zone."""
+    """The output is named after the time when the run began, in the job's zone."""
     player = make()
     assert player.run(record(1)) == 0
     assert player.files() == ["2026-03-01/060000.jsonl", "latest.jsonl"]
@@ -96,8 +96,8 @@ def test_a_good_run_becomes_latest(make: MakePlayer) -> None:
     assert player.calls[0][1:] == ["--", "urls.txt"]
 
 
-def test_a_second_run_is_given_the_first_and_tells_what_changed(make: MakePlayer) -> None:
-    """Beside its output stands the change feed, and the history has the counts."""
+def test_a_second_run_compares_itself_with_the_first(make: MakePlayer) -> None:
+    """The change feed is beside its output, and the history has the counts."""
     player = make()
     player.run(record(1), record(2), record(3))
     assert player.run(record(1), record(2, "new"), record(4)) == 0
@@ -108,8 +108,8 @@ def test_a_second_run_is_given_the_first_and_tells_what_changed(make: MakePlayer
     assert (changes.added, changes.changed, changes.removed, changes.rewritten) == (1, 1, 1, 1)
 
 
-def test_only_changed_and_max_age_need_an_output_before(make: MakePlayer) -> None:
-    """The first run fetches all; so does every run of a job that does not want only what changed."""
+def test_only_changed_and_max_age_need_an_earlier_output(make: MakePlayer) -> None:
+    """The first run fetches everything, as does every run of a job with only_changed = false."""
     player = make('max_age = "6h"')
     player.run(record(1))
     player.run(record(1))
@@ -119,8 +119,8 @@ def test_only_changed_and_max_age_need_an_output_before(make: MakePlayer) -> Non
     assert not any("--previous" in one for one in never.calls[0])
 
 
-def test_what_the_guards_reject_leaves_latest_alone(make: MakePlayer) -> None:
-    """The output is kept under another name, with its own exit status and the reason."""
+def test_a_rejected_run_does_not_change_latest(make: MakePlayer) -> None:
+    """Its output gets another name; the exit status and the messages tell why."""
     player = make('guards.max_failed = "40%"', "guards.min_records = 1")
     player.run(record(1))
     assert player.run(record(1, code="status"), status=1) == 3
@@ -149,8 +149,8 @@ def test_what_the_guards_reject_leaves_latest_alone(make: MakePlayer) -> None:
         (99, 70, "crashed"),
     ],
 )
-def test_a_run_that_was_ended_is_gone_on_with(make: MakePlayer, status: int, code: int, outcome: str) -> None:
-    """Its records stay in the unfinished file, which the next run completes and names after the first."""
+def test_an_interrupted_run_is_resumed(make: MakePlayer, status: int, code: int, outcome: str) -> None:
+    """The next run completes the unfinished file, which is named after the first."""
     player = make()
     assert player.run(record(1), status=status) == code
     assert player.files() == [".news.20260301T050000Z.unfinished.jsonl"]
@@ -161,8 +161,8 @@ def test_a_run_that_was_ended_is_gone_on_with(make: MakePlayer, status: int, cod
     assert player.history.recent("news", 1)[0].pages_per_second == 0.1  # of what this run has fetched
 
 
-def test_an_unfinished_output_that_is_too_old_is_put_aside(make: MakePlayer) -> None:
-    """Old records do not become part of a new output, nor are they lost."""
+def test_an_old_unfinished_output_is_kept_apart(make: MakePlayer) -> None:
+    """Old records do not become part of a new output and are not lost."""
     player = make('resume_within = "30m"')
     player.run(record(1), status=143)
     assert player.run(record(2)) == 0
@@ -177,7 +177,7 @@ STEPS = ["point_latest", "finish", "run_hooks", "sweep", "sync_folder"]
 def test_a_kill_after_the_harvest_loses_nothing(
     make: MakePlayer, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever step is not reached, the next start does it before it harvests."""
+    """The next start does the missing steps before it harvests."""
 
     def die(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -201,7 +201,7 @@ def test_a_kill_after_the_harvest_loses_nothing(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 def test_a_kill_in_any_phase_leaves_whole_outputs(tmp_path: Path) -> None:
-    """Before each file operation of a run a process is killed; the next start leaves whole outputs only."""
+    """A process is killed before each file operation of a run; after the next start all outputs are whole."""
     command = [sys.executable, "-m", "tests.helpers.killed_runs", str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=80, check=False)
     assert (run.returncode, run.stderr) == (0, "")
@@ -209,10 +209,10 @@ def test_a_kill_in_any_phase_leaves_whole_outputs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("owner", [RunState, JobPaths], ids=["finished", "latest"])
-def test_a_full_disk_after_the_harvest_is_said_and_gone_on_with(
+def test_a_full_disk_after_the_harvest_is_reported(
     make: MakePlayer, owner: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The harvest is not lost: the next start puts it in its place."""
+    """The next start publishes the harvest."""
 
     def fail(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "disk")
@@ -230,7 +230,7 @@ def test_a_full_disk_after_the_harvest_is_said_and_gone_on_with(
 
 
 def test_a_job_never_runs_twice_at_once(make: MakePlayer) -> None:
-    """The second start says which process has it."""
+    """The second start names the process that runs it."""
     player = make()
     player.folder.mkdir(parents=True)
     lock = OutputLock(player.folder / ".news")
@@ -242,8 +242,8 @@ def test_a_job_never_runs_twice_at_once(make: MakePlayer) -> None:
     assert player.calls == []
 
 
-def test_outputs_of_one_name_are_numbered(make: MakePlayer, tmp_path: Path) -> None:
-    """A pattern that names only the day loses no run of it."""
+def test_outputs_with_the_same_name_are_numbered(make: MakePlayer, tmp_path: Path) -> None:
+    """A pattern with only the day keeps every run."""
     player = Player(make_jobs(tmp_path, NEWS.replace("/{time}", "")))
     for number in range(3):
         player.run(record(number))
@@ -255,8 +255,8 @@ def test_outputs_of_one_name_are_numbered(make: MakePlayer, tmp_path: Path) -> N
     ]
 
 
-def test_where_links_fail_latest_is_a_copy(make: MakePlayer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on file systems without symbolic links."""
+def test_without_links_latest_is_a_copy(make: MakePlayer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems have no symbolic links."""
 
     def fail(*_: object) -> None:
         raise OSError(1, "Operation not permitted")
@@ -269,7 +269,7 @@ def test_where_links_fail_latest_is_a_copy(make: MakePlayer, monkeypatch: pytest
 
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(make: MakePlayer) -> None:
-    """With the job's name."""
+    """The message has the job's name."""
     player = make()
     (player.file.path.parent / "output").write_text("a file")
     with pytest.raises(OutputError, match=r"job news: .*Not a directory"):
@@ -277,7 +277,7 @@ def test_a_folder_that_cannot_be_made_is_an_output_error(make: MakePlayer) -> No
 
 
 def test_retention_keeps_the_last_runs(make: MakePlayer) -> None:
-    """Of a week of daily runs as many stay as the job wants, and their feeds."""
+    """Of a week of daily runs the last three stay, with their feeds."""
     player = make("retention.keep = 3")
     for number in range(7):
         player.run(record(number))

@@ -1,4 +1,4 @@
-"""The scheduler under a played clock: a month in a moment, sleeps, clocks that are set."""
+"""The scheduler with a simulated clock: a month of runs, sleeps, clock changes."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ START = datetime(2026, 3, 1, 0, 0, 1, tzinfo=UTC)
 
 
 class Run:
-    """A run that goes on until it is told to end."""
+    """A run that lasts until its status is set."""
 
     def __init__(self, status: int | None) -> None:
         self.status = status
         self.signals: list[int] = []
 
     def poll(self) -> int | None:
-        """Its exit status."""
+        """Return the exit status."""
         return self.status
 
     def send_signal(self, number: int) -> None:
-        """Take note of the signal."""
+        """Record the signal."""
         self.signals.append(number)
 
 
 class World:
-    """A scheduler of these timings, its clock, and what it has started and said."""
+    """A scheduler with these timings, its clock, its started runs and its messages."""
 
     def __init__(
         self,
@@ -60,14 +60,14 @@ class World:
         return self.runs[-1]
 
     def go(self, **length: float) -> None:
-        """Let time pass as the scheduler waits."""
+        """Let time pass, in the steps that the scheduler waits."""
         ends = self.now + timedelta(**length)
         while self.now < ends:
             self.now += timedelta(seconds=self.scheduler.tick(self.now))
 
 
-def test_a_month_of_runs_over_both_changes_of_clock() -> None:
-    """Every day of March and of October once at half past two in Berlin, every four hours six times a day."""
+def test_a_month_of_runs_over_both_clock_changes() -> None:
+    """A daily job runs once a day in March and October, a four-hourly one six times a day."""
     for month, start in ((3, START), (10, START.replace(month=10))):
         world = World(
             start=start,
@@ -82,7 +82,7 @@ def test_a_month_of_runs_over_both_changes_of_clock() -> None:
 
 
 def test_after_a_sleep_a_job_catches_up_once() -> None:
-    """However many of its times have passed."""
+    """The number of missed times does not matter."""
     world = World(hourly=Timing("0 * * * *", zone="UTC"))
     world.go(hours=1, minutes=1)
     world.now += timedelta(hours=50)
@@ -91,8 +91,8 @@ def test_after_a_sleep_a_job_catches_up_once() -> None:
     assert world.scheduler.next_starts["hourly"] > world.now
 
 
-def test_a_job_that_still_runs_is_not_started_again() -> None:
-    """Its time is left out, and that is said; once it has ended it is started at the next."""
+def test_a_running_job_is_not_started_again() -> None:
+    """The skipped start is reported; after its end the job starts at its next time."""
     world = World(None, hourly=Timing("0 * * * *", zone="UTC"))
     world.go(hours=3)
     assert len(world.started) == 1
@@ -104,8 +104,8 @@ def test_a_job_that_still_runs_is_not_started_again() -> None:
 
 
 @pytest.mark.parametrize(("hours", "again"), [(2, 0), (5, 1)])
-def test_a_clock_that_is_set_back_a_little_repeats_nothing(hours: int, again: int) -> None:
-    """Beyond three hours the new time counts."""
+def test_a_clock_set_back_a_little_repeats_no_run(hours: int, again: int) -> None:
+    """After more than three hours the new time counts."""
     world = World(daily=Timing("0 6 * * *", zone="UTC"))
     world.go(hours=7)
     world.now -= timedelta(hours=hours)
@@ -113,8 +113,8 @@ def test_a_clock_that_is_set_back_a_little_repeats_nothing(hours: int, again: in
     assert len(world.started) == 1 + again
 
 
-def test_a_time_that_passed_while_nothing_ran_is_made_up_for() -> None:
-    """Where the history says when the job ran last."""
+def test_a_missed_time_is_caught_up() -> None:
+    """The history says when the job ran last."""
     daily = Timing("0 6 * * *", zone="UTC")
     for began, expected in ((START - timedelta(days=3), 1), (START - timedelta(hours=17), 0)):
         world = World(0, {"daily": began}, daily=daily)
@@ -122,8 +122,8 @@ def test_a_time_that_passed_while_nothing_ran_is_made_up_for() -> None:
         assert len(world.started) == expected
 
 
-def test_loading_anew_keeps_what_is_unchanged(tmp_path: Path) -> None:
-    """A job whose timing is another gets new times; runs go on; a job that is gone is started no more."""
+def test_reloading_keeps_unchanged_jobs(tmp_path: Path) -> None:
+    """A changed schedule gets new times, current runs continue, and a removed job is not started."""
     world = World(None, a=Timing(every=3600.0), b=Timing(every=7200.0))
     before = dict(world.scheduler.next_starts)
     world.scheduler.load(make_jobs(tmp_path, NEWS, 'every = "5m"').jobs | {"a": world.jobs["a"]}, world.now)
@@ -133,20 +133,20 @@ def test_loading_anew_keeps_what_is_unchanged(tmp_path: Path) -> None:
     assert {name for name, _ in world.started} == {"news"}
 
 
-def test_waits_are_short_enough_to_see_the_clock() -> None:
-    """A clock that is set, and a machine that slept, are noticed within half a minute."""
+def test_the_clock_is_checked_every_30_seconds() -> None:
+    """So a clock that was set, or a machine that slept, is noticed."""
     world = World(daily=Timing("0 6 * * *", zone="UTC"))
     assert world.scheduler.tick(world.now) == 30.0
 
 
-def test_without_a_schedule_there_is_nothing_to_wait_for(tmp_path: Path) -> None:
-    """That is wrong usage."""
+def test_a_file_without_schedules_is_refused(tmp_path: Path) -> None:
+    """It is a usage error."""
     with pytest.raises(UsageError, match="no job has a schedule"):
         Scheduler(lambda name: Run(0)).load(make_jobs(tmp_path, NEWS).jobs, START)
 
 
-def test_a_run_that_cannot_be_started_does_not_end_the_scheduler() -> None:
-    """It is said, and tried again at the next time."""
+def test_a_run_that_cannot_start_does_not_end_the_scheduler() -> None:
+    """It is reported and tried again at the next time."""
     world = World(hourly=Timing("0 * * * *", zone="UTC"))
 
     def fail(name: str) -> Run:
@@ -159,7 +159,7 @@ def test_a_run_that_cannot_be_started_does_not_end_the_scheduler() -> None:
 
 
 def test_signals_reach_every_run() -> None:
-    """So that all of them end cleanly."""
+    """So all of them can stop cleanly."""
     world = World(None, a=Timing(every=60.0), b=Timing(every=60.0))
     world.go(minutes=2)
     world.scheduler.end(15)

@@ -22,24 +22,24 @@ def count(path: Path, **limits: int) -> RunSummary:
 
 
 def good(number: int = 1, item: int = 0, items: int = 1, **fields: Any) -> bytes:
-    """A record."""
+    """Return a good record."""
     meta: dict[str, Any] = {"bytes": 100} | ({"item": item, "items": items} if item else {})
     return encode({"url": f"http://a.example/{number}", **fields, "meta": meta})
 
 
 def bad(code: str, url: str = "http://b.example/") -> bytes:
-    """A failure's."""
+    """Return the record of a failure."""
     return encode({"url": url, "error": {"code": code, "message": "x"}, "meta": {}})
 
 
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
-    """Where the records are."""
+    """The path of the output."""
     return tmp_path / "out.jsonl"
 
 
 def test_pages_are_counted_by_outcome(output: Path) -> None:
-    """Pages, not lines; what was skipped is no failure, and no host's fault."""
+    """Pages are counted, not lines; a skipped page is not a failure of its host."""
     lines = [good(), good(2, 1, 2), good(2, 2, 2), bad("timeout"), bad("dns", "https://c.example:8/x")]
     lines += [bad("timeout", "http://B.example/y"), bad("duplicate"), bad("invalid_url", "no URL")]
     output.write_bytes(b"".join(lines))
@@ -51,8 +51,8 @@ def test_pages_are_counted_by_outcome(output: Path) -> None:
     assert facts.inputs == facts.good + facts.failures + sum(facts.skipped.values())
 
 
-def test_pages_carried_forward_are_counted(output: Path) -> None:
-    """Once each, by what their first record says."""
+def test_unchanged_pages_are_counted(output: Path) -> None:
+    """Each page counts once, by its first record."""
     meta = {"unchanged": True}
     records = [{"url": "http://a.example/", "meta": {**meta, "item": n, "items": 2}} for n in (1, 2)]
     output.write_bytes(b"".join(map(encode, records)) + good())
@@ -62,27 +62,27 @@ def test_pages_carried_forward_are_counted(output: Path) -> None:
 
 @pytest.mark.parametrize("value", [None, "", " \n\t", [], {}, "\u00a0"])
 def test_values_without_content_are_empty(output: Path, value: Any) -> None:
-    """As is one that is not there; columns of the list are no fields."""
+    """A missing field is empty too; columns of the list are not fields."""
     output.write_bytes(good(title=value) + good(title="x", input={"a": ""}) + good() + good(title="y"))
     assert count(output).empty == {"title": 0.5}
 
 
 @pytest.mark.parametrize("value", [0, False, "x", [None], {"a": None}, 0.0])
-def test_values_with_content_are_not(output: Path, value: Any) -> None:
-    """Zero and no are answers."""
+def test_values_with_content_are_not_empty(output: Path, value: Any) -> None:
+    """Zero and false are values."""
     output.write_bytes(good(title=value))
     assert count(output).empty == {"title": 0.0}
 
 
-def test_a_page_that_gave_no_record_has_no_empty_fields(output: Path) -> None:
-    """The line stands for the page, and is no record of its own."""
+def test_a_page_without_records_has_no_empty_fields(output: Path) -> None:
+    """Its line stands for the page and is not a record."""
     output.write_bytes(encode({"url": "http://a.example/", "meta": {"items": 0}}) + good(title="x"))
     facts = count(output)
     assert (facts.good, facts.records, facts.empty) == (2, 1, {"title": 0.0})
 
 
-def test_lines_that_are_no_records_are_passed_over(output: Path) -> None:
-    """A torn tail, and what else is there."""
+def test_lines_that_are_not_records_are_skipped(output: Path) -> None:
+    """For example a torn last line."""
     output.write_bytes(good(title="x") + b'[]\n{"url": 1, "meta": {}}\n\n{"url": "a"}\n' + good()[:20])
     assert count(output).inputs == 1
 
@@ -94,7 +94,7 @@ def test_a_file_that_cannot_be_read_is_an_error(output: Path) -> None:
 
 
 def test_an_empty_output_has_no_shares(output: Path) -> None:
-    """Nothing is divided by no records."""
+    """There is no division by zero."""
     output.write_bytes(b"")
     assert count(output) == SUMMARY
 
@@ -117,7 +117,7 @@ def test_counting_is_bounded(output: Path) -> None:
     st.lists(st.sampled_from(["dns", "timeout", "duplicate", "robots"])),
 )
 def test_the_counts_add_up(output: Path, records: list[dict[str, Any]], codes: list[str]) -> None:
-    """Whatever the output holds; a share is that of the records without a value."""
+    """A field's share is that of the records without a value."""
     output.write_bytes(b"".join([*(good(**fields) for fields in records), *map(bad, codes)]))
     facts = count(output)
     assert (

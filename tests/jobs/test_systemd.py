@@ -1,4 +1,4 @@
-"""Units for cron and systemd: what they say, and that systemd takes them."""
+"""Crontab lines and systemd units: their text, and that systemd accepts them."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ CRONS = [
 
 
 def make_job(**keys: str) -> Job:
-    """A job of this timing."""
+    """Return a job with this timing."""
     return Job(name="news", arguments=(), output="", timing=make_timing(**keys))
 
 
 @pytest.mark.parametrize(("cron", "expected"), CRONS)
 def test_a_cron_expression_becomes_calendar_events(cron: str, expected: list[str]) -> None:
-    """Two of them where cron takes days of month and of week as alternatives."""
+    """There are two if cron takes days of month and days of week as alternatives."""
     assert on_calendar(cron, "") == expected
     assert on_calendar(cron, "Europe/Berlin") == [f"{value} Europe/Berlin" for value in expected]
 
@@ -48,7 +48,7 @@ def test_a_cron_expression_becomes_calendar_events(cron: str, expected: list[str
 @needs_systemd
 @pytest.mark.parametrize("cron", [cron for cron, _ in CRONS])
 def test_systemd_is_due_when_cron_is(cron: str) -> None:
-    """The next times that systemd works out for its events are those of the cron expression."""
+    """The next times that systemd computes are those of the cron expression."""
     timing = make_timing(cron=cron, zone="UTC")
     assert timing is not None
     base = ["--base-time=2026-03-01 00:00:00 UTC", "--iterations=5"]
@@ -78,26 +78,26 @@ def test_systemd_is_due_when_cron_is(cron: str) -> None:
     ],
 )
 def test_an_interval_becomes_a_crontab_time(every: str, line: str) -> None:
-    """Where it is a part of an hour or of a day."""
+    """It must divide an hour or a day."""
     assert crontab_lines(FILE, make_job(every=every), "scrape")[-1].startswith(f"{line} scrape run ")
 
 
 @pytest.mark.parametrize("every", ["7m", "5h", "90s", "2d"])
-def test_an_interval_that_no_crontab_can_say_is_refused(every: str) -> None:
-    """Clearly; */7 would not be every seven minutes."""
+def test_an_interval_that_crontab_cannot_express_is_refused(every: str) -> None:
+    """For example, */7 does not mean every seven minutes."""
     with pytest.raises(UsageError, match="no crontab can express this"):
         crontab_lines(FILE, make_job(every=every), "scrape")
 
 
 @pytest.mark.parametrize("cron", ["0 6 L * *", "0 6 * * 5#2", "0 6 * * 5L"])
-def test_days_that_systemd_has_no_words_for_are_refused(cron: str) -> None:
-    """Rather than run on other days."""
+def test_days_that_systemd_cannot_express_are_refused(cron: str) -> None:
+    """Otherwise the job would run on other days."""
     with pytest.raises(UsageError, match="neither cron nor systemd"):
         on_calendar(cron, "")
 
 
-def test_a_crontab_line_says_what_cron_cannot(tmp_path: Path) -> None:
-    """The zone, the jitter; and a per cent sign is no new line."""
+def test_a_crontab_line_comments_on_what_cron_cannot_express(tmp_path: Path) -> None:
+    """It mentions the zone and the jitter, and escapes per cent signs."""
     job = make_job(cron="0 6 * * *", zone="Europe/Berlin", jitter="5m")
     lines = crontab_lines(Path("/srv/50%/h.toml"), job, "scrape")
     assert "CRON_TZ=Europe/Berlin" in lines
@@ -110,7 +110,7 @@ def test_a_crontab_line_says_what_cron_cannot(tmp_path: Path) -> None:
     "keys", [{"cron": "30 2 13 * fri", "zone": "Europe/Berlin", "jitter": "5m"}, {"every": "4h"}]
 )
 def test_systemd_accepts_the_units(tmp_path: Path, keys: dict[str, str]) -> None:
-    """Of a file in a folder with blanks, per cent and dollar signs and quotes in its name."""
+    """The path has spaces, quotes, per cent and dollar signs."""
     folder = tmp_path / "a b%c $d \"e'"
     folder.mkdir()
     job, path = make_job(**keys), folder / "harvest.toml"
@@ -128,8 +128,8 @@ def test_systemd_accepts_the_units(tmp_path: Path, keys: dict[str, str]) -> None
     assert (shown.returncode, ours) == (0, []), shown.stderr
 
 
-def test_the_command_prints_or_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Crontab and units on standard output, or the units as files."""
+def test_the_command_prints_or_writes_units(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It prints a crontab and units, or writes the units to files."""
     path = write_jobs(tmp_path, NEWS, 'schedule = "0 6 * * *"')
     assert run(["units", str(path)]) == 0
     shown = capsys.readouterr().out
@@ -140,7 +140,7 @@ def test_the_command_prints_or_writes_them(tmp_path: Path, capsys: pytest.Captur
     assert names == ["parascrape-harvest-news.service", "parascrape-harvest-news.timer"]
 
 
-def test_without_a_schedule_there_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """That is wrong usage."""
+def test_a_file_without_schedules_has_no_units(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is a usage error."""
     assert run(["units", str(write_jobs(tmp_path, NEWS))]) == 2
     assert "no job has a schedule" in capsys.readouterr().err

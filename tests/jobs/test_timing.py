@@ -1,4 +1,4 @@
-"""When jobs are due: over changes of clock, with jitter, after restarts."""
+"""Job schedules: clock changes, jitter and restarts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def due_times(timing: Timing, start: str, count: int) -> list[str]:
-    """The next times after a moment of Berlin, as UTC hours and minutes with the day."""
+    """Return the next times after a moment in Berlin, as day, hour and minute in UTC."""
     at = datetime.fromisoformat(start).replace(tzinfo=BERLIN)
     found = []
     for _ in range(count):
@@ -40,22 +40,22 @@ def due_times(timing: Timing, start: str, count: int) -> list[str]:
         ("0 6 * * *", "2026-10-24T12:00", ["25 05:00", "26 05:00"]),
     ],
 )
-def test_changes_of_clock_follow_crons_rules(cron: str, start: str, expected: list[str]) -> None:
-    """A skipped fixed time is due when the clock goes on, a doubled one once; hourly ones go by the hour."""
+def test_clock_changes_follow_the_rules_of_cron(cron: str, start: str, expected: list[str]) -> None:
+    """A skipped fixed time is due after the change, a repeated one once; hourly jobs follow elapsed time."""
     timing = make_timing(cron=cron, zone="Europe/Berlin")
     assert timing is not None
     assert due_times(timing, start, len(expected)) == expected
 
 
-def test_the_second_of_two_equal_hours_repeats_nothing() -> None:
-    """Asked within the hour that comes twice, a fixed time of its first half is not due again."""
+def test_the_repeated_hour_repeats_no_run() -> None:
+    """A fixed time of the hour's first pass is not due again in the second."""
     timing = Timing("30 2 * * *", zone="Europe/Berlin")
     second = datetime(2026, 10, 25, 2, 15, tzinfo=BERLIN, fold=1)
     assert timing.next_after(second).day == 26
 
 
 def test_days_of_month_and_week_are_alternatives() -> None:
-    """Where both are restricted, as in cron."""
+    """As in cron, if both are restricted."""
     timing = make_timing(cron="0 0 13 * fri", zone="UTC")
     assert timing is not None
     at, found = datetime(2026, 3, 1, tzinfo=UTC), []
@@ -66,15 +66,15 @@ def test_days_of_month_and_week_are_alternatives() -> None:
 
 
 @pytest.mark.parametrize(("name", "cron"), [("@daily", "0 0 * * *"), (" 0  6 * * MON ", "0 6 * * MON")])
-def test_expressions_are_written_one_way(name: str, cron: str) -> None:
-    """Names for the usual ones, and one blank between fields."""
+def test_expressions_are_normalised(name: str, cron: str) -> None:
+    """Names such as @daily are replaced, and fields are separated by one space."""
     timing = make_timing(cron=name)
     assert timing is not None
     assert timing.cron == cron
 
 
 def test_intervals_count_from_the_epoch() -> None:
-    """A restart shifts nothing, and no change of clock matters."""
+    """Restarts and clock changes do not shift them."""
     timing = Timing(every=4 * 3600.0, zone="Europe/Berlin")
     assert due_times(timing, "2026-03-29T00:30", 3) == ["29 00:00", "29 04:00", "29 08:00"]
     assert due_times(timing, "2026-03-29T00:59", 1) == ["29 00:00"]
@@ -85,8 +85,10 @@ def test_intervals_count_from_the_epoch() -> None:
     jitter=st.integers(1, 600),
     steps=st.lists(st.integers(1, 900), min_size=1, max_size=20),
 )
-def test_restarts_neither_repeat_nor_skip_a_late_time(seconds: int, jitter: int, steps: list[int]) -> None:
-    """Whenever it is asked, the next time is the same one until it has come."""
+def test_restarts_neither_repeat_nor_skip_a_jittered_time(
+    seconds: int, jitter: int, steps: list[int]
+) -> None:
+    """The next time stays the same until it has passed."""
     timing = Timing(every=900.0, jitter=float(jitter))
     now = datetime.fromtimestamp(1_700_000_000 + seconds, UTC)
     due = timing.next_after(now, "news")
@@ -98,8 +100,8 @@ def test_restarts_neither_repeat_nor_skip_a_late_time(seconds: int, jitter: int,
         due = later
 
 
-def test_jitter_tells_jobs_apart() -> None:
-    """Two jobs of one schedule do not start at the same second."""
+def test_jitter_differs_between_jobs() -> None:
+    """Two jobs with one schedule do not start in the same second."""
     timing = Timing("0 6 * * *", jitter=600.0)
     at = datetime(2026, 1, 1, tzinfo=UTC)
     assert timing.next_after(at, "a") != timing.next_after(at, "b")
@@ -108,6 +110,6 @@ def test_jitter_tells_jobs_apart() -> None:
 @pytest.mark.parametrize(
     ("seconds", "shown"), [(14_400, "4h"), (5400, "1h30m"), (86_461, "1d1m1s"), (0.2, "0s")]
 )
-def test_durations_are_shown_short(seconds: float, shown: str) -> None:
-    """Largest unit first."""
+def test_intervals_are_shown_short(seconds: float, shown: str) -> None:
+    """The largest unit comes first."""
     assert show_interval(seconds) == shown
