@@ -67,7 +67,7 @@ def outputs(tmp_path: Path) -> Outputs:
     return Outputs(tmp_path)
 
 
-# --- deleted and compressed --------------------------------------------------------------------------------------
+# --- deleted and compressed ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_outputs_of_other_jobs_are_not_touched(outputs: Outputs) -> None:
     assert outputs.there() == ["01", "02", "04"]
 
 
-# --- never touched --------------------------------------------------------------------------------
+# --- never touched ----------------------------------------------------------------
 
 ALL = {"keep": 1, "max_age": DAY / 24, "max_size": 0, "compress_after": 1}
 
@@ -252,7 +252,7 @@ def test_a_foreign_compressed_file_is_not_replaced(outputs: Outputs) -> None:
     assert len(swept.kept) == 1
 
 
-# --- missing files, full disks, kills -----------------------------------------------------------------------------
+# --- missing files, full disks, kills ----------------------------------------------------------------
 
 
 def test_a_missing_file_is_forgotten(outputs: Outputs) -> None:
@@ -308,7 +308,7 @@ def test_a_kill_in_any_phase_loses_nothing(tmp_path: Path) -> None:
     assert int(run.stdout) > 20
 
 
-# --- policies ---------------------------------------------------------------------------------------
+# --- policies ----------------------------------------------------------------
 
 
 def test_a_policy_is_read_from_a_table() -> None:
