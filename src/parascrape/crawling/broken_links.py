@@ -1,10 +1,10 @@
-"""Broken links: what became of every URL that a crawl has looked at, and which pages link to it.
+"""Broken links: the outcome of every URL that a crawl has checked, and the pages that link to it.
 
     the output's records --> `judge`: good, broken, a redirect, could not be checked
-    the redirects        --> what they lead to, by `MAX_REDIRECTS` steps: moved, broken, ...
-    the frontier's links --> the pages that hold those that are not good
+    the redirects        --> their ends, after at most `MAX_REDIRECTS` steps: moved, broken, ...
+    the frontier's links --> the pages with links that are not good
 
-All of it is in tables (`SqliteFile.temporary`), so memory is flat.
+All of it is in temporary SQLite tables, so memory is flat.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ _REDIRECT = "redirected"
 _THERE = frozenset(
     ("bad_encoding", "bad_record", "not_html", "other_type", "scrape_error", "task_error", "too_complex")
 ) | {"too_large", "worker_died"}
-"""Codes of pages that were answered, though nothing could be made of them."""
+"""Codes of pages that exist, although they could not be scraped."""
 
 _NOT_ASKED = frozenset(("address", "duplicate", "host_down", "not_fetched", "proxy", "robots"))
 _NOT_FOR_ROBOTS = frozenset((401, 403, 405, 429, 503, 999))
-"""Statuses with which other sites turn robots away from pages that people see; 999 is LinkedIn's own."""
+"""Statuses with which sites turn robots away from pages that people see; 999 is LinkedIn's."""
 
 _PERMANENT = frozenset((301, 308))
 _BATCH = 1000
@@ -65,12 +65,12 @@ _SCHEMA = (
 _ADD = "REPLACE INTO targets VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)"
 _STEP = "SELECT verdict, leads_to, code, status, reason, leads_key FROM targets WHERE key = ?"
 _FIELDS = "key, code, status, url, coalesce(leads_to, ''), coalesce(reason, '')"
-# What only redirects lead to is told with these.
+# A URL that only redirects lead to is reported with them.
 _OF_INTEREST = "verdict = ? AND (NOT led_to OR EXISTS (SELECT 1 FROM holders h WHERE h.key = targets.key))"
 
 
 class LinkTarget(NamedTuple):
-    """A URL that is linked to, and what became of it. ``leads_to`` is where redirects end."""
+    """A linked URL and its outcome; ``leads_to`` is where its redirects end."""
 
     key: int
     code: str
@@ -81,14 +81,14 @@ class LinkTarget(NamedTuple):
 
 
 class LinkingPage(NamedTuple):
-    """A page that holds a link, and the link's text."""
+    """A page with a link, and the link's text."""
 
     page: str
     text: str
 
 
 def judge(code: str, status: int, *, elsewhere: bool) -> str:
-    """What an outcome of this code and status says of a link; ``elsewhere``: to another site.
+    """Return the verdict on a link by its target's code and status; ``elsewhere``: on another site.
 
     >>> judge("status", 404, elsewhere=True), judge("status", 403, elsewhere=True)
     ('broken', 'unchecked')
@@ -101,10 +101,10 @@ def judge(code: str, status: int, *, elsewhere: bool) -> str:
 
 
 class LinkCheck:
-    """What was found out about the links of a crawl; ``unseen`` URLs are known and have no outcome.
+    """The verdicts on the links of a crawl; ``unseen`` is how many known URLs have no outcome.
 
     Raises:
-        OutputError: there is no room for the tables.
+        OutputError: no space for the tables.
     """
 
     def __init__(self, store: UrlStore, plan: CrawlLimits, output: Path) -> None:
@@ -119,10 +119,8 @@ class LinkCheck:
             self._scratch.close()
             raise
 
-    # --- what became of the URLs --------------------------------------------------------------------
-
     def _read_outcomes(self, store: UrlStore, plan: CrawlLimits, output: Path) -> None:
-        """One row for each page of the output; the good ones have little in theirs."""
+        """Store one row for each page of the output, with details unless it is good."""
         hosts = frozenset(store.value("hosts") or plan.scope.hosts)
         for page in read_pages(output):
             record, meta = page.record, page.record["meta"]
@@ -136,7 +134,7 @@ class LinkCheck:
             leads: tuple[int | None, str] = (None, "")
             if verdict == _REDIRECT:
                 leads = (key_of(meta["final_url"], plan.identity), meta["final_url"])
-            if leads[0] == key:  # to a session or spelling of its own, which has a record of its own
+            if leads[0] == key:  # to another spelling of itself, which has a record of its own
                 self._scratch.execute(
                     "INSERT OR IGNORE INTO targets (key, verdict) VALUES (?, ?)", (key, GOOD)
                 )
@@ -144,7 +142,7 @@ class LinkCheck:
                 self._scratch.execute(_ADD, (key, verdict, record["url"], page.code, status, reason, *leads))
 
     def _resolve(self) -> None:
-        """Give every redirect the verdict of what it leads to."""
+        """Give every redirect the verdict of its end."""
         last = -(1 << 63)
         query = "SELECT key, status FROM targets WHERE verdict = ? AND key >= ? ORDER BY key LIMIT ?"
         while rows := list(self._scratch.rows(query, (_REDIRECT, last, _BATCH))):
@@ -158,7 +156,7 @@ class LinkCheck:
             last = rows[-1][0]
 
     def _end_of(self, key: int, status: int) -> tuple[str, str, int, str, str]:
-        """Verdict, code, status, reason and URL of what a redirect leads to."""
+        """Return verdict, code, status, reason and URL of a redirect's end."""
         seen = {key}
         row = self._step(key)
         url = ""
@@ -180,10 +178,8 @@ class LinkCheck:
     def _step(self, key: int) -> tuple[Any, ...] | None:
         return next(self._scratch.rows(_STEP, (key,)), None)
 
-    # --- who links to them --------------------------------------------------------------------------
-
     def _read_links(self, store: UrlStore, identity: CanonicalOptions) -> None:
-        """Keep the links to what is not good."""
+        """Store the links to URLs that are not good."""
 
         @lru_cache(100_000)
         def is_good(key: int) -> bool:
@@ -196,31 +192,29 @@ class LinkCheck:
                 self._scratch.execute("INSERT INTO holders VALUES (?, ?, ?)", values)
         self._scratch.execute("CREATE INDEX held ON holders (key)")
 
-    # --- out ----------------------------------------------------------------------------------------
-
     def counts(self) -> Counter[str]:
-        """How many URLs there are of each verdict."""
+        """Return how many URLs have each verdict."""
         query = f"SELECT count(*) FROM targets WHERE {_OF_INTEREST}"  # noqa: S608 (our own words)
         verdicts = (GOOD, BROKEN, MOVED, UNCHECKED)
         return Counter({one: next(self._scratch.rows(query, (one,)))[0] for one in verdicts})
 
     def each(self, verdict: str) -> Iterator[LinkTarget]:
-        """The URLs of a verdict, by status, code and URL."""
+        """Yield the URLs with a verdict, by status, code and URL."""
         query = f"SELECT {_FIELDS} FROM targets WHERE {_OF_INTEREST} ORDER BY status, code, url"  # noqa: S608
         return (LinkTarget(*row) for row in self._scratch.rows(query, (verdict,)))
 
     def holders(self, target: LinkTarget, limit: int = -1) -> Iterator[LinkingPage]:
-        """The pages that link to a URL, the first ``limit`` of them by their URL."""
+        """Yield the pages that link to a URL, the first ``limit`` by their URL."""
         query = "SELECT page, text FROM holders WHERE key = ? ORDER BY page, text LIMIT ?"
         return (LinkingPage(*row) for row in self._scratch.rows(query, (target.key, limit)))
 
     def holder_count(self, target: LinkTarget) -> int:
-        """How many links lead to a URL."""
+        """Return how many links lead to a URL."""
         query = "SELECT count(*) FROM holders WHERE key = ?"
         return int(next(self._scratch.rows(query, (target.key,)))[0])
 
     def write_csv(self, path: Path) -> None:
-        """Write one row for each link that is not good. Raises OutputError."""
+        """Write a CSV row for each link that is not good. Raises OutputError."""
         with output_errors(path), replace_file(path, text=True) as file:
             rows = csv.writer(file, lineterminator="\r\n")
             rows.writerow(COLUMNS)
@@ -235,10 +229,10 @@ class LinkCheck:
                         rows.writerow([*start, "", ""])
 
     def close(self) -> None:
-        """Forget all of it."""
+        """Delete the tables."""
         self._scratch.close()
 
 
 def _reach_of(url: str, plan: CrawlLimits) -> str:
-    """What the plan's hosts would have of a URL."""
+    """Return the site or domain of a URL, as the scope compares it."""
     return domain_of(site_of(url)) if plan.scope.reach == "domain" else site_of(url)
