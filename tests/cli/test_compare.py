@@ -15,7 +15,7 @@ from parascrape.cli.compare_run import parse_time
 from parascrape.errors import UsageError
 from parascrape.frontier.host_store import default_path
 from tests.helpers.command import ENVIRONMENT, children, finish, lives, start_scrape, until
-from tests.helpers.twins import closed_port
+from tests.helpers.recordings import closed_port
 from tests.sites.site import Site
 
 pytest.importorskip("warcio")

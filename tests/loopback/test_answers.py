@@ -26,7 +26,7 @@ from parascrape.loopback.replay.exchange import (
     split_lines,
 )
 from parascrape.loopback.replay.server import ReplayAnswers
-from tests.helpers.twins import answer, write_recording
+from tests.helpers.recordings import answer, write_recording
 
 URL = "http://shop.example/a"
 SLOW = answer(URL, seconds=ExchangeTimes(0.0, 0.3, 0.2, 0.4, 0.2, 1.1))

@@ -1,4 +1,4 @@
-"""A recording: what of each exchange is kept, that other tools can read it, and that no secret is in it."""
+"""Recordings keep each exchange as it was, can be read by other tools, and hold no secret."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from parascrape.loopback import Exchange, read_recording, record
 from parascrape.loopback.replay.warc import load_library
 from parascrape.records import Entry
 from tests.helpers.harvests import make
-from tests.helpers.twins import answer, by_url, make_recording, write_recording
+from tests.helpers.recordings import answer, by_url, make_recording, write_recording
 from tests.sites.site import HTML, Site
 
 QUICK = {"retries": 0, "robots": False, "per_host": 0}
 
 
 def settings(**more: Any) -> Settings:
-    """Settings of a recording that loses no time."""
+    """Settings of a quick recording."""
     return make("thread", **{**QUICK, **more})
 
 
 def test_bytes_are_kept_as_they_came(site: Site, tmp_path: Path) -> None:
-    """Header fields in their order and case, chunks and content codings still on."""
+    """Header fields keep order and case; chunks and content codings stay."""
     path = tmp_path / "bytes.warc.gz"
     make_recording([site("/chunked"), site("/coded/gzip")], path, settings())
     found = by_url(path)
@@ -41,7 +41,7 @@ def test_bytes_are_kept_as_they_came(site: Site, tmp_path: Path) -> None:
 
 
 def test_every_hop_of_a_redirect_is_kept(site: Site, tmp_path: Path) -> None:
-    """Each with its place, under the URL of the list that led there."""
+    """Each has its place, and the URL of the list that led there."""
     path = tmp_path / "hops.warc.gz"
     make_recording([site("/hops/2")], path, settings())
     found = by_url(path)
@@ -68,8 +68,8 @@ def test_every_hop_of_a_redirect_is_kept(site: Site, tmp_path: Path) -> None:
         ("/loop", "whole", "bad_redirect"),
     ],
 )
-def test_how_it_ended_is_kept(path: str, ending: str, code: str, site: Site, tmp_path: Path) -> None:
-    """For the twin as what happened on the wire, for people as the error's code."""
+def test_the_ending_is_kept(path: str, ending: str, code: str, site: Site, tmp_path: Path) -> None:
+    """It is kept as what happened on the wire, and as the code of the error."""
     recording = tmp_path / "one.warc.gz"
     recorded = make_recording([site(path)], recording, settings(timeout=0.3))
     (found,) = (one for one in read_recording(recording).exchanges if one.entry)
@@ -78,13 +78,13 @@ def test_how_it_ended_is_kept(path: str, ending: str, code: str, site: Site, tmp
 
 
 def test_seconds_are_those_of_each_part(site: Site, tmp_path: Path) -> None:
-    """The wait for the first byte is apart from the time of the body, and a kept connection costs nothing."""
+    """The first byte and the body have times of their own; a kept connection takes no time."""
     path = tmp_path / "times.warc.gz"
     urls = [site("/slow?seconds=0.1"), site("/drip-body"), site("/page/1")]
     make_recording(urls, path, settings(timeout=0.4))
     found = by_url(path)
     slow, drip = found["slow?seconds=0.1"].seconds, found["drip-body"].seconds
-    # libcurl may be interrupted between sending the request and noting when: the server waits from the first.
+    # libcurl may be interrupted after it sent the request and before it notes the time.
     assert 0.05 <= slow.first_byte <= slow.total
     assert slow.total >= 0.1
     assert drip.transfer > 0.2 > drip.first_byte
@@ -112,7 +112,7 @@ def test_warcio_reads_it_and_every_digest_is_right(site: Site, tmp_path: Path) -
 
 
 def test_warcio_undoes_chunks_and_codings(site: Site, tmp_path: Path) -> None:
-    """A page comes out of another's tool as it was meant."""
+    """Another tool gets the page itself."""
     path = tmp_path / "content.warc.gz"
     make_recording([site("/chunked"), site("/coded/gzip")], path, settings())
     with open(path, "rb") as file:
@@ -121,7 +121,7 @@ def test_warcio_undoes_chunks_and_codings(site: Site, tmp_path: Path) -> None:
 
 
 def test_no_credential_is_written(site: Site, tmp_path: Path) -> None:
-    """Not of cookies, headers, URLs or answers; their names are, for the answer may turn on them."""
+    """Values of cookies, headers and URLs are left out. Names are kept: the answer may depend on them."""
     path = tmp_path / "secret.warc.gz"
     host = site.url.removeprefix("http://")
     make_recording(
@@ -132,7 +132,7 @@ def test_no_credential_is_written(site: Site, tmp_path: Path) -> None:
             cookies={"session": "hunter5"},
         ),
     )
-    # The site's own echo of what it was sent is a page like any other: it is looked at apart.
+    # The page /echo repeats what it was sent, so only requests and the cookie page are searched.
     text = gzip.decompress(path.read_bytes()).decode("latin-1")
     asked = "".join(
         part for part in text.split("WARC/1.1") if "WARC-Type: request" in part or "cookie-wall" in part
@@ -146,7 +146,7 @@ def test_no_credential_is_written(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_recording_appears_when_it_is_whole(site: Site, tmp_path: Path) -> None:
-    """If the list breaks off, what was there before stays, and nothing is left beside it."""
+    """If the list raises, the older file stays, and no other file is left."""
     path = tmp_path / "kept.warc.gz"
     path.write_bytes(b"before")
 
@@ -161,7 +161,7 @@ def test_a_recording_appears_when_it_is_whole(site: Site, tmp_path: Path) -> Non
 
 
 def test_an_empty_list_is_recorded_as_nothing(tmp_path: Path) -> None:
-    """The file says so when it is read."""
+    """Reading the file says that it holds no answer."""
     path = tmp_path / "new" / "empty.warc.gz"
     assert record([], path, settings()).entries == 0
     with pytest.raises(UsageError, match="holds no answer"):
@@ -169,19 +169,19 @@ def test_an_empty_list_is_recorded_as_nothing(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
-    """With the reason and the path."""
+    """The error has the reason and the path."""
     with pytest.raises(OutputError, match=r"a directory|Is a directory"):
         record([], tmp_path, settings())
 
 
 def test_a_missing_library_is_told_with_the_way_to_get_it() -> None:
-    """The extra is named."""
+    """The message names the extra."""
     with pytest.raises(UsageError, match=r"no_such_library is not installed.*parascrape\[compare\]"):
         load_library("no_such_library.part")
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    """Every field of an exchange."""
+    """This holds for every field of an exchange."""
     written = [
         answer("http://a.example/", cookies=("a", "b"), authorised=True, hop=2, address="192.0.2.1"),
         Exchange(url="http://a.example/2", ending="reset", error="reset", message="gone \N{BLACK STAR}"),

@@ -15,7 +15,7 @@ from parascrape.errors import UsageError
 from parascrape.loopback import read_recording, serve_recording
 from parascrape.loopback.replay.warc import to_exchange, to_metadata
 from tests.helpers.harvests import make
-from tests.helpers.twins import answer, harvest, warc_record, write_recording
+from tests.helpers.recordings import answer, harvest, warc_record, write_recording
 
 URL = "http://shop.example/a"
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<title>t</title>"

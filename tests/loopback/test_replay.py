@@ -1,4 +1,4 @@
-"""A harvest of the twin gives the records that the hosts themselves gave, in every mode, errors included."""
+"""A harvest of the replay server gives the records of the hosts themselves, in every mode, with errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from parascrape.errors import UsageError
 from parascrape.loopback import read_recording, serve_recording
 from tests.helpers.harvests import MODES, make
-from tests.helpers.twins import answer, closed_port, harvest, make_recording, write_recording
+from tests.helpers.recordings import answer, closed_port, harvest, make_recording, write_recording
 from tests.sites.site import Site
 
 PATHS = [
@@ -43,89 +43,88 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path,
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_records_of_the_twin_are_those_of_the_hosts(
+def test_replayed_records_are_those_of_the_hosts(
     mode: str, recorded: tuple[list[str], Path, list[dict[str, object]]]
 ) -> None:
-    """Byte for byte, but for the times; no request reaches a site, for they have ended."""
+    """They are equal but for the times. No request reaches a site: the sites have ended."""
     urls, path, expected = recorded
-    with serve_recording(path) as twin:
-        found = harvest(urls, make(mode, **QUICK), twin)
+    with serve_recording(path) as server:
+        found = harvest(urls, make(mode, **QUICK), server)
         assert found == expected
-        assert twin.stats().unknown == 0
+        assert server.stats().unknown == 0
 
 
-def test_what_never_answered_never_answers(site: Site, tmp_path: Path) -> None:
-    """Time-outs are time-outs again, whatever had come before."""
+def test_timeouts_are_replayed(site: Site, tmp_path: Path) -> None:
+    """A URL that timed out times out again, whatever came before the time-out."""
     urls = [site(path) for path in ("/silent", "/drip-headers", "/drip-body", "/continue-flood")]
     settings = make("thread", **QUICK, timeout=0.3)
     path = tmp_path / "slow.warc.gz"
     make_recording(urls, path, settings)
-    with serve_recording(path) as twin:
-        found = harvest(urls, settings, twin)
+    with serve_recording(path) as server:
+        found = harvest(urls, settings, server)
     assert [one["error"]["code"] for one in found] == ["timeout"] * 4
     assert [one["meta"].get("status") for one in found] == [
         one["meta"].get("status") for one in harvest(urls, settings)
     ]
 
 
-def test_names_without_an_address_have_none(tmp_path: Path) -> None:
-    """Their URLs fail with ``dns``, and no query leaves this machine: the name cannot be asked for."""
+def test_names_without_an_address_are_replayed(tmp_path: Path) -> None:
+    """Their URLs fail with ``dns``, and no query leaves this machine: no resolver can ask for the name."""
     url = "http://no.such.invalid/page"
     path = tmp_path / "dns.warc.gz"
     make_recording([url], path, make("thread", **QUICK))
     assert read_recording(path)[url].ending == "dns"
-    with serve_recording(path) as twin:
-        (found,) = harvest([url], make("thread", **QUICK), twin)
+    with serve_recording(path) as server:
+        (found,) = harvest([url], make("thread", **QUICK), server)
     assert found["error"]["code"] == "dns"
 
 
-def test_public_names_and_addresses_are_all_the_twin(tmp_path: Path) -> None:
+def test_public_names_and_addresses_lead_to_the_server(tmp_path: Path) -> None:
     """Host names and ports are kept, and connecting to loopback needs no --allow-private."""
     urls = ["http://shop.example/a", "http://shop.example:8080/a", "http://198.51.100.7/a"]
     path = write_recording([answer(url, url.encode()) for url in urls], tmp_path / "names.warc.gz")
     settings = make("thread", **{**QUICK, "scraper": "page"})
-    with serve_recording(path) as twin:
-        assert [one["meta"]["final_url"] for one in harvest(urls, settings, twin)] == urls
-        assert twin.stats().requests == 3
+    with serve_recording(path) as server:
+        assert [one["meta"]["final_url"] for one in harvest(urls, settings, server)] == urls
+        assert server.stats().requests == 3
 
 
-def test_a_url_that_was_not_recorded_is_404_and_says_so(tmp_path: Path) -> None:
-    """It counts as unknown, with a field that no host sends."""
+def test_a_url_that_was_not_recorded_gives_404(tmp_path: Path) -> None:
+    """It counts as unknown."""
     path = write_recording([answer("http://shop.example/a")], tmp_path / "one.warc.gz")
-    with serve_recording(path) as twin:
-        (found,) = harvest(["http://elsewhere.example/b"], make("thread", **QUICK), twin)
+    with serve_recording(path) as server:
+        (found,) = harvest(["http://elsewhere.example/b"], make("thread", **QUICK), server)
         assert (found["error"]["code"], found["meta"]["status"]) == ("status", 404)
-        assert twin.stats().unknown == 1
-        twin.reset()
-        assert twin.stats().requests == 0
+        assert server.stats().unknown == 1
+        server.reset()
+        assert server.stats().requests == 0
 
 
 def test_robots_txt_is_replayed(site: Site, tmp_path: Path) -> None:
-    """It is recorded with the host's pages, whether or not it is obeyed."""
+    """It is recorded with the pages of the host, also where it is not obeyed."""
     path = tmp_path / "robots.warc.gz"
     for robots in (True, False):
         make_recording([site("/page/1")], path, make("thread", **{**QUICK, "robots": robots}))
         recording = read_recording(path)
         assert recording[site("/robots.txt")].status == 404
         assert recording.entries == [site("/page/1")]
-    with serve_recording(path) as twin:
-        harvest([site("/page/1")], make("thread", **{**QUICK, "robots": True}), twin)
-        assert (twin.stats().requests, twin.stats().unknown) == (2, 0)
+    with serve_recording(path) as server:
+        harvest([site("/page/1")], make("thread", **{**QUICK, "robots": True}), server)
+        assert (server.stats().requests, server.stats().unknown) == (2, 0)
 
 
-def test_the_twin_ends_with_what_started_it(tmp_path: Path) -> None:
-    """A process that is killed leaves no server behind: its end of the pipe closes."""
+def test_the_server_ends_with_its_parent(tmp_path: Path) -> None:
+    """A killed parent leaves no server behind: its end of the pipe closes."""
     path = write_recording([answer("http://shop.example/a")], tmp_path / "one.warc.gz")
     script = (
         "import sys, os, signal\nfrom parascrape.loopback import serve_recording\n"
-        f"with serve_recording({str(path)!r}) as twin:\n"
-        "    print(twin.pid, flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"with serve_recording({str(path)!r}) as server:\n"
+        "    print(server.pid, flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     source = str(Path(sys.modules["parascrape"].__file__ or "").parents[1])
     environment = {**os.environ, "PYTHONPATH": source}
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
-        # The server holds the same standard error, not this pipe's other end: its own pipe ends.
         pid = int(process.stdout.readline())
         process.wait(20)
     assert _ends(pid)
@@ -150,12 +149,12 @@ def _ends(pid: int) -> bool:
     "given", [{"time_scale": -1}, {"time_scale": float("nan")}, {"latency": -0.1}, {"latency": 4000}]
 )
 def test_times_out_of_range_are_refused(given: dict[str, float], tmp_path: Path) -> None:
-    """Before a process is started."""
+    """They are refused before a process starts."""
     with pytest.raises(UsageError, match="is not between"), serve_recording(tmp_path / "none", **given):
         pass
 
 
 def test_a_recording_that_cannot_be_read_is_one_error(tmp_path: Path) -> None:
-    """The server says what is wrong, and the one who started it raises it."""
+    """The server reports the fault, and its parent raises it."""
     with pytest.raises(UsageError, match="no such file"), serve_recording(tmp_path / "none.warc.gz"):
         pass

@@ -1,4 +1,4 @@
-"""https hosts keep their names in the twin; certificates that were refused are refused again."""
+"""https hosts keep their names on the replay server; certificates that were refused are refused again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from parascrape.fetch import NetworkOptions
 from parascrape.loopback import Exchange, Recording, read_recording, serve_recording
 from parascrape.loopback.replay.routes import Authority, Ports, fault_of, make_connect_to, tls_faults
 from tests.helpers.harvests import MODES, make, records_of
-from tests.helpers.twins import answer, harvest, make_recording, write_recording
+from tests.helpers.recordings import answer, harvest, make_recording, write_recording
 from tests.sites.site import Site
 
 QUICK = {"retries": 0, "robots": False, "per_host": 0, "scraper": "page"}
@@ -40,7 +40,7 @@ class SecureSite(Site):
 
 
 class PlainSite(Site):
-    """A site that answers a handshake in plain text."""
+    """A site that answers a TLS handshake in plain text."""
 
     def _serve(self, sock: socket.socket) -> None:
         with sock, suppress(OSError):
@@ -50,13 +50,13 @@ class PlainSite(Site):
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """The authority that this test's harvests trust."""
+    """The authority that the harvests of these tests trust."""
     return trustme.CA()
 
 
 @pytest.fixture
 def sites(authority: trustme.CA) -> Iterator[list[str]]:
-    """The origins of sites that are good, expired, another's, nobody's, and no TLS at all."""
+    """Origins of two good sites, and of sites with four kinds of TLS fault."""
     with ExitStack() as stack:
         made = [
             SecureSite("good.localhost", authority),
@@ -73,7 +73,7 @@ def sites(authority: trustme.CA) -> Iterator[list[str]]:
 def test_https_is_replayed_with_its_failures(
     sites: list[str], authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same records in every mode: pages of good hosts, ``tls`` with its reason for the others."""
+    """Every mode gives the same records: pages of good hosts, ``tls`` with its reason for the others."""
     path, pem = tmp_path / "tls.warc.gz", tmp_path / "trusted.pem"
     authority.cert_pem.write_to_path(str(pem))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
@@ -83,37 +83,37 @@ def test_https_is_replayed_with_its_failures(
     endings = [read_recording(path)[url].ending for url in urls]
     assert endings == ["whole", "whole", "tls", "tls", "tls", "tls"]
     expected = harvest(urls, settings)
-    with serve_recording(path) as twin:
+    with serve_recording(path) as server:
         for mode in MODES:
-            found = harvest(urls, replace(settings, mode=mode), twin)  # type: ignore[arg-type]
+            found = harvest(urls, replace(settings, mode=mode), server)  # type: ignore[arg-type]
             assert _without_names(found) == _without_names(expected)
 
 
 def _without_names(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """OpenSSL says how far up it looked for an unknown authority, which is one step more or less."""
+    """Records without OpenSSL's wording of an unknown authority, which differs by where it looked."""
     for one in found:
         if "unable to get" in str(one.get("error")) or "self-signed" in str(one.get("error")):
             one["error"]["message"] = "unknown authority"
     return found
 
 
-def test_only_the_twins_authority_is_trusted(tmp_path: Path) -> None:
-    """Without its ``ca_file`` no https host of the twin is believed."""
+def test_only_the_authority_of_the_server_is_trusted(tmp_path: Path) -> None:
+    """Without its ``ca_file`` every https host fails."""
     url = "https://shop.example/a"
     path = write_recording([answer(url)], tmp_path / "one.warc.gz")
     settings = make("thread", **QUICK)
-    with serve_recording(path) as twin:
-        (good,) = harvest([url], settings, twin)
-        (bad,) = records_of([url], settings, network=NetworkOptions(twin.connect_to))
+    with serve_recording(path) as server:
+        (good,) = harvest([url], settings, server)
+        (bad,) = records_of([url], settings, network=NetworkOptions(server.connect_to))
     assert good["meta"]["status"] == 200
     assert bad["error"]["code"] == "tls"
 
 
 def test_plain_recordings_need_no_certificates(tmp_path: Path) -> None:
-    """There is no ``ca_file`` where no host speaks TLS."""
+    """Without an https host there is no ``ca_file``."""
     path = write_recording([answer("http://shop.example/a")], tmp_path / "one.warc.gz")
-    with serve_recording(path) as twin:
-        assert twin.ca_file == ""
+    with serve_recording(path) as server:
+        assert server.ca_file == ""
 
 
 @pytest.mark.parametrize(
@@ -125,19 +125,19 @@ def test_plain_recordings_need_no_certificates(tmp_path: Path) -> None:
         ("something else", "authority"),
     ],
 )
-def test_faults_are_told_by_the_message(message: str, fault: str) -> None:
-    """libcurl has one number for all of them."""
+def test_the_message_tells_the_fault_of_a_certificate(message: str, fault: str) -> None:
+    """libcurl has one error number for all of them."""
     assert fault_of(message) == fault
 
 
 def test_a_name_that_no_certificate_can_hold_gets_the_shared_one() -> None:
-    """The handshake goes on, and the client says what it thinks of it."""
+    """The handshake goes on, and the client decides."""
     authority = Authority(["192.0.2.1"], {})
     assert authority.context_for("a_b.example") is authority.context
 
 
 def failed(url: str, ending: str, message: str = "") -> Exchange:
-    """An exchange that came to nothing."""
+    """An exchange without an answer."""
     return Exchange(url=url, ending=ending, message=message)  # type: ignore[arg-type]
 
 
@@ -159,14 +159,14 @@ def failed(url: str, ending: str, message: str = "") -> Exchange:
 def test_hosts_have_an_entry_of_their_own_only_where_they_need_one(
     exchanges: list[Exchange], entries: list[str]
 ) -> None:
-    """Port 443 is TLS and all else is not, unless the recording knows better."""
+    """Port 443 is TLS and others are not, unless the recording shows otherwise."""
     found = make_connect_to(Recording(exchanges), Ports(1, 2, 3)).split(",")
     assert found[:-2] == entries
     assert found[-2:] == [":443:127.0.0.1:2", "::127.0.0.1:1"]
 
 
-def test_hosts_that_had_tls_once_keep_it() -> None:
-    """A fault counts only where no handshake of the host's came about."""
+def test_a_tls_fault_counts_only_without_a_good_handshake() -> None:
+    """A host with one good handshake keeps a good certificate."""
     broken = failed("https://a.example/", "tls", "expired")
     assert tls_faults(Recording([broken])) == {"a.example": "expired"}
     assert tls_faults(Recording([broken, answer("https://a.example/b")])) == {}

@@ -1,4 +1,4 @@
-"""Recordings and twins for tests: what is recorded, how two harvests are compared, WARC files by hand."""
+"""Recordings for tests: made from sites or by hand, and the harvests that are compared with their replay."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def make_recording(urls: Iterable[str], path: Path, settings: Settings) -> Recor
 
 
 def harvest(
-    urls: Iterable[str], settings: Settings, twin: ReplayServer | None = None
+    urls: Iterable[str], settings: Settings, server: ReplayServer | None = None
 ) -> list[dict[str, Any]]:
-    """The records in the list's order, from the hosts or from their twin, without what is a time."""
-    network = NetworkOptions(twin.connect_to, twin.ca_file) if twin is not None else DIRECT
+    """The records in the order of the list, from the hosts or from a replay server, without their times."""
+    network = NetworkOptions(server.connect_to, server.ca_file) if server is not None else DIRECT
     found = records_of(urls, replace(settings, ordered=True), network=network)
     for one in found:
         for name in VOLATILE:
             one["meta"].pop(name, None)
         if one.get("error", {}).get("code") == "bad_response":
-            del one["error"]["message"]  # libcurl's words are others on a connection that was used before
+            del one["error"]["message"]  # libcurl words it differently on a kept connection
     return found
 
 
 def write_recording(exchanges: Iterable[Exchange], path: Path) -> Path:
-    """A recording of exchanges that were never made."""
+    """Write a recording of made-up exchanges."""
     with open(path, "wb") as file:
         writer = ExchangeWriter(file, {})
         for exchange in exchanges:
@@ -63,7 +63,7 @@ def warc_record(kind: str, url: str, block: bytes, *more: str) -> bytes:
 
 @contextmanager
 def closed_port() -> Iterator[int]:
-    """A port at which nobody listens, as long as this is entered."""
+    """A port at which nobody listens meanwhile."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         yield holder.getsockname()[1]
