@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given, strategies as st
 
 from parascrape.fetch import FetchTrace
-from parascrape.fetch.adapter import CurlAdapter, CurlRequest
-from parascrape.fetch.memory_budget import MemoryBudget
+from parascrape.fetch.adapter import CurlAdapter, CurlRequest, MemoryBudget
 from tests.sites.site import Site
 
 LIMIT = 30

@@ -19,7 +19,7 @@ from tests.sites.site import Site
 PACKAGE = str(Path(parascrape.__file__).parent)
 TRANSPORT = tuple(
     f"{PACKAGE}/fetch/{name}.py"
-    for name in ("adapter", "content_coding", "errors", "handles", "memory_budget", "multi", "response")
+    for name in ("adapter", "content_coding", "errors", "handles", "multi", "response")
 )
 """What stands where urllib3 stands below requests."""
 

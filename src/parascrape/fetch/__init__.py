@@ -2,7 +2,7 @@
 
 client   follows redirects; robots: fetches robots.txt; request: what a fetch is given and records
 adapter  the requests adapter that sends through libcurl; handles, multi: libcurl's easy and multi handles
-response, content_coding, memory_budget: headers and bodies, within bounds; errors: what goes wrong
+response, content_coding: headers and bodies, within bounds; errors: lower libraries' errors as ours
 """
 
 from lazy_loader import attach_stub

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,16 +20,15 @@ from requests.adapters import HTTPAdapter
 from parascrape.errors import TooLarge
 from parascrape.fetch.errors import raise_for
 from parascrape.fetch.handles import HandlePool, refused_address
-from parascrape.fetch.memory_budget import MemoryBudget
 from parascrape.fetch.multi import MultiHandle
 from parascrape.fetch.request import FetchTrace
 from parascrape.fetch.response import join_fields, take_cookies
 from parascrape.web import redact
 
-__all__ = ["CurlAdapter", "CurlRequest"]
+__all__ = ["CurlAdapter", "CurlRequest", "MemoryBudget"]
 
 _UNWANTED = 1 << 16
-"""Bytes that are read of an answer that nobody wants, so that its connection can be used again."""
+"""Bytes read of an unwanted body, so that its connection can be used again."""
 
 _BY_SYSTEM = (7, 55, 56)
 """Errors of libcurl for which errno is this transfer's; with others it is that of an address tried before."""
@@ -128,6 +128,53 @@ class CurlAdapter(HTTPAdapter):
         self._transfers.leave()
 
 
+class MemoryBudget:
+    """Bounds the bytes that the bodies of one adapter hold together, as they come over the wire.
+
+    A body that would exceed it is paused until others are released. One at a time may exceed it, up to
+    its own limit, so that there is always one that gets to its end. A paused body's time runs on.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._favourite: _ResponseState | None = None
+        self._paused: list[_ResponseState] = []
+        self.total = 0
+
+    def take(self, holder: _ResponseState, size: int) -> bool:
+        """Return whether the holder may have so many bytes more; if not, `resumable` returns it later."""
+        with self._lock:
+            if self.total + size > self._limit:
+                self._favourite = self._favourite or holder
+                if self._favourite is not holder:
+                    self._paused.append(holder)
+                    return False
+            self.total += size
+            holder.held += size
+            return True
+
+    def resumable(self) -> list[_ResponseState]:
+        """Return the paused bodies that may try again."""
+        if not self._paused:
+            return []
+        with self._lock:
+            if self._favourite is not None and self.total >= self._limit:
+                return []
+            found, self._paused = self._paused, []
+            return found
+
+    def give_back(self, holder: _ResponseState) -> None:
+        """Count the holder's bytes no more."""
+        with self._lock:
+            self.total -= holder.held
+            holder.held = 0
+            if self._favourite is holder:
+                self._favourite = None
+            if self._paused:
+                self._paused = [one for one in self._paused if one is not holder]
+
+
 class _ResponseState:
     """The answer to one request as it comes in: header lines and pieces of the body, within bounds."""
 
@@ -163,7 +210,7 @@ class _ResponseState:
             self._ended = not line.strip()
 
     def write(self, piece: bytes) -> int | None:
-        """Take a piece of the body; -1 ends the transfer, a pause has the piece come again."""
+        """Take a piece of the body. -1 ends the transfer; after a pause the piece comes again."""
         if not self._budget.take(self, len(piece)):
             return int(pycurl.WRITEFUNC_PAUSE)
         self._pieces.append(piece)
@@ -177,13 +224,13 @@ class _ResponseState:
         return None
 
     def _is_wanted(self) -> bool:
-        """Whether the whole body is: it is a page's, of a type that is asked for."""
+        """Return whether the whole body is wanted: the status is 2xx, and the type is one of those wanted."""
         if not 200 <= int(self._lines[0].split(None, 2)[1]) < 300:
             return False
         return self._wanted is None or self._wanted(join_fields(self._lines[1:]).get("Content-Type", ""))
 
     def response(self, request: requests.PreparedRequest) -> requests.Response:
-        """The answer as requests shows it; its body is read from ``raw``, codings still on."""
+        """Return the answer as a requests response; its body is read from ``raw``, still encoded."""
         status_line, *lines = self._lines
         parts = status_line.decode("latin-1").split(None, 2)
         response = requests.Response()
@@ -200,7 +247,7 @@ class _ResponseState:
 
 
 class _Body:
-    """A body that is here already, as far as requests and `fetch` look at a urllib3 response."""
+    """A body in memory, with the part of urllib3's response that requests and the client use."""
 
     _original_response: Any = None
 
@@ -209,7 +256,7 @@ class _Body:
         self.length_remaining = len(body)
 
     def read(self, amount: int | None = None, decode_content: bool = False) -> bytes:
-        """The next ``amount`` bytes, or all."""
+        """Return the next ``amount`` bytes, or all."""
         if amount is None or amount >= len(self._body):
             body, self._body = self._body, b""
         else:
@@ -218,6 +265,6 @@ class _Body:
         return body
 
     def close(self) -> None:
-        """Nothing is held: the connection is free already."""
+        """Do nothing: the connection is free already."""
 
     release_conn = close

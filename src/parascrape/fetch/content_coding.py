@@ -1,4 +1,4 @@
-"""Content codings undone within a bound: gzip, deflate, br and zstd (RFC 9110 §8.4.1, RFC 7932, RFC 8878)."""
+"""Decoding of content codings, bounded: gzip, deflate, br, zstd (RFC 9110 §8.4.1, RFC 7932, RFC 8878)."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _MAX_MEMBERS = 1000
 """Gzip members or zstd frames of one body; 20 MB of empty ones would keep a CPU busy for minutes."""
 
 _PIECE = 1 << 16
-"""Bytes decoded at once; what follows a member is copied from its last piece, not from the whole body."""
+"""Bytes decoded at once; the rest after a member is copied from its last piece, not from the whole body."""
 
 _ZSTD_PIECE = 256
 """The same for zstd, whose decoder has no bound of its own: 4 bytes can give 128 KiB (RFC 8878 §3.1.1.2)."""
 
 
 def inflate(body: bytes, content_encoding: str | None, max_bytes: int) -> bytes:
-    """The body with its codings undone, the last listed first.
+    """Return the body with its codings undone, the last listed first.
 
     An unknown coding leaves the body as it is: servers name charsets and media types there.
 
@@ -59,7 +59,7 @@ def _too_large(max_bytes: int) -> TooLarge:
 
 
 def _gunzip(body: bytes, max_bytes: int) -> bytes:
-    """All members of a gzip file (RFC 1952 §2.2); what follows the last one is ignored, as gzip does."""
+    """Return all members of a gzip file (RFC 1952 §2.2); the rest is ignored, as gzip does."""
     if body[:2] != b"\x1f\x8b":
         raise BadEncoding("not gzip, though Content-Encoding says so")
     return _decode_members(body, b"\x1f\x8b", lambda: _open_inflater(31), max_bytes)
@@ -85,7 +85,7 @@ def _open_inflater(wbits: int) -> _Stream:
 
 
 def _decode_members(body: bytes, magic: bytes, open_stream: Callable[[], _Stream], max_bytes: int) -> bytes:
-    """The content of all members, to the first that does not begin with ``magic``."""
+    """Return the content of all members, up to the first that does not begin with ``magic``."""
     rest = memoryview(body)
     parts: list[bytes] = []
     for _ in range(_MAX_MEMBERS):
@@ -99,7 +99,7 @@ def _decode_members(body: bytes, magic: bytes, open_stream: Callable[[], _Stream
 
 
 def _decode_stream(stream: _Stream, body: memoryview, max_bytes: int) -> tuple[bytes, int]:
-    """One stream's content, and how many bytes of the body it took."""
+    """Return one stream's content, and how many bytes of the body it took."""
     decode, state, piece = stream
     parts: list[bytes] = []
     size = at = 0
@@ -139,7 +139,7 @@ def _unbrotli(body: bytes, max_bytes: int) -> bytes:
 
 
 def _unzstd(body: bytes, max_bytes: int) -> bytes:
-    """All frames; a window above 8 MB is refused (RFC 9659 §3)."""
+    """Return all frames; a window above 8 MB is refused (RFC 9659 §3)."""
     import zstandard
 
     decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 23)

@@ -126,7 +126,7 @@ LIBRARY_ERRORS: tuple[tuple[type[BaseException], type[FetchError]], ...] = (
 
 
 def map_error(error: BaseException) -> FetchError | None:
-    """Our error for one of a lower library; None for an exception that no library of ours raises."""
+    """Return our error for one of a lower library; None for any other exception."""
     chain = list(_chain(error))
     for kind, ours in LIBRARY_ERRORS:
         for link in chain:
@@ -136,7 +136,7 @@ def map_error(error: BaseException) -> FetchError | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception and, outermost first, those it wraps in ``reason``, ``args`` or ``__cause__``."""
+    """Yield the exception and, outermost first, those it wraps in ``reason``, ``args``, ``__cause__``."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
@@ -147,7 +147,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _message(error: BaseException) -> str:
-    """One short line: the innermost exception's words, which hold no URL and so no password."""
+    """Return one short line: the innermost exception's text, which has no URL and so no password."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate: {error.verify_message}"
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__

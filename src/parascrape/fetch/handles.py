@@ -1,4 +1,4 @@
-"""Libcurl handles with what is the same for every request, and what they may connect to."""
+"""A pool of libcurl easy handles: options that all requests share, and a filter of addresses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BUFFER = 1 << 18
 
 
 class HandlePool:
-    """The handles of one adapter, safe for all threads; connections are the multi handle's.
+    """The handles of one adapter, safe for all threads. The multi handle owns the connections.
 
     With ``public_only`` they open no connection to a private address. An address is looked at when its
     connection is opened, so handles that may and handles that may not must never share connections.
@@ -45,7 +45,7 @@ class HandlePool:
         self._share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_SSL_SESSION)
 
     def take(self) -> Any:
-        """A handle that nobody uses."""
+        """Return an idle handle, or a new one."""
         with self._lock:
             handle = self._idle.pop() if self._idle else None
         if handle is None:
@@ -60,7 +60,7 @@ class HandlePool:
             self._idle.append(handle)
 
     def _make(self) -> Any:
-        """A handle with what is the same for every request."""
+        """Return a handle with the options that all requests share."""
         handle: Any = pycurl.Curl()
         handle.setopt(pycurl.NOSIGNAL, 1)
         handle.setopt(pycurl.SHARE, self._share)
@@ -83,7 +83,7 @@ class HandlePool:
 
 
 class PublicSockets:
-    """Opens libcurl's sockets (CURLOPT_OPENSOCKETFUNCTION), but none to an address that is not public.
+    """Opens libcurl's sockets (CURLOPT_OPENSOCKETFUNCTION), to public addresses only.
 
     libcurl asks for every address that it connects to, whether it comes from the URL, the resolver or
     its cache: what is checked is what is used. ``refused`` says why the last one was not; it is empty
@@ -94,7 +94,7 @@ class PublicSockets:
         self.refused = ""
 
     def __call__(self, purpose: int, address: Any) -> Any:
-        """A socket of the address's family, or SOCKET_BAD. A new connection costs 155 us of CPU, not 105."""
+        """Return a socket of the address's family, or SOCKET_BAD. A connection costs 155 us CPU, not 105."""
         host = str(address.addr[0])
         if kind := kind_of(host):
             self.refused = refusal(host, kind)
@@ -106,6 +106,6 @@ class PublicSockets:
 
 
 def refused_address(handle: Any) -> str:
-    """Why a connection was refused in the handle's last transfer; "" where none was."""
+    """Return why a connection was refused in the handle's last transfer; "" if none was."""
     sockets: PublicSockets | None = getattr(handle, "sockets", None)
     return sockets.refused if sockets else ""

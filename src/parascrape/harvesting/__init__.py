@@ -1,8 +1,8 @@
-"""One harvest: the loop that fills workers from the frontier and takes their outcomes.
+"""One harvest: from a list's entries to outcomes, in threads or processes.
 
-loop        what happens next; in_flight: the visits that workers have
-changing    crews of workers, and mode auto; choosing: whether processes pay; mainscript: whether they may
-manners     what the settings owe to hosts; neighbours: other runs on this machine
+harvest     the entry points `crawl` and `harvest`; loop: fills the workers and judges their outcomes
+in_flight   worker groups and the visits they have; worker: one attempt at a URL; auto_mode: the mode's choice
+timings     where time went; bottleneck: what limits a run; estimate: before a harvest; audit: after it
 """
 
 from lazy_loader import attach_stub

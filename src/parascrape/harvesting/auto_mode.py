@@ -36,31 +36,31 @@ __all__ = ["AutoMode", "Machine", "ModeChoice", "ModeSample", "choose_mode"]
 
 
 _LATER = 1.5
-"""How many times longer it waits from look to look."""
+"""The factor by which the time between looks grows."""
 
 _ROUNDS = 1.5
-"""How many times the latency a look needs behind it: threads that began together come back together."""
+"""Latencies that a look needs behind it: threads that began together come back together."""
 
 _MOST_KEPT = 200
-"""Pages between two looks whose times are kept apart."""
+"""Pages between two looks whose times are kept one by one."""
 
 _BUSY = 0.6
 """Share of one core below which threads wait for the network, not for each other."""
 
 _START_CPU, _START_SECONDS = 0.3, 0.1
-"""What a worker process takes until it is ready: CPU seconds (0.25 to 0.3 measured), and time besides."""
+"""The start of a worker process: CPU seconds (0.25 to 0.3 measured), and seconds beyond that."""
 
 _PIPE = 0.00015
 """CPU seconds that a page costs more when it crosses a process border, both sides together."""
 
 _EFFICIENCY = 0.9
-"""Of the cores, what the workers get; caches and others want their share."""
+"""Share of the cores that the workers get; other programs and caches take the rest."""
 
 _LEAST_THREADS, _MOST_THREADS = 8, 32
 """Threads in each process: more than 8 only where latency asks for them."""
 
 _GAIN, _LEAST_GAIN = 0.08, 0.15
-"""How much sooner it must end, in parts of what is left and in seconds: below that it is noise."""
+"""The least gain, as a share of the time left and in seconds: less than that is noise."""
 
 
 class Machine(NamedTuple):
@@ -72,7 +72,7 @@ class Machine(NamedTuple):
 
 
 class ModeSample(NamedTuple):
-    """What was seen of a harvest in threads, from one look to the next. Times are seconds."""
+    """Measurements of a harvest in threads, from one look to the next. Times are seconds."""
 
     pages: int  # finished, at least 1
     seconds: float
@@ -85,7 +85,7 @@ class ModeSample(NamedTuple):
 
 
 class ModeChoice(NamedTuple):
-    """What to do: 0 ``processes`` is to go on in threads. ``reason`` has no full stop."""
+    """The decision: 0 ``processes`` means to go on in threads. ``reason`` has no full stop."""
 
     processes: int
     threads: int
@@ -121,12 +121,12 @@ def _stay(reason: str) -> ModeChoice:
 
 
 def _threads_for(fetches: float) -> int:
-    """Threads in each process that keep so many fetches under way, and half as many to spare."""
+    """Return the threads in each process for so many fetches at once, with half as many to spare."""
     return min(_MOST_THREADS, max(_LEAST_THREADS, math.ceil(1.5 * fetches)))
 
 
 def _describe(seen: ModeSample, busy: float) -> str:
-    """What filled the CPU, and how much is to come."""
+    """Return what filled the CPU, and how many pages are left."""
     scrape_cpu = min(seen.scrape_cpu, seen.cpu)
     what, cpu = ("parsing", scrape_cpu) if scrape_cpu > seen.cpu / 2 else ("computing", seen.cpu)
     share = min(cpu / seen.seconds, busy, 1.0)
@@ -135,7 +135,7 @@ def _describe(seen: ModeSample, busy: float) -> str:
 
 
 def _round(count: int) -> int:
-    """The count in two digits.
+    """Return the count rounded to two digits.
 
     >>> _round(3912), _round(87), _round(0)
     (3900, 87, 0)

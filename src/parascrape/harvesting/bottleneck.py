@@ -1,4 +1,4 @@
-"""What bounds a run, and the option that would move it: read from its time split. Pure.
+"""The bottleneck of a run, and the option that would widen it, from its timings. Pure.
 
     cpu      all cores that the workers can use are busy, or other programs are: every other wait is longer
     write    the disk
@@ -30,21 +30,21 @@ _IDLE, _THREADS = 0.5, 0.6
 """The same: of the threads' time that goes idle, and that is spent in one way."""
 
 _WAITING = 0.3
-"""A scraper of whose time less than this is CPU time waits for something else."""
+"""A scraper waits for something else if less than this share of its time is CPU time."""
 
 _FEW = 0.1
 """Share of the threads' time that may go idle while more threads would still help."""
 
 _CROWDED = 2.0
-"""A load of so many threads for each CPU is not this run's own: one CPU's interpreter lock lets one thread
-run at a time, and there are as many processes as CPUs. Pages that stand still then may wait for a CPU.
+"""A load of more threads for each CPU comes from other programs: each interpreter runs one thread at a time,
+and there are as many processes as CPUs. Slow pages then may wait for a CPU.
 """
 
 _TRANSFER = 0.6
-"""Share of the network's time in which bodies flow, from which on it is not the latency that counts."""
+"""Share of the network's time in which bodies flow above which bandwidth is the bottleneck, not latency."""
 
 _MOST_THREADS, _MOST_TIMES = 512, 4
-"""As many threads are recommended at most, and so many times those that there were."""
+"""The most threads that are recommended, in all and as a multiple of those in use."""
 
 
 class RunProfile(NamedTuple):
@@ -60,7 +60,7 @@ class RunProfile(NamedTuple):
 
 
 def explain_bottleneck(split: Timings, run: RunProfile) -> str:
-    """One sentence; empty where it is not known."""
+    """Return the bottleneck in one sentence; empty if it is not known."""
     if split.pages < _LEAST_PAGES or run.seconds < _LEAST_SECONDS or not split.thread_seconds:
         return ""
     if _is_computing(split):
@@ -81,9 +81,7 @@ def explain_bottleneck(split: Timings, run: RunProfile) -> str:
 
 
 def _is_computing(split: Timings) -> bool:
-    """Whether the cores are busy; where others on the machine have a share of them, whether pages wait for
-    them more than for anything else.
-    """
+    """Return whether the cores are busy; if other programs share them, whether pages wait mostly for them."""
     if split.cpu > _CPU * split.core_seconds:
         return True
     return split.cpu > _SHARED_CPU * split.core_seconds and split.at_work > _THREADS * split.thread_seconds
@@ -159,7 +157,7 @@ def _explain_network(split: Timings, run: RunProfile) -> str:
 
 
 def _more_threads(split: Timings, run: RunProfile) -> str:
-    """The option for more threads; empty where more would find nothing to do, or no CPU."""
+    """Return the option for more threads; empty where more would find nothing to do, or no CPU."""
     if split.politeness + split.list_wait > _FEW * split.thread_seconds or split.pages < 4 * split.fetches:
         return ""
     busy = split.cpu / split.core_seconds if split.core_seconds else 0.0

@@ -1,4 +1,4 @@
-"""Open files: a process may have only so many, and every fetch in flight needs some."""
+"""The limit of open files (RLIMIT_NOFILE), and how many threads fit into it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ROOM = 16
 
 
 def fit_threads(settings: Settings) -> Settings:
-    """The settings with no more threads than there may be open files; the soft limit is raised first.
+    """Return the settings with at most as many threads as open files allow; the soft limit is raised first.
 
     64 threads with 40 descriptors fail nearly every fetch, two threads none.
     """

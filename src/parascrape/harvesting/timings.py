@@ -21,7 +21,7 @@ from parascrape.frontier import WaitReason
 __all__ = ["STAGES", "Timings", "read_split", "write_split"]
 
 _MOST_BLAMED = 1000
-"""Hosts for which threads have waited that are told apart; of more, the half with the least are forgotten."""
+"""Hosts that are counted one by one; beyond that, the half with the shortest waits is dropped."""
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class Timings:
         return self.turn + self.inflate + self.scrape
 
     def of_threads(self, seconds: float) -> float:
-        """The share of all threads' time; 0.0 where that is not known."""
+        """Return the share of all threads' time; 0.0 if that is not known."""
         return seconds / self.thread_seconds if self.thread_seconds else 0.0
 
     @property
