@@ -201,7 +201,7 @@ class Settings:
     worker_bytes: int = _option(
         0,
         "--worker-memory MB",
-        "A process that has grown so is replaced [auto].",
+        "Replace a process that has grown to this size [auto].",
         _HOW,
         (0, 1 << 50),
         unit=1_000_000,
@@ -226,10 +226,10 @@ class Settings:
     )
     """Without a limit, a delay and robots.txt, hosts are not told apart at all."""
     delay: float = _option(
-        0.0, "--delay SECONDS", "From start to start of a host's fetches [{default} s].", _POLITE, (0, 86_400)
+        0.0, "--delay SECONDS", "Between the starts of a host's fetches [{default} s].", _POLITE, (0, 86_400)
     )
     per_domain: bool = _option(
-        False, "--per-domain", "Both for a registrable domain [scheme, host, port].", _POLITE
+        False, "--per-domain", "Apply both to registrable domains [to hosts].", _POLITE
     )
     """All hosts of a registrable domain count as one for ``per_host`` and ``delay``."""
     robots: bool = _option(True, "--ignore-robots", "Fetch what robots.txt forbids [obeyed].", _POLITE)
@@ -238,10 +238,12 @@ class Settings:
         False, "--fetch-duplicates", "Fetch a URL as often as it is listed [once].", _POLITE
     )
     drop_tracking: bool = _option(
-        False, "--ignore-tracking", "URLs that differ in utm_... and the like are one.", _POLITE
+        False, "--ignore-tracking", "Treat URLs as equal if only utm_... etc. differ.", _POLITE
     )
     """URLs that differ only in tracking parameters are the same (`parascrape.web.canonical`)."""
-    sort_query: bool = _option(False, "--ignore-query-order", "URLs that differ in it are one.", _POLITE)
+    sort_query: bool = _option(
+        False, "--ignore-query-order", "Treat URLs as equal if only the order differs.", _POLITE
+    )
     """URLs that differ only in the order of their parameters are the same."""
     timeout: float = _option(
         30.0, "--timeout SECONDS", "Total time for a URL [{default} s].", _FETCH, (0.001, 86_400)
@@ -255,7 +257,7 @@ class Settings:
     )
     max_redirects: int = _option(10, bounds=(0, 100))
     retries: int = _option(
-        2, "--retries N", "Tries after the first, where safe [{default}].", _FETCH, (0, 100)
+        2, "--retries N", "Retries of a failed fetch, if safe [{default}].", _FETCH, (0, 100)
     )
     backoff: float = _option(0.5, bounds=(0, 3600))
     """The pause before the first retry; it doubles with each."""
@@ -287,7 +289,7 @@ class Settings:
     previous: str = _option(
         "",
         "--previous FILE",
-        "An earlier output; what has not changed is kept.",
+        "Earlier output; unchanged pages keep their records.",
         _OUTPUT,
         in_jobs=False,
         compared=False,
@@ -296,7 +298,7 @@ class Settings:
     max_age: float = _option(
         0.0,
         "--max-age AGE",
-        "Do not fetch again before: 6h, 2d [fetch all].",
+        "Keep records younger than 6h, 2d, ... [fetch all].",
         _OUTPUT,
         (0, 1e10),
         type=str,

@@ -28,21 +28,19 @@ class CommandEntry(NamedTuple):
 COMMANDS = {
     "crawl": CommandEntry("crawl:crawl", "START...", "Follow links and sitemaps from START."),
     "links-check": CommandEntry(
-        "links_check:links_check", "START...", "Broken links, and the pages that hold them."
+        "links_check:links_check", "START...", "Report broken links and the pages they are on."
     ),
     "retry": CommandEntry("retry:retry", "OUTPUT", "Run again what failed in an output."),
     "replay": CommandEntry("replay:replay", "FILE", "Run the scraper on a page that was set aside."),
-    "plan": CommandEntry("plan:plan", "LIST...", "What a harvest would do, and how long it takes."),
-    "audit": CommandEntry("audit:audit", "OUTPUT...", "Whether the records tell of a polite harvest."),
+    "plan": CommandEntry("plan:plan", "LIST...", "Estimate what a harvest would do, and its time."),
+    "audit": CommandEntry("audit:audit", "OUTPUT...", "Check from the records that a harvest was polite."),
     "run": CommandEntry("jobs:run_jobs", "FILE [JOB...]", "Run the jobs of a file once."),
-    "schedule": CommandEntry("schedule:schedule", "FILE", "Run the jobs of a file whenever they are due."),
-    "units": CommandEntry("jobs:units", "FILE", "The jobs of a file for cron and systemd."),
-    "history": CommandEntry("history:history", "FILE [JOB]", "The last runs of a job file."),
-    "diff": CommandEntry("diff:diff", "OLD NEW", "What has changed from one output to the next."),
-    "compare": CommandEntry("compare:compare", "LIST...", "Which mode is fastest for a list, and why."),
-    "verify": CommandEntry(
-        "compare:verify", "LIST...", "Whether the mode makes a difference to the records."
-    ),
+    "schedule": CommandEntry("schedule:schedule", "FILE", "Run the jobs of a file when they are due."),
+    "units": CommandEntry("jobs:units", "FILE", "Print the jobs of a file for cron and systemd."),
+    "history": CommandEntry("history:history", "FILE [JOB]", "Show the last runs of a job file."),
+    "diff": CommandEntry("diff:diff", "OLD NEW", "Show what changed from one output to the next."),
+    "compare": CommandEntry("compare:compare", "LIST...", "Find the fastest mode for a list, and why it is."),
+    "verify": CommandEntry("compare:verify", "LIST...", "Check that records do not depend on the mode."),
     "demo": CommandEntry("demo:demo", "", "Serve a bundled site, harvest it and see it run."),
 }
 """The commands beside ``scrape LIST...``. A module is loaded when its command is called."""

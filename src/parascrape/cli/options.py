@@ -92,9 +92,7 @@ OUTPUT: Options = {
         "Output",
         in_jobs=False,
     ),
-    "overwrite": Option(
-        False, "--overwrite", "Start anew [go on where the output ends].", _OUT, in_jobs=False
-    ),
+    "overwrite": Option(False, "--overwrite", "Start anew [continue the output].", _OUT, in_jobs=False),
     "resume_failed": Option(
         False, "--resume-failed", "Fetch again what failed; good records stay.", _OUT, in_jobs=False
     ),
@@ -105,7 +103,7 @@ DISPLAY: Options = {
     "log_file": Option("", "--log-file FILE", "Append the log of all workers to FILE [none].", "Display"),
 }
 PROFILE: Options = {
-    "profile": Option(False, "--profile", "Where a page's time went, as a table.", "Display"),
+    "profile": Option(False, "--profile", "Show where the time of a page went, as a table.", "Display"),
     "profile_json": Option("", "--profile-json", hidden=True),
 }
 LOG_JSON: Options = {
