@@ -11,7 +11,6 @@ from hypothesis import given, strategies as st
 from parascrape.jobs.guards import FEWEST_RUNS, Guards
 from parascrape.jobs.schema import read_table
 from parascrape.jobs.summary import ChangeTotals, RunSummary
-from parascrape.system.quantities import parse_duration, parse_share, parse_size, show_share
 from tests.helpers.histories import summary
 
 
@@ -191,60 +190,3 @@ def test_float_shares_of_empty_values_are_judged_exactly(counts: tuple[int, int]
 def test_without_guards_every_run_passes(run: RunSummary) -> None:
     """No summary breaches an empty set of guards."""
     assert Guards().judge(run, USUAL) == []
-
-
-# --- amounts ----------------------------------------------------------------------------------------
-
-
-@given(st.integers(0, 10_000))
-def test_percentages_and_numbers_give_the_same_share(hundredths: int) -> None:
-    """Both are read exactly."""
-    assert parse_share(f"{hundredths / 100:.2f}%") == parse_share(hundredths / 10_000)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90d", 7_776_000), ("12h", 43_200), ("2w", 1_209_600), ("1.5m", 90), (" 3 s ", 3)]
-)
-def test_durations_have_a_unit(text: str, seconds: int) -> None:
-    """Units go from seconds to weeks."""
-    assert parse_duration(text).total_seconds() == seconds
-
-
-@pytest.mark.parametrize("text", ["90", "d", "0s", "-1d", "1y", "99999999w", "", 90, None, "1d2h", "１d"])
-def test_invalid_durations_are_refused(text: object) -> None:
-    """Zero and more than a century are invalid too."""
-    with pytest.raises(ValueError, match="is not a duration"):
-        parse_duration(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("2GB", 2 * 10**9),
-        ("500 MB", 5 * 10**8),
-        ("1.5TB", 15 * 10**11),
-        ("1GiB", 1 << 30),
-        ("1KiB", 1024),
-        ("10kB", 10_000),
-        ("1KB", 1000),
-        ("7B", 7),
-    ],
-)
-def test_sizes_have_a_unit(text: str, size: int) -> None:
-    """kB means 1,000 bytes, KiB 1,024."""
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["2", "2G", "GB", "-1GB", "1iB", "2gb", 5, None, "1e9B", ""])
-def test_invalid_sizes_are_refused(text: object) -> None:
-    """A number without a unit is invalid too."""
-    with pytest.raises(ValueError, match="is not a size"):
-        parse_size(text)
-
-
-@pytest.mark.parametrize(
-    ("share", "text"), [(0, "0%"), (1, "100%"), (0.0004, "<0.1%"), (0.9996, ">99.9%"), (0.055, "5.5%")]
-)
-def test_only_exact_shares_are_shown_as_0_or_100_percent(share: float, text: str) -> None:
-    """Other shares are shown with one decimal."""
-    assert show_share(share) == text

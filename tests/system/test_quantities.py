@@ -1,10 +1,20 @@
-"""Quantities are shown as they are read, and misspelt names are recognised."""
+"""Quantities are parsed and shown, and misspelt names are recognised."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies as st
 
-from parascrape.system import did_you_mean, show_duration, show_interval, show_size
+from parascrape.system import (
+    did_you_mean,
+    parse_duration,
+    parse_share,
+    parse_size,
+    show_duration,
+    show_interval,
+    show_share,
+    show_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +54,57 @@ def test_a_suggestion_ignores_case() -> None:
     """The known name is shown as it is written."""
     assert did_you_mean("USRL", ["Url", "id"]) == "; did you mean 'Url'?"
     assert did_you_mean("url", []) == ""
+
+
+@given(st.integers(0, 10_000))
+def test_percentages_and_numbers_give_the_same_share(hundredths: int) -> None:
+    """Both are read exactly."""
+    assert parse_share(f"{hundredths / 100:.2f}%") == parse_share(hundredths / 10_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90d", 7_776_000), ("12h", 43_200), ("2w", 1_209_600), ("1.5m", 90), (" 3 s ", 3)]
+)
+def test_durations_have_a_unit(text: str, seconds: int) -> None:
+    """Units go from seconds to weeks."""
+    assert parse_duration(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["90", "d", "0s", "-1d", "1y", "99999999w", "", 90, None, "1d2h", "１d"])
+def test_invalid_durations_are_refused(text: object) -> None:
+    """Zero and more than a century are invalid too."""
+    with pytest.raises(ValueError, match="is not a duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("2GB", 2 * 10**9),
+        ("500 MB", 5 * 10**8),
+        ("1.5TB", 15 * 10**11),
+        ("1GiB", 1 << 30),
+        ("1KiB", 1024),
+        ("10kB", 10_000),
+        ("1KB", 1000),
+        ("7B", 7),
+    ],
+)
+def test_sizes_have_a_unit(text: str, size: int) -> None:
+    """kB means 1,000 bytes, KiB 1,024."""
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["2", "2G", "GB", "-1GB", "1iB", "2gb", 5, None, "1e9B", ""])
+def test_invalid_sizes_are_refused(text: object) -> None:
+    """A number without a unit is invalid too."""
+    with pytest.raises(ValueError, match="is not a size"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0, "0%"), (1, "100%"), (0.0004, "<0.1%"), (0.9996, ">99.9%"), (0.055, "5.5%")]
+)
+def test_only_exact_shares_are_shown_as_0_or_100_percent(share: float, text: str) -> None:
+    """Other shares are shown with one decimal."""
+    assert show_share(share) == text

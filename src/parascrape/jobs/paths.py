@@ -26,7 +26,7 @@ from typing import NamedTuple
 from parascrape.jobs.timing import zone_of
 from parascrape.system import remove_leftovers, sync_folder
 
-__all__ = ["PLACEHOLDERS", "JobPaths", "beside", "check_pattern", "fill_pattern", "folder_of"]
+__all__ = ["PLACEHOLDERS", "JobPaths", "beside", "check_pattern", "folder_of"]
 
 PLACEHOLDERS = {
     "date": "%Y-%m-%d",
@@ -40,7 +40,6 @@ PLACEHOLDERS = {
 """The placeholders of a pattern besides ``{job}``, as `datetime.strftime` forms in the job's time zone."""
 
 _STAMP = "%Y%m%dT%H%M%SZ"
-_ENDS = ("", ".rejected", ".changes")
 
 
 def check_pattern(pattern: str) -> str:
@@ -56,12 +55,6 @@ def check_pattern(pattern: str) -> str:
     if not names & set(PLACEHOLDERS):
         raise ValueError(f"{pattern!r} gives every run the same name; put {{date}} and {{time}} into it")
     return pattern
-
-
-def fill_pattern(pattern: str, job: str, began: datetime, zone: str) -> str:
-    """Return the pattern with its placeholders filled for a run that began then."""
-    at = began.astimezone(zone_of(zone))
-    return pattern.format(job=job, **{name: at.strftime(form) for name, form in PLACEHOLDERS.items()})
 
 
 def folder_of(pattern: str, job: str) -> str:
@@ -127,9 +120,11 @@ class JobPaths(NamedTuple):
         If the name is taken (in the hour that comes twice, or if the pattern has only the day), it ends in
         ``-2``, ``-3`` and so on.
         """
-        path = self.root / fill_pattern(self.pattern, self.job, began, self.zone)
+        at = began.astimezone(zone_of(self.zone))
+        times = {name: at.strftime(form) for name, form in PLACEHOLDERS.items()}
+        path = self.root / self.pattern.format(job=self.job, **times)
         name, number = path.stem, 1
-        while any(beside(path, end).exists() for end in _ENDS[:2]):
+        while path.exists() or beside(path, ".rejected").exists():
             number += 1
             path = path.with_name(f"{name}-{number}.jsonl")
         return path
