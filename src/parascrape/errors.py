@@ -1,37 +1,37 @@
-"""The errors of parascrape, every one with the stable ``code`` that records and statistics carry.
+"""The tree of errors; each has a stable ``code`` that records and statistics use.
 
     ParascrapeError
     ├── UsageError               usage          wrong options, unreadable list, unusable scraper
     │   └── MainGuardError       main_guard     a script without ``if __name__ == "__main__":``
-    ├── NotFetched               not_fetched    the URL was not asked for
+    ├── NotFetched               not_fetched    the URL was not requested
     │   ├── Duplicate            duplicate      the same URL stands before it in the list       (skipped)
     │   ├── RobotsForbidden      robots         the host's robots.txt forbids it                (skipped)
     │   └── HostDown             host_down      its host was given up in this run
     ├── OutputError              output         a record could not be written: the run ends
     │   └── OutputBusy           output_busy    another process writes this output
     ├── FetchError               fetch
-    │   ├── InvalidUrl           invalid_url    no absolute http(s) URL
+    │   ├── InvalidUrl           invalid_url    not an absolute http(s) URL
     │   ├── DnsError             dns            the host name has no address           (retried)
     │   ├── ConnectError         connect        refused, unreachable                   (retried)
     │   ├── ConnectionLost       reset          closed before the response was whole   (retried)
-    │   ├── FetchTimeout         timeout        the total time was up                  (retried)
+    │   ├── FetchTimeout         timeout        the total time limit was exceeded      (retried)
     │   ├── TlsError             tls            certificate or handshake
     │   ├── ForbiddenAddress     address        a public URL that leads to a private address
     │   ├── ProxyFailed          proxy          the proxy could not be used            (retried)
     │   ├── BadRedirect          bad_redirect   too many hops, a loop, not http(s)
-    │   ├── Redirected           redirected     in a crawl: the URL it leads to is fetched      (skipped)
-    │   ├── OtherType            other_type     the answer is of a type that is not wanted      (skipped)
+    │   ├── Redirected           redirected     in a crawl: its target is fetched instead       (skipped)
+    │   ├── OtherType            other_type     the answer has an unwanted content type         (skipped)
     │   ├── TooLarge             too_large      more bytes than max_bytes
     │   ├── BadEncoding          bad_encoding   the content coding does not decode
     │   ├── BadResponse          bad_response   not HTTP
     │   └── StatusError          status         an answer other than 2xx         (some retried)
     ├── ScrapeError              scrape_error   the scraper raised
-    │   ├── NotHtml              not_html       the scraper wants HTML, the page is none
-    │   ├── NotSitemap           not_sitemap    a sitemap was asked for, the answer is none
+    │   ├── NotHtml              not_html       the scraper needs HTML, the page is something else
+    │   ├── NotSitemap           not_sitemap    a sitemap was expected, the answer is something else
     │   ├── TooComplex           too_complex    parsing the page would fill the memory
-    │   └── BadRecord            bad_record     the scraper's value is no JSON object
-    └── TaskError                task_error     what an executor says of a failed task
-        ├── TaskTimeout          timeout        the task was past its deadline
+    │   └── BadRecord            bad_record     the scraper's value is not a JSON object
+    └── TaskError                task_error     a task of an executor failed
+        ├── TaskTimeout          timeout        the task exceeded its deadline
         └── WorkerDied           worker_died    the process ended under the task, twice
 
 Every constructor argument goes to ``super().__init__``, so every error pickles.
@@ -51,20 +51,20 @@ __all__ = [
 
 
 class ParascrapeError(Exception):
-    """The root: ``code`` is stable, ``retryable`` says whether the same fetch may go well later."""
+    """The base class: ``code`` is stable, ``retryable`` says whether the same fetch may succeed later."""
 
     code: ClassVar[str] = "error"
     retryable: bool = False
 
 
 class UsageError(ParascrapeError):
-    """The run cannot start as asked; the message is one line for the person who asked."""
+    """The run cannot start as requested; the message is one line for the user."""
 
     code = "usage"
 
 
 class MainGuardError(UsageError):
-    """A worker process imported a main script that starts a harvest at its top level."""
+    """A worker process imported a main script that starts a harvest at top level."""
 
     code = "main_guard"
 
@@ -89,43 +89,43 @@ class OutputBusy(OutputError):
 
 
 class NotFetched(ParascrapeError):
-    """The URL was not asked for, and why."""
+    """The URL was not requested; the message says why."""
 
     code = "not_fetched"
 
 
 class Duplicate(NotFetched):
-    """The same URL stands before it in the list; that one is fetched."""
+    """The same URL precedes it in the list; that one is fetched."""
 
     code = "duplicate"
 
 
 class RobotsForbidden(NotFetched):
-    """The host's robots.txt forbids it (RFC 9309), or could not be had, which forbids everything."""
+    """The host's robots.txt forbids it (RFC 9309), or was unreachable, which forbids everything."""
 
     code = "robots"
 
 
 class HostDown(NotFetched):
-    """Its host gave no answer so often, or asked to be left alone for so long, that it was given up."""
+    """Its host failed so often, or asked to wait for so long, that the run gave it up."""
 
     code = "host_down"
 
 
 class FetchError(ParascrapeError):
-    """The URL gave no page."""
+    """The fetch of the URL failed."""
 
     code = "fetch"
 
 
 class InvalidUrl(FetchError):
-    """The text is no absolute http or https URL."""
+    """The text is not an absolute http or https URL."""
 
     code = "invalid_url"
 
 
 class DnsError(FetchError):
-    """The host's name has no address (now)."""
+    """The host name does not resolve (now)."""
 
     code = "dns"
     retryable = True
@@ -139,14 +139,14 @@ class ConnectError(FetchError):
 
 
 class ConnectionLost(FetchError):
-    """The connection ended before the response was whole."""
+    """The connection closed before the response was complete."""
 
     code = "reset"
     retryable = True
 
 
 class FetchTimeout(FetchError):
-    """The total time for the URL was up."""
+    """The total time limit of the URL was exceeded."""
 
     code = "timeout"
     retryable = True
@@ -165,7 +165,7 @@ class ForbiddenAddress(FetchError):
 
 
 class ProxyFailed(FetchError):
-    """The proxy could not be reached or refused."""
+    """The proxy was unreachable or refused."""
 
     code = "proxy"
     retryable = True
@@ -178,7 +178,7 @@ class BadRedirect(FetchError):
 
 
 class Redirected(FetchError):
-    """The URL leads to another one, ``target``, which is fetched for itself."""
+    """The URL redirects to ``target``, which is fetched as a page of its own."""
 
     code = "redirected"
 
@@ -191,7 +191,7 @@ class Redirected(FetchError):
 
 
 class OtherType(FetchError):
-    """The answer's Content-Type is none of those that are wanted; its body was not read."""
+    """The answer's Content-Type is not wanted; its body was not read."""
 
     code = "other_type"
 
@@ -203,13 +203,13 @@ class TooLarge(FetchError):
 
 
 class BadEncoding(FetchError):
-    """The body does not decode as its Content-Encoding says."""
+    """The body cannot be decoded by its Content-Encoding."""
 
     code = "bad_encoding"
 
 
 class BadResponse(FetchError):
-    """What came back is not HTTP as RFC 9112 describes it."""
+    """The answer is not valid HTTP (RFC 9112)."""
 
     code = "bad_response"
 
@@ -217,7 +217,7 @@ class BadResponse(FetchError):
 class StatusError(FetchError):
     """The server answered with a status other than 2xx.
 
-    ``retry_after`` is the server's wish in seconds, None without one.
+    ``retry_after`` is the server's Retry-After in seconds, None without one.
     """
 
     code = "status"
@@ -239,33 +239,33 @@ class ScrapeError(ParascrapeError):
 
 
 class NotHtml(ScrapeError):
-    """The scraper wants HTML and the page is something else."""
+    """The scraper needs HTML and the page is something else."""
 
     code = "not_html"
 
 
 class NotSitemap(ScrapeError):
-    """The URL was given as a sitemap's, and what is there is neither a sitemap nor a feed."""
+    """The URL of a sitemap returned neither a sitemap nor a feed."""
 
     code = "not_sitemap"
 
 
 class TooComplex(ScrapeError):
-    """The page is made so that parsing it would fill the memory."""
+    """Parsing the page would exhaust the memory."""
 
     code = "too_complex"
 
 
 class BadRecord(ScrapeError):
-    """What the scraper returned cannot be a record: no dict, or a value JSON cannot carry."""
+    """The scraper's value cannot be a record: it is not a dict, or JSON cannot carry it."""
 
     code = "bad_record"
 
 
 class TaskError(ParascrapeError):
-    """A task raised: ``kind`` is the exception's type, ``trace`` its stack, headed by the worker's name.
+    """A task raised: ``kind`` is the exception's type, ``trace`` its stack after the worker's name.
 
-    All four are strings: an exception object may pickle and yet not unpickle.
+    All values are strings, because an exception object may pickle and yet not unpickle.
     """
 
     code = "task_error"
@@ -281,12 +281,12 @@ class TaskError(ParascrapeError):
 
 
 class TaskTimeout(TaskError):
-    """The task was past its deadline: its process was killed, or its thread given up."""
+    """The task exceeded its deadline: its process was killed, or its thread abandoned."""
 
     code = "timeout"
 
 
 class WorkerDied(TaskError):
-    """The worker process ended under the task, and ended again when the task ran alone."""
+    """The worker process died during the task, and again when the task ran alone."""
 
     code = "worker_died"

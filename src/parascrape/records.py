@@ -1,7 +1,7 @@
-"""Records: the shape of one output line, and how it becomes bytes.
+"""Records: the keys of an output line, how a record is encoded, and the entries of lists.
 
-A record is one JSON object a line: ``url``, the scraper's own keys, ``input`` where the list had
-other columns, then ``meta``. A failure has ``error`` in place of the scraper's keys.
+A record is one JSON object a line: ``url``, the scraper's own keys, ``input`` if the list has other
+columns, then ``meta``. A failure has ``error`` instead of the scraper's keys.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ RESERVED = frozenset(("url", "input", "error", "meta"))
 
 
 SKIPPED = frozenset((Duplicate.code, OtherType.code, Redirected.code, RobotsForbidden.code))
-"""Codes of outcomes that are as they should be, though there is no page: a run with them has not failed."""
+"""Codes of pages that are skipped on purpose: they are not failures."""
 
 
 class PastAttempt(TypedDict, total=False):
-    """An attempt that was followed by another."""
+    """An attempt that was retried."""
 
     code: str  # the error's
     status: int
@@ -53,15 +53,15 @@ class PastAttempt(TypedDict, total=False):
 
 
 class Meta(TypedDict, total=False):
-    """How the record came about; a key that has nothing to say is absent."""
+    """How the record was made; keys without a value are absent."""
 
     status: int  # HTTP status of the last response
     final_url: str  # after redirects, user name and password removed
     fetched_at: str  # RFC 3339, UTC: when the last attempt began
     elapsed: float  # seconds of the last attempt, connect to record
     fetch_seconds: float  # of these, until the body or the fetch's failure was there
-    retry_after: float  # seconds for which a failed answer asked to be left alone, at most an hour
-    earlier: list[PastAttempt]  # the attempts before the last, in their order
+    retry_after: float  # seconds after which a failed answer asked to be retried, at most an hour
+    earlier: list[PastAttempt]  # the attempts before the last one, in order
     attempts: int  # fetches made, 1 without a retry
     bytes: int  # of the body on the wire
     encoding: str  # WHATWG name, where text was decoded
@@ -73,10 +73,10 @@ class Meta(TypedDict, total=False):
     made_by: str  # the scraper's fingerprint (`scrapers.fingerprint`), where it has one
     unchanged: bool  # true: fetched, found to be the same, and the previous output's record kept
     fresh: bool  # true: not fetched, for the previous output's record is young enough
-    changed_at: str  # of these two, when the record was made: fetched_at as it was then
+    changed_at: str  # for these two: the ``fetched_at`` of the fetch that made the record
     item: int  # 1, 2, ... where the scraper gave several records
-    items: int  # how many records the page gave; 0: the page gave none and this line stands for it
-    canonical: str  # in a crawl: what the page says is its URL, where it says so
+    items: int  # how many records the page has; 0: none, and this line stands for the page
+    canonical: str  # in a crawl: the canonical URL that the page names
     depth: int  # in a crawl: links from a start URL
     found_on: str  # in a crawl: the page that the URL was found on
     source: str  # the list that the URL stands in
@@ -84,14 +84,14 @@ class Meta(TypedDict, total=False):
 
 
 class ErrorInfo(TypedDict, total=False):
-    """Why there is no record: ``code`` is one of `parascrape.errors`."""
+    """Why a URL failed: ``code`` is one of `parascrape.errors`."""
 
     code: str
     message: str
     type: str  # the exception's type, for code scrape_error
     traceback: str  # the worker's stack, for code scrape_error
-    aside: str  # where the page is kept under which a worker died or hung, or why it is not
-    command: str  # what runs the scraper on it again, to be typed into a shell
+    aside: str  # the file of a page under which a worker died or hung, or why it was not kept
+    command: str  # the shell command that runs the scraper on it again
 
 
 class Record(TypedDict):
@@ -112,10 +112,10 @@ class FailureRecord(TypedDict):
 def success(
     url: str, fields: Mapping[str, Any], columns: Mapping[str, Any] | None, meta: Meta
 ) -> dict[str, Any]:
-    """The record of a scraped dict, keys in their fixed order.
+    """Return the record of a scraped dict, keys in their fixed order.
 
     Raises:
-        BadRecord: ``fields`` uses a key that belongs to the record itself.
+        BadRecord: ``fields`` has a key that is reserved for the record itself.
     """
     clash = RESERVED.intersection(fields)
     if clash and not (clash == {"url"} and fields["url"] == url):
@@ -128,7 +128,7 @@ def success(
 
 
 def failure(url: str, error: ErrorInfo, columns: Mapping[str, Any] | None, meta: Meta) -> dict[str, Any]:
-    """The record of a failed URL, keys in their fixed order."""
+    """Return the record of a failed URL, keys in their fixed order."""
     record: dict[str, Any] = {"url": url, "error": error}
     if columns:
         record["input"] = columns
@@ -140,10 +140,10 @@ _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATETIME | orjson.
 
 
 def encode(record: Mapping[str, Any]) -> bytes:
-    """One line of UTF-8 JSON with its newline; what some readers take for a line end is escaped.
+    """Return one line of UTF-8 JSON with its newline; other characters that end lines are escaped.
 
     Raises:
-        BadRecord: a value that JSON cannot carry; the message names its key.
+        BadRecord: JSON cannot carry a value; the message names its key.
     """
     for key, value in record.items():
         if type(value) is not str:
@@ -160,7 +160,7 @@ def encode(record: Mapping[str, Any]) -> bytes:
 
 
 def parse(line: bytes) -> dict[str, Any]:
-    """The record of one line. Raises ValueError where the line is no JSON object."""
+    """Return the record of one line. Raises ValueError if the line is not a JSON object."""
     record = orjson.loads(line)
     if not isinstance(record, dict):
         raise ValueError("not a JSON object")
@@ -177,7 +177,7 @@ def parse_record(line: bytes) -> dict[str, Any] | None:
 
 
 def note_attempt(line: bytes, code: str) -> PastAttempt:
-    """What `with_earlier` is to say of an attempt that failed with this line, and is followed by another."""
+    """Return what `with_earlier` notes of an attempt that failed with this line and is retried."""
     meta = parse(line)["meta"]
     noted: Any = {"code": code, **{key: meta[key] for key in PastAttempt.__annotations__ if key in meta}}
     attempt: PastAttempt = noted
@@ -185,7 +185,7 @@ def note_attempt(line: bytes, code: str) -> PastAttempt:
 
 
 def with_earlier(lines: bytes, earlier: Sequence[PastAttempt]) -> bytes:
-    """The lines of a page, the first of which tells of the attempts before the last one."""
+    """Return the lines of a page; the first one gets the attempts before the last as ``earlier``."""
     if not earlier:
         return lines
     first, _, others = lines.partition(b"\n")
@@ -196,12 +196,12 @@ def with_earlier(lines: bytes, earlier: Sequence[PastAttempt]) -> bytes:
 
 
 def _fault(key: str, reason: str) -> BadRecord:
-    """Its message can itself be in a record: keys may be endless, and hold lone surrogates."""
+    """Return the error; its message goes into a record, while keys may be long and hold surrogates."""
     return BadRecord(f"{printable(key or 'record')}: {printable(reason)}")
 
 
 def _check(value: Any, key: str, depth: int) -> None:
-    """Refuse what orjson would write silently as something else (NaN as null), and endless depth."""
+    """Refuse what orjson would silently change (NaN to null), and extreme depth."""
     if depth > 200:
         raise _fault(key, "nested deeper than 200 levels")
     if isinstance(value, float):
@@ -218,7 +218,7 @@ def _check(value: Any, key: str, depth: int) -> None:
 
 
 def _find_fault(value: Any, error: Exception, key: str = "") -> tuple[str, str]:
-    """The innermost key at fault in a value that does not encode, and the reason."""
+    """Return the innermost key whose value cannot be encoded, and the reason."""
     pairs: list[tuple[str, Any]] = []
     if isinstance(value, dict):
         for name in value:
@@ -243,10 +243,10 @@ class EntryContext(Protocol):
 
 
 class Entry(NamedTuple):
-    """One line of a list: the URL's text as it stands there, where it stands, and what stood beside it.
+    """One line of a list: the text of its URL, its place, and its other columns.
 
-    ``problem`` says why the line holds no URL to fetch, ``duplicate`` where the same URL stands before it;
-    they are empty for a line that is to be fetched.
+    ``problem`` says why the line has no URL to fetch, ``duplicate`` where the same URL precedes it; both are
+    empty for a line that is to be fetched.
     """
 
     url: str

@@ -1,14 +1,14 @@
-"""What has been seen before: keys by the hundred million in flat memory, the most of them in a file.
+"""Duplicate detection: a set of hundreds of millions of keys in constant memory, most of them in a file.
 
-The first keys are in a dict. Those after them are in tables, each eight times as large as the one before
-and never moved, in unlinked temporary files::
+The first keys are in a dict. Further ones are in hash tables, each eight times as large as the one before
+and never resized, in unlinked temporary files::
 
     table    = buckets of 256 bytes; a key's first bucket is that of its hash, a full one hands on
     bucket   = 12 slots, filled from the front, and 4 bytes unused
     slot     = number + 1 (5 bytes, little-endian) | BLAKE2b-128 of the key (16 bytes)
 
 A new key costs a read of one page and a write of 21 bytes to it, through the kernel's page cache, which
-is no memory of the process.
+is not memory of the process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from parascrape.web import CanonicalOptions, canonical_url
 __all__ = ["IN_MEMORY", "SeenKeys", "mark_duplicates"]
 
 IN_MEMORY = 100_000
-"""Keys that are held in memory: 14 MB."""
+"""Keys in memory: 14 MB."""
 
 _BUCKET = 256
 _SLOTS = 12
@@ -43,11 +43,11 @@ log = logging.getLogger("parascrape.files.duplicates")
 
 
 class SeenKeys:
-    """Which keys were added, and with which number: the first one's, from 0 to 2**40 - 2.
+    """A map from keys to the number that each was first added with, from 0 to 2**40 - 2.
 
-    Keys are told apart by 128 bits of their hash: among a thousand million keys the odds that any two
-    are taken for one are 1 in 10**20. A file that cannot be made or used (disk full, no directory) is
-    given up with one warning, and from then on keys stay in memory. Not for several threads.
+    Keys are compared by 128 bits of their hash: among a billion keys the odds that any two collide are 1 in
+    10**20. If a file cannot be made or used (disk full, no directory), there is one warning, and from then on
+    keys stay in memory. Not for several threads.
 
     >>> with SeenKeys() as seen:
     ...     seen.add("http://h/a", 1), seen.add("http://h/b", 2), seen.add("http://h/a", 3)
@@ -75,7 +75,7 @@ class SeenKeys:
         self.close()
 
     def close(self) -> None:
-        """Forget everything, and give the files' space back."""
+        """Remove all keys and free the files' space."""
         for table in self._tables:
             table.close()
         self._tables.clear()
@@ -83,7 +83,7 @@ class SeenKeys:
         self._count = 0
 
     def add(self, key: str, number: int) -> int | None:
-        """The number that the key was first added with; None for a new key, which now has this one."""
+        """Return the number that the key was first added with; None for a new key, which now has this one."""
         digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         known = self._numbers.get(digest)
         if known is None and self._tables:
@@ -105,7 +105,7 @@ class SeenKeys:
         return None
 
     def _put(self, digest: bytes, number: int) -> bool:
-        """Whether the key, which `_find` has just looked for, is in a file now."""
+        """Add a key that `_find` has just not found to a file; return False if it belongs into memory."""
         if self._gave_up or (not self._tables and len(self._numbers) < self._limit):
             return False
         try:

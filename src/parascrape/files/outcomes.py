@@ -1,4 +1,4 @@
-"""Outcomes: what came of an entry, good or failed, as it crosses a process border and is written."""
+"""Outcomes: the good or failed result of an entry, as workers return it and the parent writes it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class PageTimings(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of one attempt at one entry of a list; small, for it crosses a process border."""
+    """The result of one attempt at one entry; small, because it is sent from worker to parent."""
 
     lines: bytes  # the records as they are written, each with its newline
     records: int  # how many lines
     code: str  # "" for good ones, else the error's code
     retryable: bool = False
-    retry_after: float | None = None  # seconds, the server's wish
+    retry_after: float | None = None  # seconds, as the server asked
     bytes: int = 0  # of the body on the wire
     fetch_seconds: float = 0.0
     scrape_seconds: float = 0.0
@@ -54,7 +54,7 @@ def fail_task(
     settings: Settings,
     kept: Quarantine = NO_QUARANTINE,
 ) -> Outcome:
-    """The outcome of an entry whose task came to nothing; a page that hung or killed is set aside."""
+    """Return the outcome of an entry whose task failed; keep a page that hung or killed its worker."""
     extra: ErrorInfo = {}
     if isinstance(error, TaskTimeout | WorkerDied) and error.worker:
         if kept.pages is not None and kept.folder:
@@ -66,7 +66,7 @@ def fail_task(
 def fail(
     entry: Entry, error: ParascrapeError, meta: Meta | None = None, extra: ErrorInfo | None = None
 ) -> Outcome:
-    """The outcome of an entry that failed with this error; a `TaskError` brings its stack along."""
+    """Return the outcome of an entry that failed with this error, with the stack of a `TaskError`."""
     info: ErrorInfo = {"code": error.code, "message": redact(str(error))[:2000]}
     if isinstance(error, TaskError) and error.trace:
         info["type"], info["traceback"] = error.kind, error.trace
@@ -78,9 +78,7 @@ def fail(
 
 
 def _encode_failure(entry: Entry, info: ErrorInfo, meta: Meta) -> bytes:
-    """The failure's line, which there is for every entry: lone surrogates are shown as escapes, and
-    columns that JSON cannot carry are left out.
-    """
+    """Return the failure's line, with lone surrogates escaped, and without columns that JSON cannot carry."""
     url = escape_surrogates(redact(entry.url))
     texts: Any = {key: escape_surrogates(str(text)) for key, text in info.items()}
     try:
@@ -90,7 +88,7 @@ def _encode_failure(entry: Entry, info: ErrorInfo, meta: Meta) -> bytes:
 
 
 def order_meta(entry: Entry, meta: Meta) -> Meta:
-    """The meta with its keys in their fixed order, and where the entry stands in its list."""
+    """Return the meta with the entry's place in its list, and its keys in their fixed order."""
     if entry.context is not None:
         meta.update(entry.context.meta())
     if entry.source:

@@ -1,9 +1,9 @@
-"""Pages set aside: one under which a worker died or hung is kept, with the command that runs it again.
+"""The quarantine: a page under which a worker died or hung is kept, with the command that runs it again.
 
     OUTPUT.aside/3f2a….http    one HTTP response message (RFC 9112 §6): status line, fields, body
 
-A page is kept before its scraper begins and taken away when that comes back, so what is left is exactly
-what killed. The body is stored with its content codings undone; the fields that spoke of it as it was sent
+A page is stored before its scraper runs and removed when the scraper returns, so only pages that killed or
+hung a worker are left. The body is stored without its content coding; the header fields about the coded body
 are kept as ``X-Crawler-Content-Encoding`` and so on, as in Common Crawl's archives. Cookies are left out.
 """
 
@@ -44,10 +44,10 @@ __all__ = [
 
 MAX_FILES = 100
 MAX_BYTES = 200_000_000
-"""Of one folder: when it holds so much no further page is kept, and its record says so; also of one page."""
+"""Limits of a folder: beyond them no page is kept, and its record says so. The bytes limit one page too."""
 
 StashedPages = dict[Path, Page]
-"""Pages that threads of this process scrape just now, by the file that each would be set aside in."""
+"""The pages that threads of this process are scraping, by the file that each would be kept in."""
 
 
 class Quarantine(NamedTuple):
@@ -72,7 +72,7 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")  # RFC
 
 
 def folder_of(output: str) -> str:
-    """Where an output's pages are set aside: beside it; empty where the output is no file.
+    """Return the quarantine folder of an output, beside it; empty if the output is not a file.
 
     >>> folder_of("output/urls.jsonl")
     'output/urls.aside'
@@ -83,16 +83,16 @@ def folder_of(output: str) -> str:
 
 
 def quarantine_path(folder: str, entry: Entry) -> Path:
-    """The file of an entry's page: named by a hash of its URL and its place, so no two entries share it."""
+    """Return the file of an entry's page, named by a hash of its URL and place: no two entries share it."""
     place = f"{redact(entry.url)}\n{entry.source}\n{entry.line}"
     digest = hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()
     return Path(folder, f"{digest[:24]}.http")
 
 
 def keep_page(page: Page, path: Path) -> None:
-    """Write the page to its file, in one step, for its owner's eyes only.
+    """Write the page to its file atomically, readable by its owner only.
 
-    Nothing is kept where the folder is full, or where it cannot be written: a log line says why.
+    If the folder is full or cannot be written, log a warning and keep nothing.
     """
     data = _encode(page)
     try:
@@ -108,7 +108,7 @@ def keep_page(page: Page, path: Path) -> None:
 
 
 def stash(path: Path | None, page: Page, pages: StashedPages | None) -> None:
-    """Keep the page while its scraper runs: among ``pages``, or in its file where nobody shares memory."""
+    """Keep the page while its scraper runs: in ``pages``, or in its file if no memory is shared."""
     if path is not None and pages is not None:
         pages[path] = page
     elif path is not None:
@@ -116,7 +116,7 @@ def stash(path: Path | None, page: Page, pages: StashedPages | None) -> None:
 
 
 def discard(path: Path | None, pages: StashedPages | None) -> None:
-    """Undo `stash`: the scraper has come back. A file that another thread has set aside stays."""
+    """Undo `stash` when the scraper returns. A file that another thread has kept stays."""
     if path is not None and pages is not None:
         pages.pop(path, None)
     elif path is not None:
@@ -124,7 +124,7 @@ def discard(path: Path | None, pages: StashedPages | None) -> None:
 
 
 def keep(path: Path, pages: StashedPages) -> None:
-    """Set aside the page that is among ``pages``; where none is there, a file of an earlier run goes."""
+    """Write the page that is in ``pages`` to its file; without one, remove the file of an earlier run."""
     page = pages.pop(path, None)
     if page is None:
         _remove(path)
@@ -133,7 +133,7 @@ def keep(path: Path, pages: StashedPages) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file, and what a kill has left of it."""
+    """Remove a file, or the leftovers of a killed writer."""
     with suppress(OSError):  # somebody has changed the folder's rights
         try:
             path.unlink()
@@ -142,7 +142,7 @@ def _remove(path: Path) -> None:
 
 
 def _why_full(folder: Path) -> str:
-    """What keeps another file out of the folder; empty where nothing does."""
+    """Return why the folder is full; empty if it is not."""
     sizes = []
     with suppress(OSError), os.scandir(folder) as files:
         sizes = [file.stat().st_size for file in files]
@@ -152,7 +152,7 @@ def _why_full(folder: Path) -> str:
 
 
 def _encode(page: Page) -> bytes:
-    """The page as one HTTP response message; its URLs are UTF-8, for lists hold what no server has seen."""
+    """Return the page as one HTTP response message. Its URLs are UTF-8: lists may hold any text."""
     try:
         reason = HTTPStatus(page.status).phrase
     except ValueError:
@@ -170,7 +170,7 @@ def _line(name: str, value: bytes) -> bytes:
 
 
 def _fields(page: Page) -> Iterator[tuple[str, str]]:
-    """The header fields to keep: those that no longer hold under another name, no secrets."""
+    """Yield the header fields to keep, without secrets; those about the coded body get another name."""
     for name, value in page.headers.items():
         lower = name.lower()
         if lower in _SECRET or lower.startswith(_AS_SENT.lower()) or not _TOKEN.issuperset(lower):
@@ -179,7 +179,7 @@ def _fields(page: Page) -> Iterator[tuple[str, str]]:
 
 
 def read_page(path: Path) -> Page:
-    """The page of a file that `keep_page` has written, its header fields as the server sent them.
+    """Return the page of a file that `keep_page` has written, with the header fields that the server sent.
 
     Raises:
         UsageError: there is no such file, or it is something else.
@@ -187,7 +187,7 @@ def read_page(path: Path) -> Page:
     shown = printable(str(path))
     try:
         if not path.is_file():
-            raise UsageError(f"{shown}: is no file")
+            raise UsageError(f"{shown}: is not a file")
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
@@ -195,11 +195,11 @@ def read_page(path: Path) -> Page:
     try:
         return _decode(data)
     except (KeyError, ValueError):
-        raise UsageError(f"{shown}: is no page that a harvest has set aside") from None
+        raise UsageError(f"{shown}: is not a page that a harvest has set aside") from None
 
 
 def _decode(data: bytes) -> Page:
-    """The page of a message. Raises KeyError or ValueError where it is none of ours, or cut."""
+    """Return the page of a message. Raises KeyError or ValueError for a foreign or incomplete message."""
     head, _, body = data.partition(b"\r\n\r\n")
     status_line, *lines = head.decode("latin-1").split("\r\n")
     version, status, _ = status_line.split(" ", 2)
@@ -212,10 +212,10 @@ def _decode(data: bytes) -> Page:
 
 
 def describe_quarantined(entry: Entry, settings: Settings, folder: str = "") -> ErrorInfo:
-    """What a failure's record says of its page: ``aside``, the file or why there is none, and ``command``.
+    """Return what a failure's record says of its page: ``aside`` (the file, or why none was kept), ``command``.
 
-    The command runs the scraper on the file; where there is none, as when the fetch itself hung, it
-    fetches the page again. A scraper without a name, or a path that cannot be shown, has no command.
+    The command runs the scraper on the file; without one, as when the fetch hung, it fetches the page again.
+    There is none for a scraper without a name, or a path that cannot be shown.
     """
     info: ErrorInfo = {}
     path = quarantine_path(folder, entry) if folder else None
@@ -233,13 +233,13 @@ def describe_quarantined(entry: Entry, settings: Settings, folder: str = "") -> 
 
 
 def _options(scraper: str, select: Sequence[str]) -> list[str]:
-    """What follows on a command line to name the scraper and the selections."""
+    """Return the command line options that name the scraper and the selections."""
     chosen = ["--scraper", scraper] if scraper else []
     return chosen + [word for text in select for word in ("--select", text)]
 
 
 def _name_scraper(scraper: Any) -> str | None:
-    """What ``--scraper`` is to be given to find it, "" for nothing; None where it has no name."""
+    """Return the value of ``--scraper`` that finds it, "" for the default; None if it has no name."""
     if isinstance(scraper, str):
         return scraper
     module, name = getattr(scraper, "__module__", None), getattr(scraper, "__qualname__", "")

@@ -1,9 +1,8 @@
-"""Sinks: where records go. One writer, whole lines, and what was said to be written is on the disk.
+"""The sink of records: JSON Lines appended to a file or standard output by one writer, in whole lines.
 
-Lines are gathered while more records are at hand, and written before anybody waits: a write for each
-record cost 8 us. They reach the disk with those of the last second (group commit), and at the end.
-A write or sync that failed is never tried again: what a failed fsync has lost is not known, so the run
-ends and the next one reads what is there.
+Lines are buffered while more records are ready, and written before the writer waits: a write for each record
+costs 8 us. They are synced once a second (group commit), and at the end. A write or sync that failed is never
+tried again: it is unknown what a failed fsync has lost, so the run ends and the next one reads what is there.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ __all__ = ["MIN_FREE", "SYNC_RECORDS", "SYNC_SECONDS", "JsonlSink", "System"]
 
 SYNC_SECONDS = 1.0
 SYNC_RECORDS = 1000
-"""Writes are brought to the disk after so long or so many pages, whichever comes first."""
+"""Writes are synced after so many seconds or pages, whichever comes first."""
 
 _GATHERED = 1 << 16
-"""Bytes that are written without waiting for more."""
+"""Bytes that are buffered at most."""
 
 MIN_FREE = 1 << 20
-"""Bytes that stay free: a run ends before the disk is full, with room for others to clean up."""
+"""Free bytes below which a run ends, so that there is room to clean up."""
 
 
 class System(NamedTuple):
-    """The calls that can fail, to be replaced by tests that let them."""
+    """The system calls that can fail; tests replace them."""
 
     write: Callable[[int, Any], int] = os.write
     sync: Callable[[int], None] = os.fsync
@@ -51,13 +50,13 @@ _SYSTEM = System()
 class JsonlSink:
     """Encoded records appended to a file, or written to standard output for ``"-"``; a context manager.
 
-    A file is locked, its torn tail is cut, and `ledger` says what it holds. ``overwrite`` starts anew;
-    ``prepare`` is given its path first, when it is locked; there may be no file yet. ``ahead`` is called
-    before anything is written (False), and before what was written is brought to the disk (True).
+    A file is locked, its torn tail is cut, and `ledger` tells what it holds. ``overwrite`` empties it.
+    ``prepare`` is called with its path once it is locked, perhaps before the file exists. ``ahead`` is called
+    before each write (False) and before each sync (True).
 
     Raises:
         OutputBusy: another process writes it.
-        UsageError: it cannot be opened, or holds something else than records.
+        UsageError: it cannot be opened, or holds something other than records.
         OutputError: a write or sync failed, or the disk is nearly full. Every line in the file is whole;
             no more is written.
     """
@@ -88,7 +87,7 @@ class JsonlSink:
             self._descriptor = self._open(Path(destination), overwrite, prepare)
 
     def _open(self, path: Path, overwrite: bool, prepare: Callable[[Path], object] | None) -> int:
-        """The file's descriptor, at its end; the folders above it are made."""
+        """Open the file at its end, make missing folders, and return the descriptor."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._is_file = not path.exists() or stat.S_ISREG(path.stat().st_mode)
@@ -114,14 +113,14 @@ class JsonlSink:
         return descriptor
 
     def write(self, lines: bytes) -> None:
-        """Take the lines of one page; they are written when `flush` is called, or with others soon."""
+        """Buffer the lines of one page; `flush` writes them, and so does a full buffer."""
         self._pending.append(lines)
         self._size += len(lines)
         if self._size >= _GATHERED:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was taken to the operating system, and bring it to the disk when it is time."""
+        """Write the buffered lines, and sync them if it is time."""
         if not self._pending:
             return
         if self._failed:
@@ -146,7 +145,7 @@ class JsonlSink:
             self._check_room()
 
     def sync(self) -> None:
-        """Bring everything taken to the disk. Raises OutputError where that fails."""
+        """Write and sync everything. Raises OutputError if that fails."""
         self.flush()
         if not self._is_file or not self._unsynced:
             return
@@ -159,7 +158,7 @@ class JsonlSink:
         self._synced_at = self._system.clock()
 
     def _go_ahead(self, syncing: bool) -> None:
-        """What comes before a write; if that fails, nothing is written any more."""
+        """Run the pre-write hook; if it fails, refuse further writes."""
         try:
             if self._ahead is not None:
                 self._ahead(syncing)
@@ -168,7 +167,7 @@ class JsonlSink:
             raise
 
     def _check_room(self) -> None:
-        """Raise OutputError where the disk is nearly full: what is written is on it."""
+        """Raise OutputError if the disk is nearly full; everything written is synced by now."""
         free = self._system.free(self._descriptor)
         if free < MIN_FREE:
             raise self._fault(OSError(errno.ENOSPC, f"only {free} bytes are left on the disk"))
@@ -178,14 +177,14 @@ class JsonlSink:
         return OutputError(f"cannot write {self.destination}: {error.strerror}", error.errno or 0)
 
     def _cut_torn_line(self, written: bytes) -> None:
-        """Take the last line back where only a part of it fitted; a pipe keeps that part."""
+        """Remove a last line that was written only in part; in a pipe it stays."""
         torn = len(written) - (written.rfind(b"\n") + 1)
         if torn and self._is_file:
             with suppress(OSError):  # the next run cuts it
                 os.ftruncate(self._descriptor, os.lseek(self._descriptor, -torn, os.SEEK_CUR))
 
     def close(self) -> None:
-        """Bring the rest to the disk, close the file and give the lock back."""
+        """Sync the rest, close the file and release the lock."""
         if self._descriptor < 0:
             return
         try:
@@ -210,7 +209,7 @@ class JsonlSink:
 
 
 def _opening_fault(path: Path, error: BaseException) -> BaseException:
-    """What opening an output raises for this: a full disk is no wrong usage."""
+    """Return the error for a failed opening: a full disk is not wrong usage."""
     if not isinstance(error, OSError):
         return error
     message = f"cannot write {path}: {error.strerror}"
@@ -226,7 +225,7 @@ def _duplicate_stdout() -> int:
 
 
 def _free_bytes(descriptor: int) -> int:
-    """Bytes that this process may still write to the file's disk; very many where nobody can say."""
+    """Return the free bytes on the file's disk; a huge number if that is unknown."""
     if not hasattr(os, "fstatvfs"):
         return 1 << 62
     found = os.fstatvfs(descriptor)
