@@ -138,11 +138,11 @@ def test_signals_are_as_before(capfdbinary: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("missing.http", "is no file"),
-        (".", "is no file"),
-        ("mine.py", "is no page that a harvest has set aside"),
-        ("empty.http", "is no page that a harvest has set aside"),
-        ("a\x1b[2Jb\nc", "is no file"),
+        ("missing.http", "is not a file"),
+        (".", "is not a file"),
+        ("mine.py", "is not a page that a harvest has set aside"),
+        ("empty.http", "is not a page that a harvest has set aside"),
+        ("a\x1b[2Jb\nc", "is not a file"),
     ],
 )
 def test_anything_else_is_wrong_usage(name: str, reason: str, capfd: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +162,7 @@ def test_a_pipe_is_not_waited_for(capfd: pytest.CaptureFixture[str]) -> None:
     """Nobody may ever write to it."""
     os.mkfifo("pipe")
     assert run(["replay", "pipe"]) == 2
-    assert capfd.readouterr().err == "scrape: pipe: is no file\n"
+    assert capfd.readouterr().err == "scrape: pipe: is not a file\n"
 
 
 @pytest.mark.parametrize("scraper", ["mine.py:absent", "nowhere.py:item", "nonsense"])

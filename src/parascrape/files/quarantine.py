@@ -212,7 +212,7 @@ def _decode(data: bytes) -> Page:
 
 
 def describe_quarantined(entry: Entry, settings: Settings, folder: str = "") -> ErrorInfo:
-    """Return what a failure's record says of its page: ``aside`` (the file, or why none was kept), ``command``.
+    """Return what a failed record says of its page: ``aside`` (the file, or why none was kept), ``command``.
 
     The command runs the scraper on the file; without one, as when the fetch hung, it fetches the page again.
     There is none for a scraper without a name, or a path that cannot be shown.
