@@ -76,7 +76,7 @@ def test_they_are_children_of_the_fork_server(server: ForkServer, executor: Proc
     assert executor.submit(os.getppid).result(LIMIT) == server.pid
     assert executor.submit(tasks.has_imported, "tests.helpers.tasks").result(LIMIT)
     executor.shutdown()
-    assert server._processes == {}
+    assert server.processes == {}
     assert not children(server.pid)
 
 

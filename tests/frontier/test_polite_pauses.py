@@ -13,11 +13,10 @@ import pytest
 
 from parascrape import crawl
 from parascrape.frontier.politeness import PolitenessPolicy, politeness_policy
-from parascrape.harvesting import loop
-from parascrape.harvesting.harvest import harvest
+from parascrape.harvesting import HarvestHooks, harvest
 from parascrape.records import Entry
 from parascrape.settings import Settings
-from tests.helpers.harvests import MODES, make
+from tests.helpers.harvests import MODES, make, records_of
 from tests.sites.polite_hosts import MOMENT, Host, gaps, most_at_once, serving, size
 
 DELAY, CRAWL_DELAY, PAGES = 0.1, 0.25, 6
@@ -111,7 +110,8 @@ def test_waiting_for_a_host_costs_no_cpu() -> None:
     with serving(Host("127.0.0.2")) as (host,):
         entries = [Entry(url, line) for line, url in enumerate(host.urls(3), 1)]
         settings = polite("thread", delay=0.7, robots=False)
-        assert len(list(harvest(entries, settings, idle=lambda: waits.append(None)))) == 3
+        hooks = HarvestHooks(idle=lambda: waits.append(None))
+        assert len(list(harvest(entries, settings, hooks=hooks))) == 3
     assert sum(gaps(host.pages)) >= 1.3
     assert len(waits) < 30
 
@@ -119,23 +119,21 @@ def test_waiting_for_a_host_costs_no_cpu() -> None:
 # --- hosts that are gone ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host in trouble is left alone for a moment only, so that the tries are over soon."""
-
-    def quick(settings: Settings) -> PolitenessPolicy | None:
-        limits = politeness_policy(settings)
-        return limits and replace(limits, circuit_delay=0.05, robots_retry=0.05)
-
-    monkeypatch.setattr(loop, "politeness_policy", quick)
+def impatient(settings: Settings) -> PolitenessPolicy | None:
+    """A policy that leaves a host in trouble alone for a moment only, so that the tries are over soon."""
+    policy = politeness_policy(settings)
+    return policy and replace(policy, circuit_delay=0.05, robots_retry=0.05)
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_dead_host_costs_a_few_fetches(mode: str, impatient: None) -> None:
+def test_a_dead_host_costs_a_few_fetches(mode: str) -> None:
     """Five failures, and three tries later it is given up; other hosts know nothing of it."""
     with serving(Host("127.0.0.2", dead=True), Host("127.0.0.3")) as (dead, alive):
         urls = [url for pair in zip(dead.urls(300), alive.urls(300), strict=True) for url in pair]
-        records = {one["url"]: one for one in crawl(urls, polite(mode, per_host=2, robots=False))}
+        records = {
+            one["url"]: one
+            for one in records_of(urls, polite(mode, per_host=2, robots=False), limits=impatient)
+        }
     codes = [records[url].get("error", {}).get("code", "") for url in dead.urls(300)]
     assert len(dead.requests) <= 12
     assert codes.count("reset") == len(dead.requests)
@@ -144,11 +142,11 @@ def test_a_dead_host_costs_a_few_fetches(mode: str, impatient: None) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_dead_host_with_robots_obeyed_costs_three_fetches(mode: str, impatient: None) -> None:
+def test_a_dead_host_with_robots_obeyed_costs_three_fetches(mode: str) -> None:
     """It has no robots.txt either: its pages are failures that say why, not pages that are forbidden."""
     with serving(Host("127.0.0.2", dead=True), Host("127.0.0.3")) as (dead, alive):
         urls = [url for pair in zip(dead.urls(30), alive.urls(30), strict=True) for url in pair]
-        records = {one["url"]: one for one in crawl(urls, polite(mode, processes=1))}
+        records = {one["url"]: one for one in records_of(urls, polite(mode, processes=1), limits=impatient)}
     assert [one.path for one in dead.requests] == [ROBOTS] * 3
     assert not any("error" in records[url] for url in alive.urls(30))
     errors = [records[url]["error"] for url in dead.urls(30)]
@@ -156,12 +154,12 @@ def test_a_dead_host_with_robots_obeyed_costs_three_fetches(mode: str, impatient
     assert all("reset" in error["message"] for error in errors)
 
 
-def test_a_robots_txt_that_fails_at_first_is_asked_for_again(impatient: None) -> None:
+def test_a_robots_txt_that_fails_at_first_is_asked_for_again() -> None:
     """A 5xx forbids everything for now (RFC 9309 §2.3.1.4), and nothing is fetched before it is known."""
     with serving(
         Host("127.0.0.2", refuse=lambda path, count: BROKEN if (path, count) == (ROBOTS, 1) else None)
     ) as (host,):
-        records = list(crawl(host.urls(3), polite("thread")))
+        records = records_of(host.urls(3), polite("thread"), limits=impatient)
     assert not any("error" in one for one in records)
     assert [one.path for one in host.requests[:2]] == [ROBOTS] * 2
     assert most_at_once(host.requests[:2]) == 1

@@ -69,7 +69,7 @@ class ForkServer:
     def __init__(self, modules: Sequence[str]) -> None:
         self._modules = list(modules)
         self._lock = threading.Lock()
-        self._processes: dict[int, ForkedProcess] = {}  # alive, by their numbers
+        self.processes: dict[int, ForkedProcess] = {}  # alive, by their numbers
         self._count = 0
         self._open()
 
@@ -117,7 +117,7 @@ class ForkServer:
     def _ask(self, process: ForkedProcess, file: socket.socket, message: bytes) -> bool:
         """Ask for a process; return whether the fork server has answered, else it is gone."""
         process.status = None
-        self._processes[process.number] = process
+        self.processes[process.number] = process
         try:
             socket.send_fds(self._control, [message], [file.fileno()])
             while not (process.pid or process.refusal):
@@ -132,7 +132,7 @@ class ForkServer:
         if not self._lock.acquire(timeout=seconds):
             return
         try:
-            while self._processes and self._has_news(seconds):
+            while self.processes and self._has_news(seconds):
                 self._take(self._control.recv(_MESSAGE))
                 seconds = 0.0
         except (OSError, EOFError):
@@ -151,16 +151,16 @@ class ForkServer:
             raise EOFError("the fork server has ended")
         number, pid, status, refusal = pickle.loads(message)  # noqa: S301 (our own)
         if pid and status is None:
-            self._processes[number].pid = pid
+            self.processes[number].pid = pid
         else:
-            process = self._processes.pop(number)
+            process = self.processes.pop(number)
             process.status, process.refusal = status, refusal
 
     def _end_all(self) -> None:
         """Mark all workers as killed: the fork server is gone, and by PR_SET_PDEATHSIG they are too."""
-        for process in self._processes.values():
+        for process in self.processes.values():
             process.status = -signal.SIGKILL
-        self._processes.clear()
+        self.processes.clear()
 
     def _reap(self) -> None:
         self._control.close()

@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -29,17 +30,15 @@ log = logging.getLogger(__name__)
 _numbers = itertools.count(1)
 
 
+@dataclass(slots=True, eq=False)
 class _Call:
     """One submitted call; ``started`` is set by the thread that takes it."""
 
-    __slots__ = ("args", "fn", "future", "kwargs", "started")
-
-    def __init__(self, future: Future[Any], fn: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        self.future = future
-        self.fn = fn
-        self.args = args
-        self.kwargs = kwargs
-        self.started = 0.0
+    future: Future[Any]
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    started: float = 0.0
 
 
 class ThreadExecutor(Executor):

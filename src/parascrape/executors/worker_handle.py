@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal
@@ -23,19 +24,17 @@ __all__ = ["Task", "WorkerHandle"]
 log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True, eq=False)
 class Task:
     """One submitted call. ``failures`` counts the workers that died or hung under it."""
 
-    __slots__ = ("announced", "failures", "function", "future", "number", "payload", "started")
-
-    def __init__(self, number: int, future: Future[Any], function: int, payload: bytes) -> None:
-        self.number = number
-        self.future = future
-        self.function = function
-        self.payload = payload
-        self.started = 0.0  # on the monotonic clock
-        self.failures = 0
-        self.announced = False  # whether its future is set running
+    number: int
+    future: Future[Any]
+    function: int
+    payload: bytes
+    started: float = 0.0  # on the monotonic clock
+    failures: int = 0
+    announced: bool = False  # whether its future is set running
 
 
 class WorkerHandle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.web import MAX_RETRY_AFTER
@@ -32,6 +33,7 @@ _RECENT, _FALLING, _RISING = 0.3, 0.2, 0.01
 _LEAST_ANSWERS, _TIMES, _MORE = 5, 3.0, 0.5
 
 
+@dataclass(slots=True, eq=False)
 class HostHealth:
     """The state of one host's backoff. Times are monotonic seconds, durations seconds.
 
@@ -39,20 +41,20 @@ class HostHealth:
     ``down_until`` the host is given up, because of ``why``.
     """
 
-    __slots__ = (
-        "adaptive", "answers", "down_until", "failures", "open_until", "paused_until", "recent",
-        "slow", "slowed", "slowed_at", "trials", "tripped_at", "usual", "why",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.paused_until = self.open_until = self.down_until = 0.0
-        self.failures = self.trials = 0  # fetches without an answer in a row; circuits opened in a row
-        self.tripped_at = self.slowed_at = -math.inf
-        self.slowed = 0  # 429s and 503s in a row, with no good answer between
-        self.slow = self.adaptive = 0.0  # seconds between two starts, for its 429s and for its latency
-        self.answers = 0
-        self.usual = self.recent = 0.0  # latencies
-        self.why = ""
+    paused_until: float = 0.0
+    open_until: float = 0.0
+    down_until: float = 0.0
+    why: str = ""
+    failures: int = 0  # fetches without an answer in a row
+    trials: int = 0  # circuits opened in a row
+    tripped_at: float = -math.inf
+    slowed: int = 0  # 429s and 503s in a row, with no good answer between
+    slowed_at: float = -math.inf
+    slow: float = 0.0  # seconds between two starts, for its 429s and 503s
+    adaptive: float = 0.0  # the same for its latency
+    answers: int = 0
+    usual: float = 0.0  # latencies
+    recent: float = 0.0
 
     @property
     def until(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from parascrape.errors import Duplicate, HostDown, NotFetched, RobotsForbidden
@@ -24,6 +25,7 @@ _NO_LIMIT = 32  # assumed fetches at once of a host without a limit
 _STEPS = 8  # ranks for each doubling: two hosts of one rank differ by less than a tenth
 
 
+@dataclass(slots=True, eq=False)
 class Visit:
     """One entry of the list, with its place in the list and how often it was fetched.
 
@@ -31,27 +33,24 @@ class Visit:
     robots.txt is not of the list: ``robots`` is its origin, else empty, and its number is -1.
     """
 
-    __slots__ = (
-        "attempts", "earlier", "entry", "host", "next", "number", "refused_code", "refused_why", "robots",
-        "stage", "taken",
-    )  # fmt: skip
-
-    def __init__(self, number: int, entry: Entry) -> None:
-        self.number = number
-        self.entry = entry
-        self.attempts = 0
-        self.earlier: tuple[PastAttempt, ...] = ()  # attempts before the last
-        self.refused_code = self.refused_why = self.robots = ""
-        self.host: Host | None = None
-        self.next: Visit | None = None  # in the host's queue
-        self.stage = _WAITING
-        self.taken = 0.0  # when it was handed out last
+    number: int
+    entry: Entry
+    attempts: int = 0
+    earlier: tuple[PastAttempt, ...] = ()  # attempts before the last
+    refused_code: str = ""
+    refused_why: str = ""
+    robots: str = ""
+    host: Host | None = field(default=None, repr=False)
+    next: Visit | None = field(default=None, repr=False)  # in the host's queue
+    stage: int = _WAITING
+    taken: float = 0.0  # when it was handed out last
 
     def refuse(self, code: str, why: str) -> None:
         """Turn the visit into a record without a fetch."""
         self.refused_code, self.refused_why = code, why
 
 
+@dataclass(slots=True, eq=False)
 class Host:
     """The visits to one host (or domain), and the times and counts that limit them.
 
@@ -59,26 +58,21 @@ class Host:
     and a list may have 100,000 hosts.
     """
 
-    __slots__ = (
-        "crawl_delay", "due_at", "first", "health", "held", "in_flight", "key", "last", "last_start",
-        "later", "next_start", "rank", "size", "timer", "unstarted",
-    )  # fmt: skip
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        self.first: Visit | None = None
-        self.last: Visit | None = None
-        self.size = 0  # visits in the queue and in `later`
-        self.later: list[tuple[float, int, int, Visit]] | None = None  # a heap by due time
-        self.held = 0  # visits that wait for robots.txt
-        self.in_flight = 0
-        self.unstarted = 0  # handed out, their start is not known yet
-        self.last_start = -math.inf
-        self.next_start = -math.inf
-        self.crawl_delay = 0.0
-        self.health: HostHealth | None = None
-        self.rank = -1  # these three belong to `ReadyQueue`
-        self.due_at = self.timer = math.inf
+    key: str
+    first: Visit | None = field(default=None, repr=False)
+    last: Visit | None = field(default=None, repr=False)
+    size: int = 0  # visits in the queue and in `later`
+    later: list[tuple[float, int, int, Visit]] | None = field(default=None, repr=False)  # a heap by time
+    held: int = 0  # visits that wait for robots.txt
+    in_flight: int = 0
+    unstarted: int = 0  # handed out, their start is not known yet
+    last_start: float = -math.inf
+    next_start: float = -math.inf
+    crawl_delay: float = 0.0
+    health: HostHealth | None = None
+    rank: int = -1  # these three belong to `ReadyQueue`
+    due_at: float = math.inf
+    timer: float = math.inf
 
     @property
     def idle(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from parascrape.frontier.host import Host, Visit
 from parascrape.frontier.politeness import PolitenessPolicy
@@ -23,22 +24,20 @@ _LEAST_VALID = 60.0
 _UNKNOWN_VALID = 600.0  # where the answer never came
 
 
+@dataclass(slots=True, eq=False)
 class RobotsOrigin:
     """One origin's rules, or the visits that wait for them. Times are monotonic seconds.
 
     ``asking`` is the visit that fetches robots.txt now or later; answers to earlier ones are outdated.
     """
 
-    __slots__ = ("asking", "asks", "held", "key", "rules", "until", "why")
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        self.rules: RobotsRules | None = None
-        self.until = -math.inf
-        self.asks = 0  # fetches in a row without an answer
-        self.asking: Visit | None = None
-        self.held: list[Visit] = []
-        self.why = ""  # the error code of the last fetch of robots.txt
+    key: str
+    rules: RobotsRules | None = None
+    until: float = -math.inf
+    asks: int = 0  # fetches in a row without an answer
+    asking: Visit | None = None
+    held: list[Visit] = field(default_factory=list)
+    why: str = ""  # the error code of the last fetch of robots.txt
 
     def is_known(self, now: float) -> bool:
         """Return whether the rules are known, or robots.txt was asked for in vain."""
