@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from parascrape.cli.options import (
-    DISPLAY,
-    EXTRACT,
-    FETCHING,
-    LISTS,
-    POLITENESS,
-    Choices,
-    Options,
-    command,
-    pick,
-)
+from parascrape.cli import options as opt
+from parascrape.cli.options import Choices, Options, command, pick
 from parascrape.settings import Option, Settings
 
 __all__ = ["compare", "verify"]
@@ -31,11 +22,11 @@ _OPTIONS: Options = {
     "report": Option("", "--report FILE", "An HTML page with charts [none].", "Output"),
     "json": Option("", "--json FILE", "All figures as JSON [none].", "Output"),
 }
-_QUIET = pick(DISPLAY, "quiet")
+_QUIET = pick(opt.DISPLAY, "quiet")
 _BEFORE = pick(_OPTIONS, "sample strategies repeat recording time_scale latency")
 
 
-@command(LISTS, _BEFORE, EXTRACT, POLITENESS, FETCHING, pick(_OPTIONS, "report json"), _QUIET)
+@command(opt.LISTS, _BEFORE, opt.EXTRACT, opt.POLITENESS, opt.FETCHING, pick(_OPTIONS, "report json"), _QUIET)
 def compare(chosen: Choices) -> int:
     """Find the fastest strategy for a list: every page is fetched once and kept, then a local server answers
     for the sites while the list is harvested in each strategy, in turn, and measured.
@@ -47,7 +38,7 @@ def compare(chosen: Choices) -> int:
     return run_comparison(chosen.make(Ask), chosen.make(Settings))
 
 
-@command(LISTS, pick(_OPTIONS, "sample recording"), EXTRACT, POLITENESS, FETCHING, _QUIET)
+@command(opt.LISTS, pick(_OPTIONS, "sample recording"), opt.EXTRACT, opt.POLITENESS, opt.FETCHING, _QUIET)
 def verify(chosen: Choices) -> int:
     """Find a scraper's hidden state before the big run does: the same pages, one after the other, backwards,
     in threads and in processes, must give the same records.

@@ -10,23 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from parascrape.cli import options as opt
 from parascrape.cli.harvest_run import HarvestRun
-from parascrape.cli.options import (
-    DISPLAY,
-    EXTRACT,
-    FETCHING,
-    LOG_JSON,
-    OUTPUT,
-    POLITENESS,
-    PROFILE,
-    SAME_URL,
-    SPEED,
-    Choices,
-    Display,
-    Options,
-    command,
-    pick,
-)
+from parascrape.cli.options import Choices, Display, Options, command, pick
 from parascrape.crawling import (
     HTML,
     CrawlLimits,
@@ -84,9 +70,10 @@ _TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]*")
 
 
 @command(
-    *(SCOPE, LINKS, SPEED, EXTRACT, POLITENESS, SAME_URL, FETCHING),
-    *(pick(OUTPUT, "output"), GRAPH, pick(OUTPUT, "overwrite resume_failed")),
-    *(pick(DISPLAY, "quiet"), pick(PROFILE, "profile"), pick(DISPLAY, "verbose log_file"), LOG_JSON),
+    *(SCOPE, LINKS, opt.SPEED, opt.EXTRACT, opt.POLITENESS, opt.SAME_URL, opt.FETCHING),
+    *(pick(opt.OUTPUT, "output"), GRAPH, pick(opt.OUTPUT, "overwrite resume_failed")),
+    *(pick(opt.DISPLAY, "quiet"), pick(opt.PROFILE, "profile")),
+    *(pick(opt.DISPLAY, "verbose log_file"), opt.LOG_JSON),
 )
 def crawl(chosen: Choices) -> int:
     """Fetch pages, and the pages they lead to, into a file of records."""

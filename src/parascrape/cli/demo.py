@@ -5,24 +5,16 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from parascrape.cli.options import (
-    DISPLAY,
-    EXTRACT,
-    LIMIT,
-    OUTPUT,
-    Choices,
-    Display,
-    command,
-    pick,
-)
+from parascrape.cli import options as opt
+from parascrape.cli.options import Choices, Display, command, pick
 from parascrape.settings import SETTINGS_OPTIONS, Settings
 
 __all__ = ["demo"]
 
 
 @command(
-    *(pick(SETTINGS_OPTIONS, "mode processes threads"), LIMIT, EXTRACT),
-    *(pick(OUTPUT, "output"), pick(SETTINGS_OPTIONS, "ordered"), DISPLAY),
+    *(pick(SETTINGS_OPTIONS, "mode processes threads"), opt.LIMIT, opt.EXTRACT),
+    *(pick(opt.OUTPUT, "output"), pick(SETTINGS_OPTIONS, "ordered"), opt.DISPLAY),
 )
 def demo(chosen: Choices) -> int:
     """Serve a bundled site on loopback (some hundred pages, several hosts, slow, broken and Japanese

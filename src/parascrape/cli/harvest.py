@@ -2,24 +2,8 @@
 
 from __future__ import annotations
 
-from parascrape.cli.options import (
-    DISPLAY,
-    EXTRACT,
-    FETCHING,
-    LIMIT,
-    LISTS,
-    LOG_JSON,
-    OUTPUT,
-    POLITENESS,
-    PROFILE,
-    REPLAYED,
-    SAME_URL,
-    SPEED,
-    VERSION_OPTION,
-    Choices,
-    command,
-    pick,
-)
+from parascrape.cli import options as opt
+from parascrape.cli.options import Choices, command, pick
 from parascrape.errors import UsageError
 from parascrape.settings import SETTINGS_OPTIONS, Settings
 
@@ -27,12 +11,13 @@ __all__ = ["lists"]
 
 _PREVIOUS = pick(SETTINGS_OPTIONS, "previous max_age")
 _DUPLICATES, _ORDERED = pick(SETTINGS_OPTIONS, "fetch_duplicates"), pick(SETTINGS_OPTIONS, "ordered")
-_QUIET, _LOG = pick(DISPLAY, "quiet"), pick(DISPLAY, "verbose log_file")
+_QUIET, _LOG = pick(opt.DISPLAY, "quiet"), pick(opt.DISPLAY, "verbose log_file")
 
 
 @command(
-    *(LISTS, LIMIT, SPEED, EXTRACT, POLITENESS, _DUPLICATES, SAME_URL, FETCHING, REPLAYED, _PREVIOUS),
-    *(OUTPUT, _ORDERED, _QUIET, PROFILE, _LOG, LOG_JSON, VERSION_OPTION),
+    *(opt.LISTS, opt.LIMIT, opt.SPEED, opt.EXTRACT, opt.POLITENESS, _DUPLICATES, opt.SAME_URL),
+    *(opt.FETCHING, opt.REPLAYED, _PREVIOUS, opt.OUTPUT, _ORDERED),
+    *(_QUIET, opt.PROFILE, _LOG, opt.LOG_JSON, opt.VERSION_OPTION),
 )
 def lists(chosen: Choices) -> int:
     """Turn a list of URLs into a file of records, one JSON line for each."""

@@ -7,21 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from parascrape.cli import options as opt
 from parascrape.cli.crawl import GRAPH, LINKS, SCOPE, run_crawl
-from parascrape.cli.options import (
-    DISPLAY,
-    FETCHING,
-    LOG_JSON,
-    OUTPUT,
-    POLITENESS,
-    SAME_URL,
-    SPEED,
-    Choices,
-    Display,
-    Options,
-    command,
-    pick,
-)
+from parascrape.cli.options import Choices, Display, Options, command, pick
 from parascrape.cli.tables import write_out
 from parascrape.errors import UsageError
 from parascrape.settings import Option, Settings
@@ -48,8 +36,8 @@ _CSV: Options = {"csv": Option("", "--csv FILE", "The report as a table, with al
     *(pick(SCOPE, "starts same_host same_domain"), _INTERNAL),
     pick(SCOPE, "depth max_pages max_per_host include exclude trap_budget"),
     pick(LINKS, "follow_nofollow sitemaps sitemap"),
-    *(SPEED, POLITENESS, SAME_URL, FETCHING),
-    *(pick(OUTPUT, "output"), _CSV, GRAPH, pick(OUTPUT, "overwrite resume_failed"), DISPLAY, LOG_JSON),
+    *(opt.SPEED, opt.POLITENESS, opt.SAME_URL, opt.FETCHING, pick(opt.OUTPUT, "output"), _CSV, GRAPH),
+    *(pick(opt.OUTPUT, "overwrite resume_failed"), opt.DISPLAY, opt.LOG_JSON),
 )
 def links_check(chosen: Choices) -> int:
     """Crawl a site, look at every link of its pages, other hosts' too, and name the pages with broken ones.

@@ -9,19 +9,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from parascrape.cli.options import (
-    AT_LEAST_0,
-    LIMIT,
-    LISTS,
-    POLITENESS,
-    REPLAYED,
-    SAME_URL,
-    TABLE,
-    Choices,
-    Options,
-    command,
-    pick,
-)
+from parascrape.cli import options as opt
+from parascrape.cli.options import Choices, Options, command, pick
 from parascrape.cli.tables import (
     host_name,
     make_table,
@@ -42,7 +31,7 @@ __all__ = ["asking_hosts", "plan"]
 _PLAN: Options = {
     "offline": Option(False, "--offline", "Ask no host for robots.txt [asked].", "Plan"),
     "latency": Option(
-        0.0, "--latency SECONDS", "Assume that a fetch takes so long [{default} s].", "Plan", AT_LEAST_0
+        0.0, "--latency SECONDS", "Assume that a fetch takes so long [{default} s].", "Plan", opt.AT_LEAST_0
     ),
 }
 _DUPLICATES = pick(SETTINGS_OPTIONS, "fetch_duplicates")
@@ -50,8 +39,8 @@ _ASKING = pick(SETTINGS_OPTIONS, "timeout headers cookies user_agent proxy verif
 
 
 @command(
-    *(LISTS, LIMIT, _PLAN, pick(SETTINGS_OPTIONS, "mode processes threads")),
-    *(POLITENESS, _DUPLICATES, SAME_URL, _ASKING, REPLAYED, TABLE),
+    *(opt.LISTS, opt.LIMIT, _PLAN, pick(SETTINGS_OPTIONS, "mode processes threads")),
+    *(opt.POLITENESS, _DUPLICATES, opt.SAME_URL, _ASKING, opt.REPLAYED, opt.TABLE),
 )
 def plan(chosen: Choices) -> int:
     """Say what a harvest of the lists would do: hosts, what robots.txt forbids, how long it takes at least.

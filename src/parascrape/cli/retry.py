@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from parascrape.cli import options as opt
 from parascrape.cli.harvest_run import HarvestRun
-from parascrape.cli.options import (
-    DISPLAY,
-    EXTRACT,
-    FETCHING,
-    POLITENESS,
-    PROFILE,
-    SPEED,
-    Choices,
-    Display,
-    Options,
-    command,
-    pick,
-)
+from parascrape.cli.options import Choices, Display, Options, command, pick
 from parascrape.crawling import frontier_path
 from parascrape.errors import ParascrapeError, UsageError
 from parascrape.files import Ledger, RetryFiles, prepare_retry, read_pages, read_retry_list
@@ -42,8 +31,8 @@ _FAILED: Options = {
 
 
 @command(
-    *(_FAILED, SPEED, EXTRACT, POLITENESS, FETCHING, pick(SETTINGS_OPTIONS, "ordered")),
-    *(pick(DISPLAY, "quiet"), pick(PROFILE, "profile"), pick(DISPLAY, "verbose log_file")),
+    *(_FAILED, opt.SPEED, opt.EXTRACT, opt.POLITENESS, opt.FETCHING, pick(SETTINGS_OPTIONS, "ordered")),
+    *(pick(opt.DISPLAY, "quiet"), pick(opt.PROFILE, "profile"), pick(opt.DISPLAY, "verbose log_file")),
 )
 def retry(chosen: Choices) -> int:
     """Run again what failed in an output, and replace those records; the good ones stay as they are.
