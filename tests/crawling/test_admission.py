@@ -1,4 +1,4 @@
-"""The intake of a crawl: what becomes a known URL, how deep and for which scraper, and what is left out."""
+"""Admission: which links become known URLs, at which depth and for which scraper, and which are left out."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def spider(tmp_path: Path) -> str:
 
 
 def shop(path: str) -> Answer | None:
-    """Listings that lead to the next and to items, of which every list's first has moved."""
+    """Listings that link to the next one and to items; the first item of each has moved."""
     kind, _, number = path.strip("/").partition("/")
     if kind == "list":
         at = int(number)

@@ -149,7 +149,7 @@ def test_a_user_name_in_a_link_does_not_hold_up_the_next_run(output: Path) -> No
 
 
 def test_two_crawls_do_not_share_an_output(site: CrawlSite, output: Path) -> None:
-    """The second is told so: 75, and nothing is asked for."""
+    """The second ends with status 75 and fetches nothing."""
     with JsonlSink(str(output)):
         assert crawl(output, [site("/0")])[0] == 75
     assert not site.asked

@@ -1,4 +1,4 @@
-"""A crawl of a whole site, whatever is on it: every page that links lead to once, with where it was found."""
+"""A crawl of a whole site: every linked page once, with the page it was found on."""
 
 from __future__ import annotations
 

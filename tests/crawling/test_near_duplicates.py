@@ -39,7 +39,7 @@ def test_the_order_of_words_does_not_count(text: str, chosen: random.Random) -> 
 
 @given(TEXTS)
 def test_hashes_are_64_bits_and_zero_only_without_words(text: str) -> None:
-    """Zero is the answer of which nothing can be concluded."""
+    """Zero means that there is no evidence."""
     assert 0 <= simhash(text) < 1 << 64
     assert 0 <= exact_hash(text) < 1 << 64
     assert bool(exact_hash(text)) is any(one.isalnum() for one in text)

@@ -1,4 +1,4 @@
-"""What a link leads to is found quickly for most links, and is the same as the careful way finds."""
+"""Most links are resolved on a fast path, with the same result as on the slow one."""
 
 from __future__ import annotations
 

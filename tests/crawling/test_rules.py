@@ -1,4 +1,4 @@
-"""scope: which URLs belong to a crawl; domains: whose they are."""
+"""The scope of a crawl by hosts, domains, patterns and endings."""
 
 from __future__ import annotations
 

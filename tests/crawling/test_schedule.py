@@ -1,4 +1,4 @@
-"""The source of a crawl, walked over random graphs in random order: what it hands out, and how deep."""
+"""The crawl schedule on random link graphs in random order: which URLs it hands out, at which depth."""
 
 from __future__ import annotations
 

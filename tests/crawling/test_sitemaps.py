@@ -1,4 +1,4 @@
-"""Sitemaps: what is one, which URLs it names, what is left out, and hostile ones come to an end."""
+"""Sitemaps: how they are recognised, their URLs, what is left out, and hostile ones."""
 
 from __future__ import annotations
 

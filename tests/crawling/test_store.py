@@ -1,4 +1,4 @@
-"""The frontier on disk: it agrees with a model, whatever is done in whatever order, killed or not."""
+"""The frontier on disk agrees with a model after any calls in any order, killed or not."""
 
 from __future__ import annotations
 
@@ -367,7 +367,7 @@ def test_a_file_that_was_only_begun_is_a_new_one(path: Path, begun: tuple[str, .
 
 
 def test_a_file_has_one_user(path: Path, store: UrlStore) -> None:
-    """A second one is told so."""
+    """A second one is refused."""
     with pytest.raises(UsageError, match="is in use by another process"):
         UrlStore.open(path, options=OPTIONS)
 

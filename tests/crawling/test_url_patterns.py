@@ -1,4 +1,4 @@
-"""shapes: what looks like a trap, sessions taken out, patterns, dates; and all of it in linear time."""
+"""URL patterns: traps, session ids, patterns and dates, all in linear time."""
 
 from __future__ import annotations
 

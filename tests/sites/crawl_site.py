@@ -121,7 +121,7 @@ def crawl(
 
 
 def by_path(site: Site, records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The records by the path of their URL, of which each must have one; other sites' by the whole URL."""
+    """Return the records by the path of their URL, each once; those of other sites by the whole URL."""
     found = {one["url"].removeprefix(site.url): one for one in records}
     assert len(found) == len(records)
     return found
