@@ -189,7 +189,7 @@ class Settings:
         compared=False,
     )
     """``auto`` starts in threads and changes to processes in mid-run where that will pay
-    (`parascrape.harvesting.mode_choice`); a scraper then keeps no state from page to page."""
+    (`parascrape.harvesting.auto_mode`); a scraper then keeps no state from page to page."""
     processes: int = _option(
         0, "--processes -p N", "Worker processes [the CPUs it may use].", _HOW, (0, 1024), compared=False
     )

@@ -126,7 +126,7 @@ def running_site() -> Iterator[list[str]]:
 
 
 class ReplayServer:
-    """A running replay server: pass its ``connect_to`` and ``ca_file`` to `Settings`."""
+    """A running replay server: pass its ``connect_to`` and ``ca_file`` as `NetworkOptions`."""
 
     def __init__(self, server: ServerProcess, ca_file: Path) -> None:
         self.pid, self.stats, self.reset = server.pid, server.stats, server.reset
