@@ -16,6 +16,25 @@ settings.register_profile("house", deadline=None)  # how long an example takes i
 settings.load_profile("house")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option by which a run that skips too much fails."""
+    parser.addoption("--most-skipped", type=int, help="fail where more tests than these are skipped")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that skipped more tests than ``--most-skipped`` allows, and list them."""
+    most = session.config.getoption("--most-skipped")
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if most is None or reporter is None or hasattr(session.config, "workerinput"):
+        return
+    skipped = reporter.stats.get("skipped", [])
+    if len(skipped) > most:
+        reasons = sorted(f"  {report.nodeid}: {report.longrepr[2]}" for report in skipped)
+        reporter.write_line(f"\n{len(skipped)} tests were skipped, at most {most} may be:", red=True)
+        reporter.write_line("\n".join(reasons))
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture
 def site() -> Iterator[Site]:
     """A loopback site of its own."""
