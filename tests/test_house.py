@@ -81,15 +81,6 @@ def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
-def exported(path: Path) -> list[str]:
-    """The names in ``__all__``; none where there is no ``__all__``."""
-    for node in tree(path).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            names: list[str] = ast.literal_eval(node.value)
-            return names
-    return []
-
-
 def public(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.AST]]:
     """Public functions, classes and methods of a body that stand at its top level."""
     for node in body:
@@ -156,13 +147,26 @@ def test_functions_are_short() -> None:
 
 
 @each_module
-def test_a_module_says_what_it_is_and_what_it_offers(module: str) -> None:
-    """A docstring, and an ``__all__`` whose names exist."""
+def test_a_module_says_what_it_is(module: str) -> None:
+    """Every module has a docstring."""
     assert ast.get_docstring(tree(MODULES[module]))
-    loaded = importlib.import_module(module)
-    names = exported(MODULES[module]) or loaded.__all__
-    assert names or MODULES[module].name == "__init__.py"
-    assert [name for name in names if not hasattr(loaded, name)] == []
+
+
+@pytest.mark.parametrize("room", [room for room in LEVEL if (PACKAGE / room / "__init__.pyi").exists()])
+def test_a_door_offers_what_exists_and_is_used(room: str) -> None:
+    """Each name in a room's ``__init__.pyi`` can be had, is public, and another room, a test or a user imports it."""
+    door = importlib.import_module(f"parascrape.{room}")
+    assert [name for name in door.__all__ if name.startswith("_") or not hasattr(door, name)] == []
+    used = {name for other in MODULES if unit(other) != room for name in taken(MODULES[other], room)}
+    used |= {name for test in (ROOT / "tests").rglob("*.py") for name in taken(test, room)}
+    assert set(door.__all__) - used - set(parascrape.__all__) == set()
+
+
+def taken(path: Path, room: str) -> Iterator[str]:
+    """The names that a module imports from the door of a room."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ImportFrom) and node.module == f"parascrape.{room}":
+            yield from (alias.name for alias in node.names)
 
 
 @each_module

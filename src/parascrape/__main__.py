@@ -8,8 +8,6 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
-__all__ = ["main"]
-
 _FOR_EVERY_PAGE = (
     "parascrape.harvesting.worker",
     "parascrape.fetch.client",

@@ -41,14 +41,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-__all__ = [
-    "BadEncoding", "BadRecord", "BadRedirect", "BadResponse", "ConnectError", "ConnectionLost",
-    "DnsError", "Duplicate", "FetchError", "FetchTimeout", "ForbiddenAddress", "HostDown", "InvalidUrl",
-    "MainGuardError", "NotFetched", "NotHtml", "NotSitemap", "OtherType", "OutputBusy", "OutputError",
-    "ParascrapeError", "ProxyFailed", "Redirected", "RobotsForbidden", "ScrapeError", "StatusError",
-    "TaskError", "TaskTimeout", "TlsError", "TooComplex", "TooLarge", "UsageError", "WorkerDied",
-]  # fmt: skip
-
 
 class ParascrapeError(Exception):
     """The base class: ``code`` is stable, ``retryable`` says whether the same fetch may succeed later."""

@@ -15,25 +15,6 @@ import orjson
 from parascrape.errors import BadRecord, Duplicate, OtherType, Redirected, RobotsForbidden
 from parascrape.system import printable
 
-__all__ = [
-    "RESERVED",
-    "SKIPPED",
-    "Entry",
-    "EntryContext",
-    "ErrorInfo",
-    "FailureRecord",
-    "Meta",
-    "PastAttempt",
-    "Record",
-    "encode",
-    "failure",
-    "note_attempt",
-    "parse",
-    "parse_record",
-    "success",
-    "with_earlier",
-]
-
 RESERVED = frozenset(("url", "input", "error", "meta"))
 """Keys that a scraper may not use (``url`` only if it is the page's own)."""
 

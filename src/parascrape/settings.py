@@ -14,9 +14,6 @@ from typing import Any, Literal, TypeVar, cast, get_args
 from parascrape.errors import UsageError
 from parascrape.system import available_cpus, parse_duration
 
-__all__ = ["SETTINGS_OPTIONS", "USER_AGENT", "VERSION", "Mode", "Option", "Settings", "command_options"]
-
-
 VERSION = "0.1.0"
 USER_AGENT = f"parascrape/{VERSION} (+https://pypi.org/project/parascrape/)"
 

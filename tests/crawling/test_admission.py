@@ -10,7 +10,8 @@ import pytest
 from parascrape.crawling.admission import Admission, CrawlLimits
 from parascrape.crawling.links.discover import CrawlInfo
 from parascrape.crawling.links.rules import Scope
-from parascrape.crawling.store.url_store import KnownUrl, UrlStore
+from parascrape.crawling.store.states import KnownUrl
+from parascrape.crawling.store.url_store import UrlStore
 from parascrape.crawling.traps import Traps
 from parascrape.scrapers.following import DiscoveredLinks, FollowRequest
 from parascrape.web.canonical import CanonicalOptions

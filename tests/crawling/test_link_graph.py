@@ -16,7 +16,8 @@ from parascrape.cli import run
 from parascrape.crawling.admission import CrawlLimits
 from parascrape.crawling.link_graph import COLUMNS, cell, read_edges, write_graph
 from parascrape.crawling.links.rules import Scope
-from parascrape.crawling.store.url_store import NewUrl, UrlStore, url_key
+from parascrape.crawling.store.keys import NewUrl, url_key
+from parascrape.crawling.store.url_store import UrlStore
 from parascrape.errors import OutputError
 from parascrape.system import output_errors, replace_file
 from parascrape.web.canonical import AS_SENT

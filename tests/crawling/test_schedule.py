@@ -16,7 +16,8 @@ from parascrape.crawling.admission import CrawlLimits
 from parascrape.crawling.links.rules import Scope
 from parascrape.crawling.schedule import MAX_WAIT, CrawlSchedule
 from parascrape.crawling.store.database import CrawlDatabase
-from parascrape.crawling.store.url_store import KeyLimits, UrlStore
+from parascrape.crawling.store.keys import KeyLimits
+from parascrape.crawling.store.url_store import UrlStore
 from parascrape.files.outcomes import Outcome
 from parascrape.records import Entry
 from parascrape.scrapers.following import DiscoveredLinks, FollowRequest

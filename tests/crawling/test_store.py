@@ -16,7 +16,9 @@ from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from parascrape.crawling.store.database import remove_database
-from parascrape.crawling.store.url_store import KeyLimits, KnownUrl, NewUrl, UrlCounts, UrlStore, url_key
+from parascrape.crawling.store.keys import KeyLimits, NewUrl, url_key
+from parascrape.crawling.store.states import KnownUrl
+from parascrape.crawling.store.url_store import UrlCounts, UrlStore
 from parascrape.errors import UsageError
 
 FEW = KeyLimits(recent=3, waiting=5, per_commit=2, pace=0, ranks=2)

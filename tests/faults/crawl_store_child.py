@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from parascrape.crawling.store.url_store import KeyLimits, NewUrl, UrlStore, url_key
+from parascrape.crawling.store.keys import KeyLimits, NewUrl, url_key
+from parascrape.crawling.store.url_store import UrlStore
 
 __all__ = ["ADDED", "DONE", "REFUSED", "TAKEN", "main"]
 

@@ -20,8 +20,6 @@ from parascrape.system import show_count, show_duration
 if TYPE_CHECKING:
     from parascrape.harvesting import Audit, HostAudit
 
-__all__ = ["audit"]
-
 _COLUMNS = ("fetches", "least\ngap", "at\nonce", "too\nsoon", "too\nmany", "Retry-\nAfter", "for-\nbidden")
 
 _AUDIT: Options = {

@@ -6,8 +6,6 @@ from parascrape.cli import options as opt
 from parascrape.cli.options import Choices, Options, command, pick
 from parascrape.settings import Option, Settings
 
-__all__ = ["compare", "verify"]
-
 _RECORDING = "WARC of the pages (.warc.gz): used where it exists, else made and kept [made, not kept]."
 _STRATEGIES = "Such as sequential,thread:8,process:2x8 [a grid for these CPUs]."
 _SCALE = "Times of the recording times this; 0.1: as if quicker [{default}]."

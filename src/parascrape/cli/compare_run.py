@@ -44,8 +44,6 @@ from parascrape.system import (
     temporary_folder,
 )
 
-__all__ = ["Ask", "parse_time", "run_comparison", "run_verification"]
-
 
 class Ask(NamedTuple):
     """The choices of a user for one comparison."""

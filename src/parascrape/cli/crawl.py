@@ -35,8 +35,6 @@ from parascrape.settings import Option, Settings
 from parascrape.system import parse_duration, printable, show_count
 from parascrape.web import CanonicalOptions, prepare, redact
 
-__all__ = ["GRAPH", "LINKS", "SCOPE", "crawl", "run_crawl"]
-
 _SCOPE, _LINKS = "How far", "Where links are"
 
 SCOPE: Options = {

@@ -9,8 +9,6 @@ from parascrape.cli import options as opt
 from parascrape.cli.options import Choices, Display, command, pick
 from parascrape.settings import SETTINGS_OPTIONS, Settings
 
-__all__ = ["demo"]
-
 
 @command(
     *(pick(SETTINGS_OPTIONS, "mode processes threads"), opt.LIMIT, opt.EXTRACT),

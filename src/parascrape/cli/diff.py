@@ -14,8 +14,6 @@ from parascrape.system import printable
 if TYPE_CHECKING:
     from parascrape.files import Change, ChangeCounts
 
-__all__ = ["diff"]
-
 _EXAMPLES = 3
 """Pages of each kind that are shown."""
 

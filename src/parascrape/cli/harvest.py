@@ -7,8 +7,6 @@ from parascrape.cli.options import Choices, command, pick
 from parascrape.errors import UsageError
 from parascrape.settings import SETTINGS_OPTIONS, Settings
 
-__all__ = ["lists"]
-
 _PREVIOUS = pick(SETTINGS_OPTIONS, "previous max_age")
 _DUPLICATES, _ORDERED = pick(SETTINGS_OPTIONS, "fetch_duplicates"), pick(SETTINGS_OPTIONS, "ordered")
 _QUIET, _LOG = pick(opt.DISPLAY, "quiet"), pick(opt.DISPLAY, "verbose log_file")

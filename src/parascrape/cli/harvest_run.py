@@ -58,8 +58,6 @@ from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
 from parascrape.system import SignalCapture, available_cpus, keep_memory, printable, show_count
 
-__all__ = ["HarvestRun", "left_to_do", "run_demo", "run_lists", "stdout_for_data"]
-
 _EXIT_FAILED, _EXIT_LOST, _EXIT_IO, _EXIT_PIPE = 1, 70, 74, 141
 
 

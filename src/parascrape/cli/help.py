@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 from typer.core import TyperCommand
 
-__all__ = ["COMMANDS", "CommandEntry", "HarvestCommand", "OneCommand"]
-
 _ABOUT = "Turn a list of URLs into a file of records, one line of JSON for each."
 _EXAMPLE = "Example: scrape urls.txt --mode process --select title=h1 --select price=.price"
 _EXITS = "Exit status: 0 all good, 1 some URLs failed, 2 wrong usage, 130 interrupted."

@@ -16,8 +16,6 @@ from parascrape.system import did_you_mean, output_errors, printable, replace_fi
 if TYPE_CHECKING:
     from parascrape.jobs import RunSummary
 
-__all__ = ["BLOCKS", "PLAIN", "bars_for", "history", "sparkline"]
-
 _Runs = Mapping[str, "Sequence[RunSummary]"]
 
 BLOCKS = "▁▂▃▄▅▆▇█"

@@ -21,8 +21,6 @@ from parascrape.jobs import Command, JobFile, read_jobs
 from parascrape.settings import Option, Settings
 from parascrape.system import output_errors, printable, replace_file
 
-__all__ = ["JOB_FILE", "job_command", "load_jobs", "make_teller", "run_all", "run_jobs", "units"]
-
 JOB_FILE: Options = {
     "file": Option(
         ..., "JOBFILE", "Such as harvest.toml: jobs with the options of the command.", "Jobs", type=str

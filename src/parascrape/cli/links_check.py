@@ -19,8 +19,6 @@ from parascrape.web import redact
 if TYPE_CHECKING:
     from parascrape.crawling import LinkCheck, LinkTarget, SiteCrawl
 
-__all__ = ["links_check"]
-
 _HOLDERS = 10
 """Pages shown for each broken link; the CSV file has all."""
 

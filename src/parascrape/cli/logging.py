@@ -14,8 +14,6 @@ from parascrape.errors import UsageError
 from parascrape.system import printable
 from parascrape.web import redact
 
-__all__ = ["log_line", "logging_to", "open_log"]
-
 
 @contextmanager
 def logging_to(handlers: list[logging.Handler], display: Display, progress: Progress) -> Iterator[None]:

@@ -18,33 +18,6 @@ from parascrape.cli.help import COMMANDS, OneCommand
 from parascrape.errors import UsageError
 from parascrape.settings import SETTINGS_OPTIONS, VERSION, Option
 
-__all__ = [
-    "AT_LEAST_0",
-    "DISPLAY",
-    "EXTRACT",
-    "FETCHING",
-    "LIMIT",
-    "LISTS",
-    "LOG_JSON",
-    "OUTPUT",
-    "POLITENESS",
-    "PROFILE",
-    "REPLAYED",
-    "SAME_URL",
-    "SPEED",
-    "TABLE",
-    "VERSION_OPTION",
-    "BadOption",
-    "Choices",
-    "Display",
-    "Options",
-    "ScrapeCommand",
-    "command",
-    "load_command",
-    "options_page",
-    "pick",
-]
-
 T = TypeVar("T")
 
 Options = Mapping[str, Option]

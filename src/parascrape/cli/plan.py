@@ -25,9 +25,6 @@ from parascrape.web import RobotsRules
 if TYPE_CHECKING:
     from parascrape.harvesting import Change, Estimate, TimeBound
 
-__all__ = ["asking_hosts", "plan"]
-
-
 _PLAN: Options = {
     "offline": Option(False, "--offline", "Ask no host for robots.txt [asked].", "Plan"),
     "latency": Option(

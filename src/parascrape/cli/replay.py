@@ -17,8 +17,6 @@ from parascrape.settings import Option, Settings
 if TYPE_CHECKING:
     from parascrape.web import Page
 
-__all__ = ["replay"]
-
 _FILE: Options = {
     "file": Option(
         ...,

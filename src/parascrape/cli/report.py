@@ -16,18 +16,6 @@ from parascrape.harvesting import HarvestHooks, Timings
 from parascrape.records import SKIPPED
 from parascrape.system import printable, show_count, show_duration, show_size
 
-__all__ = [
-    "Progress",
-    "RunTotals",
-    "machine_load",
-    "make_progress",
-    "observe",
-    "profile_table",
-    "summarise",
-    "timed",
-    "write_profile",
-]
-
 
 class RunTotals:
     """The counts of a run so far; ``total`` is None until the number of entries is known."""

@@ -13,8 +13,6 @@ from parascrape.errors import ParascrapeError, UsageError
 from parascrape.files import Ledger, RetryFiles, prepare_retry, read_pages, read_retry_list
 from parascrape.settings import SETTINGS_OPTIONS, Option, Settings
 
-__all__ = ["retry"]
-
 _WHAT = "What to run again"
 _FAILED: Options = {
     "output": Option(

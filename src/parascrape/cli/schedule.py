@@ -27,8 +27,6 @@ from parascrape.jobs import (
 from parascrape.settings import Option
 from parascrape.system import replace_file
 
-__all__ = ["run_schedule", "schedule"]
-
 _HEALTH: Options = {
     "health": Option(
         "",

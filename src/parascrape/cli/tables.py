@@ -12,13 +12,6 @@ from typing import Any
 from parascrape.errors import UsageError
 from parascrape.system import printable
 
-__all__ = [
-    "host_name",
-    "make_table",
-    "to_json",
-    "write_out",
-]
-
 _WIDTH = 100
 """Columns if standard output is not a terminal."""
 

@@ -1,6 +1,5 @@
 from .comparison import (
     Comparison as Comparison,
-    Disagreement as Disagreement,
     RepetitionGrid as RepetitionGrid,
     compare as compare,
 )
@@ -8,7 +7,6 @@ from .differences import describe as describe
 from .report import COLUMNS as COLUMNS, as_data as as_data, make_page as make_page, row_of as row_of
 from .sample import ListSample as ListSample, open_recording as open_recording
 from .strategies import (
-    Strategy as Strategy,
     checking_strategies as checking_strategies,
     default_strategies as default_strategies,
     parse_strategies as parse_strategies,

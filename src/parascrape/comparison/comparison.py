@@ -19,15 +19,6 @@ from parascrape.loopback import ReplayServer
 from parascrape.settings import Settings, command_options
 from parascrape.system import available_cpus, temporary_folder
 
-__all__ = [
-    "Comparison",
-    "Disagreement",
-    "RepetitionGrid",
-    "check_records",
-    "compare",
-    "count_repetitions",
-]
-
 _LEAST = 1.5
 """Seconds that a run of the fastest strategy should take."""
 _MOST = 10.0

@@ -18,8 +18,6 @@ import orjson
 from parascrape.files import compare_fields, read_records
 from parascrape.system import printable
 
-__all__ = ["Difference", "compare_outputs", "describe", "steady"]
-
 _STEADY_META = ("status", "final_url", "bytes", "encoding", "redirects", "item", "items")
 _OWN_WORDS = frozenset(("scrape_error", "bad_record", "not_html", "too_complex"))
 """Codes whose message depends on the page only."""

@@ -29,8 +29,6 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-__all__ = ["Measurement", "main", "measure"]
-
 _SET_SUBREAPER = 36
 _EVERY = 0.1
 """Seconds between two readings of the memory; one costs about 1 ms for each process."""

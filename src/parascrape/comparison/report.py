@@ -27,8 +27,6 @@ from parascrape.system import (
     show_size,
 )
 
-__all__ = ["COLUMNS", "as_data", "draw_charts", "make_page", "row_of"]
-
 COLUMNS = ("strategy", "pages/s", "range", "× first", "CPU ms/page", "memory", "p50", "p90", "p99", "failed")
 """Columns of the table, in the page and on the terminal."""
 

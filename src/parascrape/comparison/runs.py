@@ -24,8 +24,6 @@ from parascrape.loopback import LoadStats, ReplayServer
 from parascrape.records import Entry
 from parascrape.system import printable
 
-__all__ = ["HostLoad", "Result", "RunPlan", "StrategyRun", "read_result", "run_all", "run_once"]
-
 _EXITS = (0, 1)  # all pages good, some failed: either way the run did its work
 
 

@@ -19,16 +19,6 @@ from parascrape.settings import Settings
 from parascrape.system import printable, show_count, show_duration
 from parascrape.web import host_key, prepare, redact
 
-__all__ = [
-    "URL_COLUMN",
-    "ListSample",
-    "RecordedList",
-    "host_of",
-    "open_recording",
-    "sample_entries",
-    "write_list",
-]
-
 URL_COLUMN = "parascrape:url"
 """The column of URLs in the lists that are written here. A user's list hardly has a column of this name."""
 

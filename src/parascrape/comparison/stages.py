@@ -30,8 +30,6 @@ from parascrape.settings import Settings
 from parascrape.system import printable
 from parascrape.web import Page, prepare
 
-__all__ = ["StageTimes", "main", "measure_stages", "run_stages"]
-
 _MOST_PAGES = 100
 _MOST_SECONDS = 5.0
 

@@ -20,17 +20,6 @@ from parascrape.comparison.runs import StrategyRun
 from parascrape.comparison.strategies import Strategy
 from parascrape.harvesting import STAGES, Timings
 
-__all__ = [
-    "PARTS",
-    "Statistics",
-    "chance",
-    "clearly_faster",
-    "milliseconds_a_page",
-    "rank",
-    "share_out",
-    "summarise_runs",
-]
-
 PARTS = {name: text for name, text in STAGES.items() if name not in ("queue", "pipe", "write")}
 """The stages in which a page has a thread; in the others it has none."""
 

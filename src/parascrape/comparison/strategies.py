@@ -10,8 +10,6 @@ from typing import NamedTuple, get_args
 from parascrape.errors import UsageError
 from parascrape.settings import Mode, Settings, command_options
 
-__all__ = ["Strategy", "checking_strategies", "default_strategies", "parse_strategies", "shown_command"]
-
 _WRITTEN = re.compile(r"(auto|sequential|thread|process)(?::([0-9]{1,4})(?:x([0-9]{1,4}))?)?")
 _MOST = 1024
 

@@ -29,17 +29,6 @@ from parascrape.harvesting import HostWait, main_host_wait
 from parascrape.settings import Mode
 from parascrape.system import printable, show_count, show_duration
 
-__all__ = [
-    "ThroughputBound",
-    "ThroughputLimits",
-    "Verdict",
-    "cpu_share",
-    "find_bound",
-    "give_verdict",
-    "measure_bounds",
-    "times",
-]
-
 _ENOUGH = {"twin": 0.8, "start": 0.5, "cpu": 0.85, "write": 0.6, "host": 0.75, "manners": 0.5, "latency": 0.6}
 
 _WORKING = 1.5

@@ -12,13 +12,12 @@ from parascrape.crawling.links.discover import CrawlInfo
 from parascrape.crawling.links.rules import Scope, hosts_of
 from parascrape.crawling.links.sitemaps import MAX_INDEX_DEPTH
 from parascrape.crawling.links.url_patterns import identity_of
-from parascrape.crawling.store.url_store import NewUrl, UrlStore, url_key
+from parascrape.crawling.store.keys import NewUrl, url_key
+from parascrape.crawling.store.url_store import UrlStore
 from parascrape.crawling.traps import TRAP_BUDGET, Traps
 from parascrape.errors import InvalidUrl, UsageError
 from parascrape.scrapers import DiscoveredLinks, FollowRequest
 from parascrape.web import AS_SENT, CanonicalOptions, domain_of, prepare, site_of
-
-__all__ = ["MAX_REDIRECTS", "Admission", "CrawlLimits", "parse_budgets"]
 
 MAX_REDIRECTS = 10
 """Redirects in a row that are followed for checked links: every one may lead to a new URL."""

@@ -23,18 +23,6 @@ from parascrape.files import read_pages
 from parascrape.system import SqliteFile, output_errors, replace_file
 from parascrape.web import CanonicalOptions, domain_of, site_of
 
-__all__ = [
-    "BROKEN",
-    "COLUMNS",
-    "GOOD",
-    "MOVED",
-    "UNCHECKED",
-    "LinkCheck",
-    "LinkTarget",
-    "LinkingPage",
-    "judge",
-]
-
 GOOD, BROKEN, MOVED, UNCHECKED = "good", "broken", "moved", "unchecked"
 
 COLUMNS = ("verdict", "code", "status", "url", "leads_to", "reason", "page", "text")

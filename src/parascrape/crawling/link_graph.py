@@ -14,22 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from parascrape.crawling.links.url_patterns import identity_of
-from parascrape.crawling.store.url_store import UrlStore, url_key
+from parascrape.crawling.store.keys import url_key
+from parascrape.crawling.store.url_store import UrlStore
 from parascrape.errors import UsageError
 from parascrape.system import check_writable, output_errors, printable, replace_file
 from parascrape.web import CanonicalOptions, redact
-
-__all__ = [
-    "COLUMNS",
-    "Edge",
-    "Link",
-    "cell",
-    "check_graph",
-    "each_link",
-    "key_of",
-    "read_edges",
-    "write_graph",
-]
 
 COLUMNS = ("source", "target", "kind", "nofollow", "in_scope", "text")
 """The header of the CSV file."""

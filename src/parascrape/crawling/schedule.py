@@ -18,13 +18,12 @@ from dataclasses import dataclass, field
 
 from parascrape.crawling.admission import Admission, CrawlLimits
 from parascrape.crawling.links.discover import CrawlInfo
-from parascrape.crawling.store.url_store import KnownUrl, UrlStore
+from parascrape.crawling.store.states import KnownUrl
+from parascrape.crawling.store.url_store import UrlStore
 from parascrape.crawling.traps import Traps
 from parascrape.files import Outcome
 from parascrape.records import SKIPPED, Entry
 from parascrape.web import RobotsRules, site_of
-
-__all__ = ["MAX_WAIT", "CrawlSchedule"]
 
 MAX_WAIT = 60.0
 """Seconds that a site's deeper URLs wait for its pages of smaller depth, one of which may hang."""

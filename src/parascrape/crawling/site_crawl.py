@@ -30,8 +30,6 @@ from parascrape.scrapers import check_scraper
 from parascrape.settings import Settings
 from parascrape.web import prepare
 
-__all__ = ["CrawlSummary", "SiteCrawl", "StartUrls", "crawl_site", "frontier_path"]
-
 
 class StartUrls(NamedTuple):
     """Where a crawl begins: pages, and sitemaps to read."""

@@ -16,8 +16,6 @@ from typing import Any, NamedTuple
 from parascrape.crawling.links.near_duplicates import NEAR, distance
 from parascrape.crawling.links.url_patterns import looks_dated, pattern_of
 
-__all__ = ["MAX_PATTERNS", "TRAP_BUDGET", "Trap", "Traps"]
-
 TRAP_BUDGET = 1000
 """Pages of a suspected pattern that are fetched."""
 

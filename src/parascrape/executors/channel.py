@@ -14,8 +14,6 @@ from collections.abc import Callable
 from logging.handlers import QueueHandler
 from typing import Any
 
-__all__ = ["Channel", "LogForwarder", "pack", "relay_log"]
-
 _READ = 1 << 18
 
 

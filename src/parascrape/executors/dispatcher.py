@@ -22,8 +22,6 @@ from parascrape.executors.task_queue import TaskQueue
 from parascrape.executors.worker_handle import Task, WorkerHandle
 from parascrape.executors.worker_main import NOTE
 
-__all__ = ["AdaptivePause", "Dispatcher", "capacity"]
-
 log = logging.getLogger(__name__)
 
 

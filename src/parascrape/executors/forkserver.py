@@ -35,8 +35,6 @@ except ImportError:  # Windows, which has no fork either
 
 from parascrape.system import INTERRUPTS, end_with
 
-__all__ = ["ForkServer", "ForkedProcess", "forkserver", "serve", "start_forkserver", "use_forkserver"]
-
 _MESSAGE = 1 << 17
 """Bytes of the longest message: a call with its arguments, and the module search path."""
 

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from types import FrameType, ModuleType
 
-__all__ = ["EXIT_MAIN_GUARD", "MAIN_GUARD", "refuse_during_import", "why_not_importable"]
-
 
 def why_not_importable() -> str:
     """Return why worker processes should not be started unasked, or "".

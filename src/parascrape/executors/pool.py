@@ -16,8 +16,6 @@ from parascrape.executors.worker_handle import Task, WorkerHandle
 from parascrape.executors.worker_main import WorkerOptions
 from parascrape.system import resident_bytes
 
-__all__ = ["WorkerPool"]
-
 _FAILED_STARTS = 3
 """Workers in a row that may end before they are ready; after that the executor is broken."""
 

@@ -31,8 +31,6 @@ from parascrape.executors.worker_handle import Task
 from parascrape.executors.worker_main import WorkerOptions
 from parascrape.system import available_cpus, worker_limit
 
-__all__ = ["ProcessExecutor", "open_executor"]
-
 _KNOWN_FUNCTIONS = 64
 """Functions that workers keep; further ones travel with each of their tasks."""
 

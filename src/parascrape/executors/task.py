@@ -9,8 +9,6 @@ from typing import Any
 
 from parascrape.errors import TaskError
 
-__all__ = ["Failure", "TaskContext", "WithContext", "bind", "call", "describe"]
-
 _MAX_TRACE = 16_000
 _MAX_MESSAGE = 2_000
 

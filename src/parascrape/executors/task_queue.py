@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from parascrape.errors import ParascrapeError
 from parascrape.executors.worker_handle import Task
 
-__all__ = ["TaskQueue"]
-
 
 class TaskQueue:
     """The tasks that wait for a worker, and the count of all that are unfinished.

@@ -23,8 +23,6 @@ from typing import Any
 from parascrape.errors import TaskError, TaskTimeout
 from parascrape.executors.task import TaskContext, bind, call
 
-__all__ = ["ThreadExecutor"]
-
 log = logging.getLogger(__name__)
 
 _numbers = itertools.count(1)

@@ -19,8 +19,6 @@ from parascrape.executors.forkserver import ForkedProcess, forkserver
 from parascrape.executors.worker_main import WorkerOptions, run_child
 from parascrape.system import without_interrupts
 
-__all__ = ["Task", "WorkerHandle"]
-
 log = logging.getLogger(__name__)
 
 

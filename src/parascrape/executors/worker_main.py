@@ -34,8 +34,6 @@ from parascrape.executors.channel import Channel, LogForwarder, pack
 from parascrape.executors.task import Failure, TaskContext, bind, call, describe
 from parascrape.system import end_with, free_memory, keep_memory, leave_interrupts, resident_bytes
 
-__all__ = ["MAX_RESULT", "NOTE", "WorkerOptions", "run_child"]
-
 MAX_RESULT = 64 << 20
 """Bytes of one pickled result; a larger one fails its task, for it would hold up every other."""
 

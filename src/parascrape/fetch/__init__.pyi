@@ -1,4 +1,3 @@
-from .adapter import CurlAdapter as CurlAdapter
 from .client import Client as Client
 from .errors import raise_for as raise_for
 from .handles import refused_address as refused_address

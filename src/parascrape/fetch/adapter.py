@@ -25,8 +25,6 @@ from parascrape.fetch.request import FetchTrace
 from parascrape.fetch.response import join_fields, take_cookies
 from parascrape.web import redact
 
-__all__ = ["CurlAdapter", "CurlRequest", "MemoryBudget"]
-
 _UNWANTED = 1 << 16
 """Bytes read of an unwanted body, so that its connection can be used again."""
 

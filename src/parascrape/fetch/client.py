@@ -44,8 +44,6 @@ from parascrape.web import (
     validators_of,
 )
 
-__all__ = ["Client"]
-
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
 _EVERYWHERE = frozenset(("accept", "accept-encoding", "accept-language", "user-agent"))

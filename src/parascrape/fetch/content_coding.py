@@ -14,8 +14,6 @@ try:  # 2.3 times as quick as zlib on a page of 170 KB; wheels for the usual mac
 except ImportError:  # pragma: no cover - depends on the machine
     fast_zlib = zlib
 
-__all__ = ["ACCEPT_ENCODING", "inflate"]
-
 _DEFLATE_ERRORS: tuple[type[Exception], ...] = (zlib.error, fast_zlib.error)
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"

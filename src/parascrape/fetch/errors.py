@@ -30,8 +30,6 @@ from parascrape.errors import (
     TooLarge,
 )
 
-__all__ = ["CURL_ERRORS", "LIBRARY_ERRORS", "map_error", "raise_for"]
-
 CURL_ERRORS: dict[type[FetchError], tuple[int, ...]] = {
     InvalidUrl: (3, 43),
     ProxyFailed: (5, 97),

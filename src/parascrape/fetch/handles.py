@@ -12,8 +12,6 @@ import pycurl
 from parascrape.fetch.request import DIRECT, NetworkOptions
 from parascrape.web import kind_of, refusal
 
-__all__ = ["HandlePool", "PublicSockets", "refused_address"]
-
 _BUFFER = 1 << 18
 """Bytes received at once: most bodies in one call back into Python."""
 

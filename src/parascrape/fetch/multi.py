@@ -25,8 +25,6 @@ from typing import Any
 
 import pycurl
 
-__all__ = ["MultiHandle"]
-
 log = logging.getLogger("parascrape.fetch")
 
 _PATIENCE = 0.005

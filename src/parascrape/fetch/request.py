@@ -8,8 +8,6 @@ from typing import Any, NamedTuple, Protocol
 
 from parascrape.records import Meta
 
-__all__ = ["DIRECT", "NO_RULES", "FetchRules", "FetchTrace", "HeldBody", "NetworkOptions", "TransferHook"]
-
 TransferHook = Callable[[Callable[[Any], None], Any], None]
 """Called with what performs a transfer, and with libcurl's handle; it must perform it."""
 

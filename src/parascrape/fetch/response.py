@@ -14,17 +14,6 @@ from requests.structures import CaseInsensitiveDict
 from parascrape.errors import BadRedirect, ConnectionLost, InvalidUrl, OtherType, TooLarge
 from parascrape.web import MAX_URL, essence, prepare, redact
 
-__all__ = [
-    "HeaderFields",
-    "check_type",
-    "drain",
-    "is_of_type",
-    "join_fields",
-    "read_body",
-    "redirect_target",
-    "take_cookies",
-]
-
 _ONCE = frozenset(("content-length", "location", "retry-after"))
 """Fields that hold one value; a list of two, where a proxy repeats them, would be invalid."""
 

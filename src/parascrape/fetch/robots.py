@@ -13,8 +13,6 @@ from parascrape.web import MAX_BODY, RobotsRules, from_answer, prepare
 if TYPE_CHECKING:
     from parascrape.fetch.client import Client
 
-__all__ = ["MAX_ROBOTS_REDIRECTS", "TIMEOUT", "fetch_robots"]
-
 MAX_ROBOTS_REDIRECTS = 5
 """RFC 9309 §2.3.1.2; what redirects more often counts as unavailable, and allows all."""
 

@@ -9,7 +9,6 @@ from .duplicates import mark_duplicates as mark_duplicates
 from .key_index import KeyIndex as KeyIndex
 from .ledger import (
     Ledger as Ledger,
-    PageLines as PageLines,
     drop_pages as drop_pages,
     entry_key as entry_key,
     read_pages as read_pages,
@@ -32,7 +31,6 @@ from .previous import FRESH as FRESH, check_previous as check_previous, open_pre
 from .quarantine import (
     NO_QUARANTINE as NO_QUARANTINE,
     Quarantine as Quarantine,
-    StashedPages as StashedPages,
     discard as discard,
     folder_of as folder_of,
     quarantine_path as quarantine_path,

@@ -32,8 +32,6 @@ from parascrape.files.key_index import KeyIndex
 from parascrape.files.ledger import PageLines, read_page_at, read_pages
 from parascrape.system import output_errors, replace_file
 
-__all__ = ["KINDS", "Change", "ChangeCounts", "compare", "compare_fields", "find_changes", "write_changes"]
-
 Change = dict[str, Any]
 """One line of the feed: ``change``, ``url``, then the keys of its kind."""
 

@@ -25,8 +25,6 @@ from parascrape.records import Entry
 from parascrape.settings import Settings
 from parascrape.web import CanonicalOptions, canonical_url
 
-__all__ = ["IN_MEMORY", "SeenKeys", "mark_duplicates"]
-
 IN_MEMORY = 100_000
 """Keys in memory: 14 MB."""
 

@@ -7,8 +7,6 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 
-__all__ = ["KeyIndex"]
-
 _SHIFT = 64 - 12
 
 

@@ -20,17 +20,6 @@ from parascrape.records import SKIPPED, Entry
 from parascrape.system import escape_surrogates, remove_leftovers, replace_file
 from parascrape.web import redact
 
-__all__ = [
-    "Ledger",
-    "PageLines",
-    "drop_pages",
-    "entry_key",
-    "read_ledger",
-    "read_page_at",
-    "read_pages",
-    "read_records",
-]
-
 
 class PageLines(NamedTuple):
     """All lines of one page of an output; they are adjacent."""

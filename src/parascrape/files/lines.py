@@ -26,11 +26,6 @@ from parascrape.errors import UsageError
 from parascrape.system import did_you_mean, printable
 from parascrape.web import find_encoding, python_codec, without_mark
 
-__all__ = [
-    "BARE_URL", "MAX_LINE", "PACKED", "STDIN", "Row", "find_column", "find_delimiter", "json_keys",
-    "open_lines", "read_header", "read_rows", "refuse_json",
-]  # fmt: skip
-
 MAX_LINE = 1 << 20
 """Characters of the longest line and CSV cell that are read; longer ones are reported as a problem."""
 

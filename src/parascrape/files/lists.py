@@ -49,8 +49,6 @@ from parascrape.records import Entry, encode
 from parascrape.system import printable
 from parascrape.web import host_key, prepare
 
-__all__ = ["count_entries", "default_name", "read_ahead", "read_lists"]
-
 _KINDS = {
     ".csv": "csv",
     ".tsv": "tsv",

@@ -13,8 +13,6 @@ from parascrape.settings import Settings
 from parascrape.system import escape_surrogates
 from parascrape.web import redact
 
-__all__ = ["Outcome", "PageTimings", "fail", "fail_task", "order_meta"]
-
 
 class PageTimings(NamedTuple):
     """Where a page's time in its worker went, in seconds."""

@@ -27,8 +27,6 @@ from parascrape.settings import Settings
 from parascrape.system import escape_surrogates
 from parascrape.web import NOTHING, Validators, prepare, redact
 
-__all__ = ["FRESH", "PreviousOutput", "check_previous", "open_previous"]
-
 FRESH = "fetched recently enough"
 """Why a page is not fetched whose records are reused without asking its server."""
 

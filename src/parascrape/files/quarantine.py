@@ -26,22 +26,6 @@ from parascrape.settings import Settings
 from parascrape.system import printable, remove_leftovers, replace_file
 from parascrape.web import Page, prepare, redact
 
-__all__ = [
-    "MAX_BYTES",
-    "MAX_FILES",
-    "NO_QUARANTINE",
-    "Quarantine",
-    "StashedPages",
-    "describe_quarantined",
-    "discard",
-    "folder_of",
-    "keep",
-    "keep_page",
-    "quarantine_path",
-    "read_page",
-    "stash",
-]
-
 MAX_FILES = 100
 MAX_BYTES = 200_000_000
 """Limits of a folder: beyond them no page is kept, and its record says so. The bytes limit one page too."""

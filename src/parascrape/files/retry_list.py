@@ -21,10 +21,6 @@ from parascrape.records import SKIPPED, Entry
 from parascrape.system import remove_leftovers, replace_file, sync_folder
 from parascrape.web import prepare
 
-__all__ = [
-    "RetryFiles", "drop_listed", "forget_retry", "list_failures", "prepare_retry", "read_retry_list",
-]  # fmt: skip
-
 
 class RetryFiles(NamedTuple):
     """The two names of an output's retry list."""

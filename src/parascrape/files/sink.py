@@ -22,8 +22,6 @@ from parascrape.errors import OutputError, UsageError
 from parascrape.files.ledger import Ledger, read_ledger
 from parascrape.system import OutputLock, sync_folder
 
-__all__ = ["MIN_FREE", "SYNC_RECORDS", "SYNC_SECONDS", "JsonlSink", "System"]
-
 SYNC_SECONDS = 1.0
 SYNC_RECORDS = 1000
 """Writes are synced after so many seconds or pages, whichever comes first."""

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.web import MAX_RETRY_AFTER
 
-__all__ = ["DOWN", "NO_ANSWER", "THROTTLED", "HostHealth"]
-
 NO_ANSWER = frozenset(("connect", "dns", "reset", "timeout"))
 """Error codes of fetches without an answer; enough of them in a row open a host's circuit."""
 

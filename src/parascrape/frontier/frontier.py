@@ -18,8 +18,6 @@ from parascrape.frontier.politeness import FetchReport
 from parascrape.records import Entry
 from parascrape.web import RobotsRules
 
-__all__ = ["IDLE_POLL", "MAX_POSTPONED", "Frontier", "ListFrontier", "VisitSource"]
-
 MAX_POSTPONED = 50_000
 """Postponed visits that are kept in memory; at that number no new entry is read."""
 

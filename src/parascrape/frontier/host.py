@@ -13,8 +13,6 @@ from parascrape.frontier.backoff import HostHealth
 from parascrape.frontier.politeness import FetchReport, HostState, PolitenessPolicy, WaitReason
 from parascrape.records import Entry, PastAttempt
 
-__all__ = ["Host", "Visit", "refusal", "wait_reason"]
-
 _WAITING: Final = 0
 _TAKEN: Final = 1
 _STARTED: Final = 2

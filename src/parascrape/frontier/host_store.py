@@ -21,8 +21,6 @@ from parascrape.frontier.politeness import HostState, PolitenessPolicy
 from parascrape.system import SharedFile, SqliteFile, SqliteSchema, has_ended, process_mark
 from parascrape.web import MAX_RETRY_AFTER
 
-__all__ = ["BEAT", "KEPT", "MAX_HOSTS", "HostStore", "Peers", "default_path"]
-
 BEAT = 1.0
 """Seconds between two beats of a run."""
 

@@ -10,16 +10,6 @@ from parascrape.errors import UsageError
 from parascrape.settings import Settings
 from parascrape.web import domain_key, host_key
 
-__all__ = [
-    "FetchReport",
-    "HostState",
-    "PolitenessPolicy",
-    "WaitReason",
-    "domain_key",
-    "key_of",
-    "politeness_policy",
-]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PolitenessPolicy:

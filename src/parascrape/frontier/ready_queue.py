@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from parascrape.frontier.host import Host
 from parascrape.frontier.politeness import HostState, PolitenessPolicy
 
-__all__ = ["FAIR", "HostSchedule", "ReadyQueue"]
-
 FAIR = 16
 """Every so many turns the host that has been ready for longest is next, however few its visits."""
 

@@ -12,8 +12,6 @@ from parascrape.frontier.politeness import PolitenessPolicy
 from parascrape.records import Entry
 from parascrape.web import RobotsRules
 
-__all__ = ["MAX_ORIGINS", "VALID", "RobotsGate", "RobotsOrigin"]
-
 MAX_ORIGINS = 100_000
 """Origins whose rules are kept; beyond that the oldest are asked for again when they come up."""
 

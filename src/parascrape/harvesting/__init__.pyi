@@ -16,4 +16,4 @@ from .timings import (
     read_split as read_split,
     write_split as write_split,
 )
-from .worker import HookResult as HookResult, PageHook as PageHook, scrape_page as scrape_page
+from .worker import HookResult as HookResult, scrape_page as scrape_page

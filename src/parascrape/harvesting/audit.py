@@ -27,8 +27,6 @@ from parascrape.settings import Settings
 from parascrape.system import SqliteFile
 from parascrape.web import ALLOW_ALL, RobotsRules, host_key, prepare
 
-__all__ = ["TOLERANCE", "UNDER_WAY", "Audit", "HostAudit", "audit"]
-
 TOLERANCE = 0.002
 """Seconds: records cut the start to the millisecond, and the wall clock is steered a little."""
 

@@ -32,9 +32,6 @@ from parascrape.scrapers import check_scraper, scraper_for
 from parascrape.settings import Settings
 from parascrape.system import available_cpus
 
-__all__ = ["AutoMode", "Machine", "ModeChoice", "ModeSample", "choose_mode"]
-
-
 _LATER = 1.5
 """The factor by which the time between looks grows."""
 

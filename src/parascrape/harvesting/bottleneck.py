@@ -18,8 +18,6 @@ from parascrape.harvesting.timings import Timings
 from parascrape.settings import Settings
 from parascrape.system import printable
 
-__all__ = ["HostWait", "RunProfile", "explain_bottleneck", "main_host_wait"]
-
 _LEAST_PAGES, _LEAST_SECONDS = 20, 1.0
 _CPU, _SHARED_CPU, _WRITE = 0.85, 0.5, 0.6
 """Shares from which on each explains enough: of the cores' time, the same for cores that others use too, and

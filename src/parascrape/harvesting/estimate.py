@@ -28,8 +28,6 @@ from parascrape.records import Entry
 from parascrape.settings import Settings
 from parascrape.web import ALLOW_ALL, RobotsRules, host_key, prepare
 
-__all__ = ["Change", "Estimate", "HostEstimate", "TimeBound", "ask_hosts", "plan"]
-
 _MOST_ASKED = 64
 """Hosts whose robots.txt is asked for at once."""
 

@@ -21,8 +21,6 @@ from parascrape.settings import Settings
 from parascrape.system import printable
 from parascrape.web import prepare
 
-__all__ = ["crawl", "harvest"]
-
 
 def crawl(urls: Iterable[str | Entry], settings: Settings | None = None) -> Iterator[dict[str, Any]]:
     """Yield the records of the URLs, as they are finished (in the URLs' order where ``settings.ordered``).

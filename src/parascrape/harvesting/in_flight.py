@@ -23,8 +23,6 @@ from parascrape.harvesting.worker import PageHook, Worker
 from parascrape.settings import Settings
 from parascrape.system import available_cpus
 
-__all__ = ["Environment", "InFlight", "LookPolicy", "News", "WorkerGroup"]
-
 News = Future[Any] | tuple[Future[Any], Any] | None
 """A future that is done, a note of a task that goes on, or None: the loop is to look at its state."""
 

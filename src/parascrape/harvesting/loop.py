@@ -28,8 +28,6 @@ from parascrape.records import Entry, note_attempt, with_earlier
 from parascrape.settings import Settings
 from parascrape.web import RobotsRules, backoff, redact
 
-__all__ = ["HarvestHooks", "HarvestLoop", "Stop"]
-
 log = logging.getLogger("parascrape")
 
 _ORDER_WINDOW = 20

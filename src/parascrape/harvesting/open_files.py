@@ -12,8 +12,6 @@ try:
 except ImportError:  # Windows has no such limit
     resource = None  # type: ignore[assignment]
 
-__all__ = ["fit_threads"]
-
 _BESIDE = 32
 """Descriptors of a process beside those of its threads: 10 to 20 were seen."""
 

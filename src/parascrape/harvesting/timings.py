@@ -18,8 +18,6 @@ from parascrape.errors import OutputError
 from parascrape.files import Outcome
 from parascrape.frontier import WaitReason
 
-__all__ = ["STAGES", "Timings", "read_split", "write_split"]
-
 _MOST_BLAMED = 1000
 """Hosts that are counted one by one; beyond that, the half with the shortest waits is dropped."""
 

@@ -41,8 +41,6 @@ from parascrape.web import NOTHING, Page, RobotsRules, Validators, prepare, reda
 if TYPE_CHECKING:
     from parascrape.fetch import Client
 
-__all__ = ["HookResult", "PageHook", "PageTask", "Worker", "scrape_page"]
-
 MAX_BYTES = 60_000_000
 """Bytes of one page's records, encoded; a worker process could not send back more."""
 

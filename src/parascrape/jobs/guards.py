@@ -15,8 +15,6 @@ from parascrape.jobs.schema import mapping, whole
 from parascrape.jobs.summary import ChangeTotals, RunSummary
 from parascrape.system import parse_share, printable, show_share
 
-__all__ = ["FEWEST_RUNS", "Guards", "find_changes"]
-
 FEWEST_RUNS = 3
 """Earlier good runs that the guard ``usual`` needs before it judges."""
 

@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 from parascrape.jobs.summary import FINISHED, RunSummary
 from parascrape.system import ReopenedFile, SqliteFile, SqliteSchema, is_alive, process_mark
 
-__all__ = ["SCHEMA", "History", "OutputFile", "history_path", "resolve_folder"]
-
 _RUNS = """
 CREATE TABLE runs (
     run INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL, began TEXT NOT NULL, output TEXT NOT NULL,

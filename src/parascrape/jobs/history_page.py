@@ -9,8 +9,6 @@ from parascrape.jobs.summary import ChangeTotals, RunSummary
 from parascrape.settings import VERSION
 from parascrape.system import Chart, ChartSeries, HtmlReport, printable, show_duration
 
-__all__ = ["COLOURS", "COLUMNS", "LEGEND", "cells_of", "draw_charts", "explain", "make_page"]
-
 COLUMNS = ("began", "took", "good", "unchanged", "failed", "skipped", "pages/s", "outcome", "exit", "changes")
 
 LEGEND = "changes: + added or back, ~ changed, - removed or gone, ! failed that was good before"

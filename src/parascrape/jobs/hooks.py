@@ -16,8 +16,6 @@ from parascrape.jobs.jobfile import Job
 from parascrape.jobs.summary import RunState
 from parascrape.system import SignalCapture, end_with
 
-__all__ = ["ChildProcesses", "run_hooks", "start_command"]
-
 
 def start_command(arguments: Sequence[str], folder: Path, *, death_signal: int) -> subprocess.Popen[bytes]:
     """Start ``scrape ARGUMENTS...`` in a folder, with an empty standard input.

@@ -39,8 +39,6 @@ from parascrape.jobs.timing import Timing, make_timing
 from parascrape.settings import Option
 from parascrape.system import did_you_mean, parse_duration
 
-__all__ = ["Command", "Job", "JobFile", "read_jobs"]
-
 
 def _arguments(option: Option, value: object) -> list[str]:
     """Return the arguments that give the command this value of a job file. Raises ValueError."""

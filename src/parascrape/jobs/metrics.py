@@ -9,8 +9,6 @@ from pathlib import Path
 from parascrape.jobs.summary import RunSummary
 from parascrape.system import replace_file
 
-__all__ = ["render_metrics", "write_metrics"]
-
 _VALUES = {
     "run_end_timestamp_seconds": "When the last run of the job ended, Unix time.",
     "run_duration_seconds": "How long the harvest of the last run took.",

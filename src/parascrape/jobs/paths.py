@@ -26,8 +26,6 @@ from typing import NamedTuple
 from parascrape.jobs.timing import zone_of
 from parascrape.system import remove_leftovers, sync_folder
 
-__all__ = ["PLACEHOLDERS", "JobPaths", "beside", "check_pattern", "folder_of"]
-
 PLACEHOLDERS = {
     "date": "%Y-%m-%d",
     "time": "%H%M%S",

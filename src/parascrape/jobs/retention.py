@@ -29,8 +29,6 @@ from parascrape.system import (
     replace_file,
 )
 
-__all__ = ["RetentionPolicy", "SweepResult", "SweepScope", "sweep"]
-
 log = logging.getLogger("parascrape.jobs.retention")
 
 _at_least_one = partial(whole, low=1)

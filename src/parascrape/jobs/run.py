@@ -29,8 +29,6 @@ from parascrape.jobs.summary import RunState, RunSummary, count_records
 from parascrape.settings import VERSION
 from parascrape.system import OutputLock, sync_folder
 
-__all__ = ["EXIT_REJECTED", "RunTools", "run_job"]
-
 EXIT_REJECTED, _EXIT_LOST, _EXIT_BUSY = 3, 70, 75
 _COMPLETE = (0, 1)  # every input has an outcome
 _INTERRUPTED = (130, 143)

@@ -15,8 +15,6 @@ from parascrape.errors import UsageError
 from parascrape.jobs.jobfile import Job
 from parascrape.jobs.timing import Timing
 
-__all__ = ["RunningJob", "Scheduler"]
-
 _SET_BACK = timedelta(hours=3)
 _LONGEST_WAIT = 30.0
 """Seconds between two looks at the clock: it may have been set, or the machine may have slept."""

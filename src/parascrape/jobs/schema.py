@@ -14,9 +14,6 @@ from parascrape.system import did_you_mean, printable
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Reader", "check_table", "mapping", "number", "optional", "read_table"]
-__all__ += ["readers_of", "strings", "switch", "table", "text", "whole"]
-
 Reader = Callable[[Any], Any]
 """Returns what a value of a table means. Raises ValueError or UsageError for a wrong value."""
 

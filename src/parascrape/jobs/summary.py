@@ -20,9 +20,6 @@ from parascrape.records import RESERVED, SKIPPED
 from parascrape.system import printable, replace_file
 from parascrape.web import host_key, prepare
 
-__all__ = ["ACCEPTED", "FINISHED", "OUTCOMES", "ChangeTotals", "RunState", "RunSummary"]
-__all__ += ["count_records"]
-
 ACCEPTED = frozenset(("good", "some_failed"))
 """Outcomes of runs whose output replaced the latest one."""
 

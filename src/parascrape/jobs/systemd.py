@@ -15,8 +15,6 @@ from parascrape.jobs.jobfile import Job
 from parascrape.jobs.timing import Timing
 from parascrape.system import show_interval
 
-__all__ = ["crontab_lines", "on_calendar", "service", "timer", "unit_name"]
-
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _DAY, _HOUR = 86_400, 3_600
 

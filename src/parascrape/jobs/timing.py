@@ -13,8 +13,6 @@ from cronsim import CronSim, CronSimError
 
 from parascrape.system import parse_duration, show_interval
 
-__all__ = ["Timing", "make_timing", "zone_of"]
-
 _NAMED = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",

@@ -11,18 +11,6 @@ from typing import Literal, NamedTuple
 
 from parascrape.loopback.load import ServerLoad
 
-__all__ = [
-    "MAX_HEAD",
-    "Answer",
-    "HttpConnection",
-    "Request",
-    "Then",
-    "head_of",
-    "parse_request",
-    "refuse",
-    "respond",
-]
-
 MAX_HEAD = 262_144
 """Bytes of a request's head; a longer one is refused with 431."""
 

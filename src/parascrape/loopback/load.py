@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["LoadStats", "ServerLoad"]
-
 _BUSY = 0.8
 """Share of one core above which the server counts as saturated: it has one thread."""
 

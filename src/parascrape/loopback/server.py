@@ -23,8 +23,6 @@ from typing import Any, NamedTuple
 from parascrape.loopback.connection import Answer, HttpConnection, Request
 from parascrape.loopback.load import ServerLoad
 
-__all__ = ["Listener", "bind", "say", "serve_until_stdin_ends"]
-
 _BACKLOG = 4096
 
 

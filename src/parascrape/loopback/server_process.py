@@ -15,8 +15,6 @@ from parascrape.errors import UsageError
 from parascrape.loopback.load import LoadStats
 from parascrape.system import temporary_folder
 
-__all__ = ["ReplayServer", "ServerProcess", "running_server", "running_site", "serve", "serve_recording"]
-
 _BOOT = (
     "import sys, importlib as i; sys.path.append(sys.argv.pop(1)); i.import_module(sys.argv.pop(1)).main()"
 )

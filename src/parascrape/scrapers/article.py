@@ -19,8 +19,6 @@ from parascrape.web import Page, collapse, parse_lxml, parse_resiliparse, visibl
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-__all__ = ["article"]
-
 _ARTICLE = re.compile(r"(Article|Posting|Report|Review)$")
 _WORK = re.compile(r"(Article|Posting|Report|Review|Product|Recipe|Video\w*|Page|HowTo|Event|Book|Course)$")
 _BYLINE = "[rel=author], [itemprop=author], .byline, .author-name, .post-author, .entry-author"

@@ -13,8 +13,6 @@ from parascrape.scrapers.registry import scraper_for
 from parascrape.settings import Settings
 from parascrape.web import Page
 
-__all__ = ["MAX_RECORDS", "scrape"]
-
 MAX_RECORDS = 100_000
 """Records of one page; stops a scraper that yields without end."""
 

@@ -14,8 +14,6 @@ from typing import Any
 from parascrape.scrapers.registry import load_scraper
 from parascrape.settings import VERSION, Settings
 
-__all__ = ["fingerprint"]
-
 _PARSERS = ("beautifulsoup4", "lxml", "selectolax", "trafilatura")
 
 _ASKED_WITH = ("accept", "accept-language")

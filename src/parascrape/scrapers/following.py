@@ -27,9 +27,6 @@ from parascrape.scrapers.registry import BUILTIN, load_scraper
 from parascrape.system import printable
 from parascrape.web import Page, absolute, redact
 
-__all__ = ["MAX_FOLLOWS", "NO_LINKS", "DiscoveredLinks", "Follow", "FollowRequest", "follow", "lead_of"]
-__all__ += ["reference_of", "resolve_follows", "scraper_of"]
-
 
 class FollowRequest(NamedTuple):
     """A URL to fetch that is more than a plain link.

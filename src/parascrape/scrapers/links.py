@@ -8,8 +8,6 @@ from typing import Any
 from parascrape.scrapers.select import bounded
 from parascrape.web import Page, absolute, collapse, visible_text
 
-__all__ = ["links"]
-
 
 def links(page: Page) -> dict[str, Any]:
     """Return ``{"links": [{"url", "text", "rel"}, ...]}``: every <a> and <area>, in document order.

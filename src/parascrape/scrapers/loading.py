@@ -21,8 +21,6 @@ from parascrape.errors import UsageError
 from parascrape.system import did_you_mean, printable
 from parascrape.web import collapse
 
-__all__ = ["check_callable", "explain_name", "load"]
-
 _FORMS = "write FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION"
 _lock = threading.RLock()  # a scraper's file may load another scraper
 

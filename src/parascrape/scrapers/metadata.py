@@ -16,8 +16,6 @@ from parascrape.web import Page, absolute, collapse
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-__all__ = ["Head", "json_ld", "language_tag", "metadata", "read_head"]
-
 _MAX_DEPTH = 100
 """Nesting levels of a JSON-LD block; a deeper one is left out."""
 

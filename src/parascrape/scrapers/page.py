@@ -12,8 +12,6 @@ from parascrape.web import Page, collapse, parse_resiliparse, without_ruby
 if TYPE_CHECKING:
     from resiliparse.parse.html import HTMLTree
 
-__all__ = ["main_text", "page"]
-
 _TAGS = frozenset(("html", "base", "meta", "link"))
 _ATTRIBUTES = (
     *("charset", "content", "href", "http-equiv", "itemprop"),

@@ -11,8 +11,6 @@ from parascrape.scrapers import loading
 from parascrape.settings import Mode, Settings
 from parascrape.web import Page
 
-__all__ = ["BUILTIN", "check_scraper", "load_scraper", "scraper_for"]
-
 BUILTIN = {
     "article": "parascrape.scrapers.article:article",
     "page": "parascrape.scrapers.page:page",

@@ -16,8 +16,6 @@ from parascrape.web import Page, visible_text
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-__all__ = ["MAX_CHARACTERS", "Selection", "bounded", "parse_selection", "parse_selections", "select"]
-
 MAX_CHARACTERS = 50_000_000
 """Characters of all values in one list; a record may have 64 MB."""
 

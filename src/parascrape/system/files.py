@@ -18,15 +18,6 @@ from parascrape.errors import OutputError, UsageError
 from parascrape.system.processes import SignalCapture
 from parascrape.system.text import printable
 
-__all__ = [
-    "check_writable",
-    "output_errors",
-    "remove_leftovers",
-    "replace_file",
-    "sync_folder",
-    "temporary_folder",
-]
-
 
 @contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:

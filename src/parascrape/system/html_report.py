@@ -17,8 +17,6 @@ from typing import Any, Literal, NamedTuple
 
 from parascrape.system.text import printable
 
-__all__ = ["Chart", "ChartSeries", "HtmlReport"]
-
 _LIMIT = 2000  # characters of one text that are shown
 _INK, _GRID = "#333333", "#e5e5e5"
 

@@ -6,8 +6,6 @@ import importlib
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["load_part"]
-
 
 @lru_cache(maxsize=16)
 def load_part(name: str) -> Any:

@@ -15,8 +15,6 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
     import msvcrt
 
-__all__ = ["OutputLock"]
-
 
 class OutputLock:
     """An exclusive lock on an output, held until `release` is called or the process ends.

@@ -10,11 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-__all__ = [
-    "INTERRUPTS", "SignalCapture", "end_with", "has_ended", "is_alive", "leave_interrupts", "process_mark",
-    "without_interrupts",
-]  # fmt: skip
-
 _SET_PDEATHSIG = 1
 
 

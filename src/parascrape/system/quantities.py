@@ -8,17 +8,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-__all__ = [
-    "parse_duration",
-    "parse_share",
-    "parse_size",
-    "show_count",
-    "show_duration",
-    "show_interval",
-    "show_share",
-    "show_size",
-]
-
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _SHARE = re.compile(_NUMBER + r"\s*%")
 _DURATION = re.compile(_NUMBER + r"\s*([smhdw])")

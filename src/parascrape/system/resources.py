@@ -17,11 +17,6 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-__all__ = [
-    "MIN_WORKER", "available_cpus", "free_memory", "keep_memory", "memory_limit", "resident_bytes",
-    "worker_limit",
-]  # fmt: skip
-
 MIN_WORKER = 256 << 20
 """Bytes that a worker may use at least: the imports of scrapers take a hundred million already."""
 

@@ -20,8 +20,6 @@ from parascrape.errors import OutputBusy, OutputError, UsageError
 from parascrape.system.locks import OutputLock
 from parascrape.system.text import printable
 
-__all__ = ["ReopenedFile", "SharedFile", "SqliteFault", "SqliteFile", "SqliteSchema"]
-
 _KINDS = {
     sqlite3.SQLITE_CORRUPT: "damaged",
     sqlite3.SQLITE_NOTADB: "damaged",

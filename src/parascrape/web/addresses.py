@@ -11,8 +11,6 @@ import socket
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-__all__ = ["is_local", "is_private", "kind_of", "literal_kind", "refusal"]
-
 _V4 = [
     (IPv4Network(network), kind)
     for network, kind in (

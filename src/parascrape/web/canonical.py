@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from parascrape.web.urls import prepare
 
-__all__ = ["AS_SENT", "CanonicalOptions", "canonical_url"]
-
 
 class CanonicalOptions(NamedTuple):
     """Differences between URLs, besides the spelling, that the user wants to ignore.

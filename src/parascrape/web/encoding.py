@@ -11,8 +11,6 @@ from functools import lru_cache
 
 from parascrape.system import load_part
 
-__all__ = ["decode_as", "guess", "python_codec", "resolve", "without_mark"]
-
 _ERRORS = "parascrape.euc_jp"
 
 # Characters that Python's euc_jp maps unlike cp932, found by comparing all 94 * 94 pairs

@@ -20,19 +20,6 @@ if TYPE_CHECKING:
     from resiliparse.parse.html import HTMLTree
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-__all__ = [
-    "absolute",
-    "base_url",
-    "essence",
-    "is_html",
-    "is_xml",
-    "parse_lexbor",
-    "parse_lxml",
-    "parse_resiliparse",
-    "parse_soup",
-    "visible_text",
-]
-
 _HTML_TYPES = frozenset(("text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"))
 _XML_TYPES = frozenset(("text/xml", "application/xml"))
 _UNKNOWN_TYPES = frozenset(

@@ -8,8 +8,6 @@ from random import randrange
 
 from parascrape.errors import TooComplex
 
-__all__ = ["MAX_REOPENED", "from_xhtml", "refuse_bomb", "reopened", "without_ruby"]
-
 _VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())  # noqa: SIM905
 """HTML standard §13.1.2: the elements that have no end tag."""
 

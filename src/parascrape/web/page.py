@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from requests.structures import CaseInsensitiveDict
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-__all__ = ["Page"]
-
 _HEAD = 1 << 15
 """Bytes at the start of a page that are searched for robots directives."""
 

@@ -6,8 +6,6 @@ import random
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-__all__ = ["MAX_RETRY_AFTER", "RETRY_STATUSES", "backoff", "parse_retry_after"]
-
 RETRY_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504))
 """Statuses after which GET may be retried (RFC 9110 §9.2.1): server errors, and requests to come later."""
 

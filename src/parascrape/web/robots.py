@@ -14,9 +14,6 @@ from parascrape.web.retry import MAX_RETRY_AFTER, parse_retry_after
 if TYPE_CHECKING:
     from protego import Protego
 
-__all__ = ["ALLOW_ALL", "MAX_BODY", "MAX_DELAY", "MAX_DIRECTIVES", "RobotsRules", "from_answer", "parse"]
-__all__ += ["product_token", "robots_meta"]
-
 MAX_BODY = 500 * 1024
 """Bytes of a robots.txt that are read (RFC 9309 §2.5 requires at least these)."""
 

@@ -13,8 +13,6 @@ import re
 
 from parascrape.web.encoding import decode_as, guess, resolve
 
-__all__ = ["collapse", "collapse_spaces", "decode", "find_encoding", "with_spaces"]
-
 _PRESCAN = 4096
 """Bytes in which a document may declare its encoding; the standard's 1,024 are too few for real heads."""
 

@@ -10,8 +10,6 @@ from urllib.parse import quote
 
 from parascrape.errors import InvalidUrl
 
-__all__ = ["MAX_URL", "domain_key", "domain_of", "host_key", "prepare", "redact", "site_of"]
-
 MAX_URL = 16_384
 """Characters of the longest URL, as given and as sent; servers accept at most 8 to 16 thousand."""
 

@@ -14,8 +14,6 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
-__all__ = ["NOTHING", "Validators", "condition", "hash_answer", "validators_of"]
-
 MAX_TAG = 512
 """Characters of the longest entity tag that is kept; usual ones have 20 to 70."""
 

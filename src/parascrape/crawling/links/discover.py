@@ -25,8 +25,6 @@ from parascrape.records import Entry, Meta
 from parascrape.scrapers import NO_LINKS, DiscoveredLinks, FollowRequest
 from parascrape.web import Page, redact, site_of, visible_text
 
-__all__ = ["HTML", "CrawlInfo", "LinkDiscovery"]
-
 HTML = ("text/html", "application/xhtml+xml")
 """The types of answers that a crawl wants, unless the user names others."""
 

@@ -33,8 +33,6 @@ from parascrape.web import Page, prepare, site_of
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-__all__ = ["MAX_CHARACTERS", "MAX_LINKS", "MAX_SENT", "MAX_TRAPS", "LinkExtractor", "LinkFilter", "SentLinks"]
-
 MAX_LINKS = 20_000
 """Links of one page that are followed, and lines of the graph; the rest is counted as ``too_many``."""
 

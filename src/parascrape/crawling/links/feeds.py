@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 
 from parascrape.web import MAX_URL
 
-__all__ = ["ENTRIES", "FeedEntry", "read_date", "read_entries"]
-
 ENTRIES = {
     "urlset": ("url", "sitemap"),
     "index": ("sitemap", "url"),

@@ -10,8 +10,6 @@ from functools import lru_cache
 from hashlib import blake2b
 from struct import unpack
 
-__all__ = ["MAX_TEXT", "NEAR", "distance", "exact_hash", "says_missing", "simhash"]
-
 NEAR = 3
 """Bits, of 64, in which the hashes of near duplicates differ at most (Manku, Jain, Das Sarma 2007)."""
 

@@ -10,8 +10,6 @@ from parascrape.crawling.links.url_patterns import identity_of, trap_of
 from parascrape.errors import InvalidUrl
 from parascrape.web import CanonicalOptions, absolute, prepare, site_of
 
-__all__ = ["MAX_KNOWN", "BaseUrl", "LinkResolver", "ResolvedLink"]
-
 MAX_KNOWN = 50_000
 """Links with their directories, and as many URLs, that are cached, 30 MB; then that cache is emptied."""
 

@@ -17,18 +17,6 @@ from parascrape.scrapers import load, parse_selection
 from parascrape.system import printable
 from parascrape.web import AS_SENT, CanonicalOptions, Page, domain_of, site_of
 
-__all__ = [
-    "NOT_PAGES",
-    "REACHES",
-    "LinkRules",
-    "Priority",
-    "Scope",
-    "check_selector",
-    "hosts_of",
-    "priority_of",
-    "ranks_of",
-]
-
 REACHES = ("host", "domain", "any")
 """How far a crawl goes: the start URLs' hosts, their registrable domains, or anywhere."""
 

@@ -24,8 +24,6 @@ from parascrape.crawling.links.feeds import FeedEntry, read_date, read_entries
 from parascrape.errors import InvalidUrl
 from parascrape.web import MAX_URL, Page, absolute, find_encoding, guess, host_key, prepare, python_codec
 
-__all__ = ["MAX_BYTES", "MAX_ENTRIES", "MAX_INDEX_DEPTH", "Sitemap", "is_sitemap", "read_sitemap"]
-
 MAX_ENTRIES = 50_000
 """Entries that are read of one sitemap, the protocol's own limit; the rest is counted as cut."""
 

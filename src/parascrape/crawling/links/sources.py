@@ -13,18 +13,6 @@ from parascrape.web import Page, absolute, collapse, essence, is_html
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-__all__ = [
-    "MAX_HEADER",
-    "LinkSource",
-    "anchor_text",
-    "canonical_of",
-    "links_in_headers",
-    "links_in_markup",
-    "links_of",
-    "refresh_target",
-    "select_elements",
-]
-
 LinkSource = tuple[str, str, bool, "LexborNode | None"]
 """One link: the graph's name for its kind, its href, nofollow, and its element.
 

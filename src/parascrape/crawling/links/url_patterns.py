@@ -10,18 +10,6 @@ from hashlib import blake2b
 
 from parascrape.web import CanonicalOptions, canonical_url, redact
 
-__all__ = [
-    "MAX_LENGTH",
-    "MAX_PARAMETERS",
-    "MAX_PATTERN",
-    "MAX_SEGMENTS",
-    "identity_of",
-    "looks_dated",
-    "pattern_of",
-    "trap_of",
-    "without_session",
-]
-
 MAX_SEGMENTS = 32
 """Segments of a path; more are a ``deep_path``."""
 

@@ -16,8 +16,6 @@ from typing import Any
 from parascrape.errors import OutputError, UsageError
 from parascrape.system import SqliteFault, SqliteFile, SqliteSchema, printable, sync_folder
 
-__all__ = ["CrawlDatabase", "Names", "remove_database"]
-
 # States 0 and 1 take no byte in a row, so a page that is full when its URLs are added stays as it is when
 # they are done. The key stands in `urls` too, because `keys` may lag behind (see keys.py).
 _TABLES = (

@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 from parascrape.crawling.store.database import CrawlDatabase
 
-__all__ = ["KeyLimits", "NewUrl", "UrlKeys", "url_key"]
-
 
 class KeyLimits(NamedTuple):
     """How many keys are kept in memory, and how fast the waiting ones are written."""

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 
 from parascrape.crawling.store.database import CrawlDatabase, Names
 
-__all__ = ["DONE", "FIRST_REASON", "PENDING", "KnownUrl", "UrlStates"]
-
 PENDING, DONE, FIRST_REASON = 0, 1, 2
 """The states in the file; from 2 on a state is the reason why a URL is refused."""
 

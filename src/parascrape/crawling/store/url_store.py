@@ -24,11 +24,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from parascrape.crawling.store.database import CrawlDatabase, Names
-from parascrape.crawling.store.keys import KeyLimits, NewUrl, UrlKeys, url_key
+from parascrape.crawling.store.keys import KeyLimits, NewUrl, UrlKeys
 from parascrape.crawling.store.states import DONE, FIRST_REASON, PENDING, KnownUrl, UrlStates
 from parascrape.system import printable
-
-__all__ = ["KeyLimits", "KnownUrl", "NewUrl", "UrlCounts", "UrlStore", "url_key"]
 
 _INSERT = "INSERT INTO urls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _LOOK = "SELECT state, host, rank, depth, found_on FROM urls WHERE number = ?"

@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 from parascrape.loopback.demo.prose import TOPICS, Writer, templates
 
-__all__ = ["Charset", "Edition", "article", "charset", "overview"]
-
 _SIZES = (800, 1500, 2500, 4000, 6000, 9000, 13_000, 18_000, 25_000, 36_000, 52_000, 75_000, 110_000)
 """Characters of an article's text; Japanese ones have a third."""
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-__all__ = ["TOPICS", "Writer", "templates"]
-
 TOPICS = ("town", "railways", "weather", "cooking", "archives")
 """The sections of the newspaper."""
 

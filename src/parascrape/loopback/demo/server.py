@@ -19,8 +19,6 @@ from parascrape.loopback.connection import Answer, Request, head_of
 from parascrape.loopback.demo.site import HOSTS, Route, listing, routes
 from parascrape.loopback.server import Listener, bind, serve_until_stdin_ends
 
-__all__ = ["DemoAnswers", "accepts_gzip", "listen", "main"]
-
 _PIECES = 8  # of a body that drips
 
 

@@ -15,8 +15,6 @@ from typing import Any, Literal
 
 from parascrape.loopback.demo.pages import Edition, article, charset, overview
 
-__all__ = ["HOSTS", "Route", "expected", "listing", "routes"]
-
 HOSTS = 8
 
 

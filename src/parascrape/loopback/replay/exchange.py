@@ -7,19 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
-__all__ = [
-    "ENDINGS",
-    "Ending",
-    "Exchange",
-    "ExchangeTimes",
-    "closes",
-    "cookie_names",
-    "needs_close",
-    "redact_reply",
-    "redact_request",
-    "split_lines",
-]
-
 Ending = Literal["whole", "closed", "reset", "silent", "left", "refused", "dns", "tls"]
 ENDINGS: tuple[Ending, ...] = get_args(Ending)
 """How an exchange ended.

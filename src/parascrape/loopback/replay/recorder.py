@@ -41,8 +41,6 @@ from parascrape.settings import Settings
 from parascrape.system import output_errors, replace_file
 from parascrape.web import RobotsRules, host_key, prepare, redact
 
-__all__ = ["RecordingResult", "TransferRecorder", "record"]
-
 _NOT_LISTED = -1  # line of an entry that is not in the list
 
 

@@ -12,8 +12,6 @@ from parascrape.loopback.replay.exchange import Ending, Exchange
 from parascrape.loopback.replay.warc import Recording, load_library
 from parascrape.web import host_key
 
-__all__ = ["Authority", "Ports", "fault_of", "host_of", "make_connect_to", "origins_of", "tls_faults"]
-
 _NO_NAME = "this-name-had-no-address-when-it-was-recorded-and-so-has-none-now.invalid"
 """A label of more than 63 bytes: no resolver can ask for it (RFC 1035 section 2.3.4), so nothing is sent."""
 

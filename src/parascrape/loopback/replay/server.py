@@ -30,8 +30,6 @@ from parascrape.loopback.replay.warc import Recording, read_recording
 from parascrape.loopback.server import Listener, bind, say, serve_until_stdin_ends
 from parascrape.web import host_key
 
-__all__ = ["ReplayAnswers", "main"]
-
 _STEP = 0.004
 """Seconds between two pieces of a body that took its time: event loops count in milliseconds."""
 _MAX_STEPS = 50

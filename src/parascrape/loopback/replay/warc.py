@@ -25,8 +25,6 @@ from parascrape.settings import VERSION
 from parascrape.system import printable
 from parascrape.web import prepare, redact
 
-__all__ = ["ExchangeWriter", "Recording", "load_library", "read_recording", "to_exchange", "to_metadata"]
-
 MAX_BYTES = 1 << 30
 """Bytes, inflated, of all records that are kept: a recording is held in memory."""
 
