@@ -11,8 +11,9 @@ import logging
 import sys
 from concurrent.futures import as_completed
 
-from parascrape.errors import TaskError
 from parascrape.executors.open import open_executor
+
+from parascrape.errors import TaskError
 
 __all__ = ["main", "price_of"]
 
