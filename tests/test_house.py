@@ -154,7 +154,7 @@ def test_a_module_says_what_it_is(module: str) -> None:
 
 @pytest.mark.parametrize("room", sorted(door.parent.name for door in PACKAGE.glob("*/__init__.pyi")))
 def test_a_door_offers_what_exists_and_is_used(room: str) -> None:
-    """Each name in a room's ``__init__.pyi`` can be had, is public, and another room, a test or a user imports it."""
+    """Each name in a door can be had and is public, and another room, a test or a user imports it."""
     door = importlib.import_module(f"parascrape.{room}")
     assert [name for name in door.__all__ if name.startswith("_") or not hasattr(door, name)] == []
     used = {name for other in MODULES if unit(other) != room for name in taken(MODULES[other], room)}
