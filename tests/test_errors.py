@@ -11,7 +11,9 @@ import pytest
 from parascrape import errors
 from parascrape.errors import ParascrapeError, Redirected, StatusError, TaskError, TaskTimeout, UsageError
 
-CLASSES: list[type[ParascrapeError]] = [getattr(errors, name) for name in errors.__all__]
+CLASSES: list[type[ParascrapeError]] = [
+    kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ParascrapeError)
+]
 
 
 def example(kind: type[ParascrapeError]) -> ParascrapeError:
