@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import math
+import selectors
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pycurl
 import pytest
 
-from parascrape.fetch import multi as curl_multi
-from parascrape.fetch.multi import MultiHandle
+from parascrape.fetch.multi import MultiHandle, Throttle
+from tests.helpers.command import until
 from tests.sites.site import Site
 
 LIMIT = 30
 
 
 @pytest.fixture
-def transfers() -> MultiHandle:
-    """Transfers whose driver ends soon after the test."""
-    return MultiHandle()
+def transfers() -> Iterator[MultiHandle]:
+    """A handle that is closed after the test."""
+    made = MultiHandle()
+    yield made
+    made.close()
 
 
 def get(transfers: MultiHandle, url: str, seconds: float = LIMIT) -> bytes:
@@ -89,48 +92,65 @@ def test_a_thread_that_never_comes_back_is_not_waited_for(site: Site, transfers:
         hung.result(LIMIT)
 
 
-def test_a_thread_that_leaves_lets_the_next_go_on(site: Site, transfers: MultiHandle) -> None:
-    """Without the word to leave, the second answer would wait until the first thread counts as away."""
+def test_a_thread_that_leaves_lets_the_next_go_on(site: Site) -> None:
+    """If it did not leave, the second answer would wait for ever: no thread counts as away."""
+    transfers = MultiHandle(away=math.inf, throttle=Throttle(clock=lambda: 0.0))
     get(transfers, site("/ok"))
     transfers.leave()
-    assert not transfers._at_work
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(get, transfers, site("/ok")).result(LIMIT)
+    transfers.close()
 
 
-def test_a_broken_selector_fails_what_is_under_way_and_no_more(site: Site, transfers: MultiHandle) -> None:
+def test_a_broken_selector_fails_what_is_under_way_and_no_more(site: Site) -> None:
     """The threads get an error rather than wait for ever, and the next transfer is good."""
+    made: list[selectors.BaseSelector] = []
+
+    def new_selector() -> selectors.BaseSelector:
+        made.append(selectors.DefaultSelector())
+        return made[-1]
+
+    transfers = MultiHandle(new_selector=new_selector)
     with ThreadPoolExecutor(2) as pool:
         held = pool.submit(get, transfers, site("/silent"))
-        while not transfers._under_way and not held.done():
-            pass
-        transfers._selector.close()
-        transfers._ring()
+        assert until(lambda: site.seen["/silent"], LIMIT)
+        made[0].close()
+        transfers.leave()  # wakes the driver up
         with pytest.raises(pycurl.error):
             held.result(LIMIT)
         assert get(transfers, site("/ok"))
+    transfers.close()
 
 
-def test_the_driver_ends_with_nothing_to_do_and_comes_again(
-    site: Site, transfers: MultiHandle, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_driver_ends_with_nothing_to_do_and_comes_again(site: Site) -> None:
     """A session that is no longer used leaves no thread behind."""
-    monkeypatch.setattr(curl_multi, "_LONGEST", 0.01)
+    transfers, before = MultiHandle(longest=0.01), set(drivers())
     for _ in range(2):
         assert get(transfers, site("/ok"))
         transfers.leave()
-        driver = transfers._driver
-        if driver is not None:
-            driver.join(LIMIT)
-        assert transfers._driver is None
+        assert until(lambda: set(drivers()) <= before, LIMIT)
+    transfers.close()
 
 
-def pace(busy: list[float], monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+def test_a_closed_handle_finishes_what_is_under_way_and_opens_again(site: Site) -> None:
+    """Its driver ends without the usual wait, and each later transfer has connections of its own."""
+    transfers, before = MultiHandle(longest=1000), set(drivers())
+    with ThreadPoolExecutor(1) as pool:
+        going = pool.submit(get, transfers, site("/slow?seconds=0.3"))
+        assert until(lambda: site.seen["/slow"], LIMIT)
+        transfers.close()
+        assert going.result(LIMIT)
+    for _ in range(2):
+        transfers.leave()
+        assert until(lambda: set(drivers()) <= before, LIMIT)
+        assert get(transfers, site("/ok"))
+    assert site.connections == 3
+
+
+def pace(busy: list[float]) -> Callable[[], int]:
     """A call that lets 0.1 s pass in which so much CPU is used, and gives the limit after it."""
     now, used, shares = [0.0], [0.0], iter(busy)
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(time, "process_time", lambda: used[0])
-    made = curl_multi._Throttle()
+    made = Throttle(lambda: now[0], lambda: used[0])
 
     def step() -> int:
         now[0] += 0.1
@@ -151,9 +171,7 @@ def pace(busy: list[float], monkeypatch: pytest.MonkeyPatch) -> Callable[[], int
         ([0.0] * 12, [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024, 1024]),
     ],
 )
-def test_more_threads_go_on_only_while_the_cpu_is_idle(
-    busy: list[float], limits: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_threads_go_on_only_while_the_cpu_is_idle(busy: list[float], limits: list[int]) -> None:
     """The limit doubles while those at work wait, and halves while they use the interpreter up."""
-    step = pace(busy, monkeypatch)
+    step = pace(busy)
     assert [step() for _ in busy] == limits

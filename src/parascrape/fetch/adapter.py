@@ -125,6 +125,11 @@ class CurlAdapter(HTTPAdapter):
         """Say that this thread fetches nothing more for now."""
         self._transfers.leave()
 
+    def close(self) -> None:
+        """Close the connections as soon as no transfer is under way."""
+        super().close()
+        self._transfers.close()
+
 
 class MemoryBudget:
     """Bounds the bytes that the bodies of one adapter hold together, as they come over the wire.

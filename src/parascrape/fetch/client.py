@@ -133,7 +133,10 @@ class Client:
 
     def close(self) -> None:
         """Close the connections within a second; fetches in flight go on."""
-        self._adapters = {}
+        with self._lock:
+            adapters, self._adapters = self._adapters, {}
+        for adapter in adapters.values():
+            adapter.close()
 
 
 class _Fetch:

@@ -4,7 +4,7 @@
                                     ^                              |
                                     +--- driver thread, while no other thread is at work
 
-Threads that have their answer go on one at a time while that keeps the interpreter busy (`_Throttle`):
+Threads that have their answer go on one at a time while that keeps the interpreter busy (`Throttle`):
 more would only fight for its lock, and libcurl's calls back into Python, of which each header line is
 one, would queue behind them. Measured on two CPUs against a handle driven by each thread: 1,000 threads
 use half the CPU a page of 8 kB; BeautifulSoup in 8 threads takes half the time, in 2 processes of 8
@@ -29,10 +29,6 @@ log = logging.getLogger("parascrape.fetch")
 
 _PATIENCE = 0.005
 """Seconds that threads may be at work before the driver looks after the transfers in their place."""
-_LONGEST = 1.0
-"""Seconds that the driver waits for sockets at once, and that it lives on with nothing to do."""
-_AWAY = 1.0
-"""Seconds after which a thread that went on is not waited for: it hangs, or has a very heavy page."""
 
 
 class _Transfer:
@@ -48,20 +44,22 @@ class _Transfer:
         self.ready.acquire()
 
 
-class _Throttle:
+class Throttle:
     """How many threads may be at work: one while the interpreter is busy with it, more while they wait."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, cpu_clock: Callable[[], float] = time.process_time
+    ) -> None:
         self.limit = 1
-        self._looked = time.monotonic()
-        self._used = time.process_time()
+        self._clock, self._cpu_clock = clock, cpu_clock
+        self._looked, self._used = clock(), cpu_clock()
 
     def adapt(self) -> None:
         """Adapt the limit; called while threads at work hold up others that could go on."""
-        now = time.monotonic()
+        now = self._clock()
         if now - self._looked < 0.05:
             return
-        used = time.process_time()
+        used = self._cpu_clock()
         busy = (used - self._used) / (now - self._looked)
         self._looked, self._used = now, used
         if busy < 0.7:
@@ -73,11 +71,24 @@ class _Throttle:
 class MultiHandle:
     """Performs handles, each in the thread that asks for it. One thread at a time holds ``_driving``.
 
-    ``between`` is called by that thread before it waits; it returns paused handles that may go on.
+    ``between`` is called by that thread before it waits; it returns paused handles that may go on. The
+    driver waits for sockets at most ``longest`` seconds at once, and ends after as long with nothing to do.
+    A thread that does not come back for another page within ``away`` seconds is not waited for: it hangs, or
+    has a very heavy page.
     """
 
-    def __init__(self, between: Callable[[], Iterable[Any]] = tuple) -> None:
+    def __init__(
+        self,
+        between: Callable[[], Iterable[Any]] = tuple,
+        *,
+        longest: float = 1.0,
+        away: float = 1.0,
+        throttle: Throttle | None = None,
+        new_selector: Callable[[], selectors.BaseSelector] = selectors.DefaultSelector,
+    ) -> None:
         self._between = between
+        self._longest, self._away = longest, away
+        self._new_selector = new_selector
         self._lock = threading.Lock()
         self._driving = threading.Lock()
         self._needed = threading.Lock()
@@ -85,24 +96,41 @@ class MultiHandle:
         self._inbox: deque[_Transfer] = deque()
         self._finished: deque[_Transfer] = deque()
         self._at_work: dict[int, float] = {}  # threads let go on, and when
-        self._pace = _Throttle()
+        self._pace = throttle or Throttle()
         self._blocking = False
-        self._bell, self._ear = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ear.setblocking(False)
-        self._open()
+        self._closing = False
+        self._is_open = False
 
     def _open(self) -> None:
         """Start without transfers and connections."""
+        self._is_open = True
+        self._bell, self._ear = socket.socketpair()
+        self._bell.setblocking(False)
+        self._ear.setblocking(False)
         self._under_way: dict[Any, _Transfer] = {}
         self._due = float("inf")
         self._watched: set[int] = set()  # to ask the selector takes 8 us
-        self._selector = selectors.DefaultSelector()
+        self._selector = self._new_selector()
         self._selector.register(self._ear, selectors.EVENT_READ)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._most = 0  # handles that were under way at once
+
+    def _shut(self) -> None:
+        """Close everything that `_open` opened."""
+        self._is_open = False
+        self._multi.close()
+        for each in (self._selector, self._bell, self._ear):
+            each.close()
+
+    def close(self) -> None:
+        """Close the connections as soon as no transfer is under way; a later one opens its own."""
+        with self._lock:
+            self._closing = True
+            if self._driver is None and self._is_open:
+                with self._driving:
+                    self._shut()
 
     def perform(self, handle: Any) -> None:
         """Return when the handle's transfer has ended. Raises pycurl.error as `Curl.perform` does."""
@@ -111,6 +139,8 @@ class MultiHandle:
             self._at_work.pop(transfer.thread, None)
             self._inbox.append(transfer)
             if self._driver is None:
+                if not self._is_open:
+                    self._open()
                 self._driver = threading.Thread(target=self._drive, name="transfers", daemon=True)
                 self._driver.start()
         if self._driving.acquire(blocking=False):
@@ -160,7 +190,7 @@ class MultiHandle:
             self._hand_on()
             if self._inbox or self._under_way or self._finished:
                 busy = time.monotonic()
-            elif time.monotonic() - busy > _LONGEST and self._end_driver():
+            elif (self._closing or time.monotonic() - busy > self._longest) and self._end_driver():
                 return
 
     def _wait_for_one(self) -> None:
@@ -170,7 +200,7 @@ class MultiHandle:
                 self._inbox or self._under_way
             )
             # A thread that comes now sees that it must ring, or is seen here in the inbox.
-            self._turn(_LONGEST if wait and not self._inbox else 0.0)
+            self._turn(self._longest if wait and not self._inbox else 0.0)
             self._blocking = False
             if not wait or self._finished:
                 return
@@ -180,17 +210,23 @@ class MultiHandle:
         self._pace.adapt()
         now = time.monotonic()
         with self._lock:
-            for thread in [one for one, since in self._at_work.items() if now - since > _AWAY]:
+            for thread in [one for one, since in self._at_work.items() if now - since > self._away]:
                 del self._at_work[thread]
 
     def _end_driver(self) -> bool:
-        with self._lock:
-            if not self._inbox:
-                self._driver = None
-            return self._driver is None
+        """Return whether there is nothing to do, so that this thread ends."""
+        with self._driving, self._lock:
+            if self._inbox or self._under_way or self._finished:
+                return False
+            self._driver = None
+            if self._closing:
+                self._shut()
+            return True
 
     def _turn(self, patience: float) -> None:
         """Start what is new, then pass on what the sockets have within so many seconds."""
+        if not self._is_open:
+            return
         try:
             while self._inbox:
                 transfer = self._inbox.popleft()
@@ -250,7 +286,7 @@ class MultiHandle:
                 self._multi.remove_handle(handle)
             except pycurl.error as reason:
                 log.debug("a handle stays: %s", reason)
-        self._selector.close()
+        self._shut()
         self._open()
         self._finished.extend(failed.values())
 
