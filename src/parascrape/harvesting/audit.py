@@ -99,7 +99,7 @@ def audit(
             rules = ask_hosts(origins, rules_of, settings.fetches)
         found.unreachable = sum(one.unreachable for one in rules.values())
         ordered = table.rows("SELECT * FROM fetch ORDER BY host, start, length DESC")
-        for host, fetches in groupby(map(_Fetch._make, ordered), itemgetter(0)):
+        for host, fetches in groupby(map(_AuditedFetch._make, ordered), itemgetter(0)):
             found.hosts.append(_IntervalSweep(settings, rules).run(host, fetches))
     found.hosts.sort(key=lambda one: (-one.broken, -one.fetches, one.host))
     found.fetches = sum(host.fetches for host in found.hosts)
@@ -109,7 +109,7 @@ def audit(
 _TABLE = "CREATE TABLE fetch (host, start REAL, length REAL, retry REAL, url, refused INTEGER)"
 
 
-class _Fetch(NamedTuple):
+class _AuditedFetch(NamedTuple):
     """One attempt. Times are seconds; ``start`` is of the wall clock, since 1970."""
 
     host: str
@@ -120,7 +120,7 @@ class _Fetch(NamedTuple):
     refused: bool  # the record says that robots.txt forbids it
 
 
-def _rows(paths: Iterable[str | Path], settings: Settings, found: Audit) -> Iterator[_Fetch]:
+def _rows(paths: Iterable[str | Path], settings: Settings, found: Audit) -> Iterator[_AuditedFetch]:
     """Yield the fetches of all outputs in their order; other lines are counted."""
     key = key_of(settings)
     for path in paths:
@@ -132,7 +132,7 @@ def _rows(paths: Iterable[str | Path], settings: Settings, found: Audit) -> Iter
             raise UsageError(f"{path}: {error.strerror}") from None
 
 
-def _fetches(line: bytes, key: Callable[[str], str], found: Audit) -> Iterator[_Fetch]:
+def _fetches(line: bytes, key: Callable[[str], str], found: Audit) -> Iterator[_AuditedFetch]:
     """Yield the fetches of one page, from the first of its records."""
     record = records.parse_record(line)
     if record is None:
@@ -152,7 +152,7 @@ def _fetches(line: bytes, key: Callable[[str], str], found: Audit) -> Iterator[_
     found.unmeasured += sum(1 for time in times if time.length is None)
     found.refused += refused and not times
     for start, length, retry_after in times:
-        yield _Fetch(key(url), start, length or 0.0, retry_after, url, refused)
+        yield _AuditedFetch(key(url), start, length or 0.0, retry_after, url, refused)
 
 
 class _Time(NamedTuple):
@@ -206,7 +206,7 @@ class _IntervalSweep:
         self._wishes: list[tuple[float, float]] = []  # a heap: when they were made, and until when they hold
         self._quiet_until = -math.inf
 
-    def run(self, host: str, fetches: Iterable[_Fetch]) -> HostAudit:
+    def run(self, host: str, fetches: Iterable[_AuditedFetch]) -> HostAudit:
         """Return the audit of the host."""
         for fetch in fetches:
             rules = self._rules.get(host_key(fetch.url), ALLOW_ALL) if self._rules else ALLOW_ALL
@@ -219,7 +219,7 @@ class _IntervalSweep:
         least = self._least_gap if self._least_gap < math.inf else None
         return HostAudit(host=host, least_gap=least, most_at_once=self._most, **self._counts)
 
-    def _check_gap(self, fetch: _Fetch, delay: float) -> None:
+    def _check_gap(self, fetch: _AuditedFetch, delay: float) -> None:
         """A delay holds before its origin's fetches and after them: a domain may have several origins."""
         gap = round(fetch.start - self._last_start, 6) if self._counts["fetches"] > 1 else math.inf
         self._least_gap = min(self._least_gap, gap)
@@ -227,7 +227,7 @@ class _IntervalSweep:
         self._counts["too_soon"] += gap + TOLERANCE + _STEERED * wanted < wanted
         self._last_start, self._last_delay = fetch.start, delay
 
-    def _check_slots(self, fetch: _Fetch) -> None:
+    def _check_slots(self, fetch: _AuditedFetch) -> None:
         while self._ends and self._ends[0] <= fetch.start:
             heapq.heappop(self._ends)
         heapq.heappush(self._ends, max(fetch.start, fetch.start + fetch.length - TOLERANCE))
@@ -235,7 +235,7 @@ class _IntervalSweep:
         self._most = max(self._most, at_once)
         self._counts["too_many"] += bool(self._settings.per_host) and at_once > self._settings.per_host
 
-    def _check_wish(self, fetch: _Fetch) -> None:
+    def _check_wish(self, fetch: _AuditedFetch) -> None:
         while self._wishes and self._wishes[0][0] + UNDER_WAY < fetch.start:
             self._quiet_until = max(self._quiet_until, heapq.heappop(self._wishes)[1])
         self._counts["in_retry_after"] += fetch.start + TOLERANCE < self._quiet_until
