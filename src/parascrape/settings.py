@@ -166,7 +166,7 @@ def _option(default: T, *declared: Any, **more: Any) -> T:
     return field(default=default, metadata=metadata)
 
 
-_HOW, _EXTRACT, _POLITE, _FETCH, _OUTPUT = "How", "What to extract", "Manners", "Fetching", "Output"
+_HOW, _EXTRACT, _POLITE, _FETCH, _OUTPUT = "How", "What to extract", "Politeness", "Fetching", "Output"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -30,6 +30,8 @@ EAGER = LookPolicy(first=0.0, pages=2, sure=0.0, cpu_clock=time.monotonic, cpus=
 """Looks after a few pages, on a machine of two CPUs one of which the threads are always busy on."""
 ENVIRONMENT = Environment(look=EAGER)
 
+STAYED = "Stayed in thread mode with 4 threads"
+
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
@@ -94,7 +96,8 @@ def test_it_changes_in_mid_run_and_loses_nothing(site: Site, ordered: bool) -> N
     if ordered:
         assert [record["url"] for record in records] == listed.given
     (said,) = listed.said
-    assert re.match(r"Mode: process, 2 x 4: computing took 1?\d\d% of one CPU .* pages are left\.$", said)
+    changed = "Changed to process mode with 2 processes of 4 threads: "
+    assert re.match(changed + r"computing took 1?\d\d% of one CPU .* pages were left\.$", said)
     split = listed.hooks.split
     assert (split.pages, split.processes, split.threads) == (len(records), 2, 4)
     assert_all_ended(before, 5)
@@ -198,7 +201,7 @@ def test_processes_that_cannot_begin_leave_all_to_the_threads(site: Site, tmp_pa
     records = records_of(harvest(listed(), chosen, hooks=hooks, environment=ENVIRONMENT))
     assert {record["process"] for record in records} == {"MainProcess"}
     (line,) = said
-    assert line.startswith("Mode: thread, 4: processes would pay, but worker processes do not start: ")
+    assert line.startswith(f"{STAYED}: processes would be faster, but worker processes do not start: ")
     assert "no such parser" in line
 
 
@@ -216,7 +219,7 @@ def test_a_scraper_that_cannot_go_keeps_the_threads(site: Site, scraper: Any, re
     listed = entries(site, [f"/page/{n}" for n in range(30)])
     hooks = HarvestHooks(say=said.append, total=lambda: 100_000)
     list(harvest(listed, settings(scraper=scraper), hooks=hooks, environment=ENVIRONMENT))
-    assert said[0].startswith(f"Mode: thread, 4: processes would pay, but {reason}")
+    assert said[0].startswith(f"{STAYED}: processes would be faster, but {reason}")
     assert not multiprocessing.active_children()
 
 
@@ -241,7 +244,7 @@ def test_a_list_of_five_stays_in_threads(site: Site) -> None:
     environment = Environment(look=LookPolicy(first=60.0))
     hooks = HarvestHooks(say=said.append)
     list(harvest(entries(site, ["/page/1"] * 5), settings(), hooks=hooks, environment=environment))
-    assert said == ["Mode: thread, 4: what there was to do was too little for processes to pay."]
+    assert said == [f"{STAYED}: there were too few pages for processes to be faster."]
 
 
 # --- scripts ----------------------------------------------------------------------------------------
@@ -323,7 +326,7 @@ def test_the_command_says_which_mode_and_why(site: Site, tmp_path: Path) -> None
         output = tmp_path / f"{len(options)}{expected}.jsonl"
         process = start_scrape(*urls, *UNLIMITED, "-s", "page", "-o", output, *options)
         status, _, errors = finish(process)
-        assert (status, errors.count("Mode: thread, 32: ")) == (0, expected)
+        assert (status, errors.count("Stayed in thread mode with 32 threads: ")) == (0, expected)
         assert len(read_records(output)) == 5
 
 

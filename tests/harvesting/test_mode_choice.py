@@ -39,11 +39,11 @@ def test_processes_where_they_pay(seen: ModeSample, machine: Machine, processes:
 @pytest.mark.parametrize(
     ("seen", "machine", "reason"),
     [
-        (HEAVY, Machine(1), "there is one CPU"),
-        (SLOW, TWO, "waiting, not computing: one CPU was used 16%"),
-        (HEAVY._replace(left=20), TWO, "what was left was too little for processes to pay"),
-        (LIGHT._replace(left=300), TWO, "what was left was too little for processes to pay"),
-        (LIGHT._replace(left=0), TWO, "what was left was too little for processes to pay"),
+        (HEAVY, Machine(1), "there is only one CPU"),
+        (SLOW, TWO, "one CPU was busy only 16% of the time"),
+        (HEAVY._replace(left=20), TWO, "too few pages were left for processes to be faster"),
+        (LIGHT._replace(left=300), TWO, "too few pages were left for processes to be faster"),
+        (LIGHT._replace(left=0), TWO, "too few pages were left for processes to be faster"),
         (HEAVY, Machine(2, processes=1), "processes would not be faster"),
         (LIGHT._replace(pages=2000), TWO, "processes would not be faster"),  # 0.1 ms: the pipe eats it
     ],
@@ -56,12 +56,15 @@ def test_threads_where_they_do_not(seen: ModeSample, machine: Machine, reason: s
 @pytest.mark.parametrize(
     ("seen", "reason"),
     [
-        (HEAVY, "parsing took 93% of one CPU (28 ms a page), about 600 pages are left"),
-        (LIGHT, "computing took 100% of one CPU (1 ms a page), about 3,800 pages are left"),
-        (HEAVY._replace(known=False), "parsing took 93% of one CPU (28 ms a page), more pages are expected"),
+        (HEAVY, "parsing took 93% of one CPU (28 ms a page) and about 600 pages were left"),
+        (LIGHT, "computing took 100% of one CPU (1 ms a page) and about 3,800 pages were left"),
+        (
+            HEAVY._replace(known=False),
+            "parsing took 93% of one CPU (28 ms a page) and more pages were expected",
+        ),
         (
             HEAVY._replace(scrape_cpu=0.5, left=3912),
-            "parsing took 100% of one CPU (30 ms a page), about 3,900 pages are left",
+            "parsing took 100% of one CPU (30 ms a page) and about 3,900 pages were left",
         ),
     ],
 )

@@ -30,7 +30,7 @@ from parascrape.harvesting.in_flight import LookPolicy, WorkerGroup
 from parascrape.harvesting.timings import Timings
 from parascrape.scrapers import check_scraper, scraper_for
 from parascrape.settings import Settings
-from parascrape.system import available_cpus
+from parascrape.system import available_cpus, show_count
 
 _LATER = 1.5
 """The factor by which the time between looks grows."""
@@ -92,10 +92,10 @@ class ModeChoice(NamedTuple):
 def choose_mode(seen: ModeSample, machine: Machine) -> ModeChoice:
     """Return whether processes would finish what is left clearly sooner, how many, and why."""
     if machine.cpus < 2:
-        return _stay("there is one CPU")
+        return _stay("there is only one CPU")
     busy = seen.cpu / seen.seconds
     if busy < _BUSY:
-        return _stay(f"waiting, not computing: one CPU was used {busy:.0%}")
+        return _stay(f"one CPU was busy only {busy:.0%} of the time")
     processes = machine.processes or machine.cpus
     quickest = _EFFICIENCY * min(processes, machine.cpus) / (seen.cpu / seen.pages + _PIPE)
     threads = machine.threads or _threads_for(quickest * seen.latency / processes)
@@ -110,7 +110,7 @@ def choose_mode(seen: ModeSample, machine: Machine) -> ModeChoice:
         return ModeChoice(processes, threads, _describe(seen, busy))
     if rate * (1.0 - _GAIN) <= now_rate:
         return _stay("processes would not be faster")
-    return _stay("what was left was too little for processes to pay")
+    return _stay("too few pages were left for processes to be faster")
 
 
 def _stay(reason: str) -> ModeChoice:
@@ -127,8 +127,8 @@ def _describe(seen: ModeSample, busy: float) -> str:
     scrape_cpu = min(seen.scrape_cpu, seen.cpu)
     what, cpu = ("parsing", scrape_cpu) if scrape_cpu > seen.cpu / 2 else ("computing", seen.cpu)
     share = min(cpu / seen.seconds, busy, 1.0)
-    left = f"about {_round(seen.left):,} pages are left" if seen.known else "more pages are expected"
-    return f"{what} took {share:.0%} of one CPU ({1000 * cpu / seen.pages:.2g} ms a page), {left}"
+    left = f"about {_round(seen.left):,} pages were left" if seen.known else "more pages were expected"
+    return f"{what} took {share:.0%} of one CPU ({1000 * cpu / seen.pages:.2g} ms a page) and {left}"
 
 
 def _round(count: int) -> int:
@@ -160,7 +160,7 @@ class AutoMode:
         self._split = split
         self._say = say
         self._start = start
-        self._choice = ModeChoice(0, 0, "what there was to do was too little for processes to pay")
+        self._choice = ModeChoice(0, 0, "there were too few pages for processes to be faster")
         self._next: WorkerGroup | None = None
         self._warming: list[Future[None]] = []
         self._over = False
@@ -262,13 +262,14 @@ class AutoMode:
             group.executor.stop()
             self._next = None
             return None
-        threads, processes = self._choice.threads, self._choice.processes
-        self._say(f"Mode: process, {processes} x {threads}: {self._choice.reason}.")
+        processes = show_count(self._choice.processes, "process", "es")
+        threads = show_count(self._choice.threads, "thread")
+        self._say(f"Changed to process mode with {processes} of {threads}: {self._choice.reason}.")
         return group
 
     def _give_up(self, why: str) -> None:
         self._over = True
-        self._choice = ModeChoice(0, 0, f"processes would pay, but {why}")
+        self._choice = ModeChoice(0, 0, f"processes would be faster, but {why}")
 
     def end(self) -> None:
         """Stop processes that were not needed, and say why the threads kept the harvest, if they did."""
@@ -276,9 +277,10 @@ class AutoMode:
             return
         if self._next is not None:
             self._next.executor.stop()
-            self._choice = ModeChoice(0, 0, "the end came before worker processes were ready")
+            self._choice = ModeChoice(0, 0, "it ended before worker processes were ready")
         if self._split.pages:
-            self._say(f"Mode: thread, {self._settings.thread_count}: {self._choice.reason}.")
+            threads = show_count(self._settings.thread_count, "thread")
+            self._say(f"Stayed in thread mode with {threads}: {self._choice.reason}.")
 
 
 def _warm_up(settings: Settings) -> None:
