@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import re
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from parascrape import Page, Settings, crawl
+from parascrape import Page, Settings, crawl, write_changes
 from parascrape.errors import UsageError
 from tests.helpers import command
 from tests.sites import shop
@@ -20,7 +21,7 @@ from tests.sites.site import Site
 
 GUARDED = """
 import sys
-from parascrape import Page, Settings, crawl
+from parascrape import Page, Settings, crawl, write_changes
 
 def title(page: Page) -> dict:
     return {"title": page.soup.title.string}
@@ -186,3 +187,9 @@ def test_only_what_is_promised_is_exported() -> None:
     assert all(hasattr(parascrape, name) for name in parascrape.__all__)
     with pytest.raises(AttributeError, match="crawler_of_all"):
         parascrape.crawler_of_all  # noqa: B018
+
+
+def test_the_old_name_of_the_change_feed_still_works() -> None:
+    """Scripts that import it from ``parascrape.changes`` go on."""
+    old = importlib.import_module("parascrape.changes")
+    assert old.write_changes is write_changes

@@ -7,6 +7,9 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,8 +54,16 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     value = getattr(import_module(f"{__name__}.{home}"), "VERSION" if name == "__version__" else name)
     globals()[name] = value
     return value
+
+
+class _OldName(ModuleType):
+    """A module of the name ``parascrape.changes``, which went to `parascrape.files`; kept until 0.2."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module("parascrape.files.diff"), name)
+
+
+sys.modules["parascrape.changes"] = _OldName("parascrape.changes")
