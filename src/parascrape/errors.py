@@ -43,176 +43,127 @@ from typing import ClassVar
 
 
 class ParascrapeError(Exception):
-    """The base class: ``code`` is stable, ``retryable`` says whether the same fetch may succeed later."""
+    """The base class: ``code`` is stable, ``retryable`` says whether the same fetch may succeed later.
+
+    A subclass gives both in its class statement. The first argument is the message, and the only one shown.
+    """
 
     code: ClassVar[str] = "error"
     retryable: bool = False
 
+    def __init_subclass__(cls, *, code: str = "", retryable: bool = False) -> None:
+        if code:
+            cls.code, cls.retryable = code, retryable
 
-class UsageError(ParascrapeError):
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class UsageError(ParascrapeError, code="usage"):
     """The run cannot start as requested; the message is one line for the user."""
 
-    code = "usage"
 
-
-class MainGuardError(UsageError):
+class MainGuardError(UsageError, code="main_guard"):
     """A worker process imported a main script that starts a harvest at top level."""
 
-    code = "main_guard"
 
-
-class OutputError(ParascrapeError):
+class OutputError(ParascrapeError, code="output"):
     """The output could not be written (disk full, reader gone); ``errno`` says why."""
-
-    code = "output"
 
     def __init__(self, message: str, errno: int = 0):
         super().__init__(message, errno)
         self.errno = errno
 
-    def __str__(self) -> str:
-        return str(self.args[0])
 
-
-class OutputBusy(OutputError):
+class OutputBusy(OutputError, code="output_busy"):
     """Another process writes this output; the message says which."""
 
-    code = "output_busy"
 
-
-class NotFetched(ParascrapeError):
+class NotFetched(ParascrapeError, code="not_fetched"):
     """The URL was not requested; the message says why."""
 
-    code = "not_fetched"
 
-
-class Duplicate(NotFetched):
+class Duplicate(NotFetched, code="duplicate"):
     """The same URL precedes it in the list; that one is fetched."""
 
-    code = "duplicate"
 
-
-class RobotsForbidden(NotFetched):
+class RobotsForbidden(NotFetched, code="robots"):
     """The host's robots.txt forbids it (RFC 9309), or was unreachable, which forbids everything."""
 
-    code = "robots"
 
-
-class HostDown(NotFetched):
+class HostDown(NotFetched, code="host_down"):
     """Its host failed so often, or asked to wait for so long, that the run gave it up."""
 
-    code = "host_down"
 
-
-class FetchError(ParascrapeError):
+class FetchError(ParascrapeError, code="fetch"):
     """The fetch of the URL failed."""
 
-    code = "fetch"
 
-
-class InvalidUrl(FetchError):
+class InvalidUrl(FetchError, code="invalid_url"):
     """The text is not an absolute http or https URL."""
 
-    code = "invalid_url"
 
-
-class DnsError(FetchError):
+class DnsError(FetchError, code="dns", retryable=True):
     """The host name does not resolve (now)."""
 
-    code = "dns"
-    retryable = True
 
-
-class ConnectError(FetchError):
+class ConnectError(FetchError, code="connect", retryable=True):
     """No connection: refused, unreachable."""
 
-    code = "connect"
-    retryable = True
 
-
-class ConnectionLost(FetchError):
+class ConnectionLost(FetchError, code="reset", retryable=True):
     """The connection closed before the response was complete."""
 
-    code = "reset"
-    retryable = True
 
-
-class FetchTimeout(FetchError):
+class FetchTimeout(FetchError, code="timeout", retryable=True):
     """The total time limit of the URL was exceeded."""
 
-    code = "timeout"
-    retryable = True
 
-
-class TlsError(FetchError):
+class TlsError(FetchError, code="tls"):
     """The certificate or the handshake was refused."""
 
-    code = "tls"
 
-
-class ForbiddenAddress(FetchError):
+class ForbiddenAddress(FetchError, code="address"):
     """A public URL led to an address that is not public, by a redirect or by its name."""
 
-    code = "address"
 
-
-class ProxyFailed(FetchError):
+class ProxyFailed(FetchError, code="proxy", retryable=True):
     """The proxy was unreachable or refused."""
 
-    code = "proxy"
-    retryable = True
 
-
-class BadRedirect(FetchError):
+class BadRedirect(FetchError, code="bad_redirect"):
     """Too many redirects, a loop, or a target that is not http(s)."""
 
-    code = "bad_redirect"
 
-
-class Redirected(FetchError):
+class Redirected(FetchError, code="redirected"):
     """The URL redirects to ``target``, which is fetched as a page of its own."""
-
-    code = "redirected"
 
     def __init__(self, message: str, target: str):
         super().__init__(message, target)
         self.target = target
 
-    def __str__(self) -> str:
-        return str(self.args[0])
 
-
-class OtherType(FetchError):
+class OtherType(FetchError, code="other_type"):
     """The answer's Content-Type is not wanted; its body was not read."""
 
-    code = "other_type"
 
-
-class TooLarge(FetchError):
+class TooLarge(FetchError, code="too_large"):
     """The body, on the wire or inflated, is larger than ``max_bytes``."""
 
-    code = "too_large"
 
-
-class BadEncoding(FetchError):
+class BadEncoding(FetchError, code="bad_encoding"):
     """The body cannot be decoded by its Content-Encoding."""
 
-    code = "bad_encoding"
 
-
-class BadResponse(FetchError):
+class BadResponse(FetchError, code="bad_response"):
     """The answer is not valid HTTP (RFC 9112)."""
 
-    code = "bad_response"
 
-
-class StatusError(FetchError):
+class StatusError(FetchError, code="status"):
     """The server answered with a status other than 2xx.
 
     ``retry_after`` is the server's Retry-After in seconds, None without one.
     """
-
-    code = "status"
 
     def __init__(self, message: str, status: int, retryable: bool = False, retry_after: float | None = None):
         super().__init__(message, status, retryable, retry_after)
@@ -220,47 +171,32 @@ class StatusError(FetchError):
         self.retryable = retryable
         self.retry_after = retry_after
 
-    def __str__(self) -> str:
-        return str(self.args[0])
 
-
-class ScrapeError(ParascrapeError):
+class ScrapeError(ParascrapeError, code="scrape_error"):
     """The scraper failed on this page."""
 
-    code = "scrape_error"
 
-
-class NotHtml(ScrapeError):
+class NotHtml(ScrapeError, code="not_html"):
     """The scraper needs HTML and the page is something else."""
 
-    code = "not_html"
 
-
-class NotSitemap(ScrapeError):
+class NotSitemap(ScrapeError, code="not_sitemap"):
     """The URL of a sitemap returned neither a sitemap nor a feed."""
 
-    code = "not_sitemap"
 
-
-class TooComplex(ScrapeError):
+class TooComplex(ScrapeError, code="too_complex"):
     """Parsing the page would exhaust the memory."""
 
-    code = "too_complex"
 
-
-class BadRecord(ScrapeError):
+class BadRecord(ScrapeError, code="bad_record"):
     """The scraper's value cannot be a record: it is not a dict, or JSON cannot carry it."""
 
-    code = "bad_record"
 
-
-class TaskError(ParascrapeError):
+class TaskError(ParascrapeError, code="task_error"):
     """A task raised: ``kind`` is the exception's type, ``trace`` its stack after the worker's name.
 
     All values are strings, because an exception object may pickle and yet not unpickle.
     """
-
-    code = "task_error"
 
     def __init__(self, message: str, kind: str = "", worker: str = "", trace: str = ""):
         super().__init__(message, kind, worker, trace)
@@ -268,17 +204,10 @@ class TaskError(ParascrapeError):
         self.worker = worker
         self.trace = trace
 
-    def __str__(self) -> str:
-        return str(self.args[0])
 
-
-class TaskTimeout(TaskError):
+class TaskTimeout(TaskError, code="timeout"):
     """The task exceeded its deadline: its process was killed, or its thread abandoned."""
 
-    code = "timeout"
 
-
-class WorkerDied(TaskError):
+class WorkerDied(TaskError, code="worker_died"):
     """The worker process died during the task, and again when the task ran alone."""
-
-    code = "worker_died"
