@@ -105,7 +105,7 @@ def test_visits_that_are_due_do_not_wait_for_an_idle_source(clock: Clock) -> Non
 def test_nothing_new_is_taken_while_too_many_are_postponed(clock: Clock) -> None:
     """A list whose every URL fails is not gathered in memory; it goes on as retries are taken."""
     source = Source(entries(10))
-    frontier = plain(source, clock, max_postponed=3)
+    frontier = plain(source, clock, max_waiting=3)
     while (visit := frontier.take()) is not None:
         frontier.postpone(visit, 16)
     assert source.asked == 3

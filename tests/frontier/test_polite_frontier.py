@@ -12,8 +12,8 @@ import pytest
 
 from parascrape.frontier import (
     IDLE_POLL,
+    Frontier,
     FrontierBounds,
-    ListFrontier,
     PoliteFrontier,
     Visit,
     VisitSource,
@@ -208,7 +208,7 @@ def test_what_is_no_url_and_what_was_seen_needs_no_host(clock: Clock) -> None:
 def test_duplicates_are_told_without_politeness_too(clock: Clock) -> None:
     """In the list's order."""
     source = VisitSource(entries(2), clock=clock, seen=lambda _, number: "again" if number else "")
-    frontier = ListFrontier(source)
+    frontier = Frontier(source)
     assert [visit.refused_code for visit in drain(frontier)] == ["", "duplicate"]
 
 

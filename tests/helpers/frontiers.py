@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from parascrape.frontier import Frontier, ListFrontier, PoliteFrontier, Visit, VisitSource
+from parascrape.frontier import Frontier, PoliteFrontier, Visit, VisitSource
 from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.records import Entry
 
@@ -53,9 +53,9 @@ class Robots(NamedTuple):
         return not self.unreachable and self.forbidden not in url
 
 
-def plain(listed: Iterable[Entry | None], clock: Clock, **options: Any) -> ListFrontier:
+def plain(listed: Iterable[Entry | None], clock: Clock, **options: Any) -> Frontier:
     """A frontier without politeness."""
-    return ListFrontier(VisitSource(listed, clock=clock), **options)
+    return Frontier(VisitSource(listed, clock=clock), **options)
 
 
 def polite(

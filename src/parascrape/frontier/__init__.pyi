@@ -1,9 +1,4 @@
-from .frontier import (
-    IDLE_POLL as IDLE_POLL,
-    Frontier as Frontier,
-    ListFrontier as ListFrontier,
-    VisitSource as VisitSource,
-)
+from .frontier import IDLE_POLL as IDLE_POLL, Frontier as Frontier, VisitSource as VisitSource
 from .host import Visit as Visit, refusal as refusal, wait_reason as wait_reason
 from .host_store import default_path as default_path
 from .polite_frontier import (

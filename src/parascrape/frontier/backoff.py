@@ -71,7 +71,8 @@ class HostHealth:
         elif report.code in NO_ANSWER and not answered:
             self._fail(report, taken, now, limits)
         elif answered and report.status < 500:
-            self._recover()
+            self.slowed = 0
+            self.slow = self.slow * _EASE if self.slow > _NOTHING else 0.0
         if answered:
             self.failures = self.trials = 0
             self.open_until = 0.0
@@ -117,13 +118,8 @@ class HostHealth:
         self.tripped_at = now
         self.open_until = now + min(limits.max_backoff, limits.circuit_delay * 2.0 ** (self.trials - 1))
         if self.trials > limits.circuit_trials:
-            self.give_up(
-                f"{self.failures} fetches in a row got no answer, the last: {report.code}", now + DOWN
-            )
-
-    def _recover(self) -> None:
-        self.slowed = 0
-        self.slow = self.slow * _EASE if self.slow > _NOTHING else 0.0
+            why = f"{self.failures} fetches in a row got no answer, the last: {report.code}"
+            self.give_up(why, now + DOWN)
 
     def _track_latency(self, latency: float, limits: PolitenessPolicy) -> None:
         """Slow down if the latency is well above the usual one, and recover as it falls."""

@@ -2,7 +2,7 @@
 
     entries -> take -> mark_started -> mark_fetched -> finish -> (a record, or postpone)
 
-`ListFrontier` hands out a list in its order. `PoliteFrontier` reads ahead and schedules hosts.
+`Frontier` hands out a list in its order. `PoliteFrontier` reads ahead and schedules hosts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 
 from parascrape.frontier.host import Visit
@@ -18,8 +17,8 @@ from parascrape.frontier.politeness import FetchReport
 from parascrape.records import Entry
 from parascrape.web import RobotsRules
 
-MAX_POSTPONED = 50_000
-"""Postponed visits that are kept in memory; at that number no new entry is read."""
+MAX_WAITING = 50_000
+"""Visits that wait in memory; at that number no new entry is read."""
 
 IDLE_POLL = 0.05
 """Seconds until a source that had nothing (a slow pipe) is asked again."""
@@ -76,16 +75,19 @@ class VisitSource:
         return visit
 
 
-class Frontier(ABC):
-    """Hands out each visit of a source, and again those that were postponed, when their time has come.
+class Frontier:
+    """Hands out each visit of a source in its order, and again those that were postponed.
 
     The caller reports what becomes of a visit. Calls may be missing: a later one implies the earlier
-    ones. Every visit that is not refused needs a `finish` or a `postpone`.
+    ones. Every visit that is not refused needs a `finish` or a `postpone`. This one knows no hosts and
+    keeps nothing of the list but the postponed visits; `PoliteFrontier` is the one with politeness.
     """
 
-    def __init__(self, source: VisitSource) -> None:
+    def __init__(self, source: VisitSource, *, max_waiting: int = MAX_WAITING) -> None:
         self._source = source
         self._clock = source.clock
+        self._postponed: list[tuple[float, int, Visit]] = []  # a heap by time
+        self._max_waiting = max_waiting
         self._drained_by = math.inf
         self.waiting = 0  # visits that wait: for their host, for robots.txt, or for another attempt
 
@@ -124,108 +126,61 @@ class Frontier(ABC):
         soonest = min(self._next_time(room=room), self._drained_by)
         return max(0.0, soonest - self._clock()) if soonest < math.inf else None
 
-    @abstractmethod
     def take(self, *, new: bool = True) -> Visit | None:
         """Return a visit that may be made now, or None: see `wait`. ``new=False``: do not read the list.
 
         A visit with a ``refused_code`` is to be recorded, not made. One with ``robots`` asks for the
         robots.txt of that origin; pass the answer to `set_robots`.
         """
-
-    @abstractmethod
-    def finish(self, visit: Visit, report: FetchReport | None = None) -> None:
-        """Take a visit back; the report says how its host answered, None that nothing is known.
-
-        A source that had nothing is asked again: in a crawl, finished pages bring new URLs.
-        """
-
-    @abstractmethod
-    def postpone(self, visit: Visit, seconds: float) -> None:
-        """Hand this visit out again after ``seconds`` at the earliest; never after `drain`."""
-
-    @abstractmethod
-    def blocks_others(self, visit: Visit, *, slot: bool) -> bool:
-        """Return whether other visits wait for its start, or (``slot``) for the end of its fetch."""
-
-    @abstractmethod
-    def mark_started(self, visit: Visit, at: float) -> None:
-        """Note when the fetch started: the host's next start is counted from there."""
-
-    @abstractmethod
-    def mark_fetched(self, visit: Visit) -> None:
-        """Note that the fetch is over: another visit may have its slot while this page is parsed."""
-
-    @abstractmethod
-    def set_robots(self, origin: str, rules: RobotsRules | None) -> None:
-        """Set the rules of an origin; None if its robots.txt could not be fetched. See `Visit.robots`."""
-
-    @abstractmethod
-    def sync(self) -> None:
-        """Exchange host states with other runs on this machine, at most once a second."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Leave the host states to the next run."""
-
-    @abstractmethod
-    def _next_time(self, *, room: bool) -> float:
-        """Return when `take` or `sync` may have something to do; infinity for never."""
-
-    @abstractmethod
-    def _clear(self) -> None:
-        """Drop every visit that waits."""
-
-
-class ListFrontier(Frontier):
-    """A frontier without politeness: keeps nothing of the list but the postponed visits."""
-
-    def __init__(self, source: VisitSource, *, max_postponed: int = MAX_POSTPONED) -> None:
-        super().__init__(source)
-        self._postponed: list[tuple[float, int, Visit]] = []  # a heap by time
-        self._max_postponed = max_postponed
-
-    def take(self, *, new: bool = True) -> Visit | None:
         postponed, source = self._postponed, self._source
         if postponed and postponed[0][0] <= self._clock():
             self.waiting -= 1
             return heapq.heappop(postponed)[2]
-        if not new or source.exhausted or len(postponed) >= self._max_postponed:
+        if not new or source.exhausted or self.waiting >= self._max_waiting:
             return None
         if source.idle_until and self._clock() < source.idle_until:
             return None
         return source.next()
 
     def finish(self, visit: Visit, report: FetchReport | None = None) -> None:
+        """Take a visit back; the report says how its host answered, None that nothing is known.
+
+        A source that had nothing is asked again: in a crawl, finished pages bring new URLs.
+        """
         self._source.idle_until = 0.0
 
     def postpone(self, visit: Visit, seconds: float) -> None:
+        """Hand this visit out again after ``seconds`` at the earliest; never after `drain`."""
         if self._drained_by == math.inf:
             self.waiting += 1
             heapq.heappush(self._postponed, (self._clock() + seconds, visit.number, visit))
 
     def blocks_others(self, visit: Visit, *, slot: bool) -> bool:
+        """Return whether other visits wait for its start, or (``slot``) for the end of its fetch."""
         return False
 
     def mark_started(self, visit: Visit, at: float) -> None:
-        pass  # neither starts nor fetches are limited
+        """Note when the fetch started: the host's next start is counted from there."""
 
     def mark_fetched(self, visit: Visit) -> None:
-        pass
+        """Note that the fetch is over: another visit may have its slot while this page is parsed."""
 
     def set_robots(self, origin: str, rules: RobotsRules | None) -> None:
-        pass
+        """Set the rules of an origin; None if its robots.txt could not be fetched. See `Visit.robots`."""
 
     def sync(self) -> None:
-        pass
+        """Exchange host states with other runs on this machine, at most once a second."""
 
     def close(self) -> None:
-        pass
+        """Leave the host states to the next run."""
 
     def _next_time(self, *, room: bool) -> float:
+        """Return when `take` or `sync` may have something to do; infinity for never."""
         if not room:
             return math.inf
         idle = math.inf if self._source.exhausted else self._source.idle_until or math.inf
         return min(self._postponed[0][0], idle) if self._postponed else idle
 
     def _clear(self) -> None:
+        """Drop every visit that waits."""
         self._postponed.clear()

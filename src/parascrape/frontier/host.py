@@ -122,9 +122,11 @@ class Host:
 
     def gap(self, limits: PolitenessPolicy) -> float:
         """Return the seconds between two starts, without the jitter."""
-        gap = max(limits.delay, self.crawl_delay)
+        gap = limits.delay if limits.delay > self.crawl_delay else self.crawl_delay
         health = self.health
-        return gap if health is None else max(gap, health.slow, health.adaptive)
+        if health is not None and (health.slow > gap or health.adaptive > gap):
+            gap = max(health.slow, health.adaptive)
+        return gap
 
     def is_down(self, now: float) -> bool:
         """Return whether the host is given up: its visits are refused."""
@@ -200,11 +202,9 @@ class Host:
         if visit.stage != _FETCHED:
             return
         visit.stage = _WAITING
-        if report is None:
-            return
-        if self.health is None:
-            self.health = HostHealth()
-        self.health.note(report, visit.taken, now, limits)
+        if report is not None:
+            self.health = self.health or HostHealth()
+            self.health.note(report, visit.taken, now, limits)
 
     def is_restrained(self, now: float) -> bool:
         """Return whether a delay, a pause or its health forbids a fetch now."""

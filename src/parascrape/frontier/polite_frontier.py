@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from parascrape.errors import InvalidUrl
-from parascrape.frontier.frontier import Frontier, ListFrontier, VisitSource
+from parascrape.frontier.frontier import MAX_WAITING, Frontier, VisitSource
 from parascrape.frontier.host import Host, Visit
 from parascrape.frontier.politeness import FetchReport, PolitenessPolicy
 from parascrape.frontier.ready_queue import HostSchedule
@@ -35,7 +35,7 @@ _READ_STEP = 32
 class FrontierBounds(NamedTuple):
     """Bounds on what a `PoliteFrontier` keeps in memory."""
 
-    visits: int = 50_000  # that wait; at that number the list is not read on
+    visits: int = MAX_WAITING  # that wait; at that number the list is not read on
     idle_hosts: int = 10_000  # without visits; beyond that the oldest unrestrained ones are forgotten
     origins: int = MAX_ORIGINS  # whose robots.txt is kept
 
@@ -55,18 +55,15 @@ class PoliteFrontier(Frontier):
         peers: Peers | None = None,
         bounds: FrontierBounds = _BOUNDS,
     ) -> None:
-        super().__init__(source)
+        super().__init__(source, max_waiting=bounds.visits)
         self._policy = policy
         self._jitter = jitter
         self._peers = peers
         self._key = domain_key if policy.per_domain else host_key
-        self._max_waiting = bounds.visits
         self._free: deque[Visit] = deque()  # visits without a host: refused, or no URL
         self._robots = RobotsGate(bounds.origins)
         self._may_read = True
-        self.hosts = HostSchedule(policy, bounds.idle_hosts)
-        if peers is not None:
-            self.hosts.restore(*peers.load())
+        self.hosts = HostSchedule(policy, bounds.idle_hosts, *(peers.load() if peers else ({}, 0.0)))
 
     def take(self, *, new: bool = True) -> Visit | None:
         self._may_read = new
@@ -250,7 +247,7 @@ def open_frontier(source: VisitSource, policy: PolitenessPolicy | None, hosts_fi
     ``hosts_file`` is shared with the other runs on this machine; empty: they are ignored.
     """
     if policy is None:
-        return ListFrontier(source)
+        return Frontier(source)
     if not hosts_file:
         return PoliteFrontier(source, policy)
     from parascrape.frontier.host_store import HostStore, Peers  # sqlite3: 5 ms

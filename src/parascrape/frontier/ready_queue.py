@@ -6,7 +6,7 @@ import heapq
 import itertools
 import math
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from parascrape.frontier.host import Host
 from parascrape.frontier.politeness import HostState, PolitenessPolicy
@@ -50,20 +50,20 @@ class ReadyQueue:
         if not self._ready:
             return None
         self._turn += 1
-        if self._turn % FAIR:
-            host = next(iter(self._lanes[self._used.bit_length() - 1]))
-        else:
-            host = next(iter(self._ready))
+        lane = self._lanes[self._used.bit_length() - 1] if self._turn % FAIR else self._ready
+        host = next(iter(lane))
         self._leave(host)
         return host
 
-    def wake(self, now: float) -> Iterator[Host]:
-        """Yield the hosts whose time has come, each once; `set` them again."""
+    def wake(self, now: float) -> list[Host]:
+        """Return the hosts whose time has come, each once; `set` them again."""
+        woken: list[Host] = []
         while self._times and self._times[0][0] <= now:
             time, _, host = heapq.heappop(self._times)
             if host.timer == time:
                 host.timer = math.inf
-                yield host
+                woken.append(host)
+        return woken
 
     def next_time(self) -> float:
         """Return when the next host is due: minus infinity if one is ready, infinity for never."""
@@ -110,26 +110,24 @@ class HostSchedule:
     """The hosts of a run by their key, and which may be asked next.
 
     Beyond ``max_idle`` hosts without visits the oldest are forgotten, but not those to be left alone.
+    ``known`` is what earlier runs knew of hosts, ``wall_offset`` the wall clock minus ours.
     """
 
-    def __init__(self, policy: PolitenessPolicy, max_idle: int) -> None:
+    def __init__(
+        self, policy: PolitenessPolicy, max_idle: int, known: Mapping[str, HostState], wall_offset: float
+    ) -> None:
         self._policy = policy
         self._max_idle = max_idle
         self._hosts: dict[str, Host] = {}
         self._idle: OrderedDict[str, Host] = OrderedDict()
         self._ready = ReadyQueue()
-        self._known: Mapping[str, HostState] = {}
-        self._wall_offset = 0.0
+        self._known, self._wall_offset = known, wall_offset
 
     def __len__(self) -> int:
         return len(self._hosts)
 
     def __contains__(self, host: Host) -> bool:
         return self._hosts.get(host.key) is host
-
-    def restore(self, known: Mapping[str, HostState], wall_offset: float) -> None:
-        """Use what earlier runs knew of a host when it comes up; ``wall_offset`` is wall clock minus ours."""
-        self._known, self._wall_offset = known, wall_offset
 
     def get(self, key: str, now: float) -> Host:
         """Return the host of this key, a new one if need be."""
@@ -151,10 +149,11 @@ class HostSchedule:
         """Schedule a host after a change: ready, waiting for a time or an event, or idle."""
         due = host.due(now, self._policy)
         self._ready.set(host, due, rank=host.tail(self._policy) if due <= now else -1)
-        if host.idle and host in self:  # else forgotten while its last page was parsed
+        if not host.size and host.idle and host in self:  # else forgotten while its last page was parsed
             self._retire(host, now)
 
     def _retire(self, host: Host, now: float) -> None:
+        """Note an idle host, and forget the oldest ones if there are too many."""
         self._idle[host.key] = host
         for _ in range(min(3, len(self._idle) - self._max_idle)):  # more than one, for some are kept
             key, oldest = self._idle.popitem(last=False)
@@ -165,13 +164,17 @@ class HostSchedule:
 
     def has_ready(self, now: float) -> bool:
         """Return whether a host may be asked now."""
-        for host in self._ready.wake(now):
-            self.place(host, now)
+        self._wake(now)
         return bool(self._ready)
 
     def pop(self, now: float) -> Host | None:
         """Return the host whose turn it is, to be placed again; None if no host is ready."""
-        return self._ready.pop() if self.has_ready(now) else None
+        self._wake(now)
+        return self._ready.pop()
+
+    def _wake(self, now: float) -> None:
+        for host in self._ready.wake(now):
+            self.place(host, now)
 
     def next_time(self) -> float:
         """Return when the next host is due, infinity for never."""

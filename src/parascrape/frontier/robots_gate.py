@@ -99,13 +99,9 @@ class RobotsGate(OrderedDict[str, RobotsOrigin]):
         self._most = most
 
     def __missing__(self, key: str) -> RobotsOrigin:
-        if len(self) >= self._most:
-            self._forget_one()
+        if len(self) >= self._most:  # drop the oldest; if it is in use, it becomes the youngest instead
+            oldest, origin = self.popitem(last=False)
+            if origin.asking is not None or origin.held:
+                self[oldest] = origin
         origin = self[key] = RobotsOrigin(key)
         return origin
-
-    def _forget_one(self) -> None:
-        """Drop the oldest origin; one that is in use becomes the youngest instead."""
-        key, origin = self.popitem(last=False)
-        if origin.asking is not None or origin.held:
-            self[key] = origin
