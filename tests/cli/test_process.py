@@ -18,6 +18,7 @@ from tests.helpers.command import (
     environment,
     finish,
     lives,
+    on_a_terminal,
     read_records,
     start,
     start_scrape,
@@ -240,29 +241,10 @@ def test_a_closed_standard_stream_costs_no_record(
 # --- terminals --------------------------------------------------------------------------------------
 
 
-def on_a_terminal(*arguments: object) -> tuple[int, str]:
-    """The exit status of a run whose stderr is a terminal, and all that it shows."""
-    ours, theirs = os.openpty()
-    process = start_scrape(*arguments, stderr=theirs, env=environment(TERM="xterm", COLUMNS="200"))
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            data = os.read(ours, 65536)
-        except OSError:  # its last reader has gone
-            break
-        if not data:
-            break
-        shown += data
-    os.close(ours)
-    code, _, _ = finish(process)
-    return code, shown.decode()
-
-
 def test_a_terminal_sees_the_progress(site: Site, tmp_path: Path) -> None:
     """Done and total, the speed, the failures, the time left; then the summary."""
     listed = write_list(tmp_path, site, "/status/404", *["/slow?seconds=0.7"] * 5)
-    code, shown = on_a_terminal(listed, "-t", 2, "-o", tmp_path / "out", *SELECT, *RUDE)
+    code, shown = on_a_terminal(listed, "-t", 2, "-o", tmp_path / "out", *SELECT, *RUDE, columns=200)
     assert code == 1
     assert "1/6 done" in shown
     assert "pages/s, 1 failed, " in shown

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -149,14 +148,12 @@ def test_every_hostile_answer_is_one_typed_outcome(mode: str, site: Site, tmp_pa
     rows = [{"url": one, "n": n} for n, url in enumerate(hostile) for one in (url, site(f"/page/{n}"))]
     listed.write_text("".join(json.dumps(row) + "\n" for row in rows))
     options = ("--timeout", 3, "--max-bytes", 5_000_000, "--retries", 0, "--select", "title=title")
-    began = time.monotonic()
     status, _, errors = finish(
         start_scrape(
             *(listed, "-o", output, "--log-file", log, "-v", "-m", mode, "-p", 2, "-t", 8, *options),
             preexec_fn=limited(RLIMIT_DATA=MEMORY),
         )
     )
-    assert time.monotonic() - began < 30
     records = read_records(output)
     found = {list(hostile)[one["input"]["n"]]: code(one) for one in records if "/page/" not in one["url"]}
     good = {url: code for url, code in hostile.items() if "/page/" in url}

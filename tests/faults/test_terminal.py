@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.hostile_site import PAGES
-from tests.helpers.command import environment, finish, read_records, start_scrape
+from tests.helpers.command import on_a_terminal, read_records
 from tests.sites.site import Site
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="terminals as Linux has them")
@@ -25,24 +24,6 @@ def loud(page):
         raise type(title.replace(chr(0), ""), (ValueError,), {})(title)
     return {"title": title}
 """
-
-
-def on_a_terminal(*arguments: object, folder: Path) -> tuple[int, str]:
-    """The exit status of a run whose stderr is a terminal, and all that it shows."""
-    ours, theirs = os.openpty()
-    process = start_scrape(
-        *arguments, stderr=theirs, env=environment(TERM="xterm", COLUMNS="500"), cwd=folder
-    )
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            data = os.read(ours, 65_536)
-        except OSError:  # its last writer has gone
-            break
-        shown += data
-    os.close(ours)
-    return finish(process)[0], shown.decode()
 
 
 def evil_paths() -> list[str]:
@@ -74,9 +55,7 @@ def test_strangers_do_not_move_the_cursor_or_forge_lines(mode: str, site: Site, 
     listed, output, log = tmp_path / "list.txt", tmp_path / "out.jsonl", tmp_path / "log"
     listed.write_text("".join(site(path) + "\n" for path in evil_paths()) + "http://\u202egnp.example/[/x]\n")
     options = ("-v", "--log-file", log, "-m", mode, "-p", 1, "-t", 2, "--retries", 0)
-    status, shown = on_a_terminal(
-        listed, "-o", output, "--scraper", "loud.py:loud", *options, folder=tmp_path
-    )
+    status, shown = on_a_terminal(listed, "-o", output, "--scraper", "loud.py:loud", *options, cwd=tmp_path)
     assert status == 1, shown
     assert len(read_records(output)) == len(evil_paths()) + 1
     logged = log.read_text(encoding="utf-8")
@@ -108,6 +87,6 @@ def test_names_of_files_are_shown_harmless(site: Site, tmp_path: Path) -> None:
         ("retry", output, "--only", "\x1b[2J[/x]\u202e"),
     )
     for arguments in runs:
-        _, shown = on_a_terminal(*arguments, "--retries", 0, folder=tmp_path)
+        _, shown = on_a_terminal(*arguments, "--retries", 0, cwd=tmp_path)
         assert harmless(shown), (arguments, shown)
         assert shown.strip(), arguments

@@ -1,7 +1,7 @@
 """Scrapers that do what none should, in process and thread mode: their own URL's record says so, no other.
 
 What a scraper may give and raise, sys.exit, KeyboardInterrupt, hanging and os._exit among pages of one
-harvest are in tests/test_crawler.py and tests/test_worker.py; single tasks in tests/test_executors.py.
+harvest are in tests/harvesting/test_harvest.py and test_worker.py; single tasks in tests/executors.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def test_a_senseless_retry_after_stops_nobody(wish: str) -> None:
         (record,) = crawl([host("/page")], polite("thread", retries=1, robots=False))
     assert (record["meta"]["attempts"], "error" in record) == (2, False)
     first, second = host.pages
-    assert 1.0 <= second.begin - first.end < 5.0
+    assert 1.0 <= second.begin - first.end < 30
 
 
 def test_waiting_for_a_host_costs_no_cpu() -> None:

@@ -100,7 +100,7 @@ def test_it_changes_in_mid_run_and_loses_nothing(site: Site, ordered: bool) -> N
     assert re.match(changed + r"computing took 1?\d\d% of one CPU .* pages were left\.$", said)
     split = listed.hooks.split
     assert (split.pages, split.processes, split.threads) == (len(records), 2, 4)
-    assert_all_ended(before, 5)
+    assert_all_ended(before)
 
 
 def test_limits_hold_across_the_change(site: Site) -> None:
@@ -156,7 +156,7 @@ def test_it_can_be_ended_at_any_moment(site: Site, due: Callable[[Changing, Stop
     fetched = {site(path) for path, _ in site.log if path.endswith(mark)}
     assert len(found) == len(set(found))
     assert set(found) <= fetched if times == 2 else set(found) == fetched
-    assert_all_ended(before, 5)
+    assert_all_ended(before)
 
 
 def test_leaving_the_loop_ends_all(site: Site) -> None:
@@ -170,7 +170,7 @@ def test_leaving_the_loop_ends_all(site: Site) -> None:
         if multiprocessing.active_children():
             break
     run.close()
-    assert_all_ended(before, 5)
+    assert_all_ended(before)
 
 
 PICKY = """

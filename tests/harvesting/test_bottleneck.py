@@ -214,9 +214,9 @@ def run(site: Site, paths: list[str], **chosen: Any) -> Timings:
 @pytest.mark.parametrize("mode", ["sequential", "thread", "process"])
 def test_waiting_for_answers_is_the_first_byte(mode: str, site: Site) -> None:
     """In every mode: what the site takes is found there, and all stages fit into the threads' time."""
-    split = run(site, ["/slow?seconds=0.05"] * 24, mode=mode)
-    assert split.pages == 24
-    assert split.first_byte >= 24 * 0.05
+    split = run(site, ["/slow?seconds=0.2"] * 12, mode=mode)
+    assert split.pages == 12
+    assert split.first_byte >= 12 * 0.2
     assert split.first_byte > 5 * (split.transfer + split.inflate)
     assert split.network + split.scrape <= split.thread_seconds
     assert 0 < split.scrape_cpu < split.cpu
@@ -225,7 +225,7 @@ def test_waiting_for_answers_is_the_first_byte(mode: str, site: Site) -> None:
 
 def test_a_hosts_limit_is_blamed(site: Site) -> None:
     """Threads stand idle while one host has its one fetch."""
-    split = run(site, [f"/slow?seconds=0.05&n={n}" for n in range(10)], threads=4, per_host=1)
+    split = run(site, [f"/slow?seconds=0.1&n={n}" for n in range(10)], threads=4, per_host=1)
     assert split.politeness > 0.3 * split.thread_seconds
     assert {kind for kind, _ in split.blame} == {"limit"}
     assert {name for _, name in split.blame} == {site.url.removeprefix("http://")}
@@ -233,7 +233,7 @@ def test_a_hosts_limit_is_blamed(site: Site) -> None:
 
 def test_a_hosts_delay_is_blamed(site: Site) -> None:
     """Threads stand idle from start to start."""
-    split = run(site, [f"/ok?n={n}" for n in range(8)], threads=4, delay=0.05)
+    split = run(site, [f"/ok?n={n}" for n in range(8)], threads=4, delay=0.2)
     assert split.politeness > 0.3 * split.thread_seconds
     assert max(split.blame, key=lambda each: split.blame[each])[0] == "delay"
 
@@ -252,8 +252,8 @@ def test_inflating_is_measured(site: Site) -> None:
 
 def test_a_time_out_before_any_byte_is_the_networks(site: Site) -> None:
     """Though libcurl has no time for what was never reached."""
-    split = run(site, ["/slow?seconds=3"], timeout=0.4, retries=0)
-    assert 0.35 <= split.network <= 1.0
+    split = run(site, ["/silent"], timeout=0.4, retries=0)
+    assert 0.35 <= split.network < 30
 
 
 def test_a_pages_times_are_added_by_name() -> None:

@@ -271,10 +271,10 @@ def test_a_page_that_is_not_decoded_has_no_encoding(site: Site) -> None:
 def test_an_outcome_says_where_the_time_went(site: Site) -> None:
     """Fetching and scraping apart; a failed fetch was all fetching."""
     good, lost = scrape(site("/slow?seconds=0.2")), scrape(site("/slow-status/503?seconds=0.2"))
-    assert 0.2 <= good.fetch_seconds < 10
-    assert 0 < good.scrape_seconds < 10
+    assert 0.2 <= good.fetch_seconds < 20
+    assert 0 < good.scrape_seconds < 20
     assert good.bytes == len(HTML)
-    assert 0.2 <= lost.fetch_seconds < 10
+    assert 0.2 <= lost.fetch_seconds < 20
     assert lost.scrape_seconds == 0
     assert only(good)["meta"]["fetch_seconds"] == pytest.approx(good.fetch_seconds, abs=0.001)
     assert only(lost)["meta"]["fetch_seconds"] == only(lost)["meta"]["elapsed"]

@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-SECONDS = 30
-"""No command of the tests takes longer."""
+SECONDS = 60
+"""A command that takes longer hangs."""
 
 UNLIMITED = ("--per-host", "0", "--ignore-robots")
 RUDE = (*UNLIMITED, "--fetch-duplicates")
@@ -53,6 +54,20 @@ def start_scrape(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
     return start("-m", "parascrape", *arguments, **options)
 
 
+def on_a_terminal(*arguments: object, columns: int = 500, **options: Any) -> tuple[int, str]:
+    """Return the exit status of a run whose stderr is a terminal, and all that it shows."""
+    ours, theirs = os.openpty()
+    terminal = environment(TERM="xterm", COLUMNS=str(columns))
+    process = start_scrape(*arguments, stderr=theirs, env=terminal, **options)
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # its last writer has gone
+        while data := os.read(ours, 65_536):
+            shown += data
+    os.close(ours)
+    return finish(process)[0], shown.decode()
+
+
 def read_records(path: Path | str) -> list[dict[str, Any]]:
     """The records of an output, every line of which must be whole."""
     data = Path(path).read_bytes()
@@ -60,7 +75,7 @@ def read_records(path: Path | str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in data.splitlines()]
 
 
-def until(condition: Any, seconds: float = 10.0) -> bool:
+def until(condition: Any, seconds: float = 60.0) -> bool:
     """Whether the condition has come true in time."""
     ends = time.monotonic() + seconds
     while not condition():

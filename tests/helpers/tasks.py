@@ -170,7 +170,7 @@ def has_imported(module: str) -> bool:
     return module in sys.modules
 
 
-def wait_for(path: str, seconds: float = 30.0) -> bool:
+def wait_for(path: str, seconds: float = 60.0) -> bool:
     """Whether the file has appeared in time."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
@@ -199,7 +199,7 @@ def say(text: str) -> None:
 def meet(folder: str, number: int, others: int) -> bool:
     """Whether all tasks were running at the same time."""
     (Path(folder) / str(number)).touch()
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 60
     while time.monotonic() < ends:
         if len(list(Path(folder).iterdir())) >= others:
             return True

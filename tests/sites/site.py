@@ -241,6 +241,14 @@ def silent(visitor: Visitor) -> None:
     visitor.stall()
 
 
+def silent_once(visitor: Visitor) -> None:
+    """/silent-once/name does not answer the first request for it, and is good afterwards."""
+    if visitor.site.seen[visitor.path] == 1:
+        visitor.stall()
+    else:
+        visitor.answer()
+
+
 def slow(visitor: Visitor) -> None:
     """A good page after a while: /slow?seconds=0.2"""
     visitor.stall(float(visitor.argument("seconds")))
