@@ -11,6 +11,8 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
+from io import BytesIO
 from typing import Any
 
 import pycurl
@@ -84,7 +86,8 @@ class CurlAdapter(HTTPAdapter):
         max_bytes = getattr(request, "max_bytes", 0) or self._max_bytes
         handle = self._handles.take()
         trace.release()  # of the redirect before
-        trace.held = answer = _ResponseState(handle, max_bytes, self.budget, wanted)
+        answer = _ResponseState(handle, max_bytes, self.budget, wanted)
+        trace.release_body = partial(self.budget.give_back, answer)
         # libcurl would end a large body of another type as too large, before its type is known.
         handle.setopt(pycurl.MAXFILESIZE_LARGE, 0 if wanted else max_bytes)
         handle.setopt(pycurl.URL, redact(str(request.url)))
@@ -196,10 +199,6 @@ class _ResponseState:
         self.enough = False
         self._ended = False
 
-    def release(self) -> None:
-        """Count its bytes no more as held."""
-        self._budget.give_back(self)
-
     def header(self, line: bytes) -> None:
         """Take a header line; a new status line (after 100, after a proxy's CONNECT) starts afresh.
 
@@ -249,25 +248,11 @@ class _ResponseState:
         return response
 
 
-class _Body:
+class _Body(BytesIO):
     """A body in memory, with the part of urllib3's response that requests and the client use."""
 
     _original_response: Any = None
 
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.length_remaining = len(body)
-
     def read(self, amount: int | None = None, decode_content: bool = False) -> bytes:
-        """Return the next ``amount`` bytes, or all."""
-        if amount is None or amount >= len(self._body):
-            body, self._body = self._body, b""
-        else:
-            body, self._body = self._body[:amount], self._body[amount:]
-        self.length_remaining = len(self._body)
-        return body
-
-    def close(self) -> None:
-        """Do nothing: the connection is free already."""
-
-    release_conn = close
+        """Return the next ``amount`` bytes, or all, still encoded."""
+        return super().read(amount)

@@ -16,6 +16,7 @@ from parascrape.errors import (
     FetchError,
     FetchTimeout,
     ForbiddenAddress,
+    OtherType,
     Redirected,
     StatusError,
 )
@@ -24,7 +25,7 @@ from parascrape.fetch.content_coding import ACCEPT_ENCODING, inflate
 from parascrape.fetch.errors import map_error
 from parascrape.fetch.handles import HandlePool
 from parascrape.fetch.request import DIRECT, NO_RULES, FetchRules, FetchTrace, NetworkOptions
-from parascrape.fetch.response import HeaderFields, check_type, drain, is_of_type, read_body, redirect_target
+from parascrape.fetch.response import HeaderFields, is_of_type, read_body, redirect_target
 from parascrape.settings import Settings
 from parascrape.system import worker_limit
 from parascrape.web import (
@@ -34,6 +35,7 @@ from parascrape.web import (
     Validators,
     canonical_url,
     condition,
+    essence,
     hash_answer,
     host_key,
     is_local,
@@ -53,12 +55,14 @@ _EVERYWHERE = frozenset(("accept", "accept-encoding", "accept-language", "user-a
 class Client:
     """Fetches URLs by one run's settings, over connections of its own. Safe for all threads.
 
-    Bodies that are held at once have a quarter of the process's memory together.
+    Bodies that are held at once have a quarter of the process's memory together; ``processes`` share the
+    machine's.
     """
 
-    def __init__(self, settings: Settings, network: NetworkOptions = DIRECT) -> None:
+    def __init__(self, settings: Settings, network: NetworkOptions = DIRECT, *, processes: int = 1) -> None:
         self.settings = settings
-        self.network = network
+        self._network = network
+        self._processes = processes
         # With connect_to or a proxy, addresses are not the hosts' own, so they cannot be checked.
         self._proxy = "" if network.connect_to else settings.proxy
         self._checks = not (self._proxy or network.connect_to)
@@ -106,24 +110,20 @@ class Client:
         if public_only not in adapters:
             with self._lock:  # threads that begin together share one
                 if public_only not in adapters:
-                    adapters[public_only] = self._open(public_only)
+                    adapters[public_only] = self._open_adapter(public_only)
         if len(adapters) > 1 and (other := adapters.get(not public_only)) is not None:
             other.leave()  # it need not wait for this thread to come back
         return adapters[public_only]
 
-    def _open(self, public_only: bool) -> CurlAdapter:
+    def _open_adapter(self, public_only: bool) -> CurlAdapter:
         """REQUESTS_CA_BUNDLE names other authorities to trust. The environment's proxies and netrc are not
         used: slow on every request, and netrc would send its passwords to any host in the list.
         """
-        settings, network = self.settings, self.network
+        settings, network = self.settings, self._network
         authorities = network.ca_file or os.environ.get("REQUESTS_CA_BUNDLE") or True
-        handles = HandlePool(
-            public_only=public_only,
-            network=network,
-            proxy=self._proxy,
-            verify=settings.verify_tls and authorities,
-        )
-        memory = settings.worker_bytes or worker_limit(max(1, settings.process_count))
+        verify = settings.verify_tls and authorities
+        handles = HandlePool(public_only=public_only, network=network, proxy=self._proxy, verify=verify)
+        memory = settings.worker_bytes or worker_limit(self._processes)
         return CurlAdapter(settings.max_bytes, handles, budget=memory // 4)
 
     def leave(self) -> None:
@@ -160,10 +160,13 @@ class _Fetch:
         public_only = not (settings.allow_private or is_local(_host(rules.found_on or self._url)))
         if public_only and rules.found_on:
             _refuse_private(self._url)
-        target, seen = self._url, {self._url}
+        adapter, target, seen = self._client.adapter(public_only), self._url, {self._url}
         for hop in range(most + 1):
             conditions = {} if hop else condition(known, settings.headers)
-            response = self._send(self._request(target, conditions), ends, public_only)
+            left = ends - time.monotonic()
+            if left <= 0:
+                raise FetchTimeout(f"the {self._timeout:g} s for the URL were up")
+            response = adapter.send(self._request(target, conditions), timeout=left)
             try:
                 meta["status"] = response.status_code
                 location = response.headers.get("Location")
@@ -173,7 +176,6 @@ class _Fetch:
                     return None
                 if response.status_code not in _REDIRECTS or not location:
                     return self._page(target, response, known.hash)
-                drain(response)
             finally:
                 response.close()
             jar.update(response.cookies)
@@ -219,13 +221,6 @@ class _Fetch:
             headers.update(conditions)
         return request
 
-    def _send(self, request: CurlRequest, ends: float, public_only: bool) -> requests.Response:
-        """Return the response, within the time that is left."""
-        left = ends - time.monotonic()
-        if left <= 0:
-            raise FetchTimeout(f"the {self._timeout:g} s for the URL were up")
-        return self._client.adapter(public_only).send(request, stream=True, timeout=left)
-
     def _page(self, target: str, response: requests.Response, known_hash: str) -> Page | None:
         """Return the page of a 2xx answer, body read and inflated; None if its hash is known.
 
@@ -236,12 +231,12 @@ class _Fetch:
         meta["final_url"] = redact(target)
         status = response.status_code
         if not 200 <= status < 300:
-            drain(response)
             wish = parse_retry_after(response.headers.get("Retry-After"))
             reason = f"{status} {response.reason or ''}".strip()[:200]
             raise StatusError(reason, status, status in RETRY_STATUSES, wish)
-        if self._rules.content_types:
-            check_type(response, self._rules.content_types)
+        content_type, wanted = response.headers.get("Content-Type"), self._rules.content_types
+        if wanted and not is_of_type(content_type, wanted):
+            raise OtherType(f"{essence(content_type)[:100]}, not {', '.join(wanted)}")
         body = read_body(response, self._max_bytes)
         meta["bytes"] = len(body)
         meta["hash"] = hash_answer(meta["final_url"], response.headers, body)

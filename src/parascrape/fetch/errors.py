@@ -65,71 +65,40 @@ def raise_for(number: int, message: str = "", refused: str = "", system: str = "
     raise kind(" ".join((system or message).split())[:300] or f"libcurl error {number}")
 
 
-LIBRARY_ERRORS: tuple[tuple[type[BaseException], type[FetchError]], ...] = (
+LIBRARY_ERRORS: tuple[tuple[type[FetchError], tuple[type[BaseException], ...]], ...] = (
     # The first row that fits any exception of the chain wins, so what is special stands first.
-    (rq.ProxyError, ProxyFailed),
-    (rq.InvalidProxyURL, ProxyFailed),
-    (u3.ProxyError, ProxyFailed),
-    (u3.ProxySchemeUnknown, ProxyFailed),
-    (u3.ProxySchemeUnsupported, ProxyFailed),
-    (rq.SSLError, TlsError),
-    (u3.SSLError, TlsError),
-    (ssl.SSLError, TlsError),
-    (u3.NameResolutionError, DnsError),
-    (socket.gaierror, DnsError),
-    (rq.Timeout, FetchTimeout),
-    (u3.ConnectTimeoutError, FetchTimeout),
-    (u3.ReadTimeoutError, FetchTimeout),
-    (u3.TimeoutError, FetchTimeout),
-    (TimeoutError, FetchTimeout),
-    (u3.NewConnectionError, ConnectError),
-    (http.client.RemoteDisconnected, ConnectionLost),
-    (u3.IncompleteRead, ConnectionLost),
-    (http.client.IncompleteRead, ConnectionLost),
-    (ConnectionRefusedError, ConnectError),
-    (ConnectionError, ConnectionLost),
-    (u3.InvalidChunkLength, BadResponse),
-    (u3.HeaderParsingError, BadResponse),
-    (u3.BodyNotHttplibCompatible, BadResponse),
-    (u3.ResponseNotChunked, BadResponse),
-    (http.client.HTTPException, BadResponse),
-    (rq.ContentDecodingError, BadEncoding),
-    (u3.DecodeError, BadEncoding),
-    (rq.TooManyRedirects, BadRedirect),
-    (rq.InvalidURL, InvalidUrl),
-    (rq.MissingSchema, InvalidUrl),
-    (rq.InvalidSchema, InvalidUrl),
-    (rq.URLRequired, InvalidUrl),
-    (rq.InvalidHeader, InvalidUrl),
-    (u3.LocationValueError, InvalidUrl),
-    (u3.HostChangedError, BadRedirect),
-    (u3.InvalidHeader, InvalidUrl),
-    (rq.HTTPError, BadResponse),
-    (rq.InvalidJSONError, BadResponse),
-    (rq.ChunkedEncodingError, ConnectionLost),
-    (rq.StreamConsumedError, ConnectionLost),
-    (rq.UnrewindableBodyError, ConnectionLost),
-    (u3.UnrewindableBodyError, ConnectionLost),
-    (rq.RetryError, ConnectionLost),
-    (u3.ProtocolError, ConnectionLost),
-    (u3.ResponseError, BadResponse),
-    (u3.PoolError, ConnectError),
-    (u3.TimeoutStateError, ConnectError),
-    (rq.ConnectionError, ConnectError),
-    (rq.RequestException, BadResponse),
-    (u3.HTTPError, BadResponse),
-    (OSError, ConnectError),
-    (UnicodeError, InvalidUrl),
+    (ProxyFailed, (rq.ProxyError, rq.InvalidProxyURL)),
+    (ProxyFailed, (u3.ProxyError, u3.ProxySchemeUnknown, u3.ProxySchemeUnsupported)),
+    (TlsError, (rq.SSLError, u3.SSLError, ssl.SSLError)),
+    (DnsError, (u3.NameResolutionError, socket.gaierror)),
+    (FetchTimeout, (rq.Timeout, u3.ConnectTimeoutError, u3.ReadTimeoutError, u3.TimeoutError, TimeoutError)),
+    (ConnectError, (u3.NewConnectionError,)),
+    (ConnectionLost, (http.client.RemoteDisconnected, u3.IncompleteRead, http.client.IncompleteRead)),
+    (ConnectError, (ConnectionRefusedError,)),
+    (ConnectionLost, (ConnectionError,)),
+    (BadResponse, (u3.InvalidChunkLength, u3.HeaderParsingError, u3.BodyNotHttplibCompatible)),
+    (BadResponse, (u3.ResponseNotChunked, http.client.HTTPException)),
+    (BadEncoding, (rq.ContentDecodingError, u3.DecodeError)),
+    (BadRedirect, (rq.TooManyRedirects, u3.HostChangedError)),
+    (InvalidUrl, (rq.InvalidURL, rq.MissingSchema, rq.InvalidSchema, rq.URLRequired, rq.InvalidHeader)),
+    (InvalidUrl, (u3.LocationValueError, u3.InvalidHeader)),
+    (BadResponse, (rq.HTTPError, rq.InvalidJSONError)),
+    (ConnectionLost, (rq.ChunkedEncodingError, rq.StreamConsumedError, rq.UnrewindableBodyError)),
+    (ConnectionLost, (u3.UnrewindableBodyError, rq.RetryError, u3.ProtocolError)),
+    (BadResponse, (u3.ResponseError,)),
+    (ConnectError, (u3.PoolError, u3.TimeoutStateError, rq.ConnectionError)),
+    (BadResponse, (rq.RequestException, u3.HTTPError)),
+    (ConnectError, (OSError,)),
+    (InvalidUrl, (UnicodeError,)),
 )
 
 
 def map_error(error: BaseException) -> FetchError | None:
     """Return our error for one of a lower library; None for any other exception."""
     chain = list(_chain(error))
-    for kind, ours in LIBRARY_ERRORS:
-        for link in chain:
-            if isinstance(link, kind):
-                return ours(_message(chain[-1]))
+    for ours, kinds in LIBRARY_ERRORS:
+        if any(isinstance(link, kinds) for link in chain):
+            return ours(_message(chain[-1]))
     return None
 
 

@@ -28,7 +28,7 @@ import pycurl
 log = logging.getLogger("parascrape.fetch")
 
 _PATIENCE = 0.005
-"""Seconds that threads may be at work before the driver looks after the transfers in their place."""
+"""Seconds that threads may be at work before the driver looks after the transfers instead."""
 
 
 class _Transfer:
@@ -39,7 +39,7 @@ class _Transfer:
     def __init__(self, handle: Any) -> None:
         self.handle = handle
         self.thread = threading.get_ident()
-        self.error: tuple[Any, ...] | None = None
+        self.error: tuple[Any, ...] = ()
         self.ready = threading.Lock()
         self.ready.acquire()
 
@@ -152,7 +152,7 @@ class MultiHandle:
         elif self._blocking:
             self._ring()
         transfer.ready.acquire()
-        if transfer.error is not None:
+        if transfer.error:
             raise pycurl.error(*transfer.error)
 
     def leave(self) -> None:
@@ -224,30 +224,32 @@ class MultiHandle:
             return True
 
     def _turn(self, patience: float) -> None:
-        """Start what is new, then pass on what the sockets have within so many seconds."""
+        """Start new transfers, serve the sockets within so many seconds, and collect what has ended."""
         if not self._is_open:
             return
         try:
             while self._inbox:
                 transfer = self._inbox.popleft()
                 self._under_way[transfer.handle] = transfer
-                self._keep_connections()
+                if len(self._under_way) > self._most:
+                    # libcurl's own bound follows the handles of the moment: it closes what threads that
+                    # parse will need.
+                    self._most = len(self._under_way)
+                    self._multi.setopt(pycurl.M_MAXCONNECTS, 4 * self._most)
                 self._multi.add_handle(transfer.handle)
             for handle in self._between():
                 handle.pause(pycurl.PAUSE_CONT)
             self._look(patience)
-            self._collect()
+            more = 1
+            while more:
+                more, good, bad = self._multi.info_read()
+                for handle, error in [(one, ()) for one in good] + [(one, why) for one, *why in bad]:
+                    self._multi.remove_handle(handle)
+                    transfer = self._under_way.pop(handle)
+                    transfer.error = tuple(error)
+                    self._finished.append(transfer)
         except Exception as error:
             self._start_again(error)
-
-    def _keep_connections(self) -> None:
-        """Keep four times as many connections open as were ever needed at once.
-
-        libcurl's own bound follows the handles of the moment: it closes what threads that parse will need.
-        """
-        if len(self._under_way) > self._most:
-            self._most = len(self._under_way)
-            self._multi.setopt(pycurl.M_MAXCONNECTS, 4 * self._most)
 
     def _look(self, patience: float) -> None:
         """Tell libcurl which sockets are ready, and when its timer ends."""
@@ -259,22 +261,6 @@ class MultiHandle:
         if self._due <= time.monotonic():
             self._due = float("inf")
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-
-    def _collect(self) -> None:
-        """Take transfers that have ended out of the multi handle."""
-        more = 1
-        while more:
-            more, good, bad = self._multi.info_read()
-            for handle in good:
-                self._end(handle, None)
-            for handle, code, message in bad:
-                self._end(handle, (code, message))
-
-    def _end(self, handle: Any, error: tuple[Any, ...] | None) -> None:
-        self._multi.remove_handle(handle)
-        transfer = self._under_way.pop(handle)
-        transfer.error = error
-        self._finished.append(transfer)
 
     def _start_again(self, error: Exception) -> None:
         """Fail every transfer under way, so that no thread waits for ever."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from parascrape.records import Meta
 
@@ -50,18 +50,12 @@ class FetchRules(NamedTuple):
 NO_RULES = FetchRules()
 
 
-class HeldBody(Protocol):
-    """An answer whose body counts against the memory that bodies may hold together."""
-
-    def release(self) -> None:
-        """Count its bytes no more."""
-
-
 @dataclass(slots=True)
 class FetchTrace:
     """What a fetch records on its way, also when it fails. Times are seconds, summed over redirects.
 
     ``meta`` gets status, final_url, redirects, bytes, validators and hash. ``hook`` sees each transfer.
+    ``release_body`` ends the count of the body against the memory that bodies may hold together.
     """
 
     meta: Meta = field(default_factory=lambda: Meta())
@@ -70,7 +64,7 @@ class FetchTrace:
     transfer: float = 0.0
     inflate: float = 0.0
     hook: TransferHook | None = None
-    held: HeldBody | None = None
+    release_body: Callable[[], None] | None = None
 
     def add_transfer(self, connected: float, answered: float, ended: float) -> None:
         """Add a transfer: seconds from its start until its request could be sent, until the first byte of
@@ -83,7 +77,7 @@ class FetchTrace:
         self.transfer += max(0.0, ended - answered)
 
     def release(self) -> None:
-        """Count the body no more as held: its page is done with."""
-        if self.held is not None:
-            self.held.release()
-            self.held = None
+        """Release the body's memory: its page is done."""
+        if self.release_body is not None:
+            self.release_body()
+            self.release_body = None

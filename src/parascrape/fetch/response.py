@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Mapping
 from http.client import HTTPMessage
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urljoin
 
@@ -11,7 +12,7 @@ import requests
 from requests.cookies import extract_cookies_to_jar
 from requests.structures import CaseInsensitiveDict
 
-from parascrape.errors import BadRedirect, ConnectionLost, InvalidUrl, OtherType, TooLarge
+from parascrape.errors import BadRedirect, InvalidUrl, TooLarge
 from parascrape.web import MAX_URL, essence, prepare, redact
 
 _ONCE = frozenset(("content-length", "location", "retry-after"))
@@ -19,59 +20,42 @@ _ONCE = frozenset(("content-length", "location", "retry-after"))
 
 
 class HeaderFields(CaseInsensitiveDict[str]):
-    """requests' mapping of header fields, in a plain dict of its own: a field that is missing costs 0.2 us
-    instead of 1.6, a copy 0.2 us instead of 6.
+    """requests' mapping of header fields over a plain dict: a field that is missing costs 0.2 us instead of
+    1.6, a copy 0.2 us instead of 6.
     """
+
+    _store: dict[str, tuple[str, str]]
 
     def __init__(
         self, data: Mapping[str, str] | Iterable[tuple[str, str]] | None = None, **more: str
     ) -> None:
-        self._fields: dict[str, tuple[str, str]] = {}
+        self._store = {}
         if data or more:
             self.update(data or (), **more)
 
-    def __setitem__(self, name: str, value: str) -> None:
-        self._fields[name.lower()] = (name, value)
-
-    def __getitem__(self, name: str) -> str:
-        return self._fields[name.lower()][1]
-
-    def __delitem__(self, name: str) -> None:
-        del self._fields[name.lower()]
-
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._fields
+        return isinstance(name, str) and name.lower() in self._store
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The field's value, or the default."""
-        found = self._fields.get(name.lower())
+        """Return the field's value, or the default."""
+        found = self._store.get(name.lower())
         return default if found is None else found[1]
 
-    def __iter__(self) -> Iterator[str]:
-        return iter([name for name, _ in self._fields.values()])
-
-    def __len__(self) -> int:
-        return len(self._fields)
-
     def items(self) -> ItemsView[str, str]:
-        """The fields, their names as they were written."""
-        return dict(self._fields.values()).items()
-
-    def lower_items(self) -> Iterator[tuple[str, str]]:
-        """The fields, their names in lower case."""
-        return ((name, value) for name, (_, value) in self._fields.items())
+        """Return the fields, their names as they were written."""
+        return dict(self._store.values()).items()
 
     def copy(self) -> HeaderFields:
         """Return a copy."""
         made = HeaderFields()
-        made._fields.update(self._fields)
+        made._store.update(self._store)
         return made
 
 
 def join_fields(lines: list[bytes]) -> HeaderFields:
     """Return the fields; those of one name are joined as RFC 9110 §5.3 says, of some only the first."""
     found = HeaderFields()
-    fields = found._fields
+    fields = found._store
     for line in lines:
         name, colon, value = line.decode("latin-1").partition(":")
         if colon:
@@ -92,27 +76,8 @@ def take_cookies(response: requests.Response, lines: list[bytes]) -> None:
         name, colon, value = line.decode("latin-1").partition(":")
         if colon:
             message.add_header(name.strip(), value.strip())
-    response.raw._original_response = _Original(message)
+    response.raw._original_response = SimpleNamespace(msg=message)  # as behind a urllib3 response
     extract_cookies_to_jar(response.cookies, response.request, response.raw)  # type: ignore[no-untyped-call]
-
-
-class _Original:
-    """What requests looks for behind a urllib3 response: the header fields."""
-
-    def __init__(self, message: HTTPMessage) -> None:
-        self.msg = message
-
-
-_DRAIN = 1 << 16
-"""Bytes of a body nobody wants that are read so that its connection can be used again."""
-_PIECE = 1 << 18
-
-
-def check_type(response: requests.Response, wanted: tuple[str, ...]) -> None:
-    """Raise OtherType if the answer says that it is of another type."""
-    content_type = response.headers.get("Content-Type")
-    if not is_of_type(content_type, wanted):
-        raise OtherType(f"{essence(content_type)[:100]}, not {', '.join(wanted)}")
 
 
 def is_of_type(content_type: str | None, wanted: tuple[str, ...]) -> bool:
@@ -126,36 +91,11 @@ def is_of_type(content_type: str | None, wanted: tuple[str, ...]) -> bool:
 
 
 def read_body(response: requests.Response, max_bytes: int) -> bytes:
-    """Return the whole body as it came over the wire. Raises TooLarge, ConnectionLost."""
-    raw = response.raw
-    expected = raw.length_remaining
-    if expected is None:
-        return _read_pieces(raw, max_bytes)
-    if expected > max_bytes:
-        raise TooLarge(f"Content-Length {expected}, more than {max_bytes} bytes")
-    body: bytes = raw.read(expected, decode_content=False) if expected else b""
-    if len(body) < expected:
-        raise ConnectionLost(f"the body ended after {len(body)} of {expected} bytes")
+    """Return the whole body as it came over the wire. Raises TooLarge."""
+    body: bytes = response.raw.read(max_bytes + 1, decode_content=False)
+    if len(body) > max_bytes:  # from a stand-in for the network: the adapter's bodies are within bounds
+        raise TooLarge(f"more than {max_bytes} bytes")
     return body
-
-
-def _read_pieces(raw: Any, max_bytes: int) -> bytes:
-    """Return a body of unknown length (chunked, or ended by closing)."""
-    pieces: list[bytes] = []
-    size = 0
-    while piece := raw.read(_PIECE, decode_content=False):
-        pieces.append(piece)
-        size += len(piece)
-        if size > max_bytes:
-            raise TooLarge(f"more than {max_bytes} bytes")
-    return b"".join(pieces)
-
-
-def drain(response: requests.Response) -> None:
-    """Read a short body that nobody needs; for a long one the connection is closed."""
-    expected = response.raw.length_remaining
-    if expected is not None and expected <= _DRAIN:
-        response.raw.read(expected, decode_content=False)
 
 
 def redirect_target(current: str, location: str) -> str:
