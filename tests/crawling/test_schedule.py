@@ -86,7 +86,7 @@ class Walk:
         store = UrlStore(database, KeyLimits())
         source = CrawlSchedule(store, self.plan, per_site=self.per_site)
         source.had = sum(map(self.counts, self.landed))
-        source.start([START], [])
+        source.admission.add_starts([START], [])
         self._walk(source, steps)
         database.spoil()
         store.close()
@@ -216,7 +216,7 @@ def test_deeper_pages_do_not_wait_for_ever(tmp_path: Path) -> None:
     web = Web([[1, 2], [3], [], []])
     with UrlStore.open(tmp_path / "frontier", options=plan.fixed()) as store:
         source = CrawlSchedule(store, plan, per_site=4, clock=lambda: moment[0])
-        source.start([START], [])
+        source.admission.add_starts([START], [])
         entries = iter(source)
         source.completed(start := next(entries), web.outcome(start))  # type: ignore[arg-type,type-var]
         first, hanging = next(entries), next(entries)

@@ -35,8 +35,7 @@ def crawl(site: Callable[[str], Text], start: str = "/", *, traps: Traps, most: 
     while waiting and fetched < most:
         path, depth, found_on = waiting.popleft()
         url = HOST + path
-        if traps.trap_of(url):
-            traps.refuse(url)
+        if traps.refuse(url):
             continue
         traps.handed_out(url, depth, found_on=found_on)
         fetched += 1
@@ -213,7 +212,7 @@ def feed(traps: Traps, numbers: Iterable[int], *, exact: int | None = 1, missing
 
 def trapped(traps: Traps) -> str:
     """What the pattern of `feed` is closed as."""
-    return traps.trap_of(f"{HOST}/item/0")
+    return traps.refuse(f"{HOST}/item/0")
 
 
 @pytest.mark.parametrize(("budget", "most"), [(1, 60), (100, 140), (1000, 1031)])
@@ -291,7 +290,7 @@ def test_refused_urls_are_counted() -> None:
     assert trap == Trap(f"{HOST}/item/*", "duplicate_pages", pages, example, 5)
     traps.handed_out(f"{HOST}/item/z", 3)
     assert traps.closed()[0].pages == pages + 1
-    assert traps.trap_of(f"{HOST}/items/1") == ""
+    assert traps.refuse(f"{HOST}/items/1") == ""
 
 
 def test_the_longest_unheard_of_is_forgotten() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,10 +83,13 @@ class _CrawlRun(HarvestRun):
 
     on_empty = "Nothing is left to be fetched."
     crawl: SiteCrawl
+    again = False
 
     def prepare(self, output: Path) -> None:
-        """Bring the frontier and the output into agreement."""
-        self.crawl.prepare(output)
+        """Bring the frontier and the output into agreement; count the outcomes of earlier runs."""
+        before = self.crawl.prepare(output, overwrite=self.overwrite, again=self.again)
+        self.totals.before.update(before)
+        self.totals.read += before.total()
 
     def before_write(self, syncing: bool) -> None:
         """Save the frontier."""
@@ -96,11 +98,6 @@ class _CrawlRun(HarvestRun):
     def add_hooks(self, hooks: HarvestHooks) -> HarvestHooks:
         """Add the hooks that take found links."""
         return self.crawl.watch(hooks)
-
-    def count_earlier(self, before: Counter[str]) -> None:
-        """Count the outcomes of earlier runs, by code."""
-        self.totals.before.update(before)
-        self.totals.read += before.total()
 
 
 def run_crawl(
@@ -123,15 +120,8 @@ def run_crawl(
     if chosen["graph"]:
         _check_graph(chosen["graph"], output)
     run = _CrawlRun(output, settings, display, overwrite=chosen["overwrite"])
-    run.crawl = crawl = SiteCrawl(
-        starts,
-        plan,
-        discover,
-        settings,
-        overwrite=chosen["overwrite"],
-        again=chosen["resume_failed"],
-        earlier=run.count_earlier,
-    )
+    run.again = chosen["resume_failed"]
+    run.crawl = crawl = SiteCrawl(starts, plan, discover, settings)
     with crawl:
         status = run.run(crawl.entries())
         summary = crawl.summary()

@@ -19,15 +19,10 @@ from parascrape.errors import InvalidUrl, UsageError
 from parascrape.scrapers import DiscoveredLinks, FollowRequest
 from parascrape.web import AS_SENT, CanonicalOptions, domain_of, prepare, site_of
 
-MAX_REDIRECTS = 10
-"""Redirects in a row that are followed for checked links: every one may lead to a new URL."""
-
-_RECENT = 200_000
-"""URLs that are skipped when found again, 20 MB: most links of a site are on all of its pages."""
-
+MAX_REDIRECTS = 10  # redirects in a row that are followed for checked links: each may lead to a new URL
+_RECENT = 200_000  # URLs that are skipped when found again, 20 MB: most links are on all pages of a site
 _EXAMPLES = 3
-_CHECKED = ("host", "include")
-"""Links that are left out for these reasons can be checked all the same."""
+_CHECKED = ("host", "include")  # reasons that keep a link out of the crawl, but do not forbid a check
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,19 +79,18 @@ class CrawlLimits:
         }
 
 
-def parse_budgets(texts: Sequence[str]) -> tuple[tuple[str, int], ...]:
+def parse_budgets(texts: Iterable[str]) -> tuple[tuple[str, int], ...]:
     """Parse budgets such as ``https://example.org/forum/=500``. Raises UsageError."""
-    return tuple(map(_parse_budget, texts))
-
-
-def _parse_budget(text: str) -> tuple[str, int]:
-    prefix, sign, count = text.rpartition("=")
-    try:
-        if not sign or not count.isascii() or not count.isdecimal():
-            raise InvalidUrl("no number of pages")
-        return prepare(prefix), int(count)
-    except InvalidUrl as error:
-        raise UsageError(f"--budget {text[:200]!r}: write URL=PAGES ({error})") from None
+    budgets = []
+    for text in texts:
+        prefix, sign, count = text.rpartition("=")
+        try:
+            if not sign or not count.isascii() or not count.isdecimal():
+                raise InvalidUrl("no number of pages")
+            budgets.append((prepare(prefix), int(count)))
+        except InvalidUrl as error:
+            raise UsageError(f"--budget {text[:200]!r}: write URL=PAGES ({error})") from None
+    return tuple(budgets)
 
 
 class Admission:
@@ -117,10 +111,9 @@ class Admission:
 
     def add_starts(self, urls: Sequence[str], sitemaps: Sequence[str]) -> None:
         """Add start pages and sitemaps. Raises InvalidUrl."""
-        for url in urls:
-            self._add(prepare(url), CrawlInfo(0), kind="start")
-        for url in sitemaps:
-            self._add(prepare(url), CrawlInfo(0), kind="sitemap")
+        for kind, chosen in (("start", urls), ("sitemap", sitemaps)):
+            for url in chosen:
+                self._add(prepare(url), CrawlInfo(0), kind)
 
     def add_sitemaps(self, urls: Iterable[str], site: str) -> None:
         """Add the sitemaps that a site's robots.txt names, if the crawl fetches pages of that site."""
@@ -128,7 +121,7 @@ class Admission:
             return
         for url in urls:
             try:
-                self._add(prepare(url), CrawlInfo(0), kind="sitemap")
+                self._add(prepare(url), CrawlInfo(0), "sitemap")
             except InvalidUrl:
                 self._leave_out("invalid", url)
 
@@ -151,8 +144,14 @@ class Admission:
                 self._follow(lead, url, place)
         if found.links:
             self._add_links(found, place)
-        if self._plan.checks and found.edges:
-            self._check_links(found, place)
+        if self._plan.checks:
+            self._check_links(found.edges, place._replace(depth=place.depth + 1))
+
+    def _check_links(self, edges: str, beneath: CrawlInfo) -> None:
+        """Add the links that lead out of the crawl, to be checked."""
+        for edge in read_edges(edges):
+            if not edge.in_scope and not edge.is_trap and edge.url not in self._looked_at:
+                self._check(edge.url, beneath, 0)
 
     def _add_links(self, found: DiscoveredLinks, place: CrawlInfo) -> None:
         depth = 0 if found.listed else place.depth + 1
@@ -165,28 +164,24 @@ class Admission:
             key = hash(url)
             if recent.get(key, 1 << 60) > depth or found.ranks:
                 recent[key] = depth
-                self._add_new(url, depth, place.number, rank)
+                site = site_of(url)
+                if self._reaches(site):
+                    self._batch.append(NewUrl(self._key(url), url, site, depth, place.number, rank))
+                else:
+                    self._leave_out("host", url)
         if len(recent) > _RECENT:
             recent.clear()
 
-    def _check_links(self, found: DiscoveredLinks, place: CrawlInfo) -> None:
-        """Add the links that lead out of the crawl, to be checked."""
-        beneath = place._replace(depth=place.depth + 1)
-        for edge in read_edges(found.edges):
-            if not edge.in_scope and not edge.is_trap and edge.url not in self._looked_at:
-                self._check(edge.url, beneath, 0)
-
     def _check(self, url: str, place: CrawlInfo, redirects: int) -> None:
-        """Add a URL that is checked only, after so many redirects."""
-        elsewhere = not self._reaches(site_of(url))
+        """Add a URL that is only checked; ``redirects`` have led to it."""
         if redirects > MAX_REDIRECTS:
             self._leave_out("too many redirects", url)
         elif self._excluded(url):
             self._leave_out("exclude", url)
-        elif elsewhere and self._plan.checks != "all":
+        elif self._plan.checks != "all" and not self._reaches(site_of(url)):
             self._leave_out("host", url)
         else:
-            self._add(url, place, kind="check")
+            self._add(url, place, "check")
         if len(self._looked_at) > _RECENT:
             self._looked_at.clear()
         self._looked_at[url] = redirects
@@ -195,7 +190,7 @@ class Admission:
         return bool(self._plan.scope.why_not(url)) or not self._reaches(site_of(url))
 
     def _redirects(self, found: DiscoveredLinks) -> str:
-        """The link graph's line for a URL that leads elsewhere."""
+        """Return the link graph's line for a URL that redirects."""
         targets = (lead.url for lead in found.leads if lead.kind == "redirect")
         return "\n".join(f"redirect\t{'x' if self._is_outside(url) else '-'}\t{url}\t" for url in targets)
 
@@ -203,8 +198,10 @@ class Admission:
         """Add a URL that the page at ``url`` requests in a special way: a redirect, a sitemap, `follow`."""
         if lead.kind.startswith("trap:"):
             self._example(lead.kind, lead.url)
+        elif lead.kind == "sitemap" and place.depth >= MAX_INDEX_DEPTH:
+            self._leave_out("sitemap too deep", lead.url)
         elif lead.kind == "sitemap":
-            self._nest(lead.url, place)
+            self._add(lead.url, place._replace(depth=place.depth + 1), "sitemap")
         elif lead.kind in ("redirect", "canonical"):
             if lead.kind == "redirect" and place.kind == "start":
                 self._widen(lead.url)
@@ -213,27 +210,19 @@ class Admission:
             self._within(lead, url, place, place.depth + 1)
 
     def _within(self, lead: FollowRequest, url: str, place: CrawlInfo, depth: int) -> None:
-        if reason := self._plan.scope.why_not(lead.url, site_of(lead.url)) or self._out_of_reach(lead.url):
+        site = site_of(lead.url)
+        reason = self._plan.scope.why_not(lead.url, site) or ("" if self._reaches(site) else "host")
+        if reason:
             self._leave_out(reason, lead.url)
             return
         led = lead.kind == "redirect"
-        new = self._new(
-            lead.url,
-            place._replace(depth=depth),
+        new = self._new(lead.url, place._replace(depth=depth), lead.rank)._replace(
             kind=place.kind if led and place.kind != "check" else "",
             scraper=place.scraper if led else lead.scraper,
-            rank=lead.rank,
         )
         # A redirect to another spelling of the same URL, or one with a session id, is followed once.
         again = led and lead.url != url and new.key == self._key(url)
         self._batch.append(new._replace(key=self._key(lead.url, "redirected ")) if again else new)
-
-    def _nest(self, url: str, place: CrawlInfo) -> None:
-        """Add a sitemap of an index; nested indexes end at a depth."""
-        if place.depth >= MAX_INDEX_DEPTH:
-            self._leave_out("sitemap too deep", url)
-        else:
-            self._add(url, place._replace(depth=place.depth + 1), kind="sitemap")
 
     def _widen(self, url: str) -> None:
         """Add the host that a start URL redirects to (``example.org`` to ``www.example.org``)."""
@@ -246,31 +235,17 @@ class Admission:
         reach = self._plan.scope.reach
         return reach == "any" or (site if reach == "host" else domain_of(site)) in self._hosts
 
-    def _out_of_reach(self, url: str) -> str:
-        return "" if self._reaches(site_of(url)) else "host"
+    def _add(self, url: str, place: CrawlInfo, kind: str) -> None:
+        self._batch.append(self._new(url, place)._replace(kind=kind))
 
-    def _add(
-        self, url: str, place: CrawlInfo, *, kind: str = "", scraper: str = "", rank: float | None = None
-    ) -> None:
-        """Add a URL with the depth of ``place``, found on the page with its number."""
-        self._batch.append(self._new(url, place, kind=kind, scraper=scraper, rank=rank))
-
-    def _new(self, url: str, place: CrawlInfo, *, kind: str, scraper: str, rank: float | None) -> NewUrl:
+    def _new(self, url: str, place: CrawlInfo, rank: float | None = None) -> NewUrl:
+        """Return the URL with the depth of ``place``, found on the page with its number."""
         rank = float(place.depth) if rank is None or not self._plan.best_first else rank
-        key, site = self._key(url), site_of(url)
-        return NewUrl(key, url, site, place.depth, place.number, rank, kind, scraper)
+        return NewUrl(self._key(url), url, site_of(url), place.depth, place.number, rank)
 
     def _key(self, url: str, before: str = "") -> int:
         """Return the key that all spellings of a URL share."""
         return url_key(before + identity_of(url, self._plan.identity))
-
-    def _add_new(self, url: str, depth: int, found_on: int, rank: float) -> None:
-        """Add one of the many links of a page."""
-        site = site_of(url)
-        if not self._reaches(site):
-            self._leave_out("host", url)
-            return
-        self._batch.append(NewUrl(self._key(url), url, site, depth, found_on, rank))
 
     def _leave_out(self, reason: str, url: str) -> None:
         self.left_out[reason] += 1
@@ -284,10 +259,9 @@ class Admission:
 
     def flush(self) -> list[str]:
         """Put the gathered URLs into the store; return their sites."""
-        if not self._batch:
-            return []
         batch, self._batch = self._batch, []
-        self._store.add(batch)
+        if batch:
+            self._store.add(batch)
         return list(dict.fromkeys(new.site for new in batch))
 
     def save(self) -> None:

@@ -25,9 +25,7 @@ from parascrape.web import CanonicalOptions, domain_of, site_of
 
 GOOD, BROKEN, MOVED, UNCHECKED = "good", "broken", "moved", "unchecked"
 
-COLUMNS = ("verdict", "code", "status", "url", "leads_to", "reason", "page", "text")
-"""The header of the CSV."""
-
+COLUMNS = ("verdict", "code", "status", "url", "leads_to", "reason", "page", "text")  # the header of the CSV
 _REDIRECT = "redirected"
 _THERE = frozenset(
     ("bad_encoding", "bad_record", "not_html", "other_type", "scrape_error", "task_error", "too_complex")

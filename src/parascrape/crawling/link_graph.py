@@ -20,9 +20,7 @@ from parascrape.errors import UsageError
 from parascrape.system import check_writable, output_errors, printable, replace_file
 from parascrape.web import CanonicalOptions, redact
 
-COLUMNS = ("source", "target", "kind", "nofollow", "in_scope", "text")
-"""The header of the CSV file."""
-
+COLUMNS = ("source", "target", "kind", "nofollow", "in_scope", "text")  # the header of the CSV file
 _RECENT = 100_000  # URLs whose key is kept in memory, 40 MB: the pages of a site repeat their links
 
 

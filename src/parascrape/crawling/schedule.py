@@ -4,16 +4,16 @@
                         ^                                           |
                         +-------------------------------------------+
 
-Entries that are handed out have no order any more, so each site gets only as many as keep its fetches busy.
-With a limit on depth a breadth-first crawl fetches a site's URLs of one depth after those of smaller depths:
-before, the shortest way to a URL is unknown (a redirect is not a step).
+Entries that were handed out are no longer in order, so each site gets only as many as keep its fetches busy.
+With a limit on depth, a breadth-first crawl finishes a site's URLs of one depth before it fetches deeper
+ones: until then the shortest way to a URL is unknown (a redirect is not a step).
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from parascrape.crawling.admission import Admission, CrawlLimits
@@ -28,11 +28,8 @@ from parascrape.web import RobotsRules, site_of
 MAX_WAIT = 60.0
 """Seconds that a site's deeper URLs wait for its pages of smaller depth, one of which may hang."""
 
-_TRAPS_SECONDS = 2.0
-"""Pause between saves of the evidence for traps, 40 ms for 20,000 patterns."""
-
-_AHEAD = 10_000
-"""Entries that are handed out at a time, over all sites."""
+_TRAPS_SECONDS = 2.0  # pause between saves of the evidence for traps, 40 ms for 20,000 patterns
+_AHEAD = 10_000  # entries that are handed out at a time, over all sites
 
 
 @dataclass(slots=True)
@@ -86,8 +83,7 @@ class CrawlSchedule:
     def _next(self) -> Entry | None:
         if self._ready:
             return self._ready.popleft()
-        for site in self.admission.flush():
-            self._turns[site] = None
+        self._turns.update(dict.fromkeys(self.admission.flush()))
         for _ in range(len(self._turns)):
             if self._room() <= 0:
                 return None
@@ -110,7 +106,7 @@ class CrawlSchedule:
         if room <= 0:
             return
         rows = self._rows_of(site, room, here)
-        while rows and not self._ready:  # all refused: without pages in flight nobody would ask for more
+        while rows and not self._ready:  # all refused: without pages in flight, no outcome would ask for more
             rows = self._rows_of(site, room, here)
         waits = self._keeps_order(here) and bool(self._store.sites().get(site))
         if len(rows) == room or waits:
@@ -146,25 +142,19 @@ class CrawlSchedule:
         if reason:
             self._store.refuse(row.number, reason)
             return
-        self.by_site[site] += 1
-        for prefix, _ in self._plan.budgets:
-            self.by_budget[prefix] += row.url.startswith(prefix)
+        self._count(site, row.url)
         self._out[row.number] = (site, row.depth)
         self._given += 1
         here.depths[row.depth] += 1
         here.held += 1
-        sampled = False
-        kind = self._kind_of(row)
-        if kind == "":
+        sampled, kind, deepest = False, row.kind, self._plan.depth
+        if not kind and self._plan.checks and deepest is not None and row.depth > deepest:
+            kind = "check"
+        if not kind:
             self.traps.handed_out(row.url, row.depth, found_on=row.found_on_url)
             sampled = self.traps.wants_text(row.url)
         place = CrawlInfo(row.number, row.depth, row.found_on_url, kind, row.scraper, sampled)
         self._ready.append(Entry(row.url, context=place))
-
-    def _kind_of(self, row: KnownUrl) -> str:
-        """Return the URL's kind; pages that are too deep are checked, if links are checked."""
-        too_deep = self._plan.depth is not None and row.depth > self._plan.depth
-        return "check" if row.kind == "" and too_deep and self._plan.checks else row.kind
 
     def _objection(self, row: KnownUrl, site: str) -> str:
         """Return why the URL is not fetched after all, or an empty string."""
@@ -174,9 +164,7 @@ class CrawlSchedule:
         for prefix, most in plan.budgets:
             if row.url.startswith(prefix) and self.by_budget[prefix] >= most:
                 return f"budget: {prefix}"
-        name = self.traps.trap_of(row.url) if row.kind == "" else ""
-        if name:
-            self.traps.refuse(row.url)
+        name = "" if row.kind else self.traps.refuse(row.url)
         return f"trap: {name}" if name else ""
 
     @property
@@ -187,13 +175,12 @@ class CrawlSchedule:
     def recount(self, urls: Iterable[str]) -> None:
         """Count the pages of earlier runs for hosts and budgets."""
         for url in urls:
-            self.by_site[site_of(url)] += 1
-            for prefix, _ in self._plan.budgets:
-                self.by_budget[prefix] += url.startswith(prefix)
+            self._count(site_of(url), url)
 
-    def start(self, urls: Sequence[str], sitemaps: Sequence[str]) -> None:
-        """Add the start URLs that are not known."""
-        self.admission.add_starts(urls, sitemaps)
+    def _count(self, site: str, url: str) -> None:
+        self.by_site[site] += 1
+        for prefix, _ in self._plan.budgets:
+            self.by_budget[prefix] += url.startswith(prefix)
 
     def completed(self, entry: Entry, outcome: Outcome) -> None:
         """Take in the outcome of an entry, with its links."""
@@ -222,8 +209,7 @@ class CrawlSchedule:
 
     def save(self, *, last: bool = False) -> None:
         """Commit everything, before the records of the pages are written."""
-        for site in self.admission.flush():
-            self._turns[site] = None
+        self._turns.update(dict.fromkeys(self.admission.flush()))
         self.admission.save()
         now = self._clock()
         if self.traps.changed and (last or now - self._saved_traps > _TRAPS_SECONDS):

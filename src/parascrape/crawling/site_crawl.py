@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,45 +58,35 @@ class SiteCrawl(AbstractContextManager["SiteCrawl"]):
     """A crawl; a context manager that closes its frontier.
 
     The frontier is opened when the output is locked (`prepare`), or at the first entry if there is no output
-    file. ``again``: fetch failed pages again. ``earlier`` is called with the outcomes in the output, by code.
+    file.
     """
 
-    def __init__(  # noqa: PLR0913
-        self,
-        starts: StartUrls,
-        plan: CrawlLimits,
-        discover: LinkDiscovery,
-        settings: Settings,
-        *,
-        overwrite: bool = False,
-        again: bool = False,
-        earlier: Callable[[Counter[str]], None] = lambda before: None,
+    def __init__(
+        self, starts: StartUrls, plan: CrawlLimits, discover: LinkDiscovery, settings: Settings
     ) -> None:
         self._starts = starts
         self._plan = plan
         self._discover = discover
         self._options = {**plan.fixed(), **discover.fixed()}
         self._per_site = 4 * settings.per_host + 12 if settings.per_host else 4 * settings.fetches + 64
-        self._overwrite = overwrite
-        self._again = again
-        self._earlier = earlier
         self._store: UrlStore | None = None
         self._schedule: CrawlSchedule | None = None
         self._output: Path | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def prepare(self, output: Path) -> None:
-        """Reconcile the frontier and the locked output.
+    def prepare(self, output: Path, *, overwrite: bool = False, again: bool = False) -> Counter[str]:
+        """Reconcile the frontier and the locked output; return the outcomes in the output by code.
+
+        ``again``: fetch failed pages again.
 
         Raises:
             UsageError: the output belongs to something else, or its frontier was made with other options.
         """
         self._output = output
         path = frontier_path(output)
-        held = output.stat().st_size if output.exists() else 0
-        if self._overwrite and held:
+        if overwrite and output.exists():
             os.truncate(output, 0)  # first, because a frontier without its output is useless
-            held = 0
+        held = output.exists() and output.stat().st_size
         if not held:
             remove_database(path)
         elif not path.exists():
@@ -109,29 +99,26 @@ class SiteCrawl(AbstractContextManager["SiteCrawl"]):
         if before != limits:
             store.set_value("limits", limits)
             store.reopen(lambda reason: reason.startswith(("budget: ", "trap: ")))
-        if self._again and held:
+        if again and held:
             drop_pages(output, lambda page: bool(page.code) and page.code not in SKIPPED)
         counts = _reconcile(store, output)
-        self._earlier(counts)
         self._begin(store, counts)
+        return counts
 
-    def _begin(self, store: UrlStore, before: Counter[str]) -> CrawlSchedule:
+    def _begin(self, store: UrlStore, before: Counter[str]) -> None:
         self._schedule = schedule = CrawlSchedule(store, self._plan, per_site=self._per_site)
         schedule.had = sum(count for code, count in before.items() if code not in SKIPPED)
         if before and (self._plan.max_per_host or self._plan.budgets):
             schedule.recount(url for _, url in store.each_done())
-        schedule.start(self._starts.urls, self._starts.sitemaps)
-        return schedule
-
-    def _open_temporary(self) -> CrawlSchedule:
-        """Open a temporary frontier: the records go to a pipe, so nobody can go on with the crawl."""
-        self._folder = tempfile.TemporaryDirectory(prefix="parascrape-")
-        self._store = UrlStore.open(Path(self._folder.name) / "frontier", options=self._options)
-        return self._begin(self._store, Counter())
+        schedule.admission.add_starts(self._starts.urls, self._starts.sitemaps)
 
     def entries(self) -> Iterator[Entry | None]:
         """Yield the entries of the harvest as they are found."""
-        yield from self._schedule or self._open_temporary()
+        if self._schedule is None:  # the records go to a pipe, so no later run continues the crawl
+            self._folder = tempfile.TemporaryDirectory(prefix="parascrape-", ignore_cleanup_errors=True)
+            self._store = UrlStore.open(Path(self._folder.name) / "frontier", options=self._options)
+            self._begin(self._store, Counter())
+        yield from self._begun()
 
     def watch(self, hooks: HarvestHooks) -> HarvestHooks:
         """Return the hooks of the harvest, which bring back what is found."""
@@ -161,15 +148,9 @@ class SiteCrawl(AbstractContextManager["SiteCrawl"]):
             return None
         self._schedule.save(last=True)
         counts = self._store.counts()
-        admission = self._schedule.admission
-        return CrawlSummary(
-            counts.known,
-            counts.pending,
-            counts.refused,
-            dict(admission.left_out),
-            admission.examples,
-            self._schedule.traps.closed(),
-        )
+        admission, traps = self._schedule.admission, self._schedule.traps.closed()
+        left_out = dict(admission.left_out)
+        return CrawlSummary(counts.known, counts.pending, counts.refused, left_out, admission.examples, traps)
 
     def write_graph(self, path: Path) -> int | None:
         """Write the link graph and return the number of links, None if the crawl has not begun."""
@@ -192,17 +173,13 @@ class SiteCrawl(AbstractContextManager["SiteCrawl"]):
                         schedule.save(last=True)
         finally:
             if self._folder is not None:
-                with suppress(OSError):
-                    self._folder.cleanup()
+                self._folder.cleanup()
 
 
 def _reconcile(store: UrlStore, output: Path) -> Counter[str]:
     """Make store and output agree, and return the outcomes in the output by code, "" for good ones.
 
     Pages whose records are missing become pending; records that the store does not know are dropped.
-
-    Raises:
-        UsageError: the output holds records that no crawl has made.
     """
     done = KeyIndex()
     for _, url in store.each_done():
@@ -255,12 +232,12 @@ def crawl_site(
     check_scraper(settings.scraper, settings.mode, settings.select)
     plan = plan or CrawlLimits(scope=Scope(hosts=hosts_of(urls)))
     rules = LinkRules(scope=plan.scope, identity=plan.identity, user_agent=settings.user_agent)
-    site_crawl = SiteCrawl(StartUrls(urls), plan, LinkDiscovery(rules=rules, links=links), settings)
-    return _records(site_crawl, settings)
+    return _records(
+        SiteCrawl(StartUrls(urls), plan, LinkDiscovery(rules=rules, links=links), settings), settings
+    )
 
 
 def _records(site_crawl: SiteCrawl, settings: Settings) -> Iterator[dict[str, Any]]:
-    hooks = site_crawl.watch(HarvestHooks())
     with site_crawl:
-        for outcome in harvest(site_crawl.entries(), settings, hooks=hooks):
-            yield from (records.parse(line) for line in outcome.lines.splitlines())
+        for outcome in harvest(site_crawl.entries(), settings, hooks=site_crawl.watch(HarvestHooks())):
+            yield from map(records.parse, outcome.lines.splitlines())

@@ -11,17 +11,14 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import combinations
 from typing import Any, NamedTuple
 
 from parascrape.crawling.links.near_duplicates import NEAR, distance
 from parascrape.crawling.links.url_patterns import looks_dated, pattern_of
 
-TRAP_BUDGET = 1000
-"""Pages of a suspected pattern that are fetched."""
-
-MAX_PATTERNS = 40_000
-"""Open patterns that are kept, 20 MB; then the least recently used one is forgotten."""
-
+TRAP_BUDGET = 1000  # pages of a suspected pattern that are fetched
+MAX_PATTERNS = 40_000  # open patterns that are kept, 20 MB; then the least recently used one is forgotten
 _WINDOW = 30  # pages that are compared for a verdict
 _ASKED = 40  # pages that are requested for a window, as some fail
 _FIRST = 20  # pages of a pattern before its first window
@@ -51,7 +48,7 @@ class Trap(NamedTuple):
 
 @dataclass(slots=True)
 class _Evidence:
-    """What is known about an open pattern; a window's samples are pairs of hashes, likeness and exact."""
+    """The evidence about an open pattern; a window's samples are pairs of hashes, likeness and exact."""
 
     pages: int = 0
     first_depth: int = 0
@@ -74,11 +71,6 @@ class _Evidence:
         self.last_depth = max(self.last_depth, depth)
         if len(self.variety) < _VARIETY:
             self.variety.add(hash(pattern))
-
-    @property
-    def window_is_open(self) -> bool:
-        """Whether the texts of pages are compared now."""
-        return self.pages >= self.next_window
 
     def end_window(self) -> None:
         """Close the window; the next one opens after twice the pages, or where it can confirm a suspicion."""
@@ -124,7 +116,7 @@ class Traps:
 
     ``budget`` is how many pages a suspected pattern may have in all, 0 for no limit. If more were handed out
     before the suspicion, it may have as many again. A pattern is closed at the end of a window, so about 30
-    pages and those in flight come on top. ``data`` is an earlier `dump`; with a larger budget than before,
+    pages and those in flight are added. ``data`` is an earlier `dump`; with a larger budget than before,
     closed patterns are opened again.
 
     Raises:
@@ -144,20 +136,14 @@ class Traps:
         self._closed: dict[str, Trap] = {}
         self._unsaved = 0
         for part in (data or {}).values():
-            self._restore(part)
-
-    def _restore(self, data: Mapping[str, Any]) -> None:
-        for pattern, *values in data.get("open", ()):
-            self._open[str(pattern)] = _Evidence(**dict(zip(_SAVED, values, strict=True)))
-        for values in data.get("closed", ()):
-            trap = Trap(*values)
-            if self._budget and trap.pages >= self._budget:
-                self._closed[trap.pattern] = trap
-            else:
-                again = _Evidence(
-                    pages=trap.pages, suspicion=trap.name, limit=self._budget, next_window=self._budget
-                )
-                self._open[trap.pattern] = again
+            for pattern, *values in part.get("open", ()):
+                self._open[str(pattern)] = _Evidence(**dict(zip(_SAVED, values, strict=True)))
+            for trap in map(Trap._make, part.get("closed", ())):
+                if budget and trap.pages >= budget:
+                    self._closed[trap.pattern] = trap
+                else:
+                    again = _Evidence(trap.pages, suspicion=trap.name, limit=budget, next_window=budget)
+                    self._open[trap.pattern] = again
 
     def handed_out(self, url: str, depth: int, *, found_on: str = "") -> None:
         """Count a page. ``found_on`` is the page that linked to it, empty if unknown.
@@ -172,23 +158,19 @@ class Traps:
                 trap = self._closed[key]
                 self._closed[key] = trap._replace(pages=trap.pages + 1)
                 continue
-            evidence = self._open_evidence(key, depth)
+            evidence = self._open.get(key)
+            if evidence is None:
+                evidence = self._open[key] = _Evidence(first_depth=depth, last_depth=depth)
+                if len(self._open) > self._most:
+                    self._open.popitem(last=False)
+            else:
+                self._open.move_to_end(key)
             evidence.count(depth, keys[0])
             if parent:
                 evidence.told += 1
                 evidence.own += parent == key
                 if parent != key and parent in self._open:
                     self._open[parent].others += 1
-
-    def _open_evidence(self, key: str, depth: int) -> _Evidence:
-        evidence = self._open.get(key)
-        if evidence is None:
-            evidence = self._open[key] = _Evidence(first_depth=depth, last_depth=depth)
-            if len(self._open) > self._most:
-                self._open.popitem(last=False)
-        else:
-            self._open.move_to_end(key)
-        return evidence
 
     def wants_text(self, url: str) -> bool:
         """Return whether `note` needs this page: while a window is open. Ask once for each page.
@@ -205,8 +187,8 @@ class Traps:
     def _in_window(self, url: str) -> list[_Evidence]:
         if not self._budget:
             return []
-        found = map(self._open.get, _keys_of(url))
-        return [evidence for evidence in found if evidence is not None and evidence.window_is_open]
+        found = filter(None, map(self._open.get, _keys_of(url)))
+        return [evidence for evidence in found if evidence.pages >= evidence.next_window]
 
     def note(self, url: str, *, depth: int, likeness: int, exact: int, missing: bool) -> None:
         """Add the text hashes of a successful answer (see `near_duplicates`) to the evidence.
@@ -236,21 +218,14 @@ class Traps:
         else:
             evidence.end_window()
 
-    def trap_of(self, url: str) -> str:
-        """Return the name of the trap that the URL belongs to, or an empty string."""
-        trap = self._trap(url)
-        return trap.name if trap is not None else ""
-
-    def _trap(self, url: str) -> Trap | None:
-        if not self._closed:
-            return None
-        return next(filter(None, map(self._closed.get, _keys_of(url))), None)
-
-    def refuse(self, url: str) -> None:
-        """Count a URL of a trap that is not fetched."""
-        if (trap := self._trap(url)) is not None:
-            self._unsaved += _UNSAVED
-            self._closed[trap.pattern] = trap._replace(refused=trap.refused + 1)
+    def refuse(self, url: str) -> str:
+        """Count a URL that belongs to a trap; return the trap's name, or an empty string for other URLs."""
+        for key in _keys_of(url) if self._closed else ():
+            if (trap := self._closed.get(key)) is not None:
+                self._unsaved += _UNSAVED
+                self._closed[key] = trap._replace(refused=trap.refused + 1)
+                return trap.name
+        return ""
 
     def closed(self) -> list[Trap]:
         """Return the closed patterns and paths, in the order in which they were closed."""
@@ -268,20 +243,19 @@ class Traps:
         """
         self._unsaved = 0
         parts: dict[str, Any] = {name: {"open": [], "closed": []} for name in ("patterns", "paths")}
+
+        def add(key: str, state: str, row: list[Any]) -> None:
+            parts["paths" if key.endswith(_ANY_QUERY) else "patterns"][state].append(row)
+
         for key, evidence in self._open.items():
             if evidence.pages >= _FIRST:
-                row = [key, *(getattr(evidence, name) for name in _SAVED)]
-                parts[_part_of(key)]["open"].append(row)
-        for trap in self._closed.values():
-            parts[_part_of(trap.pattern)]["closed"].append(list(trap))
+                add(key, "open", [key, *(getattr(evidence, name) for name in _SAVED)])
+        for key, trap in self._closed.items():
+            add(key, "closed", list(trap))
         return parts
 
 
 _SAVED = ("pages", "first_depth", "last_depth", "told", "own", "others", "next_window", "suspicion", "limit")
-
-
-def _part_of(key: str) -> str:
-    return "paths" if key.endswith(_ANY_QUERY) else "patterns"
 
 
 @lru_cache(512)
@@ -300,9 +274,5 @@ def _both_keys(url: str) -> tuple[str, str]:
 
 def _near_twins(likenesses: array[int]) -> int:
     """Count the hashes with another one within 3 bits: in a calendar all Novembers are alike."""
-    twins: set[int] = set()
-    for here, one in enumerate(likenesses):
-        for there in range(here):
-            if distance(one, likenesses[there]) <= NEAR:
-                twins.update((here, there))
-    return len(twins)
+    pairs = combinations(enumerate(likenesses), 2)
+    return len({n for (i, a), (j, b) in pairs if distance(a, b) <= NEAR for n in (i, j)})

@@ -11,14 +11,7 @@ from parascrape.crawling.links.near_duplicates import exact_hash, says_missing, 
 from parascrape.crawling.links.rules import LinkRules
 from parascrape.crawling.links.sitemaps import is_sitemap, read_sitemap
 from parascrape.crawling.links.sources import canonical_of
-from parascrape.errors import (
-    NotSitemap,
-    OtherType,
-    ParascrapeError,
-    Redirected,
-    TooComplex,
-    TooLarge,
-)
+from parascrape.errors import NotSitemap, OtherType, ParascrapeError, Redirected, TooComplex, TooLarge
 from parascrape.fetch import FetchRules
 from parascrape.harvesting import HookResult
 from parascrape.records import Entry, Meta
@@ -28,8 +21,7 @@ from parascrape.web import Page, redact, site_of, visible_text
 HTML = ("text/html", "application/xhtml+xml")
 """The types of answers that a crawl wants, unless the user names others."""
 
-_NO_TYPES = ("none/none",)
-"""RFC 6838 registers no such type, so no body is read."""
+_NO_TYPES = ("none/none",)  # RFC 6838 registers no such type, so no body is read
 
 _NOT_THERE = ("skipped_old", "out_of_scope", "repeated", "invalid", "cut")
 

@@ -39,11 +39,8 @@ MAX_LINKS = 20_000
 MAX_CHARACTERS = 8_000_000
 """Characters of them, and of the graph's lines: a long <base> makes every short link a long URL."""
 
-MAX_TRAPS = 20
-"""URLs of one page that look like traps and are reported to the parent; all are counted."""
-
-MAX_SENT = 200_000
-"""Sent links that are kept, 130 bytes each; then all are dropped, and sent once more."""
+MAX_TRAPS = 20  # URLs of one page that look like traps and are reported to the parent; all are counted
+MAX_SENT = 200_000  # sent links that are kept, 130 bytes each; then all are dropped, and sent once more
 
 _Sender = tuple[int, int]  # a page's key and depth
 

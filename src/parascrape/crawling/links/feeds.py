@@ -35,11 +35,8 @@ class FeedEntry(NamedTuple):
     name: str  # of the element: one of `ENTRIES`
 
 
-_MAX_LINKS = 8
-"""Alternate links that are read from one entry."""
-
-_MAX_TEXT = 2 * MAX_URL
-"""Characters that are kept of one element; white space may surround a URL."""
+_MAX_LINKS = 8  # alternate links that are read from one entry
+_MAX_TEXT = 2 * MAX_URL  # characters that are kept of one element; white space may surround a URL
 
 _DATES = ("lastmod", "updated", "modified", "pubdate", "date", "published", "issued")  # the best one first
 _FIELDS = frozenset(("loc", "link", "guid", *_DATES))

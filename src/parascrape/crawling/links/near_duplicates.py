@@ -1,4 +1,4 @@
-"""Near duplicates (simhash, exact hash), and soft 404s: pages that say that nothing is there. Pure.
+"""Near duplicates (simhash, exact hash), and soft 404s (pages that say "not found" with status 200). Pure.
 
 Hashes use BLAKE2b, so they are the same in every process, run and version of Python.
 """
@@ -10,12 +10,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from struct import unpack
 
-NEAR = 3
-"""Bits, of 64, in which the hashes of near duplicates differ at most (Manku, Jain, Das Sarma 2007)."""
-
-MAX_TEXT = 100_000
-"""Characters of a text that are read: fewer different words than a 16-bit lane can count."""
-
+NEAR = 3  # bits, of 64, in which the hashes of near duplicates differ at most (Manku, Jain, Das Sarma 2007)
+MAX_TEXT = 100_000  # characters of a text that are read: fewer different words than a 16-bit lane can count
 _BITS = 64
 _LANE_BYTES = 2
 _LANES = [
@@ -32,7 +28,7 @@ _WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
 
 
 def simhash(text: str) -> int:
-    """Return 64 bits, of which fewer differ the more words two texts share (Charikar 2002); 0 for no words.
+    """Return 64 bits: the more words two texts share, the fewer bits differ (Charikar 2002); 0 without words.
 
     Works on the set of words in lower case without digits (``page2`` is ``page``): order and repetition do
     not count. 0.1 to 0.4 ms for 1,000 words seen before (16,384 are cached), 1.5 us for each other one.
@@ -63,11 +59,7 @@ def _lanes(word: str) -> int:
 
 
 def distance(a: int, b: int) -> int:
-    """Return in how many bits two hashes differ.
-
-    >>> distance(0b1011, 0b0001)
-    2
-    """
+    """Return in how many bits two hashes differ."""
     return (a ^ b).bit_count()
 
 
@@ -91,7 +83,7 @@ _MOST_TEXT = 20_000  # characters of a page's text; a page with more has content
 _THING = r"\b(?:page|file|document|content|article|product|item|resource|url|site|user|topic|record|entry)"
 _ERROR = "errore?|erreur|fehler|ошибка"
 
-# What pages say in place of a status 404, in lower case, by language; some phrases serve several.
+# What pages say instead of a status 404, in lower case, by language; some phrases serve several.
 _NOT_FOUND_PHRASES = {
     "404": (
         rf"(?:^|[-–—|:·»(]\s*)(?:(?:http|status|{_ERROR}) ?|错误|錯誤|エラー){{0,3}}404"
@@ -127,8 +119,8 @@ _MISSING = re.compile("|".join(phrase for phrases in _NOT_FOUND_PHRASES.values()
 def says_missing(title: str, heading: str, text_length: int) -> bool:
     """Return whether a page's title or first heading says "not found", as soft 404s do, in 20 languages.
 
-    False for a page with more than 20,000 characters of text. An article about such answers can be taken for
-    one: it is evidence only where most pages of a pattern say so.
+    False for a page with more than 20,000 characters of text. An article about such answers can match too:
+    it is evidence only where most pages of a pattern say so.
 
     >>> says_missing("404 - Example", "", 300), says_missing("Peugeot 404 - Wikipedia", "", 9000)
     (True, False)

@@ -21,9 +21,7 @@ _QUERY = r"(?:\?[A-Za-z0-9._~!$&'()*+,;=:@/?-]++)?"
 _PLAIN = re.compile(rf"(/|(?:\.\./)*+)({_PATH}{_QUERY})")
 """What most links look like: the directory that it counts from, and this, are the prepared URL."""
 
-_ABSOLUTE = re.compile(rf"https?://[a-z0-9.-]++(?::[0-9]++)?/{_PATH}?{_QUERY}")
-"""A URL that needs no base."""
-
+_ABSOLUTE = re.compile(rf"https?://[a-z0-9.-]++(?::[0-9]++)?/{_PATH}?{_QUERY}")  # A URL that needs no base
 _SPACE = "\x00\t\n\f\r "
 _BY_THE_FILE = tuple("?" + _SPACE)
 """How links begin that depend on the base's last segment, or need stripping."""

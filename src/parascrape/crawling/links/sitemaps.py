@@ -27,23 +27,12 @@ from parascrape.web import MAX_URL, Page, absolute, find_encoding, guess, host_k
 MAX_ENTRIES = 50_000
 """Entries that are read of one sitemap, the protocol's own limit; the rest is counted as cut."""
 
-MAX_BYTES = 52_428_800
-"""Bytes of one sitemap, uncompressed, the protocol's own limit."""
-
-MAX_INDEX_DEPTH = 3
-"""Nested indexes that are read; by the protocol an index contains no index."""
-
-_MAX_BASE = 512
-"""Characters of an xml:base; joining 100 kB of slashes with each link would take minutes."""
-
-_PIECE = 1 << 16
-"""Bytes that are decoded at once."""
-
-_GZIP = b"\x1f\x8b"
-"""The first bytes of gzip (RFC 1952 §2.3.1)."""
-
-_MAX_MEMBERS = 1000
-"""Gzip members of one body; 20 MB of empty ones would take minutes of CPU."""
+MAX_BYTES = 52_428_800  # bytes of one sitemap, uncompressed, the protocol's own limit
+MAX_INDEX_DEPTH = 3  # nested indexes that are read; by the protocol an index contains no index
+_MAX_BASE = 512  # characters of an xml:base; joining 100 kB of slashes with each link would take minutes
+_PIECE = 1 << 16  # bytes that are decoded at once
+_GZIP = b"\x1f\x8b"  # the first bytes of gzip (RFC 1952 §2.3.1)
+_MAX_MEMBERS = 1000  # Gzip members of one body; 20 MB of empty ones would take minutes of CPU
 
 _LINE_ENDS = re.compile(r"[\r\n]+")
 
@@ -98,11 +87,7 @@ def is_sitemap(page: Page) -> bool:
 
 
 def read_sitemap(
-    page: Page,
-    *,
-    since: datetime | None = None,
-    in_scope: Callable[[str], bool],
-    max_bytes: int = MAX_BYTES,
+    page: Page, *, since: datetime | None = None, in_scope: Callable[[str], bool], max_bytes: int = MAX_BYTES
 ) -> Sitemap:
     """Return the URLs of a sitemap, an index, a feed or a list; ``kind`` is empty for anything else.
 

@@ -132,8 +132,7 @@ def _within(page: Page, nodes: list[LexborNode], selectors: tuple[str, ...]) -> 
             yield node
 
 
-MAX_HEADER = 65_536
-"""Characters of the Link header that are read."""
+MAX_HEADER = 65_536  # characters of the Link header that are read
 
 # Possessive, and a target ends at the first ">": every character is passed once.
 _TARGET = re.compile(r"[\s,]*+<([^>]*+)>")
@@ -192,9 +191,7 @@ def refresh_target(value: str) -> str:
     return text
 
 
-MAX_TEXT = 200
-"""Characters of a link's text."""
-
+MAX_TEXT = 200  # characters of a link's text
 _MAX_NODES = 200  # links may nest thousands deep, and each would walk all within it
 _LABELS = ("alt", "title", "aria-label")
 

@@ -10,18 +10,10 @@ from hashlib import blake2b
 
 from parascrape.web import CanonicalOptions, canonical_url, redact
 
-MAX_SEGMENTS = 32
-"""Segments of a path; more are a ``deep_path``."""
-
-MAX_LENGTH = 2000
-"""Characters of a URL; more are a ``long_url``."""
-
-MAX_PARAMETERS = 30
-"""Parameters of a query; more are ``many_parameters``."""
-
-MAX_PATTERN = 500
-"""Characters of a pattern; the end of a longer one becomes a hash."""
-
+MAX_SEGMENTS = 32  # segments of a path; more are a ``deep_path``
+MAX_LENGTH = 2000  # characters of a URL; more are a ``long_url``
+MAX_PARAMETERS = 30  # parameters of a query; more are ``many_parameters``
+MAX_PATTERN = 500  # characters of a pattern; the end of a longer one becomes a hash
 _MAX_OF_ONE = 10  # parameters of one name
 _MAX_OF_ONE_SEGMENT = 5
 _IN_A_ROW = 3

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from parascrape.errors import OutputError, UsageError
 from parascrape.system import SqliteFault, SqliteFile, SqliteSchema, printable, sync_folder
@@ -49,6 +49,7 @@ _PRAGMAS = (
     f"wal_autocheckpoint = {_LOG // _PAGE}",
     f"journal_size_limit = {2 * _LOG}",
 )
+_Result = TypeVar("_Result")
 _REFUSALS = {
     "foreign": "is no frontier of a crawl",
     "damaged": "is no frontier of a crawl, or damaged",
@@ -97,10 +98,15 @@ class CrawlDatabase:
             return UsageError(f"{printable(str(self.path))} is in use by another process")
         return fault if fault.kind == "full" else UsageError(str(fault))
 
-    def _fail(self, fault: SqliteFault) -> SqliteFault:
-        self.failed = True
-        self.damaged = fault.kind == "damaged"
-        return fault
+    def _run(self, call: Callable[..., _Result], *arguments: Any) -> _Result:
+        """Call a method of the file, and note a fault."""
+        self._check()
+        try:
+            return call(*arguments)
+        except SqliteFault as fault:
+            self.failed = True
+            self.damaged = fault.kind == "damaged"
+            raise
 
     def _check(self) -> None:
         if self.failed:
@@ -108,21 +114,13 @@ class CrawlDatabase:
 
     def rows(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Return all rows of a query, as tuples."""
-        self._check()
-        try:
-            return self._file.fetch_all(query, parameters)
-        except SqliteFault as fault:
-            raise self._fail(fault) from None
+        return self._run(self._file.fetch_all, query, parameters)
 
     def write(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
         """Run the statement for each of the rows, in the transaction that `commit` ends."""
-        self._check()
-        try:
-            if not self._file.in_transaction:
-                self._file.execute("BEGIN IMMEDIATE")
-            self._file.executemany(statement, rows)
-        except SqliteFault as fault:
-            raise self._fail(fault) from None
+        if not self._file.in_transaction:
+            self._run(self._file.execute, "BEGIN IMMEDIATE")
+        self._run(self._file.executemany, statement, rows)
 
     def spoil(self) -> None:
         """Never commit again: a change was interrupted half-way."""
@@ -139,10 +137,7 @@ class CrawlDatabase:
         if not self._file.in_transaction:
             return
         self._unsynced = True
-        try:
-            self._file.execute("COMMIT")
-        except SqliteFault as fault:
-            raise self._fail(fault) from None
+        self._run(self._file.execute, "COMMIT")
 
     def sync(self) -> None:
         """Make what was committed survive a loss of power."""
