@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from parascrape.loopback.demo.prose import TOPICS, Writer, templates
+from parascrape.loopback.demo.pages import TOPICS, Writer, templates
 from parascrape.loopback.demo.site import HOSTS, Route, expected, listing, routes
 from parascrape.loopback.server_process import running_server, running_site
 from parascrape.web.text import decode

@@ -16,7 +16,7 @@ import trustme
 
 from parascrape.fetch import NetworkOptions
 from parascrape.loopback import Exchange, Recording, read_recording, serve_recording
-from parascrape.loopback.replay.routes import Authority, Ports, fault_of, make_connect_to, tls_faults
+from parascrape.loopback.replay.server import Authority, Ports, fault_of, make_connect_to, tls_faults
 from tests.helpers.harvests import MODES, make, records_of
 from tests.helpers.recordings import answer, harvest, make_recording, write_recording
 from tests.sites.site import Site

@@ -34,18 +34,12 @@ def count_repetitions(sample: ListSample, stages: StageTimes, limits: Throughput
     slowest = pages * (stages.waiting + stages.cpu)
     if not slowest:
         return 1
-    fastest = max(
-        pages * stages.cpu / limits.cpus, pages * stages.waiting / 32, _host_seconds(sample, stages, limits)
-    )
+    largest = max(Counter(host_of(entry.url) for entry in sample.entries).values())  # pages of a host
+    at_once = largest * stages.waiting / limits.per_host if limits.per_host else 0.0
+    least = max(at_once, largest * limits.delay)  # seconds, by the limits of that host
+    fastest = max(pages * stages.cpu / limits.cpus, pages * stages.waiting / 32, least)
     wanted = math.ceil(_LEAST / fastest)
     return max(1, min(wanted, int(_MOST / max(slowest, fastest)), sample.total // pages))
-
-
-def _host_seconds(sample: ListSample, stages: StageTimes, limits: ThroughputLimits) -> float:
-    """Return the seconds that the sample takes at least by the limits of its largest host."""
-    most = max(Counter(host_of(entry.url) for entry in sample.entries).values())
-    at_once = most * stages.waiting / limits.per_host if limits.per_host else 0.0
-    return max(at_once, most * limits.delay)
 
 
 class RepetitionGrid(NamedTuple):
@@ -115,7 +109,7 @@ def compare(
     with temporary_folder("parascrape-compare-") as folder:
         plan = RunPlan(grid.strategies, grid.repeat, folder, tuple(_options(settings, server)), server)
         plan = plan.with_list(sample.entries)
-        stages = run_stages(plan.forwards, settings, server) if grid.timed else StageTimes()
+        stages = run_stages(plan.list_path(), settings, server) if grid.timed else StageTimes()
         repetitions = count_repetitions(sample, stages, limits)
         if repetitions > 1:
             tell(f"Each run harvests them {repetitions} times: once would be over too soon to tell.")
@@ -124,8 +118,9 @@ def compare(
         disagreements = tuple(check_records(runs))
     figures = tuple(summarise_runs(grid.strategies, runs))
     verdict = give_verdict(figures, stages, limits, sample.total) if figures else None
-    result = (recorded, grid.strategies, runs, figures, stages, limits, disagreements, verdict, repetitions)
-    return Comparison(*result)
+    return Comparison(
+        recorded, grid.strategies, runs, figures, stages, limits, disagreements, verdict, repetitions
+    )
 
 
 def _options(settings: Settings, server: ReplayServer | None) -> Iterator[str]:
@@ -133,8 +128,8 @@ def _options(settings: Settings, server: ReplayServer | None) -> Iterator[str]:
     yield from command_options(replace(settings, fetch_duplicates=True))
     if server is not None:
         yield f"--connect-to={server.connect_to}"
-    if server is not None and server.ca_file:
-        yield f"--ca-file={server.ca_file}"
+        if server.ca_file:
+            yield f"--ca-file={server.ca_file}"
 
 
 def check_records(runs: Sequence[StrategyRun]) -> Iterator[Disagreement]:

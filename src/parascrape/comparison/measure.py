@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -55,17 +56,19 @@ def measure(command: Sequence[str], beside: int = 0) -> Measurement:
     """Run the command and measure it. The process ``beside`` does not count as load of others."""
     busy, served = _busy_seconds(), _tree_seconds(beside)
     began, start = time.time(), time.perf_counter()
-    with tempfile.TemporaryFile() as errors:
+    ended = threading.Event()
+    with tempfile.TemporaryFile() as errors, ThreadPoolExecutor(1) as pool:
         process = subprocess.Popen(  # noqa: S603 (the caller chooses the command)
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors
         )
         _end_with_us(process)
-        memory = _MemoryWatch()
-        memory.start()
-        status = process.wait()
+        memory = pool.submit(_watch_memory, ended)
+        try:
+            status = process.wait()
+        finally:
+            ended.set()
         seconds = time.perf_counter() - start
         busy, served = _busy_seconds() - busy, _tree_seconds(beside) - served
-        memory.finish()
         left = _reap()
         errors.seek(max(0, errors.seek(0, os.SEEK_END) - _ERRORS))
         text = errors.read().decode(errors="replace")
@@ -74,26 +77,15 @@ def measure(command: Sequence[str], beside: int = 0) -> Measurement:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = usage.ru_utime + usage.ru_stime
         others = max(0.0, busy - cpu - served) / (seconds * (os.cpu_count() or 1))
-    return Measurement(seconds, began, status, cpu, memory.peak or None, others, left, text)
+    return Measurement(seconds, began, status, cpu, memory.result() or None, others, left, text)
 
 
-class _MemoryWatch(threading.Thread):
-    """The most memory that all descendants of this process had together."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.peak = 0
-        self._ended = threading.Event()
-
-    def run(self) -> None:
-        """Read the memory regularly until `finish` is called."""
-        while not self._ended.wait(_EVERY):
-            self.peak = max(self.peak, sum(map(_memory, psutil.Process().children(recursive=True))))
-
-    def finish(self) -> None:
-        """Stop reading."""
-        self._ended.set()
-        self.join()
+def _watch_memory(ended: threading.Event) -> int:
+    """Return the most memory that all descendants of this process had together until an event."""
+    peak = 0
+    while not ended.wait(_EVERY):
+        peak = max(peak, sum(map(_memory, psutil.Process().children(recursive=True))))
+    return peak
 
 
 def _memory(process: psutil.Process) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import platform
-import sys
+import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from parascrape.comparison.comparison import Comparison, Disagreement
 from parascrape.comparison.differences import describe
@@ -73,7 +73,7 @@ def _add_disagreements(report: HtmlReport, found: Sequence[Disagreement]) -> Non
 def row_of(figures: Statistics, first: Statistics) -> list[str]:
     """Return the cells of a strategy, as `COLUMNS` names them."""
     rates, cpu = figures.rates, figures.cpu
-    latencies = [figures.percentile(share) for share in (0.5, 0.9, 0.99)]
+    latencies = [value and 1000 * value for value in map(figures.percentile, (0.5, 0.9, 0.99))]
     errors = sorted(figures.errors.items())
     return [
         figures.strategy.name,
@@ -82,14 +82,9 @@ def row_of(figures: Statistics, first: Statistics) -> list[str]:
         times(figures.rate / first.rate),
         "unknown" if cpu is None else f"{cpu / figures.pages * 1000:.1f}",
         show_size(figures.memory) if figures.memory else "unknown",
-        *("" if seconds is None else _in_milliseconds(seconds) for seconds in latencies),
+        *("" if ms is None else f"{ms:,.{0 if ms >= 9.95 else 1}f} ms" for ms in latencies),
         ", ".join(f"{code} {count // len(figures.runs)}" for code, count in errors) or "0",
     ]
-
-
-def _in_milliseconds(seconds: float) -> str:
-    """Return a latency in the unit that all of its column have."""
-    return f"{1000 * seconds:,.{0 if seconds >= 0.00995 else 1}f} ms"
 
 
 def _add_table(report: HtmlReport, comparison: Comparison) -> None:
@@ -141,9 +136,17 @@ def _add_method(report: HtmlReport, comparison: Comparison) -> None:
 _BAR, _BEST = "#8fb3d9", "#1f6fb2"
 _STAGES = ("waiting", "receiving", "decoding", "parsing", "writing")
 _STAGE_COLOURS = ("#c9c9c9", _BAR, "#9fcf9f", _BEST, "#d98f4e")
-_PART_COLOURS = {"politeness": "#e3c567", "list_wait": "#b8a9c9", "connect": "#707070", "turn": "#d98f4e"}
-_PART_COLOURS |= {"first_byte": "#a3a3a3", "transfer": "#cccccc", "inflate": _BAR, "scrape": _BEST}
-_PART_COLOURS |= {"idle": "#f1f1f1"}
+_PART_COLOURS = {
+    "politeness": "#e3c567",
+    "list_wait": "#b8a9c9",
+    "connect": "#707070",
+    "turn": "#d98f4e",
+    "first_byte": "#a3a3a3",
+    "transfer": "#cccccc",
+    "inflate": _BAR,
+    "scrape": _BEST,
+    "idle": "#f1f1f1",
+}
 _LEAST_SHOWN = 0.005
 """Parts of the threads' time with a smaller share in every strategy are left out."""
 
@@ -153,41 +156,32 @@ def draw_charts(comparison: Comparison) -> list[Chart]:
     figures, seconds = comparison.figures, comparison.recorded.seconds
     if not figures or comparison.verdict is None:
         return []
-    bars = _Bars(figures, comparison.verdict.best)
     cpus, memory = comparison.limits.cpus, [(each.memory or 0) / 1e6 or None for each in figures]
+    names = [each.strategy.name for each in figures]
+    colours = [_BEST if each is comparison.verdict.best else _BAR for each in figures]
+    ranges = [(min(each.rates), max(each.rates)) for each in figures]
+    rates = ChartSeries("", [each.rate for each in figures], colours, ranges)
     busy = [None if each.cpu is None else 100 * min(1.0, cpu_share(each, cpus)) for each in figures]
     stages = {name: getattr(comparison.stages, name) for name in _STAGES}
     network = {"name": seconds.dns, "connect": seconds.connect, "TLS": seconds.tls}
     network |= {"first byte": seconds.first_byte, "transfer": seconds.transfer}
     charts = [
-        bars.chart(
-            "Pages a second", "pages/s: median, and the range of the runs", [each.rate for each in figures]
+        Chart(
+            "rows", "Pages a second", "strategy", names, "pages/s: median, and the range of the runs", [rates]
         ),
         *_speed_ups(figures),
         _milliseconds("A page alone", stages, _STAGE_COLOURS),
         _shares([each for each in figures if share_out(each)]),
         _milliseconds("What the network took, as recorded", network, [_BAR]),
-        bars.chart("How busy the processor is", "% busy of the cores that it can use (threads: one)", busy),
-        bars.chart("Memory", "MB: the most of any run, all processes", memory),
     ]
+    for title, unit, values, most in (
+        ("How busy the processor is", "% busy of the cores that it can use (threads: one)", busy, 100),
+        ("Memory", "MB: the most of any run, all processes", memory, None),
+    ):
+        if any(value is not None for value in values):
+            series = [ChartSeries("", values, colours)]
+            charts.append(Chart("rows", title, "strategy", names, unit, series, most))
     return [chart for chart in charts if chart]
-
-
-class _Bars(NamedTuple):
-    """Charts with one bar for each strategy; the best one's stands out."""
-
-    figures: Sequence[Statistics]
-    best: Statistics
-
-    def chart(self, title: str, unit: str, values: Sequence[float | None]) -> Chart | None:
-        """Return a chart of the values, with the ranges of rates; None if all are unknown."""
-        if not any(value is not None for value in values):
-            return None
-        colours = [_BEST if each is self.best else _BAR for each in self.figures]
-        ranges = [(min(each.rates), max(each.rates)) for each in self.figures if unit.startswith("pages/s")]
-        names = [each.strategy.name for each in self.figures]
-        most = 100 if unit.startswith("%") else None
-        return Chart("rows", title, "strategy", names, unit, [ChartSeries("", values, colours, ranges)], most)
 
 
 def _speed_ups(figures: Sequence[Statistics]) -> Iterable[Chart | None]:
@@ -294,14 +288,9 @@ def _run(run: StrategyRun) -> dict[str, Any]:
 
 def _machine() -> str:
     """Return processor, CPUs, system and Python in one line."""
-    cpus, python = available_cpus(), platform.python_version()
-    system = f"{platform.system()} {platform.release()}"
-    return printable(f"{_processor()}, {show_count(cpus, 'CPU')}, {system}, Python {python}")
-
-
-def _processor() -> str:
-    if sys.platform == "linux" and os.path.exists("/proc/cpuinfo"):
-        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    cpus, python = show_count(available_cpus(), "CPU"), platform.python_version()
+    processor = platform.processor() or platform.machine()
+    with suppress(OSError):  # Linux names it here only
+        names = re.search(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(errors="replace"), re.M)
+        processor = names[1].strip() if names else processor
+    return printable(f"{processor}, {cpus}, {platform.system()} {platform.release()}, Python {python}")

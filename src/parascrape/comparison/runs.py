@@ -7,8 +7,7 @@ import math
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from parascrape.loopback import LoadStats, ReplayServer
 from parascrape.records import Entry
 from parascrape.system import printable
 
+_TIMINGS = ".timings.json"
 _EXITS = (0, 1)  # all pages good, some failed: either way the run did its work
 
 
@@ -95,34 +95,24 @@ class RunPlan(NamedTuple):
     server: ReplayServer | None = None
     pages: int = 0
 
-    @property
-    def forwards(self) -> Path:
-        """The list."""
-        return self.folder / "list.jsonl"
-
-    @property
-    def backwards(self) -> Path:
-        """The list in reverse order."""
-        return self.folder / "reversed.jsonl"
+    def list_path(self, *, reverse: bool = False) -> Path:
+        """Return the path of the list, or of the list in reverse order."""
+        return self.folder / ("reversed.jsonl" if reverse else "list.jsonl")
 
     def with_list(self, entries: Sequence[Entry]) -> RunPlan:
         """Write the list in both orders and return the plan with its number of pages."""
-        write_list(self.forwards, entries)
-        write_list(self.backwards, reversed(entries))
+        write_list(self.list_path(), entries)
+        write_list(self.list_path(reverse=True), reversed(entries))
         return self._replace(pages=len(entries))
 
     def command(self, strategy: Strategy, output: Path) -> list[str]:
         """Return the command of a run; ``python -m`` takes the package that this process has."""
-        source = self.backwards if strategy.reverse else self.forwards
+        source = self.list_path(reverse=strategy.reverse)
         return [
             *(sys.executable, "-m", "parascrape", str(source), f"--url-column={URL_COLUMN}"),
             *("--output", str(output), "--overwrite", "--quiet", *strategy.options, *self.options),
-            f"--profile-json={_timings_path(output)}",
+            f"--profile-json={output.with_suffix(_TIMINGS)}",
         ]
-
-
-def _timings_path(output: Path) -> Path:
-    return output.with_suffix(".timings.json")
 
 
 def run_all(plan: RunPlan, tell: Callable[[str], object]) -> list[StrategyRun]:
@@ -148,8 +138,17 @@ def run_once(plan: RunPlan, strategy: Strategy, output: Path) -> StrategyRun:
     if server:
         server.reset()
     command = [sys.executable, "-m", "parascrape.comparison.measure", str(server.pid if server else 0)]
-    with _started([*command, *plan.command(strategy, output)]) as process:
+    process = subprocess.Popen(  # noqa: S603 (this Python and this package)
+        [*command, *plan.command(strategy, output)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
         answer, trouble = process.communicate()
+    finally:  # the run that it measures ends with it
+        process.terminate()
+        process.wait()
     try:
         measured = Measurement(**json.loads(answer))
     except ValueError as error:
@@ -158,36 +157,23 @@ def run_once(plan: RunPlan, strategy: Strategy, output: Path) -> StrategyRun:
     result = read_result(output) if output.exists() else Result()
     load = server.stats() if server else LoadStats()
     fault = _fault(measured, result, plan.pages)
-    return StrategyRun(strategy, measured, result, output, fault, load, read_split(_timings_path(output)))
-
-
-@contextmanager
-def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Yield the process, and end it with the block: the run that it measures ends with it."""
-    process = subprocess.Popen(  # noqa: S603 (this Python and this package)
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait()
+    timings = read_split(output.with_suffix(_TIMINGS))
+    return StrategyRun(strategy, measured, result, output, fault, load, timings)
 
 
 def _fault(measured: Measurement, result: Result, pages: int) -> str:
     """Return why the run does not count, in one line; empty if it did its work."""
     if measured.status not in _EXITS:
-        how = f"was killed by signal {-measured.status}" if measured.status < 0 else "ended with status "
-        return f"{how}{measured.status if measured.status > 0 else ''}{_last_words(measured)}"
-    if result.pages == pages:
+        signal = measured.status < 0
+        fault = (
+            f"was killed by signal {-measured.status}" if signal else f"ended with status {measured.status}"
+        )
+    elif result.pages == pages:
         return ""
-    return f"gave {result.pages} outcomes for {pages} URLs{_last_words(measured)}"
-
-
-def _last_words(measured: Measurement) -> str:
+    else:
+        fault = f"gave {result.pages} outcomes for {pages} URLs"
     said = printable(measured.errors.strip().rpartition("\n")[2].removeprefix("scrape: "))
-    return f": {said}" if said else ""
+    return f"{fault}: {said}" if said else fault
 
 
 def read_result(output: Path) -> Result:

@@ -26,8 +26,7 @@ PARTS = {name: text for name, text in STAGES.items() if name not in ("queue", "p
 
 def share_out(figures: Statistics) -> dict[str, float]:
     """Return the shares of all threads' time by `PARTS`, in the typical run; empty: unknown."""
-    timings = figures.timings
-    seconds = {name: getattr(timings, name) for name in PARTS}
+    seconds = {name: getattr(figures.timings, name) for name in PARTS}
     whole = sum(seconds.values())
     return {name: each / whole for name, each in seconds.items()} if whole else {}
 
@@ -120,12 +119,8 @@ class Statistics(NamedTuple):
 
 def summarise_runs(strategies: Iterable[Strategy], runs: Sequence[StrategyRun]) -> list[Statistics]:
     """Return the statistics of every strategy without a failed run, in the given order."""
-    good = {strategy: tuple(run for run in runs if run.strategy == strategy) for strategy in strategies}
-    return [
-        Statistics(strategy, mine)
-        for strategy, mine in good.items()
-        if mine and not any(run.fault for run in mine)
-    ]
+    made = (Statistics(one, tuple(run for run in runs if run.strategy == one)) for one in strategies)
+    return [each for each in made if each.runs and not any(run.fault for run in each.runs)]
 
 
 def clearly_faster(quick: Sequence[float], slow: Sequence[float]) -> bool:

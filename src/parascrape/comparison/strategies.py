@@ -12,6 +12,7 @@ from parascrape.settings import Mode, Settings, command_options
 
 _WRITTEN = re.compile(r"(auto|sequential|thread|process)(?::([0-9]{1,4})(?:x([0-9]{1,4}))?)?")
 _MOST = 1024
+_EXAMPLE = "sequential,thread:8,process:2x8"
 
 
 class Strategy(NamedTuple):
@@ -71,9 +72,6 @@ def parse_strategies(text: str) -> tuple[Strategy, ...]:
         if found.count(strategy) > 1:
             raise UsageError(f"--strategies: {strategy.name} is given twice")
     return found
-
-
-_EXAMPLE = "sequential,thread:8,process:2x8"
 
 
 def _parse(text: str) -> Strategy:

@@ -29,7 +29,16 @@ from parascrape.harvesting import HostWait, main_host_wait
 from parascrape.settings import Mode
 from parascrape.system import printable, show_count, show_duration
 
-_ENOUGH = {"twin": 0.8, "start": 0.5, "cpu": 0.85, "write": 0.6, "host": 0.75, "manners": 0.5, "latency": 0.6}
+_BOUNDS = {
+    "twin": (0.8, "the local server"),
+    "start": (0.5, "starting"),
+    "cpu": (0.85, "computing"),
+    "write": (0.6, "writing the output"),
+    "host": (0.75, "a host's limit"),
+    "manners": (0.5, "waiting until hosts may be asked again"),
+    "latency": (0.6, "waiting for answers"),
+}
+"""The share of the time from which on each explains a run, and its name in words."""
 
 _WORKING = 1.5
 """Pages that are at work for this many times their time on the network wait for a core."""
@@ -79,17 +88,17 @@ def give_verdict(
     """Return the verdict for a list of ``total`` URLs. At least one strategy has figures."""
     best, tied = rank(figures, total)
     bounds = measure_bounds(tied, figures, stages, limits)
-    if total > best.pages * 5:  # starting hardly matters for the whole list
-        bounds = [bound for bound in bounds if bound.name != "start"]
-    bound = find_bound(bounds)
-    reason = _Explanation(best, figures, stages, limits).text(bound)
-    sureness = _sureness(best, tied, figures, total)
+    long = total > best.pages * 5  # starting hardly matters for the whole list
+    bound = find_bound([bound for bound in bounds if not (long and bound.name == "start")])
     return Verdict(
-        best, tuple(tied), bound, _choice(best, tied, total), reason, sureness, tuple(_doubts(figures))
+        best,
+        tuple(tied),
+        bound,
+        choice=_choice(best, tied, total),
+        reason=_Explanation(best, figures, stages, limits).text(bound),
+        sureness=_sureness(best, tied, figures, total),
+        doubts=tuple(_doubts(figures)),
     )
-
-
-# --- bottlenecks ------------------------------------------------------------------------------------
 
 
 def measure_bounds(
@@ -99,7 +108,6 @@ def measure_bounds(
     best = tied[0]
     going = max(best.seconds - best.starting, 1e-9)
     host = _host_bound(every, limits, stages)
-    latency = min(each.timings.of_threads(each.timings.network) for each in tied)
     return [
         ThroughputBound("twin", float(best.waited_for_server)),
         ThroughputBound("start", best.starting / best.seconds),
@@ -107,16 +115,14 @@ def measure_bounds(
         ThroughputBound("write", min(each.timings.write / each.seconds for each in tied)),
         host._replace(share=host.least / going),
         max((_politeness_bound(each) for each in tied), key=lambda bound: bound.share),
-        ThroughputBound("latency", latency),
+        ThroughputBound("latency", min(each.timings.of_threads(each.timings.network) for each in tied)),
     ]
 
 
 def find_bound(bounds: Sequence[ThroughputBound]) -> ThroughputBound:
     """Return the first that explains enough; if none does the largest, not ``clear``."""
-    for bound in bounds:
-        if bound.share >= _ENOUGH[bound.name]:
-            return bound
-    return max(bounds, key=lambda bound: bound.share)._replace(clear=False)
+    largest = max(bounds, key=lambda bound: bound.share)._replace(clear=False)
+    return next((bound for bound in bounds if bound.share >= _BOUNDS[bound.name][0]), largest)
 
 
 def cpu_share(figures: Statistics, cpus: int) -> float:
@@ -138,9 +144,8 @@ def _politeness_bound(figures: Statistics) -> ThroughputBound:
     """Return the share of the threads' time spent waiting for hosts, with the main reason."""
     timings = figures.timings
     wait = main_host_wait(timings)
-    if not wait.kind:
-        return ThroughputBound("manners", 0.0)
-    return ThroughputBound("manners", timings.of_threads(timings.politeness), wait.host, kind=wait.kind)
+    share = timings.of_threads(timings.politeness) if wait.kind else 0.0
+    return ThroughputBound("manners", share, wait.host, kind=wait.kind)
 
 
 def _host_bound(every: Sequence[Statistics], limits: ThroughputLimits, stages: StageTimes) -> ThroughputBound:
@@ -163,9 +168,6 @@ def _host_bound(every: Sequence[Statistics], limits: ThroughputLimits, stages: S
     return worst
 
 
-# --- sentences --------------------------------------------------------------------------------------
-
-
 def _choice(best: Statistics, tied: Sequence[Statistics], total: int) -> str:
     """Return what to use, and how long the whole list will take with it."""
     text = f"Use {best.strategy.name}: {_rate(best.rate)} pages/s"
@@ -177,17 +179,6 @@ def _choice(best: Statistics, tied: Sequence[Statistics], total: int) -> str:
     if others:
         text += f". It ties with {', '.join(others)} and needs the fewest processes and threads"
     return text + "."
-
-
-_NAMES = {
-    "twin": "the local server",
-    "start": "starting",
-    "host": "a host's limit",
-    "manners": "waiting until hosts may be asked again",
-    "cpu": "computing",
-    "write": "writing the output",
-    "latency": "waiting for answers",
-}
 
 
 class _Explanation(NamedTuple):
@@ -202,8 +193,8 @@ class _Explanation(NamedTuple):
         """Return one or two sentences."""
         share = f"{min(bound.share, 1.0):.0%}"
         if not bound.clear:
-            name = _NAMES[bound.name]
-            return f"No single bottleneck: the largest is {name}, {share} of the time{self._gain()}."
+            largest = _BOUNDS[bound.name][1]
+            return f"No single bottleneck: the largest is {largest}, {share} of the time{self._gain()}."
         if bound.name == "twin":
             return "The local server that answered was the bottleneck: the sites may be faster than this."
         if bound.name == "start":
@@ -220,8 +211,7 @@ class _Explanation(NamedTuple):
         The default is the gain of the best strategy over sequential mode; empty if that was not measured.
         """
         best = self.best
-        sequential = [each for each in self.figures if each.strategy.mode == "sequential"]
-        other = other or next(iter(sequential), best)
+        other = other or next((each for each in self.figures if each.strategy.mode == "sequential"), best)
         if other is best:
             return ""
         name = name or best.strategy.name
@@ -240,7 +230,9 @@ class _Explanation(NamedTuple):
             time = f"its {bound.pages:,} pages need {needed} of these {taken}"
         else:
             time = f"threads wait for it {share} of their time"
-        return f"{_whose(bound.host)} {limit}: {time}, and no strategy can help."
+        host = bound.host.rpartition("://")[2].removesuffix(":443").removesuffix(":80")
+        whose = f"Host {printable(host, 80)}'s" if host else "The hosts'"
+        return f"{whose} {limit}: {time}, and no strategy can help."
 
     def _computing(self, share: str) -> str:
         """Name the dearest stage, how busy one core is with threads, and what processes gain."""
@@ -259,12 +251,11 @@ class _Explanation(NamedTuple):
 
     def _dearest_stage(self) -> str:
         """Return the stage with the most CPU time, and its share."""
-        costs = {name: getattr(self.stages, name) for name in ("receiving", "decoding", "parsing", "writing")}
-        cpu = self.stages.cpu
+        stages, cpu = ("receiving", "decoding", "parsing", "writing"), self.stages.cpu
         if not cpu:
             return "Computing"
-        name = max(costs, key=lambda each: costs[each])
-        return f"{name.capitalize()} ({costs[name] / cpu:.0%} of {cpu * 1000:,.3g} ms CPU a page)"
+        cost, name = max((getattr(self.stages, name), name) for name in stages)
+        return f"{name.capitalize()} ({cost / cpu:.0%} of {cpu * 1000:,.3g} ms CPU a page)"
 
     def _waiting(self, share: str) -> str:
         """Say how long fetches wait for answers; if the widest strategy is best, suggest a wider one."""
@@ -276,12 +267,6 @@ class _Explanation(NamedTuple):
             wider = strategy._replace(mode=mode, threads=min(512, 4 * strategy.threads))
             more = f" More may be faster still: --strategies {strategy.name},{wider.name}."
         return f"Waiting for answers: {fetches} in flight waits {share} of the time{self._gain()}.{more}"
-
-
-def _whose(host: str) -> str:
-    if not host:
-        return "The hosts'"
-    return f"Host {printable(host.rpartition('://')[2].removesuffix(':443').removesuffix(':80'), 80)}'s"
 
 
 def _sureness(best: Statistics, tied: Sequence[Statistics], figures: Sequence[Statistics], total: int) -> str:

@@ -27,17 +27,9 @@ class ServerProcess:
 
     def __init__(self, module: str, given: Mapping[str, Any]) -> None:
         # -P keeps files of the working directory from replacing modules of the standard library.
-        command = [
-            sys.executable,
-            "-P",
-            "-c",
-            _BOOT,
-            str(Path(__file__).parents[2]),
-            module,
-            json.dumps(given),
-        ]
+        start = [sys.executable, "-P", "-c", _BOOT, str(Path(__file__).parents[2]), module]
         self._process = subprocess.Popen(  # noqa: S603 (this interpreter, this package)
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            [*start, json.dumps(given)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
         self._lock = threading.Lock()
         self.pid = self._process.pid
@@ -112,11 +104,7 @@ def running_server() -> Iterator[list[str]]:
 
 @contextmanager
 def running_site() -> Iterator[list[str]]:
-    """Run the demo's server; yield every URL of the demo in the order to harvest them.
-
-    Raises:
-        UsageError: the server did not start.
-    """
+    """Run the demo's server; yield every URL of the demo in the order of the listing. Raises: see `serve`."""
     from parascrape.loopback.demo.site import listing
 
     with running_server() as hosts:

@@ -1,5 +1,1 @@
 """The demo site."""
-
-from __future__ import annotations
-
-__all__: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -80,9 +80,14 @@ def record(entries: Iterable[Entry], path: str | Path, settings: Settings) -> Re
         "http-header-user-agent": settings.user_agent,
         "timeout": f"{settings.timeout:g}",
     }
+    result, began = RecordingResult(path), time.monotonic()
+    settings = replace(settings, mode="thread", retries=0, ordered=False, previous="")
     with output_errors(path), replace_file(path) as file:
-        recorder = _Recorder(ExchangeWriter(file, about), RecordingResult(path), robots=settings.robots)
-        return recorder.run(entries, replace(settings, mode="thread", retries=0, ordered=False, previous=""))
+        recorder = _Recorder(ExchangeWriter(file, about), result, robots=settings.robots)
+        environment = Environment(limits=_limits)
+        deque(harvest(recorder.listed(entries), settings, hooks=recorder.hooks(), environment=environment), 0)
+    result.seconds = time.monotonic() - began
+    return result
 
 
 def _limits(settings: Settings) -> PolitenessPolicy | None:
@@ -100,18 +105,11 @@ class _Recorder:
         self._robots = robots
         self._fetches: dict[str, TransferRecorder] = {}  # under way, by the URL or the origin
 
-    def run(self, entries: Iterable[Entry], settings: Settings) -> RecordingResult:
-        """Harvest the entries."""
-        began = time.monotonic()
-        hooks = HarvestHooks(on_outcome=self._page_done, on_robots=self._robots_done, page_hook=self)
-        for _ in harvest(
-            self._listed(entries), settings, hooks=hooks, environment=Environment(limits=_limits)
-        ):
-            pass
-        self._result.seconds = time.monotonic() - began
-        return self._result
+    def hooks(self) -> HarvestHooks:
+        """Return the hooks of the harvest."""
+        return HarvestHooks(on_outcome=self._page_done, on_robots=self._robots_done, page_hook=self)
 
-    def _listed(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+    def listed(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """Yield every URL once, then the robots.txt of each host unless the harvest asks for it anyway."""
         seen: set[str] = set()
         for entry in entries:
@@ -218,7 +216,8 @@ class TransferRecorder:
 
     def _keep(self, handle: Any, notes: list[tuple[int, bytes]], at: str, failure: tuple[Any, ...]) -> None:
         before, reply = _received(notes)
-        request = redact_request(_sent(notes))
+        sent = [data for kind, data in notes if kind == pycurl.INFOTYPE_HEADER_OUT]
+        request = redact_request(sent[-1] if sent else b"")  # libcurl may send it again on a new connection
         self.seen.append(
             Exchange(
                 url=handle.getinfo(pycurl.EFFECTIVE_URL),
@@ -236,11 +235,6 @@ class TransferRecorder:
         )
 
 
-def _sent(notes: Sequence[tuple[int, bytes]]) -> bytes:
-    """Return the head of the request; the last, where libcurl sent it again on a new connection."""
-    return next((data for kind, data in reversed(notes) if kind == pycurl.INFOTYPE_HEADER_OUT), b"")
-
-
 def _received(notes: Sequence[tuple[int, bytes]]) -> tuple[bytes, bytes]:
     """Return what came before the final head, and the answer; libcurl reports trailers twice."""
     lines: list[bytes] = []
@@ -255,12 +249,11 @@ def _received(notes: Sequence[tuple[int, bytes]]) -> tuple[bytes, bytes]:
 
 def _ending(handle: Any, failure: Sequence[Any], answered: bool) -> Ending:
     """Return how a failed exchange ended, by libcurl's number and message."""
-    number, message = int(failure[0]), str(failure[1])
-    reason = handle.getinfo(pycurl.OS_ERRNO)
+    number, reason = int(failure[0]), handle.getinfo(pycurl.OS_ERRNO)
     if number in (55, 56) and reason in (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED):
         return "reset"
     try:
-        raise_for(number, message, refused_address(handle))
+        raise_for(number, str(failure[1]), refused_address(handle))
     except FetchError as error:
         if not answered and (ending := _NO_CONNECTION.get(type(error))):
             return ending

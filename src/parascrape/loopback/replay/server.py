@@ -1,4 +1,4 @@
-"""The replay server: answers for recorded hosts, with their bytes, times and faults.
+"""The replay server: answers for recorded hosts, with their bytes, times, certificates and faults.
 
 It is started with one JSON object: the path of the recording, the file for the certificate of its authority,
 and the arguments of `ReplayAnswers`.
@@ -9,24 +9,19 @@ from __future__ import annotations
 import json
 import math
 import socket
+import ssl
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any, NamedTuple
 
 from parascrape.errors import UsageError
 from parascrape.loopback.connection import Answer, Request, Then, head_of
 from parascrape.loopback.replay.exchange import Ending, Exchange, closes, cookie_names
-from parascrape.loopback.replay.routes import (
-    Authority,
-    Ports,
-    host_of,
-    make_connect_to,
-    origins_of,
-    tls_faults,
-)
-from parascrape.loopback.replay.warc import Recording, read_recording
+from parascrape.loopback.replay.warc import Recording, load_library, read_recording
 from parascrape.loopback.server import Listener, bind, say, serve_until_stdin_ends
 from parascrape.web import host_key
 
@@ -42,6 +37,15 @@ _UNKNOWN_FIELDS = {"Content-Length": str(len(_MISSING)), "X-Parascrape-Twin": "n
 _UNKNOWN = Answer(head_of(404, {"Content-Type": "text/plain", **_UNKNOWN_FIELDS}) + _MISSING, known=False)
 _NO_ROBOTS = _UNKNOWN._replace(known=True)
 """For robots.txt, which recordings of other tools lack: everything is allowed (RFC 9309 section 2.3.1.3)."""
+
+_NO_NAME = "this-name-had-no-address-when-it-was-recorded-and-so-has-none-now.invalid"
+"""A label of more than 63 bytes: no resolver can ask for it (RFC 1035 section 2.3.4), so nothing is sent."""
+
+_PLAIN_TEXT = ("wrong version number", "packet length too long")  # errors of a host that speaks no TLS
+
+_VALID_FROM = datetime(2000, 1, 1, tzinfo=UTC)
+_VALID_UNTIL = datetime(2001, 1, 1, tzinfo=UTC)
+"""When an expired certificate was valid."""
 
 
 class ReplayAnswers:
@@ -69,8 +73,9 @@ class ReplayAnswers:
         return found[0][1] if len(found) == 1 else _choose(found, request)
 
     def _answer(self, exchange: Exchange) -> Answer:
-        seconds = exchange.seconds
-        data = _data(exchange)
+        seconds, data = exchange.seconds, exchange.before + exchange.reply
+        if exchange.ending == "left" and not exchange.reply:  # a head that was broken off, by its last line
+            data += b"".join(data.splitlines(keepends=True)[-1:])
         step, pause = _pieces(len(data), seconds.transfer * self._scale)
         then = _THEN.get(exchange.ending, "close")
         if then == "keep" and exchange.reply and closes(exchange.head):
@@ -83,13 +88,6 @@ class ReplayAnswers:
             pause=pause,
             then=then,
         )
-
-
-def _data(exchange: Exchange) -> bytes:
-    """Return all bytes to send. A head that was broken off gets one line more: the line that broke it off."""
-    if exchange.ending == "left" and not exchange.reply:
-        return exchange.before + b"".join(exchange.before.splitlines(keepends=True)[-1:])
-    return exchange.before + exchange.reply
 
 
 def _choose(found: list[tuple[Exchange, Answer]], request: Request) -> Answer:
@@ -121,6 +119,128 @@ def _connect_seconds(exchanges: Iterable[Exchange]) -> dict[str, float]:
     return {host: median(found) for host, found in times.items()}
 
 
+# --- routes and certificates ------------------------------------------------------------------------
+
+
+class Ports(NamedTuple):
+    """The ports of the replay server on 127.0.0.1; nobody listens at ``closed``."""
+
+    plain: int
+    tls: int
+    closed: int
+
+
+def origins_of(recording: Recording) -> dict[str, list[Exchange]]:
+    """Return the exchanges of each scheme, host and port (`host_key`)."""
+    origins: dict[str, list[Exchange]] = {}
+    for exchange in recording.exchanges:
+        origins.setdefault(host_key(exchange.url), []).append(exchange)
+    return origins
+
+
+def host_of(origin: str) -> str:
+    """Return the host of an origin as a client sends it for SNI; an address without brackets."""
+    return origin.partition("://")[2].rpartition(":")[0].strip("[]")
+
+
+def make_connect_to(recording: Recording, ports: Ports) -> str:
+    """Return the entries, separated by commas; the last two are for all hosts without one of their own."""
+    entries: list[str] = []
+    for origin, found in origins_of(recording).items():
+        scheme, _, place = origin.partition("://")
+        usual = ports.tls if place.rpartition(":")[2] == "443" else ports.plain
+        target = _target(scheme, found, ports)
+        if target != f"127.0.0.1:{usual}":
+            entries.append(f"{place}:{target}")
+    return ",".join([*entries, f":443:127.0.0.1:{ports.tls}", f"::127.0.0.1:{ports.plain}"])
+
+
+def _target(scheme: str, found: list[Exchange], ports: Ports) -> str:
+    """Return where an origin answers: at a port of the server, or nowhere if it never did."""
+    ending = _ending(found)
+    if ending == "dns":
+        return f"{_NO_NAME}:{ports.closed}"
+    if ending == "refused":
+        return f"127.0.0.1:{ports.closed}"
+    was_plain = ending == "tls" and any(text in found[0].message for text in _PLAIN_TEXT)
+    return f"127.0.0.1:{ports.tls if scheme == 'https' and not was_plain else ports.plain}"
+
+
+def _ending(found: list[Exchange]) -> Ending | None:
+    """Return how all of them ended; None where they differ."""
+    endings = {exchange.ending for exchange in found}
+    return endings.pop() if len(endings) == 1 else None
+
+
+def tls_faults(recording: Recording) -> dict[str, str]:
+    """Return the hosts whose every TLS handshake failed, each with the fault of its certificate."""
+    return {
+        host_of(origin): fault_of(found[0].message)
+        for origin, found in origins_of(recording).items()
+        if _ending(found) == "tls"
+    }
+
+
+def fault_of(message: str) -> str:
+    """Return the fault of a certificate from an error message: ``expired``, ``name`` or ``authority``."""
+    text = message.lower()
+    if "expired" in text:
+        return "expired"
+    return "name" if "subject name" in text or "hostname" in text else "authority"
+
+
+class Authority:
+    """Issues a certificate for each name that a client asks for by SNI; its keys never leave the process.
+
+    ``addresses`` are hosts without a name, for which clients send no SNI: they share one certificate, the one
+    of ``context``. ``faults`` maps hosts to the fault that their certificate is to have (`fault_of`).
+    """
+
+    def __init__(self, addresses: Iterable[str], faults: Mapping[str, str]) -> None:
+        self._library: Any = load_library("trustme")
+        self._ca = self._library.CA(organization_name="parascrape replay")
+        self._faults = faults
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        shared = [host for host in addresses if host not in faults]
+        self.context = self._make(self._ca.issue_cert(*(shared or ["localhost"])))
+        self.context.sni_callback = self._choose
+
+    def write_certificate(self, path: Path) -> None:
+        """Write the authority's own certificate, for clients to trust."""
+        self._ca.cert_pem.write_to_path(str(path))
+
+    def context_for(self, name: str) -> ssl.SSLContext:
+        """Return the TLS context with the certificate of a host."""
+        if name not in self._contexts:
+            self._contexts[name] = self._issue(name)
+        return self._contexts[name]
+
+    def _choose(self, connection: Any, name: str | None, _: ssl.SSLContext) -> None:
+        """Continue the handshake with the certificate of this name (RFC 6066 section 3)."""
+        if name is not None and not _is_address(name):
+            connection.context = self.context_for(name)
+
+    def _issue(self, name: str) -> ssl.SSLContext:
+        fault = self._faults.get(name, "")
+        authority = self._library.CA() if fault == "authority" else self._ca
+        times = {"not_before": _VALID_FROM, "not_after": _VALID_UNTIL} if fault == "expired" else {}
+        try:
+            issued = authority.issue_cert("wrong.invalid" if fault == "name" else name, **times)
+        except ValueError:  # a name that no certificate can hold, such as one with an underscore
+            return self.context
+        return self._make(issued)
+
+    @staticmethod
+    def _make(issued: Any) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        issued.configure_cert(context)
+        return context
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
+
+
 def main() -> None:
     """Run the server."""
     given = json.loads(sys.argv[1])
@@ -146,9 +266,9 @@ def _authority(recording: Recording, ca_file: Path) -> Authority | None:
     hosts = [host_of(origin) for origin in origins_of(recording) if origin.startswith("https:")]
     if not hosts:
         return None
-    addresses = [host for host in hosts if host.replace(".", "").isdigit() or ":" in host]
+    addresses = filter(_is_address, hosts)
     authority = Authority(addresses, tls_faults(recording))
-    ca_file.write_bytes(authority.pem)
+    authority.write_certificate(ca_file)
     return authority
 
 

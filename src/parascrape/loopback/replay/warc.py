@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib
 import json
 import re
 import uuid
@@ -33,14 +34,13 @@ _TRUNCATED = {"closed": "disconnect", "reset": "disconnect", "silent": "time", "
 """WARC-Truncated (section 5.13) of an answer that is not whole."""
 
 _PIECE = 1 << 20
+_LONGEST = 86_400.0  # seconds of a recorded time, so that no recording makes the server wait for ever
 _KEPT = frozenset(("response", "request", "metadata"))
 _OWNERS = frozenset(("warc-concurrent-to", "warc-refers-to"))
 
 
 def load_library(name: str) -> ModuleType:
     """Return a module of the extra ``compare``. Raises UsageError where it is not installed."""
-    import importlib
-
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -68,10 +68,7 @@ def to_metadata(exchange: Exchange) -> dict[str, Any]:
 
 
 class ExchangeWriter:
-    """Writes exchanges to a binary file; ``about`` are further fields of its warcinfo record.
-
-    Each record is a gzip member of its own.
-    """
+    """Writes exchanges to a binary file, a gzip member a record; ``about`` is added to the warcinfo."""
 
     def __init__(self, file: IO[bytes], about: Mapping[str, str]) -> None:
         self._headers: Any = load_library("warcio.statusandheaders")
@@ -102,10 +99,8 @@ class ExchangeWriter:
         """Return a record whose block is written unchanged; warcio would parse it and write it anew."""
         content_type = "application/json" if kind == "metadata" else f"application/http; msgtype={kind}"
         headers = self._headers.StatusAndHeaders("", _fields(kind, exchange, block), protocol="WARC/1.1")
-        length = len(block)
-        return self._loader.ArcWarcRecord(
-            "warc", kind, headers, BytesIO(block), None, content_type, length, payload_length=length
-        )
+        given = ("warc", kind, headers, BytesIO(block), None, content_type, len(block))
+        return self._loader.ArcWarcRecord(*given, payload_length=len(block))
 
 
 def _fields(kind: str, exchange: Exchange, block: bytes) -> list[tuple[str, str]]:
@@ -118,17 +113,13 @@ def _fields(kind: str, exchange: Exchange, block: bytes) -> list[tuple[str, str]
     ]
     if kind != "metadata":
         payload = block[exchange.body_start :] if kind == "response" else b""
-        fields.append(("WARC-Payload-Digest", _digest(payload)))
+        digest = hashlib.sha1(payload, usedforsecurity=False).digest()  # as every WARC tool writes it
+        fields.append(("WARC-Payload-Digest", f"sha1:{base64.b32encode(digest).decode()}"))
         if exchange.address:
             fields.append(("WARC-IP-Address", exchange.address))
     if kind == "response" and exchange.ending in _TRUNCATED:
         fields.append(("WARC-Truncated", _TRUNCATED[exchange.ending]))
     return fields
-
-
-def _digest(payload: bytes) -> str:
-    """Return SHA-1 in base 32, as every WARC tool writes it; it guards against damage, not forgery."""
-    return "sha1:" + base64.b32encode(hashlib.sha1(payload, usedforsecurity=False).digest()).decode()
 
 
 # --- reading ----------------------------------------------------------------------------------------
@@ -255,13 +246,14 @@ def _our_metadata(record: _Record) -> dict[str, Any] | None:
     try:
         data = json.loads(record.block)
         error, seconds = data["error"] or {}, data["seconds"]
-        fields = {
+        times = (min(max(float(seconds[name]), 0.0), _LONGEST) for name in ExchangeTimes._fields)
+        return {
             "entry": str(data["entry"]),
             "hop": int(data["hop"]),
             "ending": ENDINGS[ENDINGS.index(data["ending"])],
             "error": str(error.get("code", "")),
             "message": str(error.get("message", "")),
-            "seconds": ExchangeTimes(*(_bounded(seconds[name]) for name in ExchangeTimes._fields)),
+            "seconds": ExchangeTimes(*times),
             "new_connection": bool(data["new_connection"]),
             "cookies": tuple(str(name) for name in data["cookies"]),
             "authorised": bool(data["authorised"]),
@@ -269,12 +261,6 @@ def _our_metadata(record: _Record) -> dict[str, Any] | None:
         }
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    return fields
-
-
-def _bounded(seconds: Any) -> float:
-    """Return a time of at most a day, so that no recording makes the server wait for ever."""
-    return min(max(float(seconds), 0.0), 86_400.0)
 
 
 def _make(
