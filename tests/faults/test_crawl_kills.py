@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from parascrape.crawling.site_crawl import SiteCrawl, frontier_path
-from parascrape.executors.dispatcher import capacity
+from parascrape.executors import capacity
 from tests.helpers.command import children, finish, lives, read_records, start_scrape, until
 from tests.helpers.killing import survives
 from tests.sites.crawl_site import OPTIONS, CrawlSite, by_path, crawl, to, tree

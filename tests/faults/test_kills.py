@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from parascrape.executors.dispatcher import capacity
+from parascrape.executors import capacity
 from parascrape.records import encode
 from tests.helpers.command import RUDE, UNLIMITED, children, finish, lives, read_records, start_scrape, until
 from tests.sites.site import Site

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from parascrape import Settings
-from parascrape.executors.dispatcher import capacity
+from parascrape.executors import capacity
 from parascrape.files import mark_duplicates
 from parascrape.harvesting import Environment, harvest
 from parascrape.records import Entry, parse

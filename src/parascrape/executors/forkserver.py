@@ -75,19 +75,17 @@ class ForkServer:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             theirs.set_inheritable(True)
-            begin = (
-                f"import sys; sys.path[:] = {sys.path!r}; from parascrape.executors.forkserver import serve"
+            code = (
+                f"import sys; sys.path[:] = {sys.path!r}; from parascrape.executors.forkserver import serve; "
+                f"serve({theirs.fileno()}, {self._modules!r})"
             )
-            code = f"{begin}; serve({theirs.fileno()}, {self._modules!r})"
             # Signals sent to the process group are handled by the command only: they are blocked here,
             # and in the children until they unblock them.
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ()) | set(INTERRUPTS)
             # The list on stdin and the records on stdout belong to the command too.
             files = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, 2, 1)]
-            command = [sys.executable, "-c", code]
-            self.pid = os.posix_spawn(
-                sys.executable, command, os.environ, file_actions=files, setsigmask=blocked
-            )
+            options: dict[str, Any] = {"file_actions": files, "setsigmask": blocked}
+            self.pid = os.posix_spawn(sys.executable, [sys.executable, "-c", code], os.environ, **options)
 
     def start(self, file: socket.socket, call: Callable[..., Any], *args: Any) -> ForkedProcess:
         """Start a process that calls ``call(file, *args)``.
@@ -129,19 +127,16 @@ class ForkServer:
         """Read what has ended, waiting for it for up to ``seconds``."""
         if not self._lock.acquire(timeout=seconds):
             return
+        poller = select.poll()
+        poller.register(self._control, select.POLLIN)
         try:
-            while self.processes and self._has_news(seconds):
+            while self.processes and poller.poll(1000 * seconds):
                 self._take(self._control.recv(_MESSAGE))
                 seconds = 0.0
         except (OSError, EOFError):
             self._end_all()  # `start` replaces it when it is needed
         finally:
             self._lock.release()
-
-    def _has_news(self, seconds: float) -> bool:
-        poller = select.poll()
-        poller.register(self._control, select.POLLIN)
-        return bool(poller.poll(1000 * seconds))
 
     def _take(self, message: bytes) -> None:
         """Handle a message of the fork server. Raises EOFError if it has closed its socket."""

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from functools import lru_cache
-from types import FrameType, ModuleType
+from types import FrameType
 
 
 def why_not_importable() -> str:
@@ -28,9 +28,11 @@ def why_not_importable() -> str:
     if name == "__main__" or name.endswith(".__main__"):  # workers import nothing then
         return ""
     if path is None:  # -c or a notebook; a script that has ended has no path either
-        return "the main script has ended" if _has_ended() else ""
-    line = _line_of(main)
-    if line and _is_guarded(path, line):
+        shutdown = threading._shutdown.__code__  # type: ignore[attr-defined]
+        ended = any(frame.f_code is shutdown for frame in _frames())  # it only waits for other threads
+        return "the main script has ended" if ended else ""
+    top = [one for one in _frames() if one.f_globals is vars(main) and one.f_code.co_name == "<module>"]
+    if top and _is_guarded(path, top[-1].f_lineno or 0):
         return ""
     return 'the script does not start the harvest under if __name__ == "__main__"'
 
@@ -43,21 +45,6 @@ def _frames() -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _has_ended() -> bool:
-    """Return whether the main thread only waits for other threads to end."""
-    shutdown = threading._shutdown.__code__  # type: ignore[attr-defined]
-    return any(frame.f_code is shutdown for frame in _frames())
-
-
-def _line_of(main: ModuleType) -> int:
-    """Return the line of the main script's statement that is running, 0 if none is."""
-    line = 0
-    for frame in _frames():
-        if frame.f_globals is vars(main) and frame.f_code.co_name == "<module>":
-            line = frame.f_lineno
-    return line
-
-
 @lru_cache(maxsize=4)
 def _is_guarded(path: str, line: int) -> bool:
     """Return whether the line stands under a guard at the top level of the file."""
@@ -66,13 +53,8 @@ def _is_guarded(path: str, line: int) -> bool:
             tree = ast.parse(file.read())
     except (OSError, SyntaxError, ValueError):
         return False
-    return any(
-        isinstance(node, ast.If) and _is_guard(node.test) and _holds(node.body, line) for node in tree.body
-    )
-
-
-def _holds(body: list[ast.stmt], line: int) -> bool:
-    return body[0].lineno <= line <= (body[-1].end_lineno or 0)
+    guards = [node.body for node in tree.body if isinstance(node, ast.If) and _is_guard(node.test)]
+    return any(body[0].lineno <= line <= (body[-1].end_lineno or 0) for body in guards)
 
 
 def _is_guard(test: ast.expr) -> bool:

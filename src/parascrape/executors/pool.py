@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import selectors
+import signal
+import socket
 import time
 from collections.abc import Mapping
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from typing import Literal
 
-from parascrape.errors import MainGuardError, ParascrapeError, TaskTimeout, WorkerDied
-from parascrape.executors.channel import pack
+from parascrape.errors import MainGuardError, ParascrapeError, TaskError, TaskTimeout, WorkerDied
+from parascrape.executors.channel import Channel, pack
+from parascrape.executors.forkserver import ForkedProcess, forkserver
 from parascrape.executors.main_guard import EXIT_MAIN_GUARD, MAIN_GUARD
-from parascrape.executors.task_queue import TaskQueue
-from parascrape.executors.worker_handle import Task, WorkerHandle
-from parascrape.executors.worker_main import WorkerOptions
-from parascrape.system import resident_bytes
+from parascrape.executors.task_queue import Task, TaskQueue
+from parascrape.executors.worker_main import WorkerOptions, run_child
+from parascrape.system import resident_bytes, without_interrupts
+
+log = logging.getLogger(__name__)
 
 _FAILED_STARTS = 3
 """Workers in a row that may end before they are ready; after that the executor is broken."""
@@ -30,6 +37,101 @@ _TOO_LARGE = 2
 
 _REAP_SECONDS = 5.0
 """A dismissed worker that has not exited by then is killed."""
+
+
+class WorkerHandle:
+    """One worker process.
+
+    It takes tasks in the order they are sent, so it runs the first ``threads`` that are unfinished; no
+    message has to say so. A task's time counts from its turn on.
+    """
+
+    def __init__(self, options: WorkerOptions) -> None:
+        ours, theirs = socket.socketpair()
+        self.options = options
+        self.solo = False  # runs retried tasks only, one at a time
+        self.ready = False
+        self.large = False  # wants a replacement
+        self.retired = False  # takes no more tasks
+        self.fault: Literal["", "hung", "memory"] = ""  # what it was killed for
+        self.started = time.monotonic()
+        self.events = selectors.EVENT_READ
+        self.running: dict[int, Task] = {}
+        self.waiting: dict[int, Task] = {}
+        self._known: set[int] = set()
+        self.channel = Channel(ours, blocking=False)
+        try:
+            self.process = _start(theirs, options)
+        finally:
+            theirs.close()
+
+    @property
+    def load(self) -> int:
+        """Tasks sent and not finished."""
+        return len(self.running) + len(self.waiting)
+
+    def pack(self, tasks: list[Task], functions: Mapping[int, bytes]) -> bytes:
+        """Take tasks, and return the messages that send them, each function ahead of its first task."""
+        packed = b""
+        for number in {task.function for task in tasks} - self._known:
+            packed += pack(("fn", number, functions[number]))
+            self._known.add(number)
+        for task in tasks:
+            self.waiting[task.number] = task
+        self._promote()
+        kind = "alone" if self.solo else "tasks"
+        return packed + pack((kind, [(task.number, task.function, task.payload) for task in tasks]))
+
+    def begin(self) -> None:
+        """Note that the process is ready: its tasks' time counts from now on."""
+        self.ready = True
+        now = time.monotonic()
+        for task in self.running.values():
+            task.started = now
+
+    def finish(self, number: int) -> Task | None:
+        """Remove and return the task with that number; its thread takes the next one."""
+        task = self.running.pop(number, None) or self.waiting.pop(number, None)
+        self._promote()
+        return task
+
+    def _promote(self) -> None:
+        while self.waiting and len(self.running) < self.options.threads:
+            number = next(iter(self.waiting))
+            task = self.running[number] = self.waiting.pop(number)
+            task.started = time.monotonic()
+
+    def end(self) -> str:
+        """Kill the process if it lives, reap it, and return how it ended."""
+        self.process.join(0.2)  # its socket has closed: it is about to end
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join(5)
+        self.channel.close()
+        status: int | None = self.process.exitcode
+        if status is None:
+            return "did not end"
+        if status < 0:
+            try:
+                return f"killed by {signal.Signals(-status).name}"
+            except ValueError:
+                return f"killed by signal {-status}"
+        return f"ended with exit status {status}"
+
+
+def _start(sock: socket.socket, options: WorkerOptions) -> BaseProcess | ForkedProcess:
+    """Start the process: forked by the program's fork server if it can, else spawned."""
+    server = forkserver()
+    if server is not None:
+        try:
+            return server.start(sock, run_child, options._replace(parent=0))
+        except OSError as error:
+            log.warning("%s; spawning one instead", error)
+    spawn = get_context("spawn")
+    process = spawn.Process(target=run_child, args=(sock, options), name=options.name, daemon=True)
+    with without_interrupts():  # a Ctrl-C while it imports would print a traceback
+        process.start()
+    return process
 
 
 class WorkerPool:
@@ -116,9 +218,12 @@ class WorkerPool:
         return None if due == float("inf") else max(0.0, due - time.monotonic())
 
     def _due(self, worker: WorkerHandle) -> float:
+        """Return when the worker, or the oldest task that it runs, is overdue."""
         if not worker.ready:
             return worker.started + _START_LIMIT
-        return float("inf") if self._deadline is None else worker.due(self._deadline)
+        if self._deadline is None or not worker.running:
+            return float("inf")
+        return next(iter(worker.running.values())).started + self._deadline
 
     def check(self) -> None:
         """Kill and reap the workers that are overdue or much too large."""
@@ -156,7 +261,11 @@ class WorkerPool:
                 self._count_failure(task, worker, ending)
         self._queue.give_back([*unharmed, *worker.waiting.values()])
         if not worker.ready:
-            self._count_failed_start(worker, ending)
+            self._failed_starts += 1
+            if worker.process.exitcode == EXIT_MAIN_GUARD:
+                self.fail_all(MainGuardError(MAIN_GUARD))
+            elif self._failed_starts >= _FAILED_STARTS:
+                self.fail_all(WorkerDied(f"worker processes do not start: one {ending}", "WorkerDied"))
 
     def _remove(self, worker: WorkerHandle) -> None:
         self.workers.remove(worker)
@@ -169,22 +278,14 @@ class WorkerPool:
             self._queue.retried.append(task)
             return
         self._queue.finish()
-        name = worker.options.name
-        if worker.fault == "hung":
-            message = f"ran longer than {self._deadline:g} s, twice; its process was killed"
-            task.future.set_exception(TaskTimeout(message, "TaskTimeout", name))
-            return
+        kind: type[TaskError] = TaskTimeout if worker.fault == "hung" else WorkerDied
         if worker.fault == "memory":
             most = _TOO_LARGE * self._options.memory / 1e6
             ending = f"was over its memory, more than {most:.0f} MB, and was killed"
-        task.future.set_exception(WorkerDied(f"its worker process {ending}, twice", "WorkerDied", name))
-
-    def _count_failed_start(self, worker: WorkerHandle, ending: str) -> None:
-        self._failed_starts += 1
-        if worker.process.exitcode == EXIT_MAIN_GUARD:
-            self.fail_all(MainGuardError(MAIN_GUARD))
-        elif self._failed_starts >= _FAILED_STARTS:
-            self.fail_all(WorkerDied(f"worker processes do not start: one {ending}", "WorkerDied"))
+        message = f"its worker process {ending}, twice"
+        if worker.fault == "hung":
+            message = f"ran longer than {self._deadline:g} s, twice; its process was killed"
+        task.future.set_exception(kind(message, kind.__name__, worker.options.name))
 
     def fail_all(self, reason: ParascrapeError) -> None:
         """Fail every task that is not done, and refuse new ones."""

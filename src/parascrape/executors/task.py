@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from parascrape.errors import TaskError
@@ -92,11 +93,7 @@ def describe(error: BaseException, *, skip: int = 0) -> Failure:
     except Exception as inner:  # a __str__ or __cause__ of the user's that itself fails
         lines = [f"{type(error).__name__}, and its stack cannot be shown: {type(inner).__name__}\n"]
     trace = f"Worker {worker}:\n" + "".join(lines)
-    return _text(error)[:_MAX_MESSAGE], type(error).__qualname__, worker, trace[-_MAX_TRACE:]
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return "(its message cannot be shown)"
+    message = "(its message cannot be shown)"
+    with suppress(Exception):
+        message = str(error)[:_MAX_MESSAGE]
+    return message, type(error).__qualname__, worker, trace[-_MAX_TRACE:]

@@ -1,17 +1,32 @@
-"""The task queue of one executor: tasks that no worker has. Safe for threads."""
+"""The task queue of one executor: tasks that wait for a worker. Safe for threads."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
 
 from parascrape.errors import ParascrapeError
-from parascrape.executors.worker_handle import Task
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One submitted call. ``failures`` counts the workers that died or hung under it."""
+
+    number: int
+    future: Future[Any]
+    function: int
+    payload: bytes
+    started: float = 0.0  # on the monotonic clock
+    failures: int = 0
+    announced: bool = False  # whether its future is set running
 
 
 class TaskQueue:
-    """The tasks that wait for a worker, and the count of all that are unfinished.
+    """The tasks that wait, and the count of all that are unfinished.
 
     ``retried`` are tasks under which a worker died or hung: each runs once more, alone.
     """

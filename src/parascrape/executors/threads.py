@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -78,8 +79,11 @@ class ThreadExecutor(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more tasks; end the threads when the queue is empty, or cancel what is queued."""
         self._closed.set()
-        if cancel_futures:
-            self._cancel_queued()
+        with suppress(Empty):
+            while cancel_futures:
+                if (item := self._queue.get_nowait()) is not None:
+                    item.future.cancel()
+                    item.future.set_running_or_notify_cancel()
         with self._lock:
             for _ in self._alive:
                 self._queue.put(None)
@@ -94,16 +98,6 @@ class ThreadExecutor(Executor):
         """Cancel what is queued, and return without waiting for running tasks."""
         self.shutdown(wait=False, cancel_futures=True)
         self._stopped.set()
-
-    def _cancel_queued(self) -> None:
-        try:
-            while True:
-                item = self._queue.get_nowait()
-                if item is not None:
-                    item.future.cancel()
-                    item.future.set_running_or_notify_cancel()
-        except Empty:
-            return
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._work, name=f"{self._name}-{next(_numbers)}", daemon=True)
@@ -124,7 +118,8 @@ class ThreadExecutor(Executor):
             if (item := self._queue.get()) is None:
                 break
             if not item.future.set_running_or_notify_cancel():
-                self._count_finished()
+                with self._lock:
+                    self._unfinished -= 1
                 continue
             item.started = time.monotonic()
             self._running[me] = item
@@ -161,23 +156,16 @@ class ThreadExecutor(Executor):
             self._unfinished -= 1
             return True
 
-    def _count_finished(self) -> None:
-        with self._lock:
-            self._unfinished -= 1
-
     def _watch(self) -> None:
         """Abandon every thread whose task is past the deadline, until the executor has ended."""
         limit = self._deadline or 0.0
         while not self._stopped.is_set() and (self._alive or not self._closed.is_set()):
             now = time.monotonic()
-            overdue = [
-                (thread, item) for thread, item in list(self._running.items()) if now - item.started >= limit
-            ]
-            for thread, item in overdue:
-                self._give_up(thread, item)
+            for thread, item in list(self._running.items()):
+                if now - item.started >= limit:
+                    self._give_up(thread, item)
             first = min((item.started for item in list(self._running.values())), default=now)
-            wait = max(0.01, min(first + limit - now, 1.0))
-            self._stopped.wait(wait)
+            self._stopped.wait(max(0.01, min(first + limit - now, 1.0)))
 
     def _give_up(self, thread: threading.Thread, item: _Call) -> None:
         """Abandon a thread, and fail its call's future with the line it is at."""
@@ -191,6 +179,5 @@ class ThreadExecutor(Executor):
             if self._unfinished:
                 self._start_thread()
         message = f"the task ran longer than {self._deadline:g} s; its thread is given up"
-        item.future.set_exception(
-            TaskTimeout(message, "TaskTimeout", thread.name, f"Worker {thread.name}:\n{where}")
-        )
+        trace = f"Worker {thread.name}:\n{where}"
+        item.future.set_exception(TaskTimeout(message, "TaskTimeout", thread.name, trace))

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 
 from parascrape.errors import TaskError
 from parascrape.executors.channel import Channel, LogForwarder, pack
-from parascrape.executors.task import Failure, TaskContext, bind, call, describe
+from parascrape.executors.task import Failure, TaskContext, bind, call
 from parascrape.system import end_with, free_memory, keep_memory, leave_interrupts, resident_bytes
 
 MAX_RESULT = 64 << 20
@@ -56,8 +56,6 @@ class WorkerOptions(NamedTuple):
     log_level: int
     memory: int = 0  # bytes it may have before it is replaced; 0: any
     arenas: int = 1  # heaps that the threads share: as many as may run at once
-    initializer: Callable[..., object] | None = None
-    initargs: tuple[Any, ...] = ()
 
 
 def run_child(sock: socket.socket, options: WorkerOptions) -> None:
@@ -71,16 +69,10 @@ def run_child(sock: socket.socket, options: WorkerOptions) -> None:
     keep_memory(options.arenas)
     # A scraper's print() must not land among the records on stdout.
     os.dup2(sys.stderr.fileno() if sys.stderr is not None else 2, 1)
-    _limit_waits(sock)
-    worker = _Worker(Channel(sock, blocking=True), options)
-    worker.serve()
-    os._exit(0)
-
-
-def _limit_waits(sock: socket.socket) -> None:
-    """Limit each ``recv`` to a second: one whose descriptor a task has closed would never return."""
-    if os.name == "posix":
+    if os.name == "posix":  # a `recv` whose descriptor a task has closed would never return: a second each
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 1, 0))
+    _Worker(Channel(sock, blocking=True), options).serve()
+    os._exit(0)
 
 
 class _Worker:
@@ -102,8 +94,6 @@ class _Worker:
         current_process().name = threading.current_thread().name = self._options.name
         handler = LogForwarder(self._send)
         logging.basicConfig(level=self._options.log_level, handlers=[handler], force=True)
-        if self._options.initializer is not None:
-            self._options.initializer(*self._options.initargs)
         self._send(("ready",))
         while (messages := self._channel.receive()) is not None:
             for message in messages:
@@ -112,23 +102,20 @@ class _Worker:
     def _handle(self, kind: str, *details: Any) -> None:
         """Handle one message of the parent."""
         if kind == "fn":
-            number, function = details
-            self._functions[number] = _load(function)
+            number, pickled = details
+            function, failure = call(pickle.loads, (pickled,), {})
+            self._functions[number] = failure or function
         elif kind == "retire":
             self._retire()
         elif self._retired:
             self._send(("retired", [task[0] for task in details[0]]))
         else:
-            self._start_threads(len(details[0]))
             for task in details[0]:
+                if self._started < self._options.threads:
+                    self._started += 1
+                    name = f"{self._options.name}.{self._started}"
+                    threading.Thread(target=self._work, name=name, daemon=True).start()
                 self._tasks.put((task, kind == "alone"))
-
-    def _start_threads(self, tasks: int) -> None:
-        """Start as many threads as there are new tasks, up to the limit."""
-        for _ in range(min(tasks, self._options.threads - self._started)):
-            self._started += 1
-            name = f"{self._options.name}.{self._started}"
-            threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def _work(self) -> None:
         idle: Callable[[], None] | None = None
@@ -207,12 +194,3 @@ class _Worker:
         except OSError:
             os._exit(0)
         self._flush()
-
-
-def _load(payload: bytes) -> Callable[..., Any] | Failure:
-    """Return the function, or the failure that every task with it will have."""
-    try:
-        function: Callable[..., Any] = pickle.loads(payload)  # noqa: S301 (our own parent's)
-    except BaseException as error:
-        return describe(error)
-    return function
