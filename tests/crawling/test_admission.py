@@ -30,7 +30,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[UrlStore]
 def known_after(
     store: UrlStore, found: Sequence[tuple[str, CrawlInfo, DiscoveredLinks]], plan: CrawlLimits = PLAN
 ) -> list[KnownUrl]:
-    """What there is to be fetched when all this was found; and what comes to a new process is the same."""
+    """Return the URLs that are pending after these findings."""
     intake = Admission(store, plan, Traps())
     for url, place, one in found:
         intake.take(url, place, one)
@@ -39,12 +39,12 @@ def known_after(
 
 
 def lead(url: str, kind: str = "redirect", scraper: str = "") -> DiscoveredLinks:
-    """A page that leads there."""
+    """Return the findings of a page with one request."""
     return DiscoveredLinks(leads=(FollowRequest(url, kind, scraper),))
 
 
 def start(store: UrlStore, url: str, plan: CrawlLimits = PLAN, kind: str = "start") -> CrawlInfo:
-    """The place of a URL that was begun with and is fetched."""
+    """Add a start URL, take it, and return its place."""
     intake = Admission(store, plan, Traps())
     intake.add_starts([url], [])
     intake.flush()
@@ -74,7 +74,7 @@ def start(store: UrlStore, url: str, plan: CrawlLimits = PLAN, kind: str = "star
 def test_a_redirect_to_another_spelling_is_fetched(
     store: UrlStore, url: str, target: str, plan: CrawlLimits
 ) -> None:
-    """The page is behind it, and nothing else leads there; a second such hop would have no end."""
+    """One redirect to another spelling is followed; a second one could be endless."""
     place = start(store, url, plan)
     (known,) = known_after(store, [(url, place, lead(target))], plan)
     assert (known.url, known.depth) == (target, 0)
@@ -82,8 +82,8 @@ def test_a_redirect_to_another_spelling_is_fetched(
     assert known_after(store, [(target, CrawlInfo(known.number), lead(url))], plan) == []
 
 
-def test_sessions_without_end_are_two_fetches(store: UrlStore) -> None:
-    """A site that redirects to a new session each time."""
+def test_endless_session_redirects_cost_two_fetches(store: UrlStore) -> None:
+    """The site redirects to a new session id each time."""
     place = start(store, "http://h/a")
     urls = [f"http://h/a?PHPSESSID={number:016x}" for number in range(5)]
     fetched = []
@@ -94,8 +94,8 @@ def test_sessions_without_end_are_two_fetches(store: UrlStore) -> None:
     assert [known.url for known in fetched] == urls[:1]
 
 
-def test_a_user_name_makes_no_other_url(store: UrlStore) -> None:
-    """Records do not show it: two of them would be told apart by nobody."""
+def test_a_user_name_does_not_make_another_url(store: UrlStore) -> None:
+    """Records do not show user names, so they do not distinguish URLs."""
     links = "http://h/a\nhttp://me:secret@h/a\nhttp://you@h/a\nhttp://you@h/b"
     place = start(store, "http://h/")
     known = known_after(store, [("http://h/", place, DiscoveredLinks(links))])
@@ -105,15 +105,15 @@ def test_a_user_name_makes_no_other_url(store: UrlStore) -> None:
 @pytest.mark.parametrize(
     ("kind", "depth"), [("redirect", 2), ("canonical", 2), ("follow", 3)], ids=lambda value: str(value)
 )
-def test_only_what_is_followed_is_a_step_deeper(store: UrlStore, kind: str, depth: int) -> None:
+def test_only_followed_links_are_a_step_deeper(store: UrlStore, kind: str, depth: int) -> None:
     """Redirects and canonical URLs are as deep as the page."""
     place = start(store, "http://h/")._replace(depth=2)
     (known,) = known_after(store, [("http://h/", place, lead("http://h/x", kind))])
     assert (known.depth, known.found_on_url) == (depth, "http://h/")
 
 
-def test_a_bound_on_depth_holds_for_links_and_follows(store: UrlStore) -> None:
-    """Redirects at the bound are still gone after."""
+def test_the_depth_limit_holds_for_links_and_follow(store: UrlStore) -> None:
+    """Redirects at the limit are still followed."""
     plan = CrawlLimits(scope=PLAN.scope, depth=2)
     place = start(store, "http://h/")._replace(depth=2)
     found = [DiscoveredLinks("http://h/a"), lead("http://h/b", "follow"), lead("http://h/c")]
@@ -121,8 +121,8 @@ def test_a_bound_on_depth_holds_for_links_and_follows(store: UrlStore) -> None:
     assert [one.url for one in known] == ["http://h/c"]
 
 
-def test_a_start_that_leads_elsewhere_widens_the_crawl(store: UrlStore) -> None:
-    """Also for the runs after it; a page that leads elsewhere does not."""
+def test_a_redirected_start_widens_the_crawl(store: UrlStore) -> None:
+    """Its host belongs to later runs too; a redirected page does not widen the crawl."""
     place = start(store, "http://h/")
     links = DiscoveredLinks("http://www.h/b\nhttp://other/c")
     found = [("http://h/", place, lead("http://www.h/")), ("http://www.h/", place, links)]
@@ -133,8 +133,8 @@ def test_a_start_that_leads_elsewhere_widens_the_crawl(store: UrlStore) -> None:
     assert known_after(store, strange) == []
 
 
-def test_what_is_left_out_is_counted_with_examples(store: UrlStore) -> None:
-    """By the reason, in this run and those before."""
+def test_left_out_links_are_counted_with_examples(store: UrlStore) -> None:
+    """Counts are by reason and include earlier runs."""
     intake = Admission(store, PLAN, Traps())
     place = start(store, "http://h/")
     trap = FollowRequest("http://h/a/a/a", "trap:repeated_segments")
@@ -154,10 +154,10 @@ def test_what_is_left_out_is_counted_with_examples(store: UrlStore) -> None:
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (0, 2, 1)])
 @pytest.mark.parametrize("at_once", [True, False])
-def test_the_scraper_that_a_follow_names_is_the_urls(
+def test_a_url_keeps_the_first_scraper_that_follow_names(
     store: UrlStore, order: Sequence[int], at_once: bool
 ) -> None:
-    """The first one's, whether a plain link to the same URL is found before or after, or at once."""
+    """A plain link to the same URL, found before, after or at once, does not change it."""
     place = start(store, "http://h/")
     plain, detail = DiscoveredLinks("http://h/x"), lead("http://h/x", "follow", "shop:detail")
     again = detail if order == (0, 2, 1) else lead("http://h/x", "follow", "shop:other")
@@ -172,21 +172,21 @@ def test_the_scraper_that_a_follow_names_is_the_urls(
 
 
 def test_a_redirect_keeps_the_scraper(store: UrlStore) -> None:
-    """What was to be scraped by a function of its own is, wherever it stands."""
+    """The redirect's target is scraped by the function that `follow` named."""
     place = start(store, "http://h/")._replace(scraper="shop:detail")
     (known,) = known_after(store, [("http://h/", place, lead("http://h/x"))])
     assert known.scraper == "shop:detail"
 
 
-def test_indexes_of_sitemaps_come_to_an_end(store: UrlStore) -> None:
-    """One that names the next for ever."""
+def test_nested_sitemap_indexes_are_bounded(store: UrlStore) -> None:
+    """Each index names another one."""
     place, depth = CrawlInfo(0, kind="sitemap"), 0
     while found := known_after(store, [("http://h/", place, lead(f"http://h/{depth}.xml", "sitemap"))]):
         place, depth = CrawlInfo(found[0].number, found[0].depth, kind="sitemap"), depth + 1
     assert 1 <= depth <= 10
 
 
-def test_the_pages_of_a_sitemap_are_as_near_as_starts(store: UrlStore) -> None:
+def test_pages_of_a_sitemap_have_depth_zero(store: UrlStore) -> None:
     """Whatever the depth of the index."""
     place = CrawlInfo(0, 2, kind="sitemap")
     (known,) = known_after(store, [("http://h/s.xml", place, DiscoveredLinks("http://h/x", listed=True))])

@@ -28,7 +28,7 @@ LISTS, ITEMS = 8, 5
 
 @pytest.fixture
 def spider(tmp_path: Path) -> str:
-    """A scraper's file."""
+    """Return the path of a scraper file."""
     (tmp_path / "shop.py").write_text(SPIDER)
     return f"{tmp_path}/shop.py:listing"
 
@@ -49,8 +49,8 @@ OPTIONS = ("--per-host", "0", "--ignore-robots", "--retries", "0", "--quiet", "-
 
 
 @pytest.mark.parametrize("mode", ["sequential", "thread", "process", "auto"])
-def test_a_listing_leads_to_its_details(mode: str, spider: str, tmp_path: Path) -> None:
-    """Each page once, by the function that was named, behind a redirect too."""
+def test_follow_leads_from_listings_to_items(mode: str, spider: str, tmp_path: Path) -> None:
+    """Each page is scraped once by the named function, also after a redirect."""
     output = tmp_path / "out.jsonl"
     with CrawlSite(shop) as site:
         status, records = crawl(
@@ -74,8 +74,8 @@ def assert_complete(site: CrawlSite, output: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX has them")
-def test_a_killed_spider_goes_on_with_its_functions(spider: str, tmp_path: Path) -> None:
-    """What was known but not fetched is scraped by the function that was named then."""
+def test_a_killed_crawl_resumes_with_the_same_scrapers(spider: str, tmp_path: Path) -> None:
+    """URLs that were known before the kill are scraped by the function that was named for them."""
     output = tmp_path / "out.jsonl"
     with CrawlSite(shop) as site:
         arguments = ["crawl", site("/list/0"), "-o", output, "--scraper", spider, "-m", "thread", *OPTIONS]
@@ -87,8 +87,8 @@ def test_a_killed_spider_goes_on_with_its_functions(spider: str, tmp_path: Path)
         assert_complete(site, output)
 
 
-def test_a_list_has_nobody_to_follow(spider: str, tmp_path: Path) -> None:
-    """Its page fails, and says for which command follow() is."""
+def test_follow_fails_outside_of_a_crawl(spider: str, tmp_path: Path) -> None:
+    """The page fails with an error that names the command for follow()."""
     with CrawlSite(shop) as site:
         (tmp_path / "list.txt").write_text(site("/list/0"))
         output = tmp_path / "out.jsonl"
@@ -107,8 +107,8 @@ def test_a_list_has_nobody_to_follow(spider: str, tmp_path: Path) -> None:
         ("def f(page):\n    yield follow('/list/1')\n    raise ValueError('late')", "scrape"),
     ],
 )
-def test_a_follow_that_cannot_be_is_the_pages_failure(scraper: str, code: str, tmp_path: Path) -> None:
-    """Nothing else is harmed, and the links that the page has are still followed."""
+def test_an_invalid_follow_fails_the_page(scraper: str, code: str, tmp_path: Path) -> None:
+    """Other pages are scraped, and the page's links are followed."""
     (tmp_path / "bad.py").write_text(f"from parascrape import follow\n{scraper}\n")
     options = ("--per-host", 0, "--ignore-robots", "-q", "--scraper", f"{tmp_path}/bad.py:f")
     with CrawlSite({"/": page("/a"), "/a": page()}) as site:

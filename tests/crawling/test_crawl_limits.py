@@ -14,7 +14,7 @@ MODES = ("sequential", "thread", "process")
 
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
-    """Where the records go."""
+    """Return the output file."""
     return tmp_path / "out.jsonl"
 
 
@@ -26,16 +26,16 @@ def site() -> Iterator[CrawlSite]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_number_of_pages_is_kept_and_a_higher_one_goes_on(mode: str, site: CrawlSite, output: Path) -> None:
-    """Exactly, however many are in flight; nothing is fetched twice."""
+def test_max_pages_is_exact_and_a_higher_limit_resumes(mode: str, site: CrawlSite, output: Path) -> None:
+    """The limit is exact with pages in flight; no page is fetched twice."""
     for most in (7, 7, 30):
         status, records = crawl(output, [site("/0")], "--max-pages", most, mode=mode)
         assert (status, len(records)) == (0, most)
     assert site.asked.total() == len(by_path(site, records)) == 30
 
 
-def test_what_is_no_page_does_not_count(output: Path) -> None:
-    """Redirects and answers of other types beside the pages that were asked for."""
+def test_redirects_and_other_types_do_not_count_as_pages(output: Path) -> None:
+    """Only pages count for --max-pages."""
     picture = Answer(b"x", headers={"content_type": "image/png"})
     pages = {"/0": page("/p", "/hop", "/1", "/2", "/3"), "/p": picture} | {f"/{n}": page() for n in (1, 2, 3)}
     pages["/hop"] = Answer(status="302 Found", headers={"location": "/3"})
@@ -57,7 +57,7 @@ def test_what_is_no_page_does_not_count(output: Path) -> None:
     ],
 )
 def test_options_bound_the_crawl(options: list[str], paths: int, site: CrawlSite, output: Path) -> None:
-    """The start is had whatever the patterns say."""
+    """The start URL is fetched whatever the patterns are."""
     given = [one.format(site.url) for one in options]
     _, records = crawl(output, [site("/0")], *given, mode="sequential")
     assert len(by_path(site, records)) == site.asked.total()
@@ -73,8 +73,8 @@ def test_options_bound_the_crawl(options: list[str], paths: int, site: CrawlSite
 
 
 @pytest.mark.parametrize("options", [["--max-per-host", 4], ["--budget", "{}/=4"]])
-def test_limits_of_one_host_leave_the_others_alone(options: list[object], output: Path) -> None:
-    """And a higher one on the same output has more of the pages that it has not refused."""
+def test_limits_of_a_host_do_not_affect_others(options: list[object], output: Path) -> None:
+    """A later run with a higher limit fetches refused pages."""
     with CrawlSite(tree(20)) as one, CrawlSite(tree(20), "127.0.0.2") as other:
         given = [str(option).format(one.url) for option in options]
         _, records = crawl(output, [one("/0"), other("/0")], *given)
@@ -85,7 +85,7 @@ def test_limits_of_one_host_leave_the_others_alone(options: list[object], output
 
 @pytest.mark.parametrize(("reach", "hosts"), [("--same-host", 1), ("--same-domain", 2), ("--any-host", 3)])
 def test_the_reach_decides_which_hosts_are_crawled(reach: str, hosts: int, output: Path) -> None:
-    """With names of hosts that all lead to one site."""
+    """All host names resolve to one site."""
     names = ("www.shop.example", "img.shop.example", "other.example")
     with CrawlSite({}) as site:
         port = site.url.rpartition(":")[2]
@@ -100,8 +100,8 @@ PRIVATE = ("http://127.0.0.1:1/", "http://169.254.169.254/latest/", "http://[::1
 
 
 @pytest.mark.parametrize("mode", ["sequential", "process"])
-def test_a_public_page_leads_to_no_private_address(mode: str, output: Path) -> None:
-    """Nobody is asked, the proxy neither; --allow-private lets it through."""
+def test_public_pages_cannot_lead_to_private_addresses(mode: str, output: Path) -> None:
+    """Neither the host nor the proxy gets a request; --allow-private allows it."""
     with CrawlSite(lambda path: page(*PRIVATE) if "shop.example" in path else page()) as site:
         options = ("--any-host", "--proxy", site.url)
         _, records = crawl(output, ["http://shop.example/"], *options, mode=mode)
@@ -119,7 +119,7 @@ def test_a_public_page_leads_to_no_private_address(mode: str, output: Path) -> N
     [([], {"/0"}), (["image/"], {"/png", "/svg"}), (["any"], {"/0", "/png", "/svg", "/pdf.pdf"})],
 )
 def test_content_types_choose_what_is_read(chosen: list[str], expected: set[str], output: Path) -> None:
-    """Others have records that say so, and their links are not followed; a start has its way."""
+    """Other types have an error record and their links are not followed, except for a start URL."""
     types = {"/png": "image/png", "/svg": "image/svg+xml", "/pdf.pdf": "application/pdf"}
     pages = {path: Answer(b"<a href=/x>", headers={"content_type": kind}) for path, kind in types.items()}
     with CrawlSite({"/0": page(*types), **pages}) as site:
@@ -130,8 +130,8 @@ def test_content_types_choose_what_is_read(chosen: list[str], expected: set[str]
     assert "/x" not in codes
 
 
-def test_links_are_looked_for_where_the_user_says(output: Path) -> None:
-    """In elements, or nowhere."""
+def test_follow_limits_where_links_are_looked_for(output: Path) -> None:
+    """--follow takes a selector or none."""
     body = b"<nav><a href=/nav>n</a></nav><main><a href=/main>m</a></main>"
     with CrawlSite({"/": Answer(body), "/nav": page(), "/main": page()}) as site:
         _, records = crawl(output, [site("/")], "--follow", "main a")
@@ -141,7 +141,7 @@ def test_links_are_looked_for_where_the_user_says(output: Path) -> None:
 
 
 def test_nofollow_is_obeyed_unless_the_user_says_otherwise(output: Path) -> None:
-    """In a link's rel, in a meta element and in a header."""
+    """nofollow can be in rel, in a meta element or in a header."""
     pages = {
         "/": Answer(b"<a rel='nofollow' href=/a>a</a><a href=/b>b</a><a href=/c>c</a>"),
         "/b": page("/d", head="<meta name=robots content='noindex, nofollow'>"),
@@ -161,7 +161,7 @@ def by_number(url, page):
 
 
 def test_the_priority_decides_what_comes_next(output: Path, tmp_path: Path) -> None:
-    """With one thread: the lowest number that is known, though links say otherwise."""
+    """With one thread, the known URL with the lowest number is fetched next."""
     (tmp_path / "order.py").write_text(PRIORITY)
     pages = {"/0": page("/9", "/5", "/7"), "/5": page("/8", "/1"), "/1": page()}
     pages |= {f"/{number}": page() for number in (7, 8, 9)}

@@ -22,7 +22,7 @@ from tests.sites.crawl_site import OPTIONS, Answer, CrawlSite, by_path, crawl, p
 
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
-    """Where the records go."""
+    """Return the output file."""
     return tmp_path / "out.jsonl"
 
 
@@ -36,7 +36,7 @@ def site() -> Iterator[CrawlSite]:
 def assert_refused(
     site: CrawlSite, output: Path, words: str, capsys: pytest.CaptureFixture[str], *options: object
 ) -> None:
-    """In one line with these words; output and frontier are as they were, and nobody is asked."""
+    """Assert one line with these words, no requests, and unchanged output and frontier."""
     files = {path: path.read_bytes() for path in output.parent.iterdir() if path.is_file()}
     asked = site.asked.total()
     capsys.readouterr()
@@ -64,24 +64,26 @@ def assert_refused(
 def test_other_options_are_refused(
     options: list[object], words: str, site: CrawlSite, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What decides which URLs are known stays as it is; --overwrite starts anew."""
+    """Options that decide which URLs are known cannot change; --overwrite starts anew."""
     crawl(output, [site("/0")], "--max-pages", 3)
     assert_refused(site, output, words, capsys, *options)
     assert crawl(output, [site("/0")], *options, "--overwrite", "--max-pages", 2)[0] == 0
 
 
-def test_a_lost_frontier_is_said(site: CrawlSite, output: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The output alone does not say what is still to be fetched."""
+def test_a_missing_frontier_is_reported(
+    site: CrawlSite, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The output alone does not hold the pending URLs."""
     crawl(output, [site("/0")], "--max-pages", 3)
     frontier_path(output).unlink()
     assert_refused(site, output, "there is no frontier out.jsonl.frontier", capsys)
 
 
 @pytest.mark.parametrize("with_frontier", [False, True])
-def test_the_output_of_another_run_is_left_alone(
+def test_the_output_of_another_run_is_not_changed(
     with_frontier: bool, site: CrawlSite, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of a list, say; beside a frontier or without one."""
+    """The output of a list is refused, with or without a frontier."""
     if with_frontier:
         crawl(output, [site("/0")], "--max-pages", 3)
     output.write_bytes(encode({"url": site("/x"), "title": "a list's", "meta": {"status": 200}}))
@@ -90,10 +92,10 @@ def test_the_output_of_another_run_is_left_alone(
 
 
 @pytest.mark.parametrize("data", [b"", b"no database", b"SQLite format 3\0" + bytes(5000)])
-def test_a_damaged_frontier_is_said(
+def test_a_damaged_frontier_is_reported(
     data: bytes, site: CrawlSite, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One that is empty holds none of the output's pages, which are fetched again."""
+    """An empty frontier knows none of the output's pages, so they are fetched again."""
     crawl(output, [site("/0")], "--max-pages", 3)
     frontier_path(output).write_bytes(data)
     if data:
@@ -103,14 +105,14 @@ def test_a_damaged_frontier_is_said(
 
 
 def test_overwriting_starts_anew(site: CrawlSite, output: Path) -> None:
-    """Nothing of the earlier crawl is left."""
+    """No record and no state of the earlier crawl is left."""
     crawl(output, [site("/0")])
     status, records = crawl(output, [site("/0")], "--overwrite", "--depth", 0)
     assert (status, len(records), site.asked["/0"]) == (0, 1, 2)
 
 
-def test_a_second_start_has_nothing_to_do(site: CrawlSite, output: Path) -> None:
-    """Nobody is asked for anything, and the output is as it was."""
+def test_a_finished_crawl_fetches_nothing(site: CrawlSite, output: Path) -> None:
+    """The server gets no request, and the output is unchanged."""
     crawl(output, [site("/0")])
     data = output.read_bytes()
     assert crawl(output, [site("/0")])[0] == 0
@@ -118,7 +120,7 @@ def test_a_second_start_has_nothing_to_do(site: CrawlSite, output: Path) -> None
 
 
 def test_another_start_adds_its_pages(output: Path) -> None:
-    """On the same hosts."""
+    """The second start is on the same hosts."""
     with CrawlSite({"/a": page("/b"), "/b": page(), "/c": page("/d"), "/d": page()}) as site:
         crawl(output, [site("/a")])
         _, records = crawl(output, [site("/a"), site("/c")])
@@ -126,8 +128,8 @@ def test_another_start_adds_its_pages(output: Path) -> None:
         assert set(site.asked.values()) == {1}
 
 
-def test_failed_pages_are_fetched_again_where_that_is_asked_for(output: Path) -> None:
-    """And what they lead to is found; what is as it should be stays."""
+def test_resume_failed_fetches_failed_pages_again(output: Path) -> None:
+    """Their links are followed; good records stay."""
     pages = {"/": page("/late", "/hop"), "/late": page("/x"), "/x": page(), "/hop": page()}
     with CrawlSite({**pages, "/late": Answer(status="503 Later")}) as site:
         assert crawl(output, [site("/")])[0] == 1
@@ -138,8 +140,8 @@ def test_failed_pages_are_fetched_again_where_that_is_asked_for(output: Path) ->
         assert (site.asked["/"], site.asked["/late"]) == (1, 2)
 
 
-def test_a_user_name_in_a_link_does_not_hold_up_the_next_run(output: Path) -> None:
-    """Its record has the URL that another one has had before."""
+def test_a_user_name_in_a_link_does_not_break_the_next_run(output: Path) -> None:
+    """Its record has the URL of an earlier record."""
     with CrawlSite({}) as site:
         named = site("/a").replace("//", "//me:secret@")
         site.pages = {"/": page("/a", "/b"), "/a": page(), "/b": page(named, "/c"), "/c": page()}
@@ -159,7 +161,7 @@ def test_two_crawls_do_not_share_an_output(site: CrawlSite, output: Path) -> Non
 
 
 def test_records_may_go_to_stdout(site: CrawlSite, tmp_path: Path) -> None:
-    """Whole lines and nothing else, and no frontier is left anywhere."""
+    """stdout has only whole records, and no frontier is left."""
     environ = environment(TMPDIR=str(tmp_path))
     status, out, errors = finish(start_scrape("crawl", site("/0"), "-o", "-", *OPTIONS, env=environ))
     assert (status, out.count("\n"), errors) == (0, 30, "")
@@ -167,8 +169,8 @@ def test_records_may_go_to_stdout(site: CrawlSite, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes as POSIX has them")
-def test_a_reader_that_has_enough_ends_the_crawl() -> None:
-    """As in ``| head -1``: 141, and nothing is said."""
+def test_a_closed_pipe_ends_the_crawl() -> None:
+    """As with ``| head -1``, the status is 141 and stderr is empty."""
     with CrawlSite(tree(20_000, 10)) as site:
         process = start_scrape("crawl", site("/0"), "-o", "-", *OPTIONS)
         assert process.stdout
@@ -183,8 +185,8 @@ def test_a_reader_that_has_enough_ends_the_crawl() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
 @pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_an_interrupted_crawl_goes_on(times: int, output: Path) -> None:
-    """Asked once it finishes what is in flight, asked twice it ends; the next run has the rest."""
+def test_an_interrupted_crawl_resumes(times: int, output: Path) -> None:
+    """One Ctrl-C finishes pages in flight, two end the crawl; the next run fetches the rest."""
     with CrawlSite(tree(300, 3)) as site:
         process = start_scrape("crawl", site("/0"), "-o", output, "-m", "thread", *OPTIONS)
         assert until(lambda: len(site.log) > 30, 20)
@@ -199,7 +201,7 @@ def test_an_interrupted_crawl_goes_on(times: int, output: Path) -> None:
 
 
 def limit_files() -> None:
-    """In the command's process: no file of more than 200,000 bytes."""
+    """Limit files of this process to 200,000 bytes."""
     import resource
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -207,7 +209,7 @@ def limit_files() -> None:
 
 
 def talkative(pages: Callable[[str], Answer | None], size: int, path: str) -> Answer | None:
-    """The pages, with titles that are so many times as long."""
+    """Return the pages with titles this many times as long."""
     found = pages(path)
     return found and Answer(found.body.replace(b"<title>", b"<title>" + b"x" * size))
 
@@ -215,8 +217,8 @@ def talkative(pages: Callable[[str], Answer | None], size: int, path: str) -> An
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")
 @pytest.mark.parametrize(("count", "links"), [(40, 3), (700, 60)], ids=["output", "frontier"])
-def test_a_full_disk_ends_the_crawl_and_room_lets_it_go_on(count: int, links: int, output: Path) -> None:
-    """Whether the output or the frontier is what does not fit: 74 and one line, then one record a page."""
+def test_a_crawl_resumes_after_a_full_disk(count: int, links: int, output: Path) -> None:
+    """The output or the frontier is full: status 74 and one line; the next run completes the records."""
     with CrawlSite(partial(talkative, tree(count, links), 60_000 if links == 3 else 1)) as site:
         arguments = ("crawl", site("/0"), "-o", output, "-m", "sequential", *OPTIONS)
         process = start_scrape(*arguments, preexec_fn=limit_files)
@@ -228,10 +230,10 @@ def test_a_full_disk_ends_the_crawl_and_room_lets_it_go_on(count: int, links: in
     assert os.path.getsize(output) > 100_000
 
 
-def test_a_retry_is_led_to_the_crawl(
+def test_retry_refuses_the_output_of_a_crawl(
     site: CrawlSite, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It would fetch the pages that failed, and follow none of their links."""
+    """A retry would not follow the links of the pages it fetches."""
     crawl(output, [site("/0")], "--max-pages", 3)
     assert run(["retry", str(output)]) == 2
     assert "run `scrape crawl` again with --resume-failed" in capsys.readouterr().err

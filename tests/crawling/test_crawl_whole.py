@@ -102,7 +102,7 @@ def expected_paths() -> set[str]:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_every_page_is_fetched_once_and_has_one_record(mode: str, site: CrawlSite, tmp_path: Path) -> None:
-    """Counted at the server, with what each kind of page comes to."""
+    """Requests are counted at the server; each kind of page has its outcome."""
     options = ("--per-host", 0, "--retries", 0, "--quiet", "--select", "title=title")
     status, records = crawl(tmp_path / "out.jsonl", [site("/0")], *options, mode=mode, rude=False)
     found = by_path(site, records)
@@ -118,7 +118,7 @@ def test_every_page_is_fetched_once_and_has_one_record(mode: str, site: CrawlSit
 
 
 def assert_truly_found(site: CrawlSite, found: dict[str, dict[str, Any]]) -> None:
-    """Every page but the start says on which page it was found, one step nearer than it is itself."""
+    """Assert that every page but the start was found on a page of a smaller depth."""
     for path, record in found.items():
         meta = record["meta"]
         if path == "/0":
@@ -146,8 +146,8 @@ def leads_to(led: Answer, parent: str, url: str) -> bool:
 
 
 @pytest.mark.parametrize("mode", ["thread", "process"])
-def test_depths_are_the_shortest_though_pages_are_slow(mode: str, tmp_path: Path) -> None:
-    """With a bound on depth: a short way through slow pages is shorter than a long way through quick ones."""
+def test_depths_are_shortest_even_with_slow_pages(mode: str, tmp_path: Path) -> None:
+    """With a depth limit, a short path of slow pages wins over a long path of fast ones."""
     pages = {
         "/0": page("/slow", "/q1", "/hop"),
         "/slow": page("/x", seconds=0.2),
@@ -166,7 +166,7 @@ def test_depths_are_the_shortest_though_pages_are_slow(mode: str, tmp_path: Path
 
 
 def distances(pages: dict[str, Answer], most: int) -> dict[str, int]:
-    """The least number of links to each page, redirects not counted."""
+    """Return the smallest number of links to each page, without redirects."""
     found, waiting = {"/0": 0}, deque(["/0"])
     while waiting:
         here = waiting.popleft()
@@ -184,7 +184,7 @@ RSS = "<rss version='2.0'><channel><item><link>{}</link><pubDate>{}</pubDate></i
 
 
 def test_sitemaps_and_feeds_are_read(tmp_path: Path) -> None:
-    """From robots.txt, through an index, gzipped, and as a feed; what is dated before --since is left out."""
+    """Sitemaps come from robots.txt, an index, gzip and a feed; entries before --since are left out."""
     with CrawlSite({}) as site:
         url = "<url><loc>{}</loc><lastmod>{}</lastmod></url>"
         urls = [
@@ -216,8 +216,8 @@ def test_sitemaps_and_feeds_are_read(tmp_path: Path) -> None:
     assert (found["/s.xml.gz"]["pages"], found["/s.xml.gz"]["skipped_old"]) == (1, 1)
 
 
-def test_a_sitemap_that_is_none_is_a_failure(tmp_path: Path) -> None:
-    """A page in its place is not crawled: nobody has named it; as a start URL it is."""
+def test_a_page_instead_of_a_sitemap_fails(tmp_path: Path) -> None:
+    """A page at a sitemap's URL is not crawled; as a start URL it is."""
     with CrawlSite({"/map": page("/a"), "/a": page()}) as site:
         status, records = crawl(tmp_path / "map.jsonl", [], "--sitemap", site("/map"))
         assert (status, [one["error"]["code"] for one in records]) == (1, ["not_sitemap"])
@@ -225,7 +225,7 @@ def test_a_sitemap_that_is_none_is_a_failure(tmp_path: Path) -> None:
 
 
 def test_a_start_that_leads_to_another_host_widens_the_crawl(tmp_path: Path) -> None:
-    """As example.org leads to www.example.org: its pages are crawled, in this run and the next."""
+    """example.org redirects to www.example.org, whose pages are crawled in this run and the next."""
     with CrawlSite({}, "127.0.0.2") as www, CrawlSite({"/": to(www("/"))}) as bare:
         www.pages = {"/": page("/a", bare("/")), "/a": page("/b"), "/b": page()}
         output = tmp_path / "out.jsonl"
@@ -237,7 +237,7 @@ def test_a_start_that_leads_to_another_host_widens_the_crawl(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("where", ["/a?PHPSESSID=0123456789abcdef", "/b;jsessionid=1A2B3C4D5E"])
 def test_a_site_that_redirects_into_a_session_is_crawled(where: str, tmp_path: Path) -> None:
-    """Its pages are behind the redirect, and nowhere else."""
+    """Only the redirect leads to its pages."""
     plain = where.replace(";", "?").partition("?")[0]
     with CrawlSite({"/": page(plain), plain: to(where), where: page("/c", plain), "/c": page()}) as site:
         _, records = crawl(tmp_path / "out.jsonl", [site("/")])

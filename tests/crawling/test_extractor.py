@@ -22,12 +22,12 @@ def page(markup: str | bytes, url: str = HERE, content_type: str = "text/html", 
 
 
 def found(markup: str | bytes, url: str = HERE, **headers: str) -> DiscoveredLinks:
-    """Where a page leads by the default rules."""
+    """Return the links of a page by the default rules."""
     return find_links(page(markup, url, **headers), LinkRules(scope=ANYWHERE))
 
 
 def find_links(subject: Page, rules: LinkRules) -> DiscoveredLinks:
-    """Where a page leads by these rules, in a crawl of its own."""
+    """Return the links of a page by these rules, in a new crawl."""
     return LinkExtractor(rules).links_of(subject)
 
 
@@ -79,7 +79,7 @@ def links(markup: str | bytes, url: str = HERE, **headers: str) -> list[str]:
     ],
 )
 def test_a_link_leads_where_a_browser_would_go(href: str, leads_to: list[str]) -> None:
-    """Prepared, without its fragment; nowhere, where that is the page itself or not http(s)."""
+    """URLs are prepared, without fragment; links to the page itself or not to http(s) are dropped."""
     quoted = href.replace('"', "&quot;")
     assert links(f'<a href="{quoted}">x</a>') == leads_to
 
@@ -100,7 +100,7 @@ def test_a_link_leads_where_a_browser_would_go(href: str, leads_to: list[str]) -
     ],
 )
 def test_the_first_base_counts(markup: str, leads_to: list[str]) -> None:
-    """Links are relative to the first <base href>; xml:base is none (HTML standard §2.4.1)."""
+    """Links are relative to the first <base href>; xml:base does not count (HTML standard §2.4.1)."""
     assert links(markup)[:2] == [*leads_to, *(["http://other.example/y"] if "/y" in markup else [])]
 
 
@@ -109,7 +109,7 @@ def test_the_first_base_counts(markup: str, leads_to: list[str]) -> None:
     [("utf-8", "%C3%A9"), ("iso-8859-1", "%E9"), ("shift_jis", "%26%23233%3B"), ("utf-16le", "%C3%A9")],
 )
 def test_a_query_is_sent_in_the_documents_encoding(charset: str, query: str) -> None:
-    """And a path as UTF-8 (URL standard §4.4)."""
+    """A path is sent as UTF-8 (URL standard §4.4)."""
     href = '<a href="/é?é">' if charset != "shift_jis" else '<a href="/&eacute;?&eacute;">'
     body = href.encode("cp932" if charset == "shift_jis" else charset)
     assert links(body, content_type=f"text/html; charset={charset}") == [f"/%C3%A9?{query}"]
@@ -171,7 +171,7 @@ def test_links_stand_in_many_elements(markup: str, leads_to: list[str]) -> None:
     ],
 )
 def test_a_refresh_is_read_as_the_standard_reads_it(content: str, target: str) -> None:
-    """The shared declarative refresh steps, with their tolerance and without more."""
+    """As the "shared declarative refresh steps" of the HTML standard say."""
     assert refresh_target(content) == target
 
 
@@ -222,13 +222,13 @@ def test_headers_hold_links_of_every_kind_of_page(
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/pdf", "application/json"])
-def test_what_is_no_html_has_no_links_in_its_body(content_type: str) -> None:
-    """Whatever looks like one."""
+def test_only_html_has_links_in_its_body(content_type: str) -> None:
+    """Markup in other types of documents is ignored."""
     assert links('{"a": "<a href=x>y</a>"}', content_type=content_type) == []
 
 
 def test_a_page_too_complex_to_be_parsed_has_no_links() -> None:
-    """And raises nothing; its canonical URL is unknown."""
+    """No error is raised, and the canonical URL is unknown."""
     bomb = "<p>" + "".join(f"<b a={n}>" for n in range(2000)) + "<p><a href=a>" * 20_000
     assert found(bomb) == DiscoveredLinks()
     assert canonical_of(page(bomb)) == ""
@@ -262,7 +262,7 @@ def test_a_deeply_nested_page_is_walked_once_for_its_links() -> None:
     ],
 )
 def test_a_page_has_one_canonical_url_or_none(markup: str, header: str, canonical: str | None) -> None:
-    """In its head or header; of several that differ none counts."""
+    """It is in the head or a header; if several differ, none counts."""
     subject = page(markup, Link=header)
     assert canonical_of(subject) == (f"http://h.example{canonical}" if canonical else "")
     leads = find_links(subject, LinkRules(scope=ANYWHERE)).leads
@@ -272,7 +272,7 @@ def test_a_page_has_one_canonical_url_or_none(markup: str, header: str, canonica
 
 
 def test_a_page_that_is_its_own_canonical_leads_nowhere() -> None:
-    """But says so for the record."""
+    """Its canonical URL is still returned."""
     subject = page(f'<link rel="canonical" href="{HERE}">')
     assert canonical_of(subject) == HERE
     assert find_links(subject, LinkRules(scope=ANYWHERE)) == DiscoveredLinks()

@@ -71,7 +71,7 @@ def test_rss_1_keeps_its_items_beside_the_channel() -> None:
     assert found.lastmods == [read_date("2024-02-03")]
 
 
-def test_rdf_that_is_no_rss_is_no_feed() -> None:
+def test_other_rdf_is_not_a_feed() -> None:
     """RDF is written for many things."""
     body = b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/>'
     assert not is_sitemap(Page("http://h/foaf", body))
@@ -160,7 +160,7 @@ def test_a_date_is_the_last_moment_that_it_may_mean(text: str, moment: str) -> N
         *("Tue, 99 Foo 2024 99:99:99", "9" * 99, "１９９９", "2024-W05", "\ud800", "1 Jan 99999 00:00"),
     ],
 )
-def test_what_is_no_date_is_none(text: str) -> None:
+def test_invalid_dates_are_none(text: str) -> None:
     """An entry with such a date stays, as one without."""
     assert read_date(text) is None
 

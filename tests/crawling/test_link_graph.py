@@ -109,7 +109,7 @@ def test_a_graph_that_cannot_be_written_is_refused_before_the_first_fetch(
     assert not output.exists()
 
 
-def test_a_crawl_cannot_get_its_graph_half_way(
+def test_a_graph_cannot_be_added_to_a_begun_crawl(
     site: CrawlSite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Pages that were had without it would be missing from it: --overwrite starts anew."""
@@ -128,7 +128,7 @@ def test_a_graph_of_what_is_known_so_far_is_written_at_a_limit(site: CrawlSite, 
     assert len(rows(graph)) == 9
 
 
-def test_records_to_a_pipe_leave_a_graph_all_the_same(site: CrawlSite, tmp_path: Path) -> None:
+def test_a_graph_is_written_when_records_go_to_a_pipe(site: CrawlSite, tmp_path: Path) -> None:
     """Where nobody can go on with the crawl, its frontier is elsewhere."""
     graph = tmp_path / "links.csv"
     options = ("--graph", graph, "--per-host", "0", "--quiet", "--mode", "thread")
@@ -186,7 +186,7 @@ def write_half(path: Path) -> None:
         raise OSError(28, "No space left on device")
 
 
-def test_what_was_there_stays_until_all_is_written(tmp_path: Path) -> None:
+def test_an_earlier_graph_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
     """A fault on the way leaves the file of the last time, and nothing beside it."""
     path = tmp_path / "links.csv"
     path.write_text("before")

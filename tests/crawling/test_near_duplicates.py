@@ -114,7 +114,7 @@ MISSING = [
 
 
 @pytest.mark.parametrize("words", MISSING)
-def test_pages_say_that_nothing_is_there(words: str) -> None:
+def test_soft_404s_are_recognized(words: str) -> None:
     """In the title or the first heading, in any case of letters."""
     assert says_missing(words, "", 500)
     assert says_missing("Example", words.upper() if words.isascii() else words, 500)
@@ -134,12 +134,12 @@ def test_pages_say_that_nothing_is_there(words: str) -> None:
         ),
     ],
 )
-def test_pages_that_are_there_do_not(words: str) -> None:
+def test_similar_phrases_are_not_soft_404s(words: str) -> None:
     """A number or a word of the phrase is not enough."""
     assert not says_missing(words, words, 500)
 
 
-def test_a_long_page_is_there_whatever_it_says() -> None:
+def test_a_long_page_is_not_a_soft_404() -> None:
     """An article about error pages; and only the start of a title is read."""
     assert not says_missing("404 Not Found", "Not Found", 30_000)
     assert not says_missing("a " * 10_000 + "not found", "", 500)

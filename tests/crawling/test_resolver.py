@@ -52,7 +52,7 @@ links = st.builds(
 
 
 @given(st.sampled_from(BASES), links)
-def test_the_quick_way_finds_what_the_careful_way_finds(url: str, href: str) -> None:
+def test_the_fast_path_resolves_like_absolute(url: str, href: str) -> None:
     """Whatever the link looks like, and wherever it stands."""
     if href.strip("\x00\t\n\f\r ") in ("", "?"):
         return
@@ -60,7 +60,7 @@ def test_the_quick_way_finds_what_the_careful_way_finds(url: str, href: str) -> 
 
 
 @given(st.sampled_from(BASES), st.text(st.sampled_from("a./?:%;#h\\@ é-"), max_size=12))
-def test_so_it_does_for_characters_in_any_order(url: str, href: str) -> None:
+def test_the_fast_path_resolves_random_text_like_absolute(url: str, href: str) -> None:
     """Not only for what is put together from parts of URLs."""
     href = href.partition("#")[0]
     if href.strip("\x00\t\n\f\r ") in ("", "?"):
@@ -77,9 +77,7 @@ def test_so_it_does_for_characters_in_any_order(url: str, href: str) -> None:
         ("http://h/a", "https://www.example.org/d/"),
     ],
 )
-def test_what_most_links_look_like_goes_the_quick_way(
-    url: str, href: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_common_links_take_the_fast_path(url: str, href: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The careful way takes ten times as long."""
     expected = absolute(url, href)
     monkeypatch.setattr(module, "absolute", None)

@@ -129,7 +129,7 @@ def test_one_include_suffices_and_no_exclude_may_match() -> None:
         ("/", ""),
     ],
 )
-def test_endings_that_are_no_pages_are_left_out(path: str, why: str) -> None:
+def test_urls_of_files_are_left_out(path: str, why: str) -> None:
     """By the path's last segment; none are where the set is empty."""
     assert Scope(hosts=("h",)).why_not(f"http://h{path}") == why
     assert Scope(hosts=("h",), suffixes=frozenset()).why_not(f"http://h{path}") == ""
@@ -140,7 +140,7 @@ def test_the_hosts_own_name_is_no_ending() -> None:
     assert Scope(hosts=("example.zip",)).why_not("http://example.zip/") == ""
 
 
-def test_no_ending_is_one_that_pages_have() -> None:
+def test_endings_of_pages_are_fetched() -> None:
     """What servers make pages of is fetched."""
     assert NOT_PAGES.isdisjoint(("html", "htm", "php", "asp", "jsp", "cgi", "xml", "txt", "md", "com"))
     assert all(one == one.lower() and one.isalnum() for one in NOT_PAGES)
@@ -158,8 +158,8 @@ def test_no_ending_is_one_that_pages_have() -> None:
         ({"reach": "planet"}, "reach: 'planet' is none of host, domain, any"),
     ],
 )
-def test_what_cannot_match_is_said_at_once(values: dict[str, tuple[str, ...]], message: str) -> None:
-    """In one line with the option's name."""
+def test_a_pattern_that_cannot_match_is_refused(values: dict[str, tuple[str, ...]], message: str) -> None:
+    """The error is one line that names the option."""
     with pytest.raises(UsageError, match=re.escape(message)) as caught:
         Scope(**values)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)

@@ -148,7 +148,7 @@ def test_a_crawl_of_a_depth_has_the_pages_within_it_at_their_distance(
 
 @examples
 @given(webs(), st.integers(1, 6), seeds, st.lists(st.integers(1, 12), max_size=4))
-def test_one_that_is_broken_off_ends_with_the_same_pages_at_the_same_depth(
+def test_an_interrupted_crawl_ends_with_the_same_pages_and_depths(
     web: Web, depth: int, dice: Random, breaks: list[int]
 ) -> None:
     """What was in flight is handed out again, and nothing that has landed is."""
@@ -163,7 +163,7 @@ def test_one_that_is_broken_off_ends_with_the_same_pages_at_the_same_depth(
 
 @examples
 @given(webs(), seeds, st.lists(st.integers(1, 12), max_size=3))
-def test_without_a_depth_every_page_is_had_once(web: Web, dice: Random, breaks: list[int]) -> None:
+def test_without_a_depth_every_page_is_fetched_once(web: Web, dice: Random, breaks: list[int]) -> None:
     """Never nearer than it is, and the walk ends by itself."""
     with tempfile.TemporaryDirectory() as folder:
         walk = Walk(folder, web, CrawlLimits(scope=SCOPE), dice)
@@ -178,9 +178,7 @@ def test_without_a_depth_every_page_is_had_once(web: Web, dice: Random, breaks: 
 
 @examples
 @given(webs(), seeds, st.integers(1, 10), st.integers(0, 10))
-def test_a_number_of_pages_is_kept_exactly_and_a_higher_one_goes_on(
-    web: Web, dice: Random, most: int, more: int
-) -> None:
+def test_max_pages_is_exact_and_a_higher_one_continues(web: Web, dice: Random, most: int, more: int) -> None:
     """Redirects are no pages and do not count."""
     reachable = sum(page not in web.redirects for page in web.distances())
     with tempfile.TemporaryDirectory() as folder:

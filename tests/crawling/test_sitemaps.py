@@ -175,7 +175,7 @@ def test_an_index_names_sitemaps_of_its_host() -> None:
 
 
 @pytest.mark.parametrize(("root", "entry"), [("urlset", "url"), ("sitemapindex", "sitemap")])
-def test_what_is_older_than_asked_for_is_left_out(root: str, entry: str) -> None:
+def test_entries_before_since_are_left_out(root: str, entry: str) -> None:
     """Entries without a date, or with one that may mean a later moment, stay."""
     dates = ["2024-05-01", "2024-06-01", "2024", "2023", "", "soon", "2024-06-01T13:00:00+09:00"]
     entries = "".join(
@@ -197,7 +197,7 @@ def test_a_list_is_read_line_by_line() -> None:
 
 
 @pytest.mark.parametrize("body", ["", "<html><a href='http://h/'>", "{}", "%PDF-1.4\n\xff", "\0\0"])
-def test_what_is_no_sitemap_has_no_kind(body: str) -> None:
+def test_other_documents_have_no_kind(body: str) -> None:
     """And names nothing."""
     found = read(body, "text/html")
     assert (found.kind, found.links, found.sitemaps) == ("", [], [])

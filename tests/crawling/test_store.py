@@ -27,13 +27,13 @@ OPTIONS = {"depth": 3, "include": ["*/a/*"]}
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where there is no frontier yet."""
+    """Return the path of a new frontier."""
     return tmp_path / "out.frontier"
 
 
 @pytest.fixture
 def store(path: Path) -> Iterator[UrlStore]:
-    """An empty one."""
+    """Yield an empty store."""
     with UrlStore.open(path, options=OPTIONS) as opened:
         yield opened
 
@@ -45,12 +45,12 @@ def page(name: object, depth: int = 0, rank: float | None = None, **more: object
 
 
 def names(taken: list[KnownUrl]) -> list[str]:
-    """What `page` was called with."""
+    """Return the names that `page` was called with."""
     return [known.url.removeprefix("http://h/") for known in taken]
 
 
-def test_what_is_known_of_a_url_comes_back(store: UrlStore) -> None:
-    """With the URL of the page that it was found on."""
+def test_taken_urls_have_the_added_fields(store: UrlStore) -> None:
+    """A URL has the URL of the page that links to it."""
     store.add(
         [page("start"), page("map", 1, found_on=1, kind="sitemap"), page("x", 2, found_on=2, scraper="m:f")]
     )
@@ -73,25 +73,25 @@ def test_what_is_known_of_a_url_comes_back(store: UrlStore) -> None:
     ids=["depth", "rank", "a better depth", "a better rank"],
 )
 @pytest.mark.parametrize("at_once", [True, False])
-def test_the_order_is_that_of_ranks_and_then_of_numbers(
+def test_urls_are_taken_by_rank_and_then_by_number(
     store: UrlStore, found: list[NewUrl], order: str, at_once: bool
 ) -> None:
-    """No number as a rank is the last of all; what is found again keeps the better one."""
+    """NaN ranks last; a URL that is found again keeps the better rank."""
     for batch in [found] if at_once else [[url] for url in found]:
         store.add(batch)
     assert "".join(names(store.take("h", 9))) == order
 
 
-def test_a_shorter_way_is_the_one_that_is_told(store: UrlStore) -> None:
-    """Depth and the page it was found on go together."""
+def test_a_smaller_depth_replaces_the_linking_page(store: UrlStore) -> None:
+    """The depth and the linking page change together."""
     store.add([page("a"), page("b"), page("c", 3, found_on=1)])
     store.add([page("c", 2, found_on=2), page("c", 2, found_on=1)])
     assert store.take("h", 9)[2][2:4] == (2, "http://h/b")
 
 
 @pytest.mark.parametrize("ranked", [False, True], ids=["breadth-first", "best-first"])
-def test_what_is_too_deep_waits(store: UrlStore, ranked: bool) -> None:
-    """Until a take that may have it, also where its rank comes first."""
+def test_urls_beyond_the_depth_stay_pending(store: UrlStore, ranked: bool) -> None:
+    """A later take with a larger depth returns them, whatever their ranks are."""
     store.add([page(depth, depth, -depth if ranked else None) for depth in range(4)])
     assert names(store.take("h", 9, max_depth=1)) == (["1", "0"] if ranked else ["0", "1"])
     assert store.take("h", 9, max_depth=1) == []
@@ -101,8 +101,8 @@ def test_what_is_too_deep_waits(store: UrlStore, ranked: bool) -> None:
     assert store.sites() == {}
 
 
-def test_what_is_too_deep_is_not_looked_over(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Breadth-first, a take that finds nothing costs the same with ten thousand waiting."""
+def test_take_does_not_scan_urls_beyond_the_depth(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breadth-first, an empty take costs the same with ten thousand URLs waiting."""
     ticks: list[int] = []
     connect = sqlite3.connect
 
@@ -121,8 +121,9 @@ def test_what_is_too_deep_is_not_looked_over(path: Path, monkeypatch: pytest.Mon
 
 
 def test_refused_urls_have_their_reasons(store: UrlStore) -> None:
-    """Those taken, those found by a look at each, and those that were refused before they were added."""
-    store.add([page("calendar/1", refused="trap: calendar"), *map(page, range(2500))])
+    """Refusals are counted by reason, and `reopen` makes those of one reason pending again."""
+    store.add([page("calendar/1"), *map(page, range(2500))])
+    store.refuse(store.take("h", 1)[0].number, "trap: calendar")
     store.refuse(store.take("h", 1)[0].number, "budget")
     for known in store.take("h", 2000):
         store.refuse(known.number, "budget")
@@ -132,8 +133,8 @@ def test_refused_urls_have_their_reasons(store: UrlStore) -> None:
     assert store.sites() == {"h": 2500}
 
 
-def test_many_are_marked_while_they_are_read(store: UrlStore) -> None:
-    """Each once, a thousand at a time."""
+def test_states_can_change_while_urls_are_read(store: UrlStore) -> None:
+    """Each URL is read once, in batches of a thousand."""
     store.add([page(number) for number in range(2500)])
     for known in store.take("h", 9999):
         store.done(known.number)
@@ -145,7 +146,7 @@ def test_many_are_marked_while_they_are_read(store: UrlStore) -> None:
 
 
 class Model(RuleBasedStateMachine):
-    """The store beside dictionaries that do the same; keys and what is recent overflow all the time."""
+    """The store beside dictionaries as a model; the small limits make its caches overflow often."""
 
     folder = Path()
 
@@ -275,7 +276,7 @@ class Model(RuleBasedStateMachine):
 
 
 def test_the_store_does_what_the_model_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In any order, with kills and without."""
+    """Calls come in any order, with and without kills."""
     monkeypatch.setattr(Model, "folder", tmp_path)
     Model.TestCase.settings = settings(
         max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
@@ -284,7 +285,7 @@ def test_the_store_does_what_the_model_does(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_values_and_urls_last(path: Path) -> None:
-    """From one opening to the next."""
+    """They are there when the store is opened again."""
     with UrlStore.open(path, options=OPTIONS) as store:
         assert store.value("groups") is None
         store.set_value("groups", {"a": [1, 2.5, None, "本"]})
@@ -305,8 +306,8 @@ def test_values_and_urls_last(path: Path) -> None:
         ({**OPTIONS, "reach": "x" * 200}, r'has reach null, not "x{78}…'),
     ],
 )
-def test_other_options_are_another_crawl(path: Path, options: dict[str, object], said: str) -> None:
-    """The first that differs is named, and the file stays as it is."""
+def test_a_store_with_other_options_is_refused(path: Path, options: dict[str, object], said: str) -> None:
+    """The error names the first option that differs; the file is unchanged."""
     UrlStore.open(path, options=OPTIONS).close()
     with pytest.raises(UsageError, match=rf"out\.frontier {said}: --overwrite starts anew$"):
         UrlStore.open(path, options=options)
@@ -314,7 +315,7 @@ def test_other_options_are_another_crawl(path: Path, options: dict[str, object],
 
 
 def foreign(path: Path, *statements: str) -> None:
-    """Do these in a new database, or in what is there."""
+    """Run these statements in the database."""
     with closing(sqlite3.connect(path)) as other:
         for statement in statements:
             other.execute(statement)
@@ -322,7 +323,7 @@ def foreign(path: Path, *statements: str) -> None:
 
 
 def damage(path: Path, start: int) -> None:
-    """Spoil all from this byte on of a frontier; nothing for -1."""
+    """Overwrite a frontier from this byte on; nothing for -1."""
     with UrlStore.open(path, options=OPTIONS) as store:
         store.add([page(number) for number in range(2000)])
     whole = path.read_bytes()
@@ -349,8 +350,8 @@ def damage(path: Path, start: int) -> None:
     ],
     ids=["records", "foreign", "marked", "format", "header", "tables", "rows"],
 )
-def test_what_is_no_frontier_is_let_be(path: Path, make: object, said: str) -> None:
-    """With one line that says what to do; not a byte of it is changed."""
+def test_a_file_that_is_not_a_frontier_is_not_changed(path: Path, make: object, said: str) -> None:
+    """The error is one line with the remedy; the file is unchanged."""
     make(path)  # type: ignore[operator]
     before = path.read_bytes()
     with pytest.raises(UsageError) as caught:
@@ -360,7 +361,7 @@ def test_what_is_no_frontier_is_let_be(path: Path, make: object, said: str) -> N
 
 
 @pytest.mark.parametrize("begun", [(), ("PRAGMA journal_mode = WAL", "VACUUM")], ids=["nothing", "no tables"])
-def test_a_file_that_was_only_begun_is_a_new_one(path: Path, begun: tuple[str, ...]) -> None:
+def test_an_unfinished_new_file_is_made_again(path: Path, begun: tuple[str, ...]) -> None:
     """A process was killed before there were tables."""
     path.touch()
     foreign(path, *begun)
@@ -369,21 +370,21 @@ def test_a_file_that_was_only_begun_is_a_new_one(path: Path, begun: tuple[str, .
 
 
 def test_a_file_has_one_user(path: Path, store: UrlStore) -> None:
-    """A second one is refused."""
+    """A second process is refused."""
     with pytest.raises(UsageError, match="is in use by another process"):
         UrlStore.open(path, options=OPTIONS)
 
 
-def test_where_no_file_can_be_there_is_no_store(tmp_path: Path) -> None:
-    """A folder of its name, or a file for its folder."""
+def test_an_impossible_path_is_refused(tmp_path: Path) -> None:
+    """The path is a folder, or its folder is a file."""
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "file" / "x"):
         with pytest.raises(UsageError, match=r"^cannot (open|use) .*: "):
             UrlStore.open(path, options=OPTIONS)
 
 
-def test_removed_is_removed(path: Path) -> None:
-    """With the log that a killed process has left, which is not taken for the next one's."""
+def test_remove_database_deletes_the_log_too(path: Path) -> None:
+    """A log left by a killed process does not go to the next database."""
     remove_database(path)
     store = UrlStore.open(path, options=OPTIONS)
     store.add([page("a")])

@@ -30,7 +30,7 @@ class Text(NamedTuple):
 
 
 def crawl(site: Callable[[str], Text], start: str = "/", *, traps: Traps, most: int) -> int:
-    """How many pages of a site are fetched, breadth first, at most so many."""
+    """Crawl a site breadth-first, at most ``most`` pages; return how many were fetched."""
     known, waiting, fetched = {start}, deque([(start, 0, "")]), 0
     while waiting and fetched < most:
         path, depth, found_on = waiting.popleft()
@@ -53,12 +53,12 @@ def crawl(site: Callable[[str], Text], start: str = "/", *, traps: Traps, most: 
 
 
 def number_of(path: str) -> int:
-    """The number that stands in the path, 0 without one."""
+    """Return the number in a path, 0 without one."""
     return int("".join(filter(str.isdigit, path)) or 0)
 
 
 def word(number: int) -> str:
-    """A word of its own for each number."""
+    """Return a different word for each number."""
     return "w" + "".join(chr(97 + int(digit)) for digit in str(number))
 
 
@@ -85,18 +85,18 @@ def by_query(path: str) -> Text:
 
 
 def any_slug(path: str) -> Text:
-    """A page for whatever is asked for, that says that it is not there and links to more."""
+    """A soft 404 for every URL, with links to more of them."""
     links = [f"/p/{path[-20:].strip('/').replace('/', '-')}{end}" for end in "ab"]
     return Text(f"{TEMPLATE} We have no {path}, sorry", links, "Page not found - Example")
 
 
 def same_text(path: str) -> Text:
-    """One text under any name, by numbers."""
+    """The same text under numbered URLs."""
     return Text(TEMPLATE, [f"/copy/{2 * number_of(path) + one}" for one in (1, 2)])
 
 
 def steps(path: str) -> Text:
-    """A next page for ever, without a date."""
+    """An endless chain of next pages without dates."""
     number = number_of(path)
     return Text(f"{TEMPLATE} step {number} next", [f"/step/{number + 1}"])
 
@@ -112,7 +112,7 @@ def steps(path: str) -> Text:
     ],
 )
 def test_an_endless_site_is_stopped_by_its_name(site: Callable[[str], Text], name: str, most: int) -> None:
-    """After the budget and a window, with an example, and what is refused counted."""
+    """It ends after the budget and a window, with an example and a count of refused URLs."""
     traps = Traps()
     assert TRAP_BUDGET < crawl(site, traps=traps, most=3000) <= most + 1
     trap = traps.closed()[0]
@@ -175,15 +175,15 @@ def with_sessions(path: str) -> Text:
         (calendar(24_023), 25),
     ],
 )
-def test_an_honest_site_is_crawled_whole(site: Callable[[str], Text], pages: int) -> None:
+def test_finite_sites_are_crawled_completely(site: Callable[[str], Text], pages: int) -> None:
     """Templates, long pagination, few things a listing, a wiki, session ids, a calendar of two years."""
     traps = Traps()
     assert crawl(site, traps=traps, most=30_000) == pages
     assert traps.closed() == []
 
 
-def test_a_hundred_thousand_pages_of_one_template_are_no_trap() -> None:
-    """Found a thousand a level, or all at once; and few of them are read."""
+def test_a_hundred_thousand_pages_of_one_template_are_not_a_trap() -> None:
+    """Pages are found a thousand per level or all at once; few texts are hashed."""
     traps, read = Traps(), 0
     for number in range(100_000):
         url = f"{HOST}/item/{number}"
@@ -211,13 +211,13 @@ def feed(traps: Traps, numbers: Iterable[int], *, exact: int | None = 1, missing
 
 
 def trapped(traps: Traps) -> str:
-    """What the pattern of `feed` is closed as."""
+    """Return the name of the trap that `feed` has made."""
     return traps.refuse(f"{HOST}/item/0")
 
 
 @pytest.mark.parametrize(("budget", "most"), [(1, 60), (100, 140), (1000, 1031)])
 def test_the_budget_is_what_a_suspected_pattern_may_have(budget: int, most: int) -> None:
-    """And the rest of a window: a small budget is spent when there is evidence."""
+    """A pattern gets its budget and the rest of a window."""
     traps = Traps(budget=budget)
     feed(traps, range(budget))
     assert not trapped(traps)
@@ -226,7 +226,7 @@ def test_the_budget_is_what_a_suspected_pattern_may_have(budget: int, most: int)
 
 
 def test_without_a_budget_nothing_is_closed_and_nothing_read() -> None:
-    """Zero stands for any number of pages."""
+    """Zero means no limit."""
     traps = Traps(budget=0)
     feed(traps, range(5000))
     assert not trapped(traps)
@@ -234,7 +234,7 @@ def test_without_a_budget_nothing_is_closed_and_nothing_read() -> None:
 
 
 def test_a_suspicion_that_is_not_confirmed_is_dropped() -> None:
-    """The first pages are all alike, those after them are not."""
+    """The first pages are alike, later ones are not."""
     traps = Traps()
     feed(traps, range(60))
     feed(traps, range(60, 6000), exact=None)
@@ -242,7 +242,7 @@ def test_a_suspicion_that_is_not_confirmed_is_dropped() -> None:
 
 
 def test_a_pattern_that_was_honest_may_have_the_budget_again() -> None:
-    """Ten thousand pages in, one window is not enough."""
+    """After ten thousand pages, a suspicion grants the budget once more."""
     traps = Traps()
     feed(traps, range(10_000), exact=None)
     feed(traps, range(10_000, 30_000))
@@ -251,8 +251,8 @@ def test_a_pattern_that_was_honest_may_have_the_budget_again() -> None:
 
 
 @pytest.mark.parametrize(("alike", "name"), [(26, ""), (27, "duplicate_pages")])
-def test_nine_in_ten_of_a_window_must_be_alike(alike: int, name: str) -> None:
-    """27 of the 30 pages that are read."""
+def test_nine_of_ten_pages_of_a_window_must_be_alike(alike: int, name: str) -> None:
+    """That is 27 of 30 pages."""
     traps = Traps(budget=20)
     feed(traps, range(20 + alike - 1))
     feed(traps, range(20 + alike - 1, 49), exact=None)
@@ -260,15 +260,15 @@ def test_nine_in_ten_of_a_window_must_be_alike(alike: int, name: str) -> None:
 
 
 @pytest.mark.parametrize(("missing", "name"), [(True, "soft_404"), (False, "")])
-def test_pages_that_say_that_nothing_is_there_need_not_be_alike(missing: bool, name: str) -> None:
-    """A soft 404 shows the name that was asked for."""
+def test_soft_404s_need_not_be_alike(missing: bool, name: str) -> None:
+    """A soft 404 may show the requested name."""
     traps = Traps()
     feed(traps, range(1100), exact=None, missing=missing)
     assert trapped(traps) == name
 
 
 def test_pages_without_text_are_no_evidence() -> None:
-    """An exact hash of zero says nothing; nor do pages that nobody handed out."""
+    """An exact hash of zero does not count, nor do pages that were never handed out."""
     traps = Traps()
     for number in range(3000):
         url = f"{HOST}/item/{number}"
@@ -293,8 +293,8 @@ def test_refused_urls_are_counted() -> None:
     assert traps.refuse(f"{HOST}/items/1") == ""
 
 
-def test_the_longest_unheard_of_is_forgotten() -> None:
-    """Closed patterns are not, nor those that are seen again and again."""
+def test_the_least_recently_used_pattern_is_forgotten() -> None:
+    """Closed patterns and recently used ones stay."""
     traps = Traps(max_patterns=10)
     feed(traps, range(1031))
     for number in range(1000):
@@ -305,8 +305,8 @@ def test_the_longest_unheard_of_is_forgotten() -> None:
     assert patterns == [f"{HOST}/kept/*"]
 
 
-def test_what_is_saved_is_restored() -> None:
-    """Closed patterns, refusals, counts and suspicions, by way of JSON."""
+def test_dumped_evidence_is_restored() -> None:
+    """Closed patterns, refusals, counts and suspicions survive JSON."""
     traps = Traps()
     assert not traps.changed
     assert Traps(data={}).closed() == []
@@ -325,7 +325,7 @@ def test_what_is_saved_is_restored() -> None:
 
 @pytest.mark.parametrize(("budget", "closed"), [(500, True), (1000, True), (2000, False), (0, False)])
 def test_a_larger_budget_opens_a_closed_pattern(budget: int, closed: bool) -> None:
-    """Until that is spent too."""
+    """The pattern stays open until the larger budget is spent."""
     traps = Traps()
     feed(traps, range(1031))
     again = Traps(data=traps.dump(), budget=budget)
@@ -335,7 +335,7 @@ def test_a_larger_budget_opens_a_closed_pattern(budget: int, closed: bool) -> No
 
 
 @pytest.mark.parametrize("data", [{"open": [["p", 1]]}, {"open": [3]}, {"closed": [[1, 2]]}])
-def test_what_was_never_saved_is_not_restored(data: dict[str, object]) -> None:
+def test_invalid_data_is_refused(data: dict[str, object]) -> None:
     """A wrong number of values is an error."""
     with pytest.raises((ValueError, TypeError)):
         Traps(data={"patterns": data})
@@ -343,7 +343,7 @@ def test_what_was_never_saved_is_not_restored(data: dict[str, object]) -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), max_size=200))
 def test_counts_hold_in_any_order_of_calls(calls: list[tuple[int, int, bool]]) -> None:
-    """Pages that are noted late, twice or never: what is handed out is counted once each."""
+    """Pages may be noted late, twice or never; each page that is handed out counts once."""
     traps = Traps(budget=5)
     handed_out = [0] * 4
     for directory, what, missing in calls:

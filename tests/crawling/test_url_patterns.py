@@ -65,7 +65,7 @@ def test_a_trap_is_known_by_its_form(url: str, name: str) -> None:
         url_of("l", query="&".join(f"f[{number}]=x" for number in range(25))),
     ],
 )
-def test_honest_urls_are_no_traps(url: str) -> None:
+def test_ordinary_urls_are_not_traps(url: str) -> None:
     """Dates, shards, places, packages, archives, and forms with lists."""
     assert trap_of(url) == ""
 
@@ -92,7 +92,7 @@ def test_honest_urls_are_no_traps(url: str) -> None:
         (f"http://h/?s={HEX}&t=5", "http://h/?t=5"),
     ],
 )
-def test_session_ids_are_taken_out(url: str, expected: str) -> None:
+def test_session_ids_are_removed(url: str, expected: str) -> None:
     """From path parameters, segments and queries, wherever they stand."""
     assert without_session(url) == expected
 
@@ -118,7 +118,7 @@ def test_session_ids_are_taken_out(url: str, expected: str) -> None:
         "http://h/a?",
     ],
 )
-def test_what_is_no_session_id_stays(url: str) -> None:
+def test_other_parameters_stay(url: str) -> None:
     """Searches, stories, conference sessions, and names that only begin alike."""
     assert without_session(url) == url
 
@@ -178,7 +178,7 @@ def test_a_pattern_is_what_urls_have_in_common(url: str, pattern: str) -> None:
 
 
 @given(URLS, st.integers(0, 10**9))
-def test_a_pattern_knows_no_number_nor_name(url: str, number: int) -> None:
+def test_a_pattern_ignores_numbers_and_names(url: str, number: int) -> None:
     """Another number and another last name make no other pattern, and it is bounded."""
     path = url.partition("?")[0].rstrip("/")
     assert pattern_of(f"{path}/{number}/a{number}") == pattern_of(f"{path}/1/b")

@@ -13,6 +13,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,15 +28,11 @@ GOOD, BROKEN, MOVED, UNCHECKED = "good", "broken", "moved", "unchecked"
 
 COLUMNS = ("verdict", "code", "status", "url", "leads_to", "reason", "page", "text")  # the header of the CSV
 _REDIRECT = "redirected"
-_THERE = frozenset(
-    ("bad_encoding", "bad_record", "not_html", "other_type", "scrape_error", "task_error", "too_complex")
-) | {"too_large", "worker_died"}
-"""Codes of pages that exist, although they could not be scraped."""
-
+_UNSCRAPED = frozenset(  # codes of pages that exist, although they could not be scraped
+    ("bad_encoding", "bad_record", "not_html", "other_type", "scrape_error", "task_error")
+) | {"too_complex", "too_large", "worker_died"}
 _NOT_ASKED = frozenset(("address", "duplicate", "host_down", "not_fetched", "proxy", "robots"))
-_NOT_FOR_ROBOTS = frozenset((401, 403, 405, 429, 503, 999))
-"""Statuses with which sites turn robots away from pages that people see; 999 is LinkedIn's."""
-
+_NOT_FOR_ROBOTS = frozenset((401, 403, 405, 429, 503, 999))  # for pages that people see; 999 is LinkedIn's
 _PERMANENT = frozenset((301, 308))
 _BATCH = 1000
 
@@ -49,6 +46,8 @@ _SCHEMA = (
     "CREATE TABLE holders (key INTEGER NOT NULL, page TEXT NOT NULL, text TEXT NOT NULL)",
 )
 _ADD = "REPLACE INTO targets VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)"
+_KNOW = "INSERT OR IGNORE INTO targets (key, verdict) VALUES (?, ?)"
+_SETTLE = "UPDATE targets SET verdict = ?, code = ?, status = ?, reason = ?, leads_to = ? WHERE key = ?"
 _STEP = "SELECT verdict, leads_to, code, status, reason, leads_key FROM targets WHERE key = ?"
 _FIELDS = "key, code, status, url, coalesce(leads_to, ''), coalesce(reason, '')"
 # A URL that only redirects lead to is reported with them.
@@ -79,7 +78,7 @@ def judge(code: str, status: int, *, elsewhere: bool) -> str:
     >>> judge("status", 404, elsewhere=True), judge("status", 403, elsewhere=True)
     ('broken', 'unchecked')
     """
-    if not code or code in _THERE:
+    if not code or code in _UNSCRAPED:
         return GOOD
     if code in _NOT_ASKED or (elsewhere and code == "status" and status in _NOT_FOR_ROBOTS):
         return UNCHECKED
@@ -112,20 +111,20 @@ class LinkCheck:
             record, meta = page.record, page.record["meta"]
             key = key_of(record["url"], plan.identity)
             status = meta.get("status", 0)
-            verdict = judge(page.code, status, elsewhere=_reach_of(record["url"], plan) not in hosts)
+            site = site_of(record["url"])
+            elsewhere = (domain_of(site) if plan.scope.reach == "domain" else site) not in hosts
+            verdict = judge(page.code, status, elsewhere=elsewhere)
             if verdict == GOOD:
                 self._scratch.execute(_ADD, (key, GOOD, *(None,) * 6))
                 continue
             reason = str(record["error"].get("message", ""))
-            leads: tuple[int | None, str] = (None, "")
-            if verdict == _REDIRECT:
-                leads = (key_of(meta["final_url"], plan.identity), meta["final_url"])
-            if leads[0] == key:  # to another spelling of itself, which has a record of its own
-                self._scratch.execute(
-                    "INSERT OR IGNORE INTO targets (key, verdict) VALUES (?, ?)", (key, GOOD)
-                )
+            leads_to = meta["final_url"] if verdict == _REDIRECT else ""
+            leads_key = key_of(leads_to, plan.identity) if leads_to else None
+            if leads_key == key:  # to another spelling of the same URL, which has its own record
+                self._scratch.execute(_KNOW, (key, GOOD))
             else:
-                self._scratch.execute(_ADD, (key, verdict, record["url"], page.code, status, reason, *leads))
+                values = (key, verdict, record["url"], page.code, status, reason, leads_key, leads_to)
+                self._scratch.execute(_ADD, values)
 
     def _resolve(self) -> None:
         """Give every redirect the verdict of its end."""
@@ -133,12 +132,7 @@ class LinkCheck:
         query = "SELECT key, status FROM targets WHERE verdict = ? AND key >= ? ORDER BY key LIMIT ?"
         while rows := list(self._scratch.rows(query, (_REDIRECT, last, _BATCH))):
             for key, status in rows:
-                verdict, code, answered, reason, leads_to = self._end_of(key, status)
-                self._scratch.execute(
-                    "UPDATE targets SET verdict = ?, code = ?, status = ?, reason = ?, leads_to = ? "
-                    "WHERE key = ?",
-                    (verdict, code, answered, reason, leads_to, key),
-                )
+                self._scratch.execute(_SETTLE, (*self._end_of(key, status), key))
             last = rows[-1][0]
 
     def _end_of(self, key: int, status: int) -> tuple[str, str, int, str, str]:
@@ -156,7 +150,7 @@ class LinkCheck:
             url = row[1]
             row = self._step(key)
         if row is None:
-            return UNCHECKED, _REDIRECT, status, "what it leads to was not looked at", url
+            return UNCHECKED, _REDIRECT, status, "the URL that it leads to was not fetched", url
         if row[0] == GOOD:
             return (MOVED if status in _PERMANENT else GOOD), _REDIRECT, status, "", url
         return row[0], row[2], row[3], row[4], url
@@ -208,17 +202,10 @@ class LinkCheck:
                 for one in self.each(verdict):
                     texts = [cell(text) for text in (one.url, one.leads_to, one.reason)]
                     start = [verdict, one.code, str(one.status or ""), *texts]
-                    nobody = None
-                    for nobody in self.holders(one):
-                        rows.writerow([*start, cell(nobody.page), cell(nobody.text)])
-                    if nobody is None:  # a start URL, or one of a sitemap
-                        rows.writerow([*start, "", ""])
+                    pages = self.holders(one)  # none for a start URL, or one of a sitemap
+                    for holder in chain([next(pages, LinkingPage("", ""))], pages):
+                        rows.writerow([*start, cell(holder.page), cell(holder.text)])
 
     def close(self) -> None:
         """Delete the tables."""
         self._scratch.close()
-
-
-def _reach_of(url: str, plan: CrawlLimits) -> str:
-    """Return the site or domain of a URL, as the scope compares it."""
-    return domain_of(site_of(url)) if plan.scope.reach == "domain" else site_of(url)

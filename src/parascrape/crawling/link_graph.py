@@ -86,12 +86,9 @@ def write_graph(path: Path, store: UrlStore, identity: CanonicalOptions) -> int:
         rows = csv.writer(file, lineterminator="\r\n")
         rows.writerow(COLUMNS)
         for count, (source, target, edge) in enumerate(each_link(store, identity), 1):  # noqa: B007 (the last)
-            flags = (_WORDS[edge.nofollow], _WORDS[edge.in_scope])
+            flags = (str(flag).lower() for flag in (edge.nofollow, edge.in_scope))
             rows.writerow((cell(source[1]), cell(target[1]), edge.kind, *flags, cell(edge.text)))
     return count
-
-
-_WORDS = ("false", "true")
 
 
 def key_of(url: str, identity: CanonicalOptions) -> int:

@@ -94,7 +94,7 @@ class LinkDiscovery:
         return HookResult(found, scraper=place.scraper)
 
     def transfer_hook(self, url: str) -> None:
-        """Let no one see the transfers."""
+        """Return None: a crawl does not record transfers."""
 
     def fetch_failed(self, error: ParascrapeError, entry: Entry) -> HookResult | None:
         """Return the link of a redirect, and the record of a checked URL whose body was refused."""
@@ -105,7 +105,7 @@ class LinkDiscovery:
         return None
 
     def outcome_lost(self) -> None:
-        """Forget what the last page of this thread linked to."""
+        """Count the links of this thread's last page as not sent."""
         self._extractor.take_back()
 
     def fixed(self) -> dict[str, Any]:
@@ -146,11 +146,7 @@ def _with_text(found: DiscoveredLinks, page: Page) -> DiscoveredLinks:
         body = page.lexbor.body
     except TooComplex:  # its scraper will say so
         return found
-    text = visible_text(body) if body is not None else ""
     title, heading = page.css_first("title"), page.css_first("h1")
-    missing = says_missing(
-        visible_text(title) if title is not None else "",
-        visible_text(heading) if heading is not None else "",
-        len(text),
-    )
+    text, named, headed = ("" if node is None else visible_text(node) for node in (body, title, heading))
+    missing = says_missing(named, headed, len(text))
     return found._replace(likeness=simhash(text), exact=exact_hash(text), missing=missing)

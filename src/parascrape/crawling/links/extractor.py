@@ -13,10 +13,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from parascrape.crawling.links.resolver import LinkResolver, ResolvedLink
+from parascrape.crawling.links.resolver import LinkResolver, ResolvedLink, prepared
 from parascrape.crawling.links.rules import LinkRules, Priority, priority_of, ranks_of
 from parascrape.crawling.links.sources import (
     LinkSource,
@@ -33,12 +34,8 @@ from parascrape.web import Page, prepare, site_of
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-MAX_LINKS = 20_000
-"""Links of one page that are followed, and lines of the graph; the rest is counted as ``too_many``."""
-
-MAX_CHARACTERS = 8_000_000
-"""Characters of them, and of the graph's lines: a long <base> makes every short link a long URL."""
-
+MAX_LINKS = 20_000  # links of a page that are followed, and lines of the graph; the rest is ``too_many``
+MAX_CHARACTERS = 8_000_000  # of them, and of the graph's lines: a long <base> makes every URL long
 MAX_TRAPS = 20  # URLs of one page that look like traps and are reported to the parent; all are counted
 MAX_SENT = 200_000  # sent links that are kept, 130 bytes each; then all are dropped, and sent once more
 
@@ -48,7 +45,8 @@ _Sender = tuple[int, int]  # a page's key and depth
 class SentLinks:
     """The links of a crawl that this process has sent to the parent, with the page that sent each.
 
-    Thread-safe. A page's links count as sent when the same thread begins its next page.
+    Thread-safe. A page's links count as sent when the same thread begins its next page: a thread that the
+    executor abandons at a deadline begins none, and the outcome of its page is dropped.
     """
 
     def __init__(self) -> None:
@@ -71,7 +69,7 @@ class SentLinks:
         return new
 
     def take_back(self) -> None:
-        """Count the links of this thread's last page as not sent: its outcome was lost."""
+        """See `LinkExtractor.take_back`."""
         self._thread.sending = None
 
     def _settle(self, page: int) -> None:
@@ -83,8 +81,7 @@ class SentLinks:
             self._senders = {}
         senders = self._senders
         for link in links:
-            known = senders.get(link)
-            if known is None or known[1] > sender[1]:
+            if senders.setdefault(link, sender)[1] > sender[1]:
                 senders[link] = sender
 
 
@@ -125,9 +122,8 @@ class LinkExtractor:
         Raises:
             ScrapeError: the user's priority raised an exception, or returned no number.
         """
-        try:
-            own = prepare(page.final_url)
-        except InvalidUrl:
+        own = prepared(page.final_url)
+        if own is None:
             return NO_LINKS
         priority = self._priority
         nodes = select_elements(page, self.rules)
@@ -159,10 +155,9 @@ def _base_of(page: Page, own: str, nodes: list[LexborNode], rules: LinkRules) ->
     """Return the base URL of the page's relative links. Searching for <base> is a second walk."""
     if not rules.follow and all(node.tag != "base" for node in nodes):
         return own
-    try:
+    with suppress(TooComplex, InvalidUrl):
         return prepare(page.base_url)
-    except (TooComplex, InvalidUrl):
-        return own
+    return own
 
 
 class LinkFilter:
@@ -183,7 +178,7 @@ class LinkFilter:
         self._asks = "nofollow" in page.robots(rules.user_agent)
         self._in_markup = resolver.base(base, own, page.encoding if page.is_html else "utf-8")
         self._in_header = resolver.base(own, own)
-        self._own = {resolver.key(own), resolver.key(_prepared(page.url) or own)}
+        self._own = {resolver.key(own), resolver.key(prepared(page.url) or own)}
 
     def add(self, one: LinkSource) -> None:
         """Sort one link."""
@@ -262,10 +257,3 @@ class LinkFilter:
         line = f"{kind}\t{flags or '-'}\t{target.url}\t{text}"
         self._drawn_characters += len(line)
         self.edges.append(line)
-
-
-def _prepared(url: str) -> str:
-    try:
-        return prepare(url)
-    except InvalidUrl:
-        return ""

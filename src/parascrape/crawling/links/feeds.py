@@ -44,7 +44,7 @@ _DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
 _BASE = "{http://www.w3.org/XML/1998/namespace}base"
 _DEEPEST = 4  # rss/channel/item/link
 
-_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r"))  # XML 1.0 §2.2 has none of them, escaped or not
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r"))  # not in XML 1.0 (§2.2), escaped or not
 _BARE = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});)")
 _BEGIN, _END = "<![CDATA[", "]]>"
 _BARE_LESS = re.compile(r"<(?![A-Za-z_:/!?\x80-\U0010ffff])")
@@ -60,14 +60,8 @@ def read_entries(pieces: Iterable[str], kind: str, take: Callable[[FeedEntry], N
     from lxml import etree
 
     reader = _FeedReader(kind, take)
-    parser = etree.XMLParser(
-        target=reader,
-        encoding="utf-8",
-        recover=True,
-        resolve_entities="internal",
-        no_network=True,
-        load_dtd=False,
-    )
+    safe: Any = {"resolve_entities": "internal", "no_network": True, "load_dtd": False}
+    parser = etree.XMLParser(target=reader, encoding="utf-8", recover=True, **safe)
     clean = _Cleaner()
     for piece in pieces:
         parser.feed(clean(piece))
@@ -161,19 +155,17 @@ class _FeedReader:
 
     def __init__(self, kind: str, take: Callable[[FeedEntry], None]):
         self.closed = False
-        self._names = ENTRIES[kind]
-        self._is_atom = kind == "atom"
-        self._take = take
+        self._names, self._is_atom, self._take = ENTRIES[kind], kind == "atom", take
         self._depth = 0
         self._bases: list[tuple[int, str]] = []  # depth and xml:base of open elements
-        self._entry_at = 0  # the depth of the open entry
-        self._entry = ("", "")  # its namespace and its name
         self._field = ""
         self._texts: list[str] = []
         self._length = 0
-        self._forget()
+        self._begin(0, ("", ""))
 
-    def _forget(self) -> None:
+    def _begin(self, depth: int, named: tuple[str, str]) -> None:
+        """Begin an entry at this depth, with its namespace and name; 0: none is open."""
+        self._entry_at, self._entry = depth, named
         self._found: dict[str, str] = {}
         self._links: list[str] = []
         self._link_bases: tuple[str, ...] = ()
@@ -188,7 +180,7 @@ class _FeedReader:
         named = _name(tag)
         if not self._entry_at:
             if named[1] in self._names and self._depth > 1:
-                self._entry_at, self._entry = self._depth, named
+                self._begin(self._depth, named)
         elif self._depth == self._entry_at + 1 and self._is_field(*named):
             self._field = named[1]
             if self._field == "guid" and attributes.get("isPermaLink", "true").strip().lower() == "false":
@@ -209,10 +201,7 @@ class _FeedReader:
         link = attributes.get("href", "").strip()
         if rel == "alternate" and link and ("html" in media or not media) and len(self._links) < _MAX_LINKS:
             self._links.append(link[:_MAX_TEXT])
-            self._note_bases()
-
-    def _note_bases(self) -> None:
-        self._link_bases = tuple([base for _, base in self._bases])
+            self._link_bases = tuple([base for _, base in self._bases])
 
     def data(self, text: str) -> None:
         """Handle characters; an element's text may come in several calls."""
@@ -238,7 +227,7 @@ class _FeedReader:
         if text and self._field not in self._found:
             self._found[self._field] = text
             if self._field in ("loc", "link"):
-                self._note_bases()
+                self._link_bases = tuple([base for _, base in self._bases])
         self._field, self._length = "", 0
         self._texts.clear()
 
@@ -248,8 +237,7 @@ class _FeedReader:
         links = self._links or ([link] if link else [])
         date = next((found[name] for name in _DATES if name in found), "")
         self._take(FeedEntry(tuple(links), self._link_bases, date, self._entry[1]))
-        self._entry_at = 0
-        self._forget()
+        self._begin(0, ("", ""))
 
     def close(self) -> None:
         """Do nothing; the parser calls this at the end."""

@@ -10,25 +10,20 @@ from parascrape.crawling.links.url_patterns import identity_of, trap_of
 from parascrape.errors import InvalidUrl
 from parascrape.web import CanonicalOptions, absolute, prepare, site_of
 
-MAX_KNOWN = 50_000
-"""Links with their directories, and as many URLs, that are cached, 30 MB; then that cache is emptied."""
-
-_MAX_HREF, _MAX_TARGET = 300, 600
-"""Characters of a link, and of its URL, that are worth caching."""
+MAX_KNOWN = 50_000  # links with their directories, and as many URLs, 30 MB; then that cache is emptied
+_MAX_HREF, _MAX_TARGET = 300, 600  # characters of a link, and of its URL, that are worth caching
 
 _PATH = r"(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*+(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*+)*+/?)"
 _QUERY = r"(?:\?[A-Za-z0-9._~!$&'()*+,;=:@/?-]++)?"
+# What most links look like: their directory and the second group are the prepared URL.
 _PLAIN = re.compile(rf"(/|(?:\.\./)*+)({_PATH}{_QUERY})")
-"""What most links look like: the directory that it counts from, and this, are the prepared URL."""
-
-_ABSOLUTE = re.compile(rf"https?://[a-z0-9.-]++(?::[0-9]++)?/{_PATH}?{_QUERY}")  # A URL that needs no base
+_ABSOLUTE = re.compile(rf"https?://[a-z0-9.-]++(?::[0-9]++)?/{_PATH}?{_QUERY}")  # a URL that needs no base
 _SPACE = "\x00\t\n\f\r "
-_BY_THE_FILE = tuple("?" + _SPACE)
-"""How links begin that depend on the base's last segment, or need stripping."""
+_UNCACHED = tuple("?" + _SPACE)  # links begin so that depend on the base's last segment, or need stripping
 
 
 class ResolvedLink(NamedTuple):
-    """The URL of a link, and what there is to know of it."""
+    """The URL of a link, and how a crawl treats it."""
 
     url: str  # prepared, without fragment
     key: int  # the same for all spellings and session ids of the URL, in this process
@@ -50,7 +45,7 @@ class BaseUrl:
 
     def lead(self, href: str) -> ResolvedLink | None:
         """Resolve a link without its fragment; None if it is not an http(s) URL."""
-        if href.startswith(_BY_THE_FILE) or not href:
+        if href.startswith(_UNCACHED) or not href:
             return self._work_out(href)
         known = self._rooted if href.startswith(("/", "http://", "https://")) else self._beside
         try:
@@ -74,8 +69,13 @@ class BaseUrl:
                 if self._directories and up < len(self._directories):
                     return self._directories[up] + plain[2]
             elif _ABSOLUTE.fullmatch(href):
-                return _prepared(href)
-        return _resolve(self._url, href, self._encoding)
+                return prepared(href)
+        bare = href.strip(_SPACE)
+        if not bare:
+            return self._url
+        if bare == "?":  # urljoin would keep the base's query
+            return self._url.partition("?")[0] + "?"
+        return absolute(self._url, bare, self._encoding)
 
 
 class LinkResolver:
@@ -125,7 +125,8 @@ class LinkResolver:
             self._known = {}
 
 
-def _prepared(url: str) -> str | None:
+def prepared(url: str) -> str | None:
+    """Return what `prepare` returns, None for an invalid URL."""
     try:
         return prepare(url)
     except InvalidUrl:
@@ -142,13 +143,3 @@ def _directories(directory: str) -> list[str]:
         directory = directory[: directory.rindex("/", 0, -1) + 1]
         found.append(directory)
     return found
-
-
-def _resolve(base: str, href: str, encoding: str) -> str | None:
-    """Return the http(s) URL of a link; neither link nor base has a fragment."""
-    bare = href.strip(_SPACE)
-    if not bare:
-        return base
-    if bare == "?":  # urljoin would keep the base's query
-        return base.partition("?")[0] + "?"
-    return absolute(base, bare, encoding)

@@ -7,6 +7,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -20,35 +21,20 @@ from parascrape.web import AS_SENT, CanonicalOptions, Page, domain_of, site_of
 REACHES = ("host", "domain", "any")
 """How far a crawl goes: the start URLs' hosts, their registrable domains, or anywhere."""
 
-_PICTURES = """
+_ENDINGS = """
     ai avif bmp cur drw dxf eps gif heic heif icns ico jfif jp2 jpe jpeg jpg jxl pbm pct pgm png pnm ppm ps
     psd raw svg svgz tga tif tiff webp wmf xcf
-"""
-_MEDIA = """
     3g2 3gp aac ac3 aif aiff amr ape asf asx au avi divx f4v flac flv m2ts m3u m3u8 m4a m4p m4v mid midi mka
     mkv mov mp2 mp3 mp4 mpa mpeg mpg oga ogg ogm ogv opus qt ra ram rm rmvb swf ts vob wav weba webm wma wmv
-"""
-_ARCHIVES = """
     7z ace ar arj bz2 cab cpio deb dmg gz img iso jar lha lz lz4 lzh lzma rar rpm sit sitx tar tbz tbz2 tgz
     txz war whl xz z zip zst
-"""
-_PROGRAMS = """
     apk appimage bat bin cmd dll dylib exe ipa msi msix msu o pkg so sys wasm xpi
-"""
-_PARTS_OF_PAGES = """
     css eot js less map mjs otf scss ttc ttf woff woff2
-"""
-_DOCUMENTS = """
     azw azw3 djvu doc docm docx dot dotx epub key mobi numbers odb odf odg odm odp ods odt ott pages pdf pot
     potx pps ppsx ppt pptm pptx pub rtf vsd vsdx wpd wps xls xlsb xlsm xlsx xlt xltx
-"""
-_DATA = """
     bak blend dat db ics mdb parquet pickle pkl ply sqlite stl swp tmp torrent vcf
-"""
-
-NOT_PAGES = frozenset(
-    "".join((_PICTURES, _MEDIA, _ARCHIVES, _PROGRAMS, _PARTS_OF_PAGES, _DOCUMENTS, _DATA)).split()
-)
+"""  # of pictures, media, archives, programs, parts of pages, documents, data
+NOT_PAGES = frozenset(_ENDINGS.split())
 """Endings of paths, in lower case, of files without links or text.
 
 Left out, because they are often pages: asp, cgi, do, htm, json, jsp, md, php, pl, txt, xml.
@@ -184,20 +170,13 @@ class LinkRules:
 
     def __post_init__(self) -> None:
         for selector in self.follow:
-            check_selector(selector)
-
-
-def check_selector(selector: str) -> None:
-    """Raise UsageError, in one line that names ``--follow``, unless this is a CSS selector of elements."""
-    try:
-        found = parse_selection(f"follow={selector}")
-    except UsageError:
-        found = None
-    if found is None or found.selector != selector.strip():
-        raise UsageError(
-            f"--follow {printable(selector, 100)!r}: no CSS selector of elements, "
-            "or one with a quote or bracket that is not closed"
-        )
+            with suppress(UsageError):
+                if parse_selection(f"follow={selector}").selector == selector.strip():
+                    continue
+            raise UsageError(
+                f"--follow {printable(selector, 100)!r}: no CSS selector of elements, "
+                "or one with a quote or bracket that is not closed"
+            )
 
 
 def priority_of(rules: LinkRules) -> Priority | None:
@@ -210,8 +189,7 @@ def priority_of(rules: LinkRules) -> Priority | None:
         return None
     function: Any = rules.priority
     try:
-        if isinstance(function, str):
-            function = load(function)
+        function = load(function) if isinstance(function, str) else function
         inspect.signature(function).bind("", None)
     except UsageError as error:
         why = str(error).removeprefix("scraper").lstrip(": ")

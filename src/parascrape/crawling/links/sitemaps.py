@@ -12,6 +12,7 @@ from __future__ import annotations
 import codecs
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -24,9 +25,7 @@ from parascrape.crawling.links.feeds import FeedEntry, read_date, read_entries
 from parascrape.errors import InvalidUrl
 from parascrape.web import MAX_URL, Page, absolute, find_encoding, guess, host_key, prepare, python_codec
 
-MAX_ENTRIES = 50_000
-"""Entries that are read of one sitemap, the protocol's own limit; the rest is counted as cut."""
-
+MAX_ENTRIES = 50_000  # entries that are read of one sitemap, the protocol's own limit; the rest is cut
 MAX_BYTES = 52_428_800  # bytes of one sitemap, uncompressed, the protocol's own limit
 MAX_INDEX_DEPTH = 3  # nested indexes that are read; by the protocol an index contains no index
 _MAX_BASE = 512  # characters of an xml:base; joining 100 kB of slashes with each link would take minutes
@@ -35,6 +34,7 @@ _GZIP = b"\x1f\x8b"  # the first bytes of gzip (RFC 1952 §2.3.1)
 _MAX_MEMBERS = 1000  # Gzip members of one body; 20 MB of empty ones would take minutes of CPU
 
 _LINE_ENDS = re.compile(r"[\r\n]+")
+_BLANK = "\ufeff \t\x0b\x0c\xa0\x00"
 
 _KINDS = {"urlset": "urlset", "sitemapindex": "index", "rss": "rss", "rdf": "rss", "feed": "atom"}
 
@@ -75,7 +75,10 @@ def is_sitemap(page: Page) -> bool:
     is RSS. 7 us for an HTML page, which is not parsed.
     """
     packed = page.body.startswith(_GZIP)
-    head = _first_piece(page.body) if packed else page.body[:_PIECE]
+    head = page.body[:_PIECE]
+    if packed:
+        with suppress(zlib.error):  # the start of a broken file is compared as it is
+            head = next(_pieces_of(page.body), b"")
     if b"\0" in head[:64]:  # UTF-16; the names to be found are ASCII
         head = head.replace(b"\0", b"").removeprefix(codecs.BOM_UTF16_LE).removeprefix(codecs.BOM_UTF16_BE)
     start = head.removeprefix(codecs.BOM_UTF8).decode("latin-1")
@@ -83,7 +86,9 @@ def is_sitemap(page: Page) -> bool:
         return True
     if start.lstrip()[:1] == "<" or not (packed or page.content_type in ("text/plain", "")):
         return False
-    return _is_list(_Characters(page, MAX_BYTES))
+    lines = _lines_of(_Characters(page, MAX_BYTES))
+    first = next(lines, "")
+    return all(map(_URL_LINE.fullmatch, chain([first], lines)))
 
 
 def read_sitemap(
@@ -107,7 +112,7 @@ def read_sitemap(
     if head.lstrip()[:1] != "<":
         for line in _lines_of(chain([head], pieces)):
             gathered.add(FeedEntry((line,), (), "", ""))
-    kind = "text" if gathered.entries > gathered.invalid else ""
+    kind = "text" if gathered.entries > gathered.left_out["invalid"] else ""
     return gathered.as_sitemap(kind, truncated=characters.truncated)
 
 
@@ -121,17 +126,18 @@ class _Gathered:
         self._in_scope = in_scope
         self._links: dict[str, datetime | None] = {}
         self._sitemaps: dict[str, datetime | None] = {}
-        self.entries = self.invalid = 0
-        self._old = self._outside = self._repeated = 0
+        self.entries = 0
+        self.left_out: Counter[str] = Counter()
 
     def add(self, entry: FeedEntry) -> None:
         """Add an entry."""
         self.entries += 1
         if self.entries > MAX_ENTRIES:
+            self.left_out["cut"] += 1
             return
         base = self._url if entry.name else ""  # a line of a list is a URL or nothing
         found = [url for link in entry.links if (url := _fit(link, base, entry.bases))]
-        self.invalid += not found
+        self.left_out["invalid"] += not found
         for url in found:
             self._add(url, entry)
 
@@ -140,28 +146,18 @@ class _Gathered:
         kept = self._sitemaps if of_index else self._links
         date = read_date(entry.date) if entry.date else None
         if url in kept:
-            self._repeated += 1
+            self.left_out["repeated"] += 1
         elif not ((of_index and _host(url) == self._host) or self._in_scope(url)):
-            self._outside += 1
+            self.left_out["out_of_scope"] += 1
         elif date and self._since and date < self._since:
-            self._old += 1
+            self.left_out["skipped_old"] += 1
         else:
             kept[url] = date
 
     def as_sitemap(self, kind: str, *, truncated: bool) -> Sitemap:
-        """Return all of it."""
-        return Sitemap(
-            links=list(self._links),
-            sitemaps=list(self._sitemaps),
-            kind=kind,
-            lastmods=list(self._links.values()),
-            skipped_old=self._old,
-            out_of_scope=self._outside,
-            repeated=self._repeated,
-            invalid=self.invalid,
-            cut=max(0, self.entries - MAX_ENTRIES),
-            truncated=truncated,
-        )
+        """Return the gathered URLs and counts."""
+        links, dates = list(self._links), list(self._links.values())
+        return Sitemap(links, list(self._sitemaps), kind, dates, truncated=truncated, **self.left_out)
 
 
 def _host(url: str) -> str:
@@ -205,29 +201,12 @@ def _find_root(head: str) -> tuple[str, int]:
     return _KINDS[root[2].lower()], root.start("tag")
 
 
-def _first_piece(body: bytes) -> bytes:
-    """Return the first bytes of a gzip file, none of a broken one."""
-    with suppress(zlib.error):
-        return next(_pieces_of(body), b"")
-    return b""
-
-
 def _head(pieces: Iterator[str]) -> str:
     """Return the first characters, enough for the root element."""
     head = ""
     while len(head) < _PIECE // 2 and (piece := next(pieces, None)) is not None:
         head += piece
     return head
-
-
-def _is_list(pieces: Iterable[str]) -> bool:
-    """Return whether there are lines, and each is a URL."""
-    some = False
-    for line in _lines_of(pieces):
-        if not _URL_LINE.fullmatch(line):
-            return False
-        some = True
-    return some
 
 
 class _Characters:
@@ -300,11 +279,7 @@ def _lines_of(pieces: Iterable[str]) -> Iterator[str]:
     rest = ""
     for piece in pieces:
         *lines, rest = _LINE_ENDS.split(rest + piece)
-        yield from filter(None, map(_strip, lines))
+        yield from filter(None, (line.strip(_BLANK) for line in lines))
         rest = rest[: 2 * MAX_URL]
-    if rest := _strip(rest):
+    if rest := rest.strip(_BLANK):
         yield rest
-
-
-def _strip(line: str) -> str:
-    return line.strip("\ufeff \t\x0b\x0c\xa0\x00")

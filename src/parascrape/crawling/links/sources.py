@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from parascrape.crawling.links.rules import LinkRules
@@ -21,11 +22,8 @@ A plain tuple, because making a named one takes as long as all the other work on
 
 _ELEMENTS = "a, area, link, meta, base, iframe, frame"  # conditions on attributes would take a third longer
 
-_NOFOLLOW = frozenset(("nofollow", "sponsored", "ugc"))
-"""Link types that ask robots not to follow; the last two are Google's hints."""
-
-_SEQUENCE = frozenset(("next", "prev", "previous"))
-"""``previous`` is treated as ``prev`` (HTML standard, "Link type prev")."""
+_NOFOLLOW = frozenset(("nofollow", "sponsored", "ugc"))  # the last two are Google's hints
+_SEQUENCE = frozenset(("next", "prev", "previous"))  # HTML standard, "Link type prev": previous means prev
 
 
 def select_elements(page: Page, rules: LinkRules) -> list[LexborNode]:
@@ -50,7 +48,9 @@ def links_in_markup(nodes: list[LexborNode], at_home: bool) -> Iterator[LinkSour
         tag = node.tag
         attributes = node.attributes
         if tag == "a" or tag == "area":
-            href = attributes.get("href") or _odd_href(attributes)
+            href = attributes.get("href")
+            if not href:  # an empty one is the base; SVG 1.1 has another attribute
+                href = "#" if "href" in attributes else attributes.get("xlink:href") or "about:"
             if href[0] == "#" and at_home:
                 continue
             rel = attributes.get("rel")
@@ -61,7 +61,9 @@ def links_in_markup(nodes: list[LexborNode], at_home: bool) -> Iterator[LinkSour
                 refreshed = True  # only the first counts
                 yield "refresh", target, False, node
         elif tag == "link":
-            yield from _link(attributes, node)
+            types = (attributes.get("rel") or "").lower().split()
+            if (target := attributes.get("href") or "") and _leads_on(types, attributes):
+                yield "link", target, _asks_not_to(types), node
         elif tag != "base" and attributes.get("src"):
             yield tag or "", attributes["src"] or "", False, node
 
@@ -80,21 +82,6 @@ def links_in_headers(page: Page, own: str) -> Iterator[LinkSource]:
 
 
 _Attributes = dict[str, str | None]
-
-
-def _odd_href(attributes: _Attributes) -> str:
-    """Return the target of an <a> with an empty or missing href: the base, or SVG 1.1's attribute."""
-    return "#" if "href" in attributes else attributes.get("xlink:href") or _NO_LINK
-
-
-_NO_LINK = "about:"
-
-
-def _link(attributes: _Attributes, node: LexborNode) -> Iterator[LinkSource]:
-    types = (attributes.get("rel") or "").lower().split()
-    href = attributes.get("href")
-    if href and _leads_on(types, attributes):
-        yield "link", href, _asks_not_to(types), node
 
 
 def _refresh(attributes: _Attributes) -> str:
@@ -194,6 +181,9 @@ def refresh_target(value: str) -> str:
 MAX_TEXT = 200  # characters of a link's text
 _MAX_NODES = 200  # links may nest thousands deep, and each would walk all within it
 _LABELS = ("alt", "title", "aria-label")
+_SEPARATES_WORDS = frozenset(
+    ("br", "dd", "div", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "li", "p", "td", "th", "tr")
+)
 
 
 def anchor_text(node: LexborNode) -> str:
@@ -222,18 +212,12 @@ def _own_text(inner: LexborNode, rest: list[LexborNode | None]) -> str:
         return f" {inner.attributes.get('alt') or ''} "[: 4 * MAX_TEXT]
     if tag not in ("script", "style"):
         rest.append(inner.first_child)
-    return " " if tag in _PARTS_WORDS else ""
-
-
-_PARTS_WORDS = frozenset(
-    ("br", "dd", "div", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "li", "p", "td", "th", "tr")
-)
+    return " " if tag in _SEPARATES_WORDS else ""
 
 
 def _label(node: LexborNode) -> str:
-    attributes = node.attributes
-    label = next(filter(None, (attributes.get(name) for name in _LABELS)), "")
-    return collapse((label or "")[: 4 * MAX_TEXT])[:MAX_TEXT].rstrip()
+    label = next(filter(None, map(node.attributes.get, _LABELS)), None) or ""
+    return collapse(label[: 4 * MAX_TEXT])[:MAX_TEXT].rstrip()
 
 
 def canonical_of(page: Page) -> str:
@@ -242,31 +226,14 @@ def canonical_of(page: Page) -> str:
     <link rel="canonical"> counts in the head only, where the users of a forum cannot write, and so does the
     header Link. If several differ, none counts, as for search engines. It may be ``final_url``.
     """
-    found = _in_head(page) | _in_header(page)
-    found.discard("")
-    return found.pop() if len(found) == 1 else ""
-
-
-def _in_head(page: Page) -> set[str]:
-    if not page.is_html:
-        return set()
-    try:
-        head = page.lexbor.head
-    except TooComplex:
-        return set()
-    nodes = head.css('link[rel~="canonical" i][href]') if head is not None else []
-    hrefs = [node.attributes.get("href") for node in nodes]
-    return {_absolute(page.base_url, href, page.encoding) for href in hrefs}
-
-
-def _in_header(page: Page) -> set[str]:
-    header = page.headers.get("Link")
-    return {
-        _absolute(page.final_url, target)
-        for target, parameters in links_of(header or "")
+    found = {
+        absolute(page.final_url, target)
+        for target, parameters in links_of(page.headers.get("Link") or "")
         if "canonical" in parameters.get("rel", "").lower().split() and "anchor" not in parameters
     }
-
-
-def _absolute(base: str, href: str | None, encoding: str = "utf-8") -> str:
-    return (absolute(base, href, encoding) or "").partition("#")[0]
+    with suppress(TooComplex):
+        head = page.lexbor.head if page.is_html else None
+        for node in head.css('link[rel~="canonical" i][href]') if head is not None else ():
+            found.add(absolute(page.base_url, node.attributes.get("href"), page.encoding))
+    urls = {url.partition("#")[0] for url in found if url}
+    return urls.pop() if len(urls) == 1 else ""

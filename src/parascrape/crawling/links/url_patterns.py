@@ -166,16 +166,12 @@ def pattern_of(url: str) -> str:
     rest = path[start:] if mark else path[start:].rstrip("/").rpartition("/")[0] + "/*"
     if len(rest) > 16:
         rest = _LONG_ID.sub("x", rest)
-    pattern = f"{path[:start]}{_DIGITS.sub('0', rest)}{_names(query) if mark else ''}"
+    names = sorted({one.partition("=")[0] for one in query.split("&")})
+    pattern = path[:start] + _DIGITS.sub("0", f"{rest}?{'&'.join(names)}" if mark else rest)
     if len(pattern) <= MAX_PATTERN:
         return pattern
     digest = blake2b(pattern.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     return f"{pattern[: MAX_PATTERN - 17]}~{digest}"
-
-
-def _names(query: str) -> str:
-    names = {one.partition("=")[0] for one in query.split("&")}
-    return f"?{_DIGITS.sub('0', '&'.join(sorted(names)))}"
 
 
 _YEAR = r"(?:19|20|21)[0-9]{2}"

@@ -29,8 +29,7 @@ class NewUrl(NamedTuple):
     """A URL to add to a `UrlStore`.
 
     ``key`` is the `url_key` of its identity, ``found_on`` the number of the page that links to it (0 for a
-    start), ``rank`` lower for what is wanted sooner, ``kind`` empty for a page, ``scraper`` a reference,
-    ``refused`` the reason if it is not to be fetched.
+    start). A lower ``rank`` is fetched sooner. ``kind`` is empty for a page, ``scraper`` is a reference.
     """
 
     key: int
@@ -41,7 +40,6 @@ class NewUrl(NamedTuple):
     rank: float
     kind: str = ""
     scraper: str = ""
-    refused: str = ""
 
 
 def url_key(identity: str) -> int:

@@ -56,17 +56,16 @@ class UrlStates:
         self._sites = sites
         self._taken: dict[int, tuple[int, float]] = {}  # by number: site and rank
         self._passed: dict[int, tuple[float, int]] = {}  # by site: (rank, number) below which all are taken
-        self._unwritten: dict[int, int] = {}  # states that `flush` writes
+        self.unwritten: dict[int, int] = {}  # states that `flush` writes
 
     def is_open(self, number: int) -> bool:
         """Return whether a URL that is pending in the file is neither taken nor finished."""
-        return number not in self._unwritten and number not in self._taken
+        return number not in self.unwritten and number not in self._taken
 
-    def add(self, number: int, state: int, site: int, rank: float) -> None:
-        """Count a new URL."""
-        self.counts[state] += 1
-        if state == PENDING:
-            self._offer(number, site, rank)
+    def add(self, number: int, site: int, rank: float) -> None:
+        """Count a new URL, which is pending."""
+        self.counts[PENDING] += 1
+        self._offer(number, site, rank)
 
     def _offer(self, number: int, site: int, rank: float) -> None:
         self._count(site, 1)
@@ -122,17 +121,12 @@ class UrlStates:
 
     def set(self, number: int, state: int) -> None:
         """Set the state of a URL; written at the next `flush`."""
-        self._unwritten[number] = state
-
-    @property
-    def changed(self) -> bool:
-        """Whether `flush` has something to write."""
-        return bool(self._unwritten)
+        self.unwritten[number] = state
 
     def flush(self) -> None:
         """Write the states that were set."""
-        if self._unwritten:
-            moves, self._unwritten = self._unwritten, {}
+        if self.unwritten:
+            moves, self.unwritten = self.unwritten, {}
             self._move(moves)
 
     def mark_pending(self, numbers: Iterable[int]) -> int:

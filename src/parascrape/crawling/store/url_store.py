@@ -125,13 +125,12 @@ class UrlStore(AbstractContextManager["UrlStore"]):
         """Return the row of a new URL, and count it."""
         number = self._last = self._last + 1
         site = self._sites.number(url.site)
-        state = self._reasons.number(url.refused) if url.refused else PENDING
         self._note_rank(url.depth, url.rank)
         self._keys.add(url.key, number)
         self._keys.remember(url.key, url.depth, url.rank)
-        self._states.add(number, state, site, url.rank)
+        self._states.add(number, site, url.rank)
         scraper = self._scrapers.number(url.scraper) if url.scraper else 0
-        return (number, state, site, url.rank, url.depth, url.found_on, scraper, url.kind, url.key, url.url)
+        return (number, PENDING, site, url.rank, url.depth, url.found_on, scraper, url.kind, url.key, url.url)
 
     def _note_rank(self, depth: int, rank: float) -> None:
         if self._by_depth and rank != depth:
@@ -227,7 +226,7 @@ class UrlStore(AbstractContextManager["UrlStore"]):
 
     def commit(self) -> None:
         """Make all changes survive a kill of the process. 0.1 us if nothing changed."""
-        if not self._states.changed and not self._database.changed:
+        if not self._states.unwritten and not self._database.changed:
             return
         self._states.flush()
         self._keys.settle(self._last)

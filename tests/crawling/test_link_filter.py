@@ -32,7 +32,7 @@ def rules(**values: object) -> LinkRules:
 
 
 def find_links(subject: Page, one: LinkRules) -> DiscoveredLinks:
-    """Where a page leads by these rules, in a crawl of its own."""
+    """Return the links of a page by these rules, in a new crawl."""
     return LinkExtractor(one).links_of(subject)
 
 
@@ -71,22 +71,22 @@ def test_every_link_that_is_left_out_is_counted_by_its_reason() -> None:
         ("", {"X_Robots_Tag": "nofollow"}),
     ],
 )
-def test_a_page_may_ask_that_nothing_be_followed(markup: str, headers: dict[str, str]) -> None:
-    """By <meta> or header, for all robots or for this one; ``nofollow=False`` follows all the same."""
+def test_a_page_can_forbid_following_its_links(markup: str, headers: dict[str, str]) -> None:
+    """The request is in <meta> or a header, for all robots or this one; ``nofollow=False`` ignores it."""
     subject = page(f'<head>{markup}</head><a href="/a"><a href="/b" rel="nofollow">', **headers)
     found = find_links(subject, rules(user_agent="examplebot/1.0"))
     assert (found.links, found.filtered) == ("", {"nofollow": 2})
     assert paths(find_links(subject, rules(nofollow=False))) == ["/a", "/b"]
 
 
-def test_what_is_meant_for_another_robot_holds_nobody_else() -> None:
-    """A <meta> with another's name."""
+def test_directives_for_another_robot_are_ignored() -> None:
+    """A <meta> with the name of another robot."""
     subject = page('<head><meta name="otherbot" content="nofollow"></head><a href="/a">')
     assert paths(find_links(subject, rules(user_agent="examplebot/1.0"))) == ["/a"]
 
 
-def test_traps_are_told_by_name_and_not_followed() -> None:
-    """At most twenty of a page; all are counted."""
+def test_traps_are_reported_by_name_and_not_followed() -> None:
+    """At most twenty traps of a page are reported; all are counted."""
     markup = "".join(f'<a href="/a{n}/b/b/b/b/b/b/b/">' for n in range(MAX_TRAPS + 5))
     found = find_links(page(markup), rules())
     assert found.links == ""
@@ -106,8 +106,8 @@ def test_traps_are_told_by_name_and_not_followed() -> None:
         ((".none",), []),
     ],
 )
-def test_links_are_looked_for_where_the_user_says(follow: tuple[str, ...], expected: list[str]) -> None:
-    """In or at the elements that a selector matches, in the order of the document; not in headers."""
+def test_follow_limits_where_links_are_looked_for(follow: tuple[str, ...], expected: list[str]) -> None:
+    """Links count in or at matching elements, in document order; links in headers do not."""
     markup = """<nav><a href="/nav"></a></nav><main><a href="/1"></a><p><b><a href="/2"></a></b></p>
         <iframe src="/3"></iframe><a class="next" href="/3"></a></main><p id="f"><a href="/foot"></a></p>"""
     assert paths(find_links(page(markup, Link="</h>; rel=next"), rules(follow=follow))) == (
@@ -116,21 +116,21 @@ def test_links_are_looked_for_where_the_user_says(follow: tuple[str, ...], expec
 
 
 @pytest.mark.parametrize("selector", ["", "a[", "a::text", "a::attr(href)", "p >", "a,,b", "'", "a\x07"])
-def test_a_selector_that_is_none_is_refused_at_once(selector: str) -> None:
-    """In one line that names the option."""
+def test_an_invalid_selector_is_refused(selector: str) -> None:
+    """The error is one line that names the option."""
     with pytest.raises(UsageError, match=r"\A--follow .*: no CSS selector of elements[^\n]*\Z"):
         LinkRules(follow=(selector,))
 
 
-def test_spellings_are_one_by_the_users_identity() -> None:
-    """With it what only tracks makes no second link, without it it does."""
+def test_spellings_are_compared_by_canonical_url() -> None:
+    """Tracking parameters make a second link unless they are dropped."""
     markup = '<a href="/a?b=1"><a href="/a?b=1&utm_source=x">'
     assert len(paths(find_links(page(markup), rules(identity=CanonicalOptions(drop_tracking=True))))) == 1
     assert len(paths(find_links(page(markup), rules()))) == 2
 
 
-def test_a_link_to_where_the_page_was_asked_for_leads_nowhere() -> None:
-    """Of a page that was redirected both URLs are its own."""
+def test_links_to_the_page_itself_are_dropped() -> None:
+    """A redirected page has two URLs: the requested one and the final one."""
     subject = Page(f"{HOST}/old", b'<a href="/old"><a href="/new"><a href="/x">', final_url=f"{HOST}/new")
     assert paths(find_links(subject, rules())) == ["/x"]
 
@@ -138,13 +138,13 @@ def test_a_link_to_where_the_page_was_asked_for_leads_nowhere() -> None:
 # --- bounds --------------------------------------------------------------------------------------------
 
 
-def test_links_of_one_page_are_bounded_and_the_rest_counted() -> None:
-    """In number."""
+def test_the_number_of_links_of_a_page_is_bounded() -> None:
+    """Links beyond MAX_LINKS are counted as too_many."""
     found = find_links(page("".join(f"<a href={n}>" for n in range(MAX_LINKS + 7))), rules())
     assert (len(paths(found)), found.filtered) == (MAX_LINKS, {"too_many": 7})
 
 
-def test_a_long_base_does_not_multiply_what_crosses() -> None:
+def test_the_characters_of_a_pages_links_are_bounded() -> None:
     """In characters: 12,000 short links relative to a base of 1,900 would be 23 million."""
     markup = f'<base href="/{"b" * 1900}/">' + "".join(f"<a href={n}>" for n in range(12_000))
     found = find_links(page(markup), rules())
@@ -152,8 +152,8 @@ def test_a_long_base_does_not_multiply_what_crosses() -> None:
     assert found.filtered == {"too_many": 12_000 - len(paths(found))}
 
 
-def test_what_is_remembered_of_links_is_bounded() -> None:
-    """Links and places alike; what was forgotten is worked out again."""
+def test_the_resolver_cache_is_bounded() -> None:
+    """A full cache is emptied, and links are resolved again."""
     resolver = LinkResolver(Scope(hosts=("h.example",)), AS_SENT)
     caches = [resolver.cache_of(f"{HOST}/{n}/", "h.example", "utf-8") for n in range(MAX_KNOWN + 10)]
     assert resolver.cache_of(f"{HOST}/0/", "h.example", "utf-8") is not caches[0]
@@ -166,8 +166,8 @@ def test_what_is_remembered_of_links_is_bounded() -> None:
 # --- the graph -----------------------------------------------------------------------------------------
 
 
-def test_edges_are_drawn_for_every_link() -> None:
-    """With kind, flags, URL and text; each URL once a kind, followed or not, and each time anew."""
+def test_every_link_has_an_edge() -> None:
+    """An edge has kind, flags, URL and text; each URL has one edge of a kind, followed or not."""
     markup = """<head><meta name=robots content=nofollow><meta http-equiv=refresh content="0;/r">
         <link rel=next href=/n><link rel=canonical href=/c></head><a href="/a">A <b>bold</b>\t\nlink<br>x</a>
         <a href="/a">again</a><a href=/b rel=nofollow><img alt=" a picture "></a>
@@ -204,7 +204,7 @@ def test_the_text_of_an_edge_is_bounded() -> None:
 
 
 def shorter_first(url: str, page: Page) -> float:
-    """A priority for the tests."""
+    """Rate shorter URLs higher; fail for some URLs."""
     if "bad" in url:
         raise ValueError(f"no {url}")
     return float("nan") if "nan" in url else -len(url) + page.status
@@ -212,7 +212,7 @@ def shorter_first(url: str, page: Page) -> float:
 
 @pytest.mark.parametrize("reference", [False, True])
 def test_a_users_priority_ranks_the_links(reference: bool, tmp_path: Path) -> None:
-    """One rank a link, lower for what is wanted sooner, by a function or its reference; every time."""
+    """Each link has a rank, the negative of its priority, by a function or its reference."""
     file = tmp_path / "ranking.py"
     file.write_text("def rank(url, page):\n    return -len(url) + page.status\n")
     one = rules(priority=f"{file}:rank" if reference else shorter_first)
@@ -225,15 +225,15 @@ def test_a_users_priority_ranks_the_links(reference: bool, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("href", "why"), [("/bad", "ValueError: no http"), ("/nan", "gave nan, not a number")]
 )
-def test_a_priority_that_fails_fails_the_page(href: str, why: str) -> None:
-    """As a scraper that raises does."""
+def test_a_failing_priority_fails_the_page(href: str, why: str) -> None:
+    """The page fails as if its scraper had raised."""
     with pytest.raises(ScrapeError, match=f"--priority: {why}"):
         find_links(page(f'<a href="{href}">'), rules(priority=shorter_first))
 
 
 @pytest.mark.parametrize("priority", ["nowhere.py:rank", "parascrape.web.page:nothing", "math", len])
 def test_a_priority_that_cannot_be_called_is_refused(priority: object) -> None:
-    """In one line that names the option; in a worker as the page's failure."""
+    """The error is one line that names the option; in a worker the page fails."""
     one = rules(priority=priority)
     with pytest.raises(UsageError, match=r"\A--priority: [^\n]*\Z"):
         priority_of(one)
@@ -244,8 +244,8 @@ def test_a_priority_that_cannot_be_called_is_refused(priority: object) -> None:
 # --- sent once -----------------------------------------------------------------------------------------
 
 
-def test_a_link_that_has_been_sent_does_not_cross_again() -> None:
-    """What is new on the next page does, and what the same page asks for again."""
+def test_a_sent_link_is_not_sent_again() -> None:
+    """New links of the next page are sent, and all links of a page that is tried again."""
     one = LinkExtractor(rules())
     first, second = page('<a href="/n"><a href="/1">', "/a"), page('<a href="./n"><a href="/2">', "/b")
     assert [paths(one.links_of(subject)) for subject in (first, first, second, first)] == [
@@ -256,8 +256,8 @@ def test_a_link_that_has_been_sent_does_not_cross_again() -> None:
     ]
 
 
-def test_another_run_and_another_process_have_sent_nothing() -> None:
-    """An extractor of its own, and an unpickled one, which has the rules only."""
+def test_each_run_and_process_has_its_own_sent_links() -> None:
+    """A new extractor has sent nothing; an unpickled one has only the rules."""
     one, two = LinkExtractor(rules()), LinkExtractor(rules())
     subjects = [page('<a href="/n">', "/a"), page('<a href="/n">', "/b")]
     assert [paths(one.links_of(subject)) for subject in subjects] == [["/n"], []]
@@ -267,8 +267,8 @@ def test_another_run_and_another_process_have_sent_nothing() -> None:
     assert paths(other_process.links_of(subjects[1])) == ["/n"]
 
 
-def test_what_is_taken_back_is_sent_by_the_next_page() -> None:
-    """The outcome of the first page came to nothing."""
+def test_links_of_a_lost_outcome_are_sent_again() -> None:
+    """The next page sends the links of a page whose outcome was lost."""
     one = LinkExtractor(rules())
     assert paths(one.links_of(page('<a href="/n">', "/a"))) == ["/n"]
     one.take_back()
@@ -276,14 +276,14 @@ def test_what_is_taken_back_is_sent_by_the_next_page() -> None:
 
 
 def test_a_page_nearer_to_the_start_sends_again() -> None:
-    """Its links have another depth."""
+    """A page at a smaller depth sends links again, because their depth changes."""
     one = LinkExtractor(rules())
     pages = [(page('<a href="/n">', f"/{n}"), depth) for n, depth in enumerate((3, 4, 2, 3))]
     assert [paths(one.links_of(subject, depth)) for subject, depth in pages] == [["/n"], [], ["/n"], []]
 
 
-def test_a_thread_that_is_given_up_has_sent_nothing() -> None:
-    """Its page's links count as sent only when it begins another, which it never does."""
+def test_links_of_an_abandoned_thread_are_sent_again() -> None:
+    """Links count as sent when the thread begins its next page, which an abandoned thread never does."""
     one = LinkExtractor(rules())
     lost = threading.Thread(target=one.links_of, args=(page('<a href="/n">', "/a"),))
     lost.start()
@@ -291,15 +291,15 @@ def test_a_thread_that_is_given_up_has_sent_nothing() -> None:
     assert paths(one.links_of(page('<a href="/n">', "/b"))) == ["/n"]
 
 
-def test_what_is_remembered_as_sent_is_bounded() -> None:
-    """Then all is forgotten, and crosses once more."""
+def test_the_memory_of_sent_links_is_bounded() -> None:
+    """When the memory is full it is emptied, and links are sent once more."""
     sent = SentLinks()
     assert len(sent.unsent(1, 0, range(MAX_SENT))) == MAX_SENT
     assert len(sent.unsent(2, 0, range(MAX_SENT, MAX_SENT + 5))) == 5
     assert len(sent.unsent(3, 0, range(MAX_SENT))) == MAX_SENT
 
 
-def test_everything_is_sent_with_edges_or_ranks() -> None:
+def test_every_link_is_sent_with_edges_or_ranks() -> None:
     """The graph and the ranks need every link of every page."""
     for wanted in (rules(edges=True), rules(priority=shorter_first)):
         one = LinkExtractor(wanted)
