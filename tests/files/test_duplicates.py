@@ -1,4 +1,4 @@
-"""Keys seen before: the first number of each, in memory and in the file, and when there is no file."""
+"""Duplicate detection: the first number of each key, in memory, in the file and without a file."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import pytest
 from hypothesis import given, strategies as st
 
 from parascrape.files import duplicates
-from parascrape.files.duplicates import SeenKeys
+from parascrape.files.duplicates import POSITIONED, SEEKING, FileAccess, SeenKeys
 
 KEYS = st.text("ab\u00fc\ud800", max_size=4)
 SMALL: Any = {"in_memory": 3, "buckets": 1}
-"""Three keys in memory and seven in the first table: hypothesis fills several."""
+"""Three keys in memory and seven in the first table, so hypothesis fills several tables."""
 
 
 @given(st.lists(st.tuples(KEYS, st.integers(0, (1 << 40) - 2)), max_size=120))
 def test_every_key_keeps_its_first_number(pairs: list[tuple[str, int]]) -> None:
-    """As a dict with ``setdefault`` does, whichever of memory and files a key came to."""
+    """The map behaves like a dict with ``setdefault``, in memory and in files."""
     model: dict[str, int] = {}
     with SeenKeys(**SMALL) as seen_keys:
         for key, number in pairs:
@@ -33,8 +33,8 @@ def test_every_key_keeps_its_first_number(pairs: list[tuple[str, int]]) -> None:
             assert len(seen_keys) == len(model)
 
 
-def test_thousands_of_keys_go_through_several_tables() -> None:
-    """Each is found again in the table it came to, also where its bucket was full."""
+def test_thousands_of_keys_fill_several_tables() -> None:
+    """Each key is found again, even if its bucket was full."""
     with SeenKeys(in_memory=10, buckets=4) as seen_keys:
         for turn in range(2):
             for number in range(5000):
@@ -43,16 +43,14 @@ def test_thousands_of_keys_go_through_several_tables() -> None:
         assert len(seen_keys) == 5000
 
 
-def test_without_pread_the_file_is_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows has none: seeking does instead."""
-    monkeypatch.setattr(duplicates, "_read", duplicates._seek_and_read)
-    monkeypatch.setattr(duplicates, "_write", duplicates._seek_and_write)
-    with SeenKeys(**SMALL) as seen_keys:
+def test_a_table_works_without_pread() -> None:
+    """Windows seeks first."""
+    with SeenKeys(access=SEEKING, **SMALL) as seen_keys:
         assert [seen_keys.add(str(number % 40), number) for number in range(80)] == [None] * 40 + [*range(40)]
 
 
 def test_memory_does_not_grow_with_keys_in_the_file() -> None:
-    """After the first thousand, twenty thousand more take less than 50 kB."""
+    """Twenty thousand keys after the first thousand take less than 50 kB."""
     with SeenKeys(in_memory=1000) as seen_keys:
         for number in range(1001):
             seen_keys.add(str(number), number)
@@ -68,8 +66,8 @@ def test_memory_does_not_grow_with_keys_in_the_file() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes the file when it is closed")
-def test_the_file_has_no_name_and_is_gone_with_its_owner(tmp_path: Path) -> None:
-    """A killed run leaves nothing behind."""
+def test_the_file_has_no_name(tmp_path: Path) -> None:
+    """A killed run leaves no file behind."""
     with SeenKeys(directory=str(tmp_path), **SMALL) as seen_keys:
         for number in range(20):
             seen_keys.add(str(number), number)
@@ -77,10 +75,8 @@ def test_the_file_has_no_name_and_is_gone_with_its_owner(tmp_path: Path) -> None
     assert seen_keys.add("1", 5) is None
 
 
-def test_without_a_place_for_the_file_keys_stay_in_memory(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """One warning, and no key is lost."""
+def test_keys_stay_in_memory_if_no_file_can_be_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """There is one warning, and no key is lost."""
     with (
         caplog.at_level(logging.WARNING, "parascrape.files.duplicates"),
         SeenKeys(directory=str(tmp_path / "none"), **SMALL) as keys,
@@ -90,18 +86,24 @@ def test_without_a_place_for_the_file_keys_stay_in_memory(
 
 
 @pytest.mark.parametrize("fault", ["full", "short", "broken"])
-def test_a_disk_that_fills_up_leaves_new_keys_to_memory(
-    fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Those in the file are still found; where it cannot even be read, they count as new."""
+def test_new_keys_stay_in_memory_once_the_disk_is_full(fault: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Keys in the file are still found; if it cannot be read, they count as new."""
+    access = POSITIONED
+
+    def read(descriptor: int, size: int, offset: int) -> bytes:
+        return access.read(descriptor, size, offset)
+
+    def write(descriptor: int, data: bytes, offset: int) -> int:
+        return access.write(descriptor, data, offset)
+
     with (
         caplog.at_level(logging.WARNING, "parascrape.files.duplicates"),
-        SeenKeys(in_memory=5, buckets=64) as keys,
+        SeenKeys(in_memory=5, buckets=64, access=FileAccess(read, write)) as keys,
     ):
         before = [keys.add(str(number), number) for number in range(50)]
-        monkeypatch.setattr(duplicates, "_write", fails if fault != "short" else lambda *_: 3)
-        if fault == "broken":
-            monkeypatch.setattr(duplicates, "_read", fails)
+        access = FileAccess(
+            fails if fault == "broken" else POSITIONED.read, (lambda *_: 3) if fault == "short" else fails
+        )
         after = [keys.add(str(number), number + 100) for number in range(100)]
         again = [keys.add(str(number), 0) for number in range(50, 100)]
     assert before == [None] * 50
@@ -110,10 +112,10 @@ def test_a_disk_that_fills_up_leaves_new_keys_to_memory(
     assert len(caplog.records) == 1
 
 
-def fails(*_: object) -> bytes:
+def fails(*_: object) -> Any:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_the_examples_in_the_docstrings_hold() -> None:
-    """They are what a reader tries first."""
+    """The module's doctests pass."""
     assert doctest.testmod(duplicates).failed == 0

@@ -156,7 +156,7 @@ def test_a_line_end_in_a_value_makes_no_field_of_its_own(tmp_path: Path) -> None
 def test_any_page_comes_back(value: str, path: str, body: bytes) -> None:
     """Whatever servers and lists hold, but for line ends in a field."""
     page = Page(f"http://h/{path}", body, headers={"X-A": value})
-    back = quarantine._decode(quarantine._encode(page))
+    back = quarantine.decode_page(quarantine.encode_page(page))
     expected = value.translate(str.maketrans("\r\n\0", "   "))
     assert (back.url, back.body, back.headers["X-A"]) == (page.url, body, expected)
 
@@ -165,7 +165,7 @@ def test_any_page_comes_back(value: str, path: str, body: bytes) -> None:
 def test_what_is_no_page_is_a_value_error(data: bytes) -> None:
     """Nothing else comes out of the reader, whatever the file holds."""
     with pytest.raises((ValueError, KeyError)):
-        quarantine._decode(data)
+        quarantine.decode_page(data)
 
 
 def test_a_cut_file_is_no_page(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_cut_file_is_no_page(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for cut in range(len(whole)):
         path.write_bytes(whole[:cut])
-        with pytest.raises(UsageError, match=r"a\.http: is no page that a harvest has set aside"):
+        with pytest.raises(UsageError, match=r"a\.http: is not a page that a harvest has set aside"):
             read_page(path)
 
 

@@ -80,7 +80,10 @@ def write_changes(
     """
     if target is None:
         return _count(old, new, note)
-    _check_target(target, (old, new))
+    if target.exists() and not target.is_file():
+        raise UsageError(f"{target}: not a regular file")
+    if target.exists() and any(one.exists() and target.samefile(one) for one in (old, new)):
+        raise UsageError(f"{target}: is one of the compared outputs")
     with output_errors(target), replace_file(target) as file:
 
         def write(change: Change) -> None:
@@ -88,13 +91,6 @@ def write_changes(
             note(change)
 
         return _count(old, new, write)
-
-
-def _check_target(target: Path, outputs: Sequence[Path]) -> None:
-    if target.exists() and not target.is_file():
-        raise UsageError(f"{target}: not a regular file")
-    if target.exists() and any(one.exists() and target.samefile(one) for one in outputs):
-        raise UsageError(f"{target}: is one of the compared outputs")
 
 
 def _count(old: Path, new: Path, note: Note) -> ChangeCounts:
@@ -114,26 +110,19 @@ def _encode(change: Change) -> bytes:
         return orjson.dumps(change, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def find_changes(old: Path, new: Path) -> Iterator[Change]:
-    """Yield the changes of NEW's pages in its order, then the removed pages of OLD.
-
-    Raises:
-        UsageError: a file is not an output.
-    """
-    return (change for pair in _pair(old, new) if (change := compare(*pair)) is not None)
-
-
 def _pair(old: Path, new: Path) -> Iterator[tuple[Page | None, Page | None]]:
-    """Yield each page as it was and as it is; None where it is missing."""
-    _check(new)
-    _check(old)
+    """Yield each page as it was and as it is; None if it is missing. Removed pages come last."""
+    for path in (new, old):
+        if not path.is_file():
+            raise UsageError(f"{path}: no such output")
     index = KeyIndex()
     for page in _pages(old):
         index.add(_key(page.record), page.start)
     index.sort()
     with open(old, "rb") as old_file, open(new, "rb") as new_file:
         for page in _pages(new):
-            after = _whole(page, new_file)
+            several = page.record["meta"].get("items", 1) not in (0, 1)
+            after = _read(new_file, page.start) if several else [page.record]
             yield _take_match(index, old_file, after[0]), after
     if len(index):
         for page in _pages(old):
@@ -143,11 +132,6 @@ def _pair(old: Path, new: Path) -> Iterator[tuple[Page | None, Page | None]]:
 
 def _key(record: dict[str, Any]) -> int:
     return hash(record["url"])
-
-
-def _check(path: Path) -> None:
-    if not path.is_file():
-        raise UsageError(f"{path}: no such output")
 
 
 def _pages(path: Path) -> Iterator[PageLines]:
@@ -162,23 +146,18 @@ def _pages(path: Path) -> Iterator[PageLines]:
         raise UsageError(f"{path}: {error.strerror}") from None
 
 
-def _whole(page: PageLines, file: IO[bytes]) -> Page:
-    """Return all records of a page."""
-    return [page.record] if page.record["meta"].get("items", 1) in (0, 1) else _read(file, page.start)
-
-
 def _take_match(index: KeyIndex, file: IO[bytes], record: dict[str, Any]) -> Page | None:
     """Remove the page of OLD that matches this record from the index, and return its records."""
-    key, chosen, fallback = _key(record), None, None
+    key, chosen = _key(record), None
     for offset in islice(index.find(key), _CANDIDATES):
         found = _read(file, offset)
         if found[0]["url"] != record["url"]:
             continue
-        if found[0].get("input") == record.get("input"):
+        equal = found[0].get("input") == record.get("input")
+        if equal or chosen is None:
             chosen = (offset, found)
+        if equal:
             break
-        fallback = fallback or (offset, found)
-    chosen = chosen or fallback
     if chosen is None:
         return None
     index.take(key, chosen[0])

@@ -3,7 +3,7 @@
 The first keys are in a dict. Further ones are in hash tables, each eight times as large as the one before
 and never resized, in unlinked temporary files::
 
-    table    = buckets of 256 bytes; a key's first bucket is that of its hash, a full one hands on
+    table    = buckets of 256 bytes; its hash gives a key's first bucket, a full one hands on to the next
     bucket   = 12 slots, filled from the front, and 4 bytes unused
     slot     = number + 1 (5 bytes, little-endian) | BLAKE2b-128 of the key (16 bytes)
 
@@ -18,7 +18,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
-from typing import IO, Self
+from typing import IO, NamedTuple, Self
 
 from parascrape.errors import InvalidUrl
 from parascrape.records import Entry
@@ -37,11 +37,38 @@ _FULL = 0.6  # of a table's slots, at most: nearly every key is in its first buc
 _FIRST_BUCKETS = 1 << 17  # 940,000 keys, 33 MB
 _GROWTH = 8
 
+_LINES = 1 << 32
+_MAX_LISTS = 254
+"""A number of 40 bits holds a line and a list; lists after the first 254 share one number."""
+
 log = logging.getLogger("parascrape.files.duplicates")
 
 
+def _seek_and_read(descriptor: int, size: int, offset: int) -> bytes:
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, size)
+
+
+def _seek_and_write(descriptor: int, data: bytes, offset: int) -> int:
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.write(descriptor, data)
+
+
+class FileAccess(NamedTuple):
+    """Functions that read and write at an offset of a descriptor: (descriptor, size or data, offset)."""
+
+    read: Callable[[int, int, int], bytes] = _seek_and_read
+    write: Callable[[int, bytes, int], int] = _seek_and_write
+
+
+SEEKING = FileAccess()
+"""Access for Windows, which has no pread."""
+
+POSITIONED = FileAccess(os.pread, os.pwrite) if hasattr(os, "pread") else SEEKING
+
+
 class SeenKeys:
-    """A map from keys to the number that each was first added with, from 0 to 2**40 - 2.
+    """A map from keys to the number that each was first added with, from 0 to 2**40 - 2; a context manager.
 
     Keys are compared by 128 bits of their hash: among a billion keys the odds that any two collide are 1 in
     10**20. If a file cannot be made or used (disk full, no directory), there is one warning, and from then on
@@ -53,11 +80,17 @@ class SeenKeys:
     """
 
     def __init__(
-        self, *, in_memory: int = IN_MEMORY, directory: str | None = None, buckets: int = _FIRST_BUCKETS
+        self,
+        *,
+        in_memory: int = IN_MEMORY,
+        directory: str | None = None,
+        buckets: int = _FIRST_BUCKETS,
+        access: FileAccess = POSITIONED,
     ):
         self._limit = in_memory
         self._directory = directory
         self._buckets = buckets
+        self._access = access
         self._numbers: dict[bytes, int] = {}
         self._tables: list[_Table] = []
         self._gave_up = False
@@ -70,9 +103,6 @@ class SeenKeys:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
         """Remove all keys and free the files' space."""
         for table in self._tables:
             table.close()
@@ -107,8 +137,9 @@ class SeenKeys:
         if self._gave_up or (not self._tables and len(self._numbers) < self._limit):
             return False
         try:
-            if not self._tables or self._tables[-1].full:
-                self._tables.append(_Table(self._buckets * _GROWTH ** len(self._tables), self._directory))
+            if not self._tables or self._tables[-1].room <= 0:
+                buckets = self._buckets * _GROWTH ** len(self._tables)
+                self._tables.append(_Table(buckets, self._directory, self._access))
                 self._tables[-1].find(digest)
             self._tables[-1].put(digest, number)
         except OSError as error:
@@ -122,42 +153,25 @@ class SeenKeys:
         self._gave_up = True
 
 
-def _seek_and_read(descriptor: int, size: int, offset: int) -> bytes:
-    os.lseek(descriptor, offset, os.SEEK_SET)
-    return os.read(descriptor, size)
-
-
-def _seek_and_write(descriptor: int, data: bytes, offset: int) -> int:
-    os.lseek(descriptor, offset, os.SEEK_SET)
-    return os.write(descriptor, data)
-
-
-_read: Callable[[int, int, int], bytes] = getattr(os, "pread", _seek_and_read)  # not on Windows
-_write: Callable[[int, bytes, int], int] = getattr(os, "pwrite", _seek_and_write)
-
-
 class _Table:
     """A hash table of digests and numbers in a file that ends with the process."""
 
-    def __init__(self, buckets: int, directory: str | None) -> None:
+    def __init__(self, buckets: int, directory: str | None, access: FileAccess) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile(  # noqa: SIM115 (open as long as the table)
             prefix="parascrape-", dir=directory, buffering=0
         )
+        self.close = self._file.close
         self._descriptor = self._file.fileno()
+        self._read, self._write = access
         self._mask = buckets - 1  # a power of two
-        self._room = int(buckets * _SLOTS * _FULL)
+        self.room = int(buckets * _SLOTS * _FULL)  # keys that may still be put
         self._free = 0
 
-    @property
-    def full(self) -> bool:
-        """Whether another table should take what comes."""
-        return self._room <= 0
-
     def find(self, digest: bytes) -> int | None:
-        """The digest's number; None where it is not here, and `put` knows its place."""
+        """Return the digest's number; None for a new one, whose place `put` then knows."""
         bucket = int.from_bytes(digest[:8], "little") & self._mask
         while True:
-            slots = _read(self._descriptor, _USED, bucket * _BUCKET)
+            slots = self._read(self._descriptor, _USED, bucket * _BUCKET)
             place = slots.find(digest)
             if place >= 0:
                 return int.from_bytes(slots[place - _NUMBER : place], "little") - 1
@@ -165,55 +179,39 @@ class _Table:
             if taken < _SLOTS:
                 self._free = bucket * _BUCKET + taken * _SLOT
                 return None
-            bucket += 1  # the last one hands on beyond the end: a file has no end
+            bucket += 1  # after the last bucket the file grows
 
     def put(self, digest: bytes, number: int) -> None:
-        """Store what `find` has just not found. Raises OSError where the file takes no more."""
+        """Store a digest that `find` has just not found. Raises OSError if the file takes no more."""
         slot = (number + 1).to_bytes(_NUMBER, "little") + digest
-        if _write(self._descriptor, slot, self._free) < _SLOT:
+        if self._write(self._descriptor, slot, self._free) < _SLOT:
             raise OSError("the disk is full")
-        self._room -= 1
-
-    def close(self) -> None:
-        """Give the file's space back."""
-        self._file.close()
+        self.room -= 1
 
 
 def mark_duplicates(entries: Iterable[Entry | None], settings: Settings) -> Iterator[Entry | None]:
-    """The entries; each whose URL (`identity.canonical_url`) stands before it is told where."""
+    """Yield the entries; ``duplicate`` of an entry says where the same canonical URL precedes it."""
     if settings.fetch_duplicates:
         yield from entries
         return
-    identity = CanonicalOptions(settings.drop_tracking, settings.sort_query)
+    options = CanonicalOptions(settings.drop_tracking, settings.sort_query)
     lists: dict[str, int] = {}
     with SeenKeys() as seen:
         for entry in entries:
             if entry is None or entry.problem:
                 yield entry
                 continue
-            place = _number(entry.source, lists) * _LINES + min(entry.line, _LINES - 1)
-            first = seen.add(_key(entry.url, identity), place)
-            why = "" if first is None else _describe(first, entry.source, lists)
-            yield entry._replace(duplicate=why) if why else entry
+            if entry.source not in lists and len(lists) < _MAX_LISTS:
+                lists[entry.source] = len(lists)
+            place = lists.get(entry.source, _MAX_LISTS) * _LINES + min(entry.line, _LINES - 1)
+            first = seen.add(_key(entry.url, options), place)
+            yield entry if first is None else entry._replace(duplicate=_describe(first, entry.source, lists))
 
 
-def _number(source: str, lists: dict[str, int]) -> int:
-    """The list's number; those after the first 254 share one, for `SeenKeys` keeps 40 bits with a key."""
-    if source not in lists and len(lists) < _MAX_LISTS:
-        lists[source] = len(lists)
-    return lists.get(source, _MAX_LISTS)
-
-
-_LINES = 1 << 32
-
-
-_MAX_LISTS = 254
-
-
-def _key(url: str, identity: CanonicalOptions) -> str:
+def _key(url: str, options: CanonicalOptions) -> str:
     try:
-        return canonical_url(url, identity)
-    except InvalidUrl:  # the worker will say so
+        return canonical_url(url, options)
+    except InvalidUrl:  # the worker reports it
         return url
 
 

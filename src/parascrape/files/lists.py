@@ -49,14 +49,8 @@ from parascrape.records import Entry, encode
 from parascrape.system import printable
 from parascrape.web import host_key, prepare
 
-_KINDS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".txt": "text",
-}
+_JSON_LINES = dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl")
+_KINDS = {".csv": "csv", ".tsv": "tsv", ".txt": "text", **_JSON_LINES}
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _SHOWN = 2_000  # characters of a bad line that its record shows
 _HOST_LIKE = re.compile(r"(?:[\w-]+(?:\.[\w-]+)+|localhost)(?::[0-9]+)?(?:/.*)?")
@@ -83,15 +77,10 @@ def read_lists(sources: Sequence[str], *, url_column: str = "url") -> Iterator[E
 
 def count_entries(sources: Sequence[str], *, url_column: str = "url") -> int | None:
     """Return how many entries `read_lists` will yield, up to a damaged place; None for a pipe."""
-    total = 0
-    for source in sources:
-        if BARE_URL.match(source):
-            total += 1
-        elif source == STDIN or not os.path.isfile(source):
-            return None
-        else:
-            total += _count(source, url_column)
-    return total
+    files = [source for source in sources if not BARE_URL.match(source)]
+    if STDIN in files or not all(map(os.path.isfile, files)):
+        return None
+    return len(sources) - len(files) + sum(_count(source, url_column) for source in files)
 
 
 def default_name(sources: Sequence[str]) -> str:
@@ -106,25 +95,21 @@ def default_name(sources: Sequence[str]) -> str:
     return name if len(few) == len(sources) else f"{name}+{len(sources) - 1}-more"
 
 
-def _suffix(source: str) -> str:
-    return PurePath(_unpacked(source.lower())).suffix
-
-
-def _unpacked(name: str) -> str:
-    """Return the name without the suffix of its compression."""
-    return next((name[: -len(end)] for end in PACKED if name.lower().endswith(end)), name)
+def _unpacked(source: str) -> PurePath:
+    """Return the path without the suffix of its compression."""
+    return PurePath(next((source[: -len(end)] for end in PACKED if source.lower().endswith(end)), source))
 
 
 def _kind(source: str) -> str:
-    return _KINDS.get(_suffix(source), "text")
+    """Return the kind that the suffix says; empty for an unknown suffix."""
+    return _KINDS.get(_unpacked(source).suffix.lower(), "")
 
 
 def _stem(source: str) -> str:
     if source == STDIN:
         return "stdin"
     if not BARE_URL.match(source):
-        name = PurePath(source).name
-        return PurePath(_unpacked(name)).stem
+        return _unpacked(source).stem
     try:
         return host_key(prepare(source)).split("://")[1].rpartition(":")[0]
     except InvalidUrl:
@@ -172,11 +157,7 @@ def _is_regular(source: str) -> bool:
 def _file_fault(source: str, error: Exception) -> str:
     reason = getattr(error, "strerror", None) or str(error)
     hint = ""
-    if (
-        isinstance(error, FileNotFoundError)
-        and _HOST_LIKE.fullmatch(source)
-        and _suffix(source) not in _KINDS
-    ):
+    if isinstance(error, FileNotFoundError) and _HOST_LIKE.fullmatch(source) and not _kind(source):
         hint = f"; for the web page write https://{printable(source)}"
     return f"{printable(source)}: {reason[:1].lower()}{reason[1:]}{hint}"
 
@@ -192,13 +173,13 @@ def _read(source: str, url_column: str) -> Iterator[Entry]:
     with open_lines(source, table=kind in _DELIMITERS) as lines:
         numbered: _Numbered = enumerate(lines, 1)
         if source == STDIN:
-            kind, numbered = _guess(numbered)
-        if kind == "text":
-            yield from _read_text(numbered, source)
+            kind, numbered = _detect_kind(numbered)
+        if kind in _DELIMITERS:
+            yield from _read_csv(_rows(lines, kind, url_column), source, url_column)
         elif kind == "jsonl":
             yield from _read_json(numbered, source, url_column)
         else:
-            yield from _read_csv(_rows(lines, kind, url_column), source, url_column)
+            yield from _read_text(numbered, source)
 
 
 def _rows(lines: Iterable[str], kind: str, url_column: str) -> Iterator[Row]:
@@ -207,7 +188,7 @@ def _rows(lines: Iterable[str], kind: str, url_column: str) -> Iterator[Row]:
     return read_rows(lines, delimiter)
 
 
-def _guess(numbered: _Numbered) -> tuple[str, _Numbered]:
+def _detect_kind(numbered: _Numbered) -> tuple[str, _Numbered]:
     """Return ``jsonl`` if the first non-blank line starts with a brace, else ``text``; and the lines."""
     for number, line in numbered:
         if first := line.strip():
@@ -247,7 +228,7 @@ def _read_json(numbered: _Numbered, source: str, url_column: str) -> Iterator[En
 
 
 def _parse_json(text: str, url_column: str) -> tuple[str, dict[str, Any] | None]:
-    """The URL and what stands beside it. Raises ValueError with the reason where there is no URL."""
+    """Return the URL and the other columns. Raises ValueError, with the reason, for a line without a URL."""
     if len(text) > MAX_LINE:
         raise ValueError(f"the line is longer than {MAX_LINE} characters")
     try:
@@ -280,20 +261,18 @@ def _read_csv(rows: Iterator[Row], source: str, url_column: str) -> Iterator[Ent
 
 
 def _count(source: str, url_column: str) -> int:
+    """Return how many entries a file has up to a damaged place, without parsing their URLs."""
     total = 0
     kind = _kind(source)
+    comment = "" if kind == "jsonl" else "#"
     with suppress(UsageError), open_lines(source, table=kind in _DELIMITERS) as lines:
-        for _ in _unread(lines, kind, url_column):
+        if kind in _DELIMITERS:
+            found: Iterator[object] = islice(_rows(lines, kind, url_column), 1, None)
+        else:
+            found = (text for line in lines if (text := _strip(line)) and text[0] != comment)
+        for _ in found:
             total += 1
     return total
-
-
-def _unread(lines: Iterable[str], kind: str, url_column: str) -> Iterator[object]:
-    """What becomes an entry, by the same lines and rows, but with no URL looked at."""
-    if kind in _DELIMITERS:
-        return islice(_rows(lines, kind, url_column), 1, None)
-    comment = "#" if kind == "text" else ""
-    return (text for line in lines if (text := _strip(line)) and text[0] != comment)
 
 
 # --- reading ahead ----------------------------------------------------------------------------------
@@ -308,19 +287,17 @@ def read_ahead(entries: Iterable[Entry], *, limit: int = 1000) -> Iterator[Entry
     queue: Queue[Entry | BaseException | None] = Queue(limit)
     given_up = threading.Event()
 
-    def put(item: Entry | BaseException | None) -> bool:
+    def put(item: Entry | BaseException | None) -> None:
         while not given_up.is_set():
-            try:
+            with suppress(Full):
                 queue.put(item, timeout=1)
-            except Full:
-                continue
-            return True
-        return False
+                return
 
     def read() -> None:
         try:
             for entry in entries:
-                if not put(entry):
+                put(entry)
+                if given_up.is_set():
                     return
         except BaseException as error:
             put(error)

@@ -1,10 +1,10 @@
-"""The quarantine: a page under which a worker died or hung is kept, with the command that runs it again.
+"""The quarantine: it keeps a page that killed or hung its worker, with the command that scrapes it again.
 
     OUTPUT.aside/3f2a….http    one HTTP response message (RFC 9112 §6): status line, fields, body
 
-A page is stored before its scraper runs and removed when the scraper returns, so only pages that killed or
-hung a worker are left. The body is stored without its content coding; the header fields about the coded body
-are kept as ``X-Crawler-Content-Encoding`` and so on, as in Common Crawl's archives. Cookies are left out.
+A page is stored before its scraper runs and removed when the scraper returns. The body is stored without its
+content coding; the header fields about the coded body are kept as ``X-Crawler-Content-Encoding`` and so on,
+as in Common Crawl's archives. Cookies are left out.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from http import HTTPStatus
+from http.client import responses
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,7 +37,7 @@ StashedPages = dict[Path, Page]
 class Quarantine(NamedTuple):
     """Where pages are kept: their folder (empty: nowhere), and those that this process scrapes just now.
 
-    Without ``pages`` nobody shares memory with the scraper, so a page is written before it is scraped.
+    Without ``pages`` no thread shares memory with the scraper, so a page is written before it is scraped.
     """
 
     folder: str = ""
@@ -49,9 +49,9 @@ NO_QUARANTINE = Quarantine()
 log = logging.getLogger("parascrape.harvesting.worker")
 
 _URL, _FINAL_URL, _AS_SENT = "X-Crawler-Url", "X-Crawler-Final-Url", "X-Crawler-"
-_OF_THE_WIRE = frozenset(("content-encoding", "content-length", "transfer-encoding"))
+_CODED = frozenset(("content-encoding", "content-length", "transfer-encoding"))
 _SECRET = frozenset(("set-cookie", "set-cookie2", "authorization", "proxy-authorization", "cookie"))
-_UNBREAKING = bytes.maketrans(b"\r\n\0", b"   ")  # as RFC 9110 §5.5 wants it of a recipient
+_UNBREAKING = bytes.maketrans(b"\r\n\0", b"   ")  # RFC 9110 §5.5
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")  # RFC 9110 §5.6.2
 
 
@@ -78,7 +78,7 @@ def keep_page(page: Page, path: Path) -> None:
 
     If the folder is full or cannot be written, log a warning and keep nothing.
     """
-    data = _encode(page)
+    data = encode_page(page)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         reason = _why_full(path.parent) or ("it is too large" if len(data) > MAX_BYTES else "")
@@ -118,7 +118,7 @@ def keep(path: Path, pages: StashedPages) -> None:
 
 def _remove(path: Path) -> None:
     """Remove a file, or the leftovers of a killed writer."""
-    with suppress(OSError):  # somebody has changed the folder's rights
+    with suppress(OSError):  # the folder's rights were changed
         try:
             path.unlink()
         except FileNotFoundError:  # perhaps its writer was killed
@@ -135,12 +135,9 @@ def _why_full(folder: Path) -> str:
     return ""
 
 
-def _encode(page: Page) -> bytes:
+def encode_page(page: Page) -> bytes:
     """Return the page as one HTTP response message. Its URLs are UTF-8: lists may hold any text."""
-    try:
-        reason = HTTPStatus(page.status).phrase
-    except ValueError:
-        reason = ""
+    reason = responses.get(page.status, "")
     urls = ((_URL, page.url), (_FINAL_URL, page.final_url))
     lines = [f"HTTP/1.1 {page.status:03} {reason}".encode("ascii")]
     lines += [_line(name, url.encode("utf-8", "backslashreplace")) for name, url in urls]
@@ -159,7 +156,7 @@ def _fields(page: Page) -> Iterator[tuple[str, str]]:
         lower = name.lower()
         if lower in _SECRET or lower.startswith(_AS_SENT.lower()) or not _TOKEN.issuperset(lower):
             continue
-        yield (f"{_AS_SENT}{name}" if lower in _OF_THE_WIRE else name), redact(value)
+        yield (f"{_AS_SENT}{name}" if lower in _CODED else name), redact(value)
 
 
 def read_page(path: Path) -> Page:
@@ -177,12 +174,12 @@ def read_page(path: Path) -> Page:
     except OSError as error:
         raise UsageError(f"{shown}: {error.strerror}") from None
     try:
-        return _decode(data)
+        return decode_page(data)
     except (KeyError, ValueError):
         raise UsageError(f"{shown}: is not a page that a harvest has set aside") from None
 
 
-def _decode(data: bytes) -> Page:
+def decode_page(data: bytes) -> Page:
     """Return the page of a message. Raises KeyError or ValueError for a foreign or incomplete message."""
     head, _, body = data.partition(b"\r\n\r\n")
     status_line, *lines = head.decode("latin-1").split("\r\n")
@@ -203,23 +200,19 @@ def describe_quarantined(entry: Entry, settings: Settings, folder: str = "") -> 
     """
     info: ErrorInfo = {}
     path = quarantine_path(folder, entry) if folder else None
-    start = ["scrape", redact(prepare(entry.url)), "--mode", "sequential", "--output", "-"]
+    words = ["scrape", redact(prepare(entry.url)), "--mode", "sequential", "--output", "-"]
     if path is not None and path.is_file():
         info["aside"] = str(path)
-        start = ["scrape", "replay", f"./{path}" if str(path).startswith("-") else str(path)]
+        words = ["scrape", "replay", f"./{path}" if str(path).startswith("-") else str(path)]
     elif path is not None and (reason := _why_full(path.parent)):
         info["aside"] = f"not kept: {reason}"
     scraper = _name_scraper(settings.scraper)
-    command = shlex.join([*start, *_options(scraper or "", settings.select)])
+    words += ["--scraper", scraper] if scraper else []
+    words += [word for text in settings.select for word in ("--select", text)]
+    command = shlex.join(words)
     if scraper is not None and command.isprintable():
         info["command"] = command
     return info
-
-
-def _options(scraper: str, select: Sequence[str]) -> list[str]:
-    """Return the command line options that name the scraper and the selections."""
-    chosen = ["--scraper", scraper] if scraper else []
-    return chosen + [word for text in select for word in ("--select", text)]
 
 
 def _name_scraper(scraper: Any) -> str | None:

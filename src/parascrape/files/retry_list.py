@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 from parascrape import records
 from parascrape.errors import InvalidUrl
 from parascrape.files.ledger import PageLines, drop_pages, read_pages
-from parascrape.records import SKIPPED, Entry
+from parascrape.records import SKIPPED, Entry, ErrorInfo
 from parascrape.system import remove_leftovers, replace_file, sync_folder
 from parascrape.web import prepare
 
@@ -93,10 +93,8 @@ def _is_wanted(code: str, only: Collection[str]) -> bool:
 
 def _encode(page: PageLines, code: str) -> bytes:
     """Return a line of the list: a record without content. A page without a code stays in the output."""
-    meta, columns = page.record["meta"], page.record.get("input")
-    line: dict[str, Any] = {"url": page.record["url"]}
-    if code:
-        line["error"] = {"code": code}
-    if columns:
-        line["input"] = columns
-    return records.encode({**line, "meta": {key: meta[key] for key in ("source", "line") if key in meta}})
+    url, columns = page.record["url"], page.record.get("input")
+    meta: Any = {key: value for key, value in page.record["meta"].items() if key in ("source", "line")}
+    error: ErrorInfo = {"code": code}
+    made = records.failure(url, error, columns, meta) if code else records.success(url, {}, columns, meta)
+    return records.encode(made)
