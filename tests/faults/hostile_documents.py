@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from parascrape import Page, Settings
-from parascrape.scrapers.registry import BUILTIN, load_scraper, scraper_for
+from parascrape.scrapers.loading import BUILTIN, load_scraper, scraper_for
 
 __all__ = ["LARGE", "SELECT", "SMALL", "XML", "everything", "large", "selected"]
 

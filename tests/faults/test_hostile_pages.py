@@ -10,7 +10,7 @@ import pytest
 
 from parascrape.harvesting.harvest import crawl
 from parascrape.scrapers import select
-from parascrape.scrapers.registry import BUILTIN
+from parascrape.scrapers.loading import BUILTIN
 from parascrape.web.markup import MAX_REOPENED, reopened
 from tests.faults.hostile_documents import LARGE, SMALL, XML, large
 from tests.faults.hostile_site import PAGES, apart

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings, strategies as st
 
 from parascrape import records
 from parascrape.errors import NotHtml
-from parascrape.scrapers.registry import BUILTIN, load_scraper, scraper_for
+from parascrape.scrapers.loading import BUILTIN, load_scraper, scraper_for
 from parascrape.settings import Settings
 from parascrape.web.page import Page
 from tests.helpers.linear import linear_time

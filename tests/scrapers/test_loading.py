@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from parascrape.errors import UsageError
-from parascrape.scrapers.registry import check_scraper, load_scraper, scraper_for
+from parascrape.scrapers.loading import check_scraper, load_scraper, scraper_for
 from parascrape.settings import Settings
 from parascrape.web.page import Page
 

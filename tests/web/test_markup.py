@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from parascrape import Page
-from parascrape.scrapers.registry import load_scraper
+from parascrape.scrapers.loading import load_scraper
 from parascrape.web import markup
 from parascrape.web.markup import from_xhtml, without_ruby
 from tests.helpers.linear import linear_time

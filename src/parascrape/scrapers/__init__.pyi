@@ -6,6 +6,5 @@ from .following import (
     FollowRequest as FollowRequest,
     follow as follow,
 )
-from .loading import load as load
-from .registry import check_scraper as check_scraper, scraper_for as scraper_for
+from .loading import check_scraper as check_scraper, load as load, scraper_for as scraper_for
 from .select import parse_selection as parse_selection

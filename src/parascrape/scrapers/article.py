@@ -45,8 +45,17 @@ _MAX_HEADINGS = 100
 _SEPARATORS = (" | ", " - ", " – ", " — ", " :: ", " · ", " » ")
 
 _DATES = (
-    *("article:published_time", "og:published_time", "og:article:published_time", "datepublished"),
-    *("parsely-pub-date", "dc.date", "dc.date.issued", "dcterms.created", "date", "pubdate", "publishdate"),
+    "article:published_time",
+    "og:published_time",
+    "og:article:published_time",
+    "datepublished",
+    "parsely-pub-date",
+    "dc.date",
+    "dc.date.issued",
+    "dcterms.created",
+    "date",
+    "pubdate",
+    "publishdate",
 )
 _AUTHORS = ("author", "dc.creator", "parsely-author", "sailthru.author", "article:author", "twitter:creator")
 
@@ -148,16 +157,13 @@ def _works(value: Any, levels: int) -> Iterator[dict[str, Any]]:
 def _is(work: dict[str, Any], kind: re.Pattern[str]) -> bool:
     """Return whether one of a work's types matches."""
     types = work.get("@type")
-    return any(
-        isinstance(name, str) and kind.search(name)
-        for name in (types if isinstance(types, list) else [types])
-    )
+    names = types if isinstance(types, list) else [types]
+    return any(isinstance(name, str) and kind.search(name) for name in names)
 
 
 def _author(page: Page, head: Head, works: list[dict[str, Any]]) -> str | None:
     """Return the author named in JSON-LD, a meta element or a byline; a URL is not a name."""
-    declared = next(filter(None, (_names(work.get("author")) for work in works)), None)
-    if declared:
+    if declared := next(filter(None, (_names(work.get("author")) for work in works)), None):
         return declared
     for name in _AUTHORS:
         content = head.first(name)
@@ -192,11 +198,12 @@ def _date(page: Page, head: Head, works: list[dict[str, Any]], tree: HtmlElement
         given += [node.attributes.get("content"), node.attributes.get("datetime")]
     given += [node.attributes.get("datetime") for node in page.css("article time[datetime]")[:1]]
     found = next(filter(None, map(_day, given)), None)
-    if found or not (
+    is_article = (
         any(given) or head.first("og:type") == "article" or any(_is(work, _ARTICLE) for work in works)
-    ):
+    )
+    if found or not is_article or _is_monstrous(tree):
         return found
-    return None if _is_monstrous(tree) else _search_date(tree, page.final_url)
+    return _search_date(tree, page.final_url)
 
 
 def _day(value: Any) -> str | None:

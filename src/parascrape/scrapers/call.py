@@ -9,7 +9,7 @@ from typing import Any
 from parascrape.errors import BadRecord, ScrapeError, TaskError
 from parascrape.executors import describe
 from parascrape.scrapers.following import FollowRequest, resolve_follows, scraper_of
-from parascrape.scrapers.registry import scraper_for
+from parascrape.scrapers.loading import scraper_for
 from parascrape.settings import Settings
 from parascrape.web import Page
 

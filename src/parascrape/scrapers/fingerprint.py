@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from parascrape.scrapers.registry import load_scraper
+from parascrape.scrapers.loading import load_scraper
 from parascrape.settings import VERSION, Settings
 
 _PARSERS = ("beautifulsoup4", "lxml", "selectolax", "trafilatura")
@@ -27,14 +27,13 @@ def fingerprint(settings: Settings) -> str:
     the headers that choose a language. The source is not enough for a callable object, a closure, a partial
     with arguments and code typed in a session. The file's imports are ignored.
     """
-    headers = tuple(f"{name}: {settings.headers[name]}" for name in sorted(settings.headers))
-    chosen = tuple(one for one in headers if one.partition(":")[0].lower() in _ASKED_WITH)
-    return _fingerprint(settings.scraper, settings.select, chosen)
+    chosen = sorted(pair for pair in settings.headers.items() if pair[0].lower() in _ASKED_WITH)
+    return _fingerprint(settings.scraper, settings.select, tuple(map(": ".join, chosen)))
 
 
 @lru_cache(maxsize=8)
 def _fingerprint(scraper: str | Callable[..., Any], select: tuple[str, ...], headers: tuple[str, ...]) -> str:
-    parts = [VERSION, *_parser_versions()]
+    parts = [VERSION, *map(_version, _PARSERS)]
     if scraper or not select:
         source = _source_of(load_scraper(scraper))
         if not source:
@@ -58,11 +57,7 @@ def _source_of(scraper: Callable[..., Any]) -> list[str]:
     return [function.__qualname__, blake2b(source, digest_size=16).hexdigest()]
 
 
-@lru_cache(1)
-def _parser_versions() -> tuple[str, ...]:
-    return tuple(map(_version, _PARSERS))
-
-
+@lru_cache
 def _version(name: str) -> str:
     try:
         return version(name)

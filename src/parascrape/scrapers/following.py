@@ -22,8 +22,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from parascrape.errors import BadRecord, UsageError
-from parascrape.scrapers import loading
-from parascrape.scrapers.registry import BUILTIN, load_scraper
+from parascrape.scrapers.loading import BUILTIN, check_callable, explain_name, load_scraper
 from parascrape.system import printable
 from parascrape.web import Page, absolute, redact
 
@@ -107,7 +106,7 @@ def reference_of(scraper: Callable[[Page], Any] | str) -> str:
     """
     if isinstance(scraper, str):
         return _check_text(scraper)
-    return _reference_of_function(scraper) if inspect.isfunction(scraper) else _refer(scraper)
+    return _cached_reference(scraper) if inspect.isfunction(scraper) else _refer(scraper)
 
 
 def scraper_of(reference: str) -> Callable[[Page], Any]:
@@ -159,20 +158,18 @@ def lead_of(item: Follow, page: Page) -> FollowRequest:
     Raises:
         BadRecord: it does not lead to an http(s) URL.
     """
-    url = absolute(_base(item.url, page), item.url, _encoding(page)) if isinstance(item.url, str) else None
+    url = None
+    if isinstance(item.url, str):
+        relative = page.is_html and not _ABSOLUTE.match(item.url)  # only then the page is parsed for its base
+        base, encoding = (
+            page.base_url if relative else page.final_url,
+            page.encoding if page.is_html else "utf-8",
+        )
+        url = absolute(base, item.url, encoding)
     if url is None:
         shown = printable(redact(item.url) if isinstance(item.url, str) else repr(item.url), 200)
         raise BadRecord(f"the scraper follows {shown!r}, which is not an http or https URL")
     return FollowRequest(url.partition("#")[0], scraper=item.scraper)
-
-
-def _base(url: str, page: Page) -> str:
-    """Return the base of a URL; the page is parsed only if the URL is relative."""
-    return page.final_url if _ABSOLUTE.match(url) or not page.is_html else page.base_url
-
-
-def _encoding(page: Page) -> str:
-    return page.encoding if page.is_html else "utf-8"
 
 
 def _check_text(reference: str) -> str:
@@ -181,21 +178,15 @@ def _check_text(reference: str) -> str:
     if len(reference) > _MAX_REFERENCE or _UNFIT.search(reference):
         raise UsageError(f"scraper {shown!r}: it is too long, or has a character that is not allowed")
     if reference not in BUILTIN and ":" not in reference:
-        raise UsageError(loading.explain_name(reference, BUILTIN))
+        raise UsageError(explain_name(reference))
     if ":" in reference and not (place and name.isidentifier()):
         raise UsageError(f"scraper {shown!r}: write FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION")
     return reference
 
 
-@functools.lru_cache(maxsize=64)
-def _reference_of_function(function: Callable[[Page], Any]) -> str:
-    """Cached, since a page may have thousands with one function: 40 us each."""
-    return _refer(function)
-
-
 def _refer(scraper: Callable[[Page], Any]) -> str:
     """Return the reference of a callable."""
-    loading.check_callable(scraper, by_reference=False)
+    check_callable(scraper, by_reference=False)
     name = _name_of(scraper)
     module = sys.modules.get(getattr(scraper, "__module__", None) or "")
     if module is None or getattr(module, name, None) is not scraper:
@@ -211,11 +202,14 @@ def _refer(scraper: Callable[[Page], Any]) -> str:
     return builtin or _check_text(reference)
 
 
+# A page may have thousands of follows with one function: 40 us each.
+_cached_reference = functools.lru_cache(maxsize=64)(_refer)
+
+
 def _name_of(scraper: Any) -> str:
     """Return the name of a callable in its module. Raises UsageError if it has none."""
     qualified = getattr(scraper, "__qualname__", "")
     shown = printable(qualified or type(scraper).__name__, 100)
-    fault = ""
     if not qualified:
         fault = f"a {shown} has no name to be found by"
     elif "<lambda>" in qualified:
@@ -224,9 +218,9 @@ def _name_of(scraper: Any) -> str:
         fault = f"{shown} is nested in a function and cannot be found from outside"
     elif not qualified.isidentifier():
         fault = f"{shown} is a method, or nested in a class"
-    if fault:
-        raise UsageError(f"scraper: {fault}: {_REMEDY}")
-    return str(qualified)
+    else:
+        return str(qualified)
+    raise UsageError(f"scraper: {fault}: {_REMEDY}")
 
 
 def _place(module: ModuleType) -> str:

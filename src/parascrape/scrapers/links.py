@@ -25,18 +25,14 @@ def links(page: Page) -> dict[str, Any]:
 
 
 def _links(page: Page) -> Iterator[dict[str, Any]]:
-    """Yield a dict for each link."""
     for node in page.css("a[href], area[href]"):
         attributes = node.attributes
         href = (attributes.get("href") or "").strip()
         url = None if href.startswith("#") else absolute(page.base_url, href, page.encoding)
         if url:
-            text = visible_text(node) or _label(node, attributes)
+            text = visible_text(node)
+            if not text:
+                image = node.css_first("img[alt]")
+                pictured = image and image.attributes.get("alt")
+                text = collapse(attributes.get("alt") or pictured or attributes.get("title") or "")
             yield {"url": url, "text": text, "rel": (attributes.get("rel") or "").lower().split()}
-
-
-def _label(node: Any, attributes: dict[str, str | None]) -> str:
-    """Return a label for a link without text, "" if it has none."""
-    image = node.css_first("img[alt]")
-    label = attributes.get("alt") or (image and image.attributes.get("alt")) or attributes.get("title")
-    return collapse(label or "")

@@ -1,4 +1,4 @@
-"""Loads a function by its module or file and its name, and explains failures in one line."""
+"""Finds scrapers by name, reference or file, checks them, and combines them with selections."""
 
 from __future__ import annotations
 
@@ -12,17 +12,102 @@ import pickle
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from parascrape.errors import UsageError
+from parascrape.settings import Mode, Settings
 from parascrape.system import did_you_mean, printable
-from parascrape.web import collapse
+from parascrape.web import Page, collapse
+
+BUILTIN = {
+    "article": "parascrape.scrapers.article:article",
+    "page": "parascrape.scrapers.page:page",
+    "links": "parascrape.scrapers.links:links",
+    "metadata": "parascrape.scrapers.metadata:metadata",
+}
+"""The builtin scrapers' names and references."""
 
 _FORMS = "write FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION"
 _lock = threading.RLock()  # a scraper's file may load another scraper
+
+
+def load_scraper(scraper: str | Callable[..., Any]) -> Callable[[Page], Any]:
+    """Return the function for a builtin name, ``package.module:function`` or ``path/shop.py:function``.
+
+    A callable is returned as it is; an empty name means ``article``. A file is run once in a process: its
+    folder is appended to ``sys.path``, and its module is in ``sys.modules`` by a name made from its path.
+
+    Raises:
+        UsageError: there is no such function; one line says what is wrong and what to write.
+    """
+    if not isinstance(scraper, str):
+        return scraper
+    name = BUILTIN.get(scraper or "article", scraper)
+    if ":" not in name:
+        raise UsageError(explain_name(name))
+    return load(name)
+
+
+def check_scraper(scraper: str | Callable[..., Any], mode: Mode, select: Sequence[str] = ()) -> None:
+    """Check that workers of this mode can call the scraper with a Page, and that the selections are valid.
+
+    Raises:
+        UsageError: one line says what is wrong and what to do. In process mode a callable must also pickle:
+            no lambda, no nested function.
+    """
+    check_callable(load_scraper(scraper), by_reference=mode == "process" and not isinstance(scraper, str))
+    _selections(select)
+
+
+def scraper_for(settings: Settings) -> Callable[[Page], Any]:
+    """Return one scraper for ``scraper`` and ``select`` of the settings.
+
+    Without either it is ``article``; with selections alone, only these. With both, a record has the scraper's
+    keys, then the selections; a selection with the same name replaces the scraper's value.
+
+    Raises:
+        UsageError: see `load_scraper` and `select.parse_selection`.
+    """
+    selections = _selections(settings.select)
+    if not selections:
+        return load_scraper(settings.scraper)
+    from parascrape.scrapers.select import select
+
+    selecting = functools.partial(select, selections=selections)
+    if not settings.scraper:
+        return selecting
+    return functools.partial(_scrape_both, load_scraper(settings.scraper), selecting)
+
+
+def _selections(texts: Sequence[str]) -> tuple[Any, ...]:
+    """Parse selections; lexbor is loaded only if there are any."""
+    if not texts:
+        return ()
+    from parascrape.scrapers.select import parse_selections
+
+    return parse_selections(texts)
+
+
+def _scrape_both(
+    scraper: Callable[[Page], Any], selecting: Callable[[Page], dict[str, Any]], page: Page
+) -> Any:
+    """Return the scraper's record or records, each with the selections; other values stay as they are."""
+    result = scraper(page)
+    if isinstance(result, Mapping):
+        return {**result, **selecting(page)}
+    if hasattr(result, "_fields"):  # a named tuple is one value, for example that of `follow`
+        return result
+    if isinstance(result, Iterable) and not isinstance(result, str | bytes):
+        return _extend(result, selecting(page))
+    return result
+
+
+def _extend(results: Iterable[Any], selected: dict[str, Any]) -> Iterator[Any]:
+    for result in results:
+        yield {**result, **selected} if isinstance(result, Mapping) else result
 
 
 def load(reference: str) -> Callable[..., Any]:
@@ -44,10 +129,10 @@ def load(reference: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def explain_name(name: str, builtin: Iterable[str]) -> str:
+def explain_name(name: str) -> str:
     """Return the message for a name without a colon that is not a builtin scraper."""
     if not name.endswith(".py"):
-        return f"scraper: there is no {printable(name, 100)!r}{_nearest(name, builtin)}; or {_FORMS}"
+        return f"scraper: there is no {printable(name, 100)!r}{_nearest(name, BUILTIN)}; or {_FORMS}"
     with _lock:
         functions = _functions(_load_file(Path(name)))
     return f"scraper: {name} is a file: write {name}:FUNCTION{_nearest('', functions)}"
@@ -60,9 +145,8 @@ def check_callable(scraper: Any, *, by_reference: bool) -> None:
         UsageError: it is not, or they cannot.
     """
     if not callable(scraper):
-        raise UsageError(
-            f"scraper: {printable(repr(scraper), 100)} is {type(scraper).__name__}, not a function"
-        )
+        shown = printable(repr(scraper), 100)
+        raise UsageError(f"scraper: {shown} is {type(scraper).__name__}, not a function")
     function = scraper
     while isinstance(function, functools.partial):
         function = function.func
@@ -81,10 +165,9 @@ def _takes_a_page(scraper: Callable[..., Any]) -> bool:
     except (ValueError, TypeError):  # some callables written in C have no signature
         return True
     try:
-        signature.bind(None)
+        return bool(signature.bind(None))
     except TypeError:
         return False
-    return True
 
 
 def _check_pickles(scraper: Any, function: Any, name: str) -> None:
@@ -138,9 +221,8 @@ def _load_module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and f"{name}.".startswith(f"{error.name}."):
-            raise UsageError(
-                f"scraper: there is no module {printable(error.name, 100)!r}; {_FORMS}"
-            ) from None
+            missing = printable(error.name, 100)
+            raise UsageError(f"scraper: there is no module {missing!r}; {_FORMS}") from None
         raise UsageError(f"scraper: module {name}{_line(error)}: {_say(error)}") from error
     except (Exception, SystemExit) as error:
         raise UsageError(f"scraper: module {printable(name, 100)}{_line(error)}: {_say(error)}") from error

@@ -133,18 +133,16 @@ def _too_deep(value: Any, levels: int = _MAX_DEPTH) -> bool:
     return levels == 0 or any(_too_deep(inner, levels - 1) for inner in value)
 
 
-def _number(digits: str) -> float | None:
+def _number(digits: str) -> int | float | None:
     """Return a number, None if it is beyond a double's range."""
+    if digits.removeprefix("-").isdecimal() and len(digits) < 19:
+        return int(digits)
     number = float(digits)
     return number if math.isfinite(number) else None
 
 
-def _integer(digits: str) -> int | float | None:
-    return int(digits) if len(digits) < 19 else _number(digits)
-
-
 _DECODER = json.JSONDecoder(
-    strict=False, parse_constant=lambda _: None, parse_float=_number, parse_int=_integer
+    strict=False, parse_constant=lambda _: None, parse_float=_number, parse_int=_number
 )
 
 

@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from resiliparse.parse.html import HTMLTree
 
 _TAGS = frozenset(("html", "base", "meta", "link"))
-_ATTRIBUTES = (
-    *("charset", "content", "href", "http-equiv", "itemprop"),
-    *("lang", "name", "property", "rel", "xml:lang"),
-)
+_ATTRIBUTES = ("content", "href", "http-equiv", "itemprop", "lang", "name", "property", "rel", "xml:lang")
 
 
 def page(page: Page) -> dict[str, Any]:

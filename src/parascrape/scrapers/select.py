@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from parascrape.errors import BadRecord, UsageError
 from parascrape.records import RESERVED
 from parascrape.system import printable
-from parascrape.web import Page, visible_text
+from parascrape.web import Page, parse_lexbor, visible_text
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
@@ -70,9 +70,7 @@ class Selection:
         if not self.attribute:
             return visible_text(node)
         attributes = node.attributes
-        if self.attribute not in attributes:
-            return None
-        return attributes[self.attribute] or ""
+        return attributes[self.attribute] or "" if self.attribute in attributes else None
 
 
 def select(page: Page, selections: Iterable[Selection]) -> dict[str, Any]:
@@ -95,9 +93,8 @@ def parse_selections(texts: Sequence[str]) -> tuple[Selection, ...]:
         UsageError: see `parse_selection`; or a name is given twice.
     """
     selections = tuple(map(parse_selection, texts))
-    names = [selection.name for selection in selections]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(selection.name for selection in selections).items():
+        if count > 1:
             raise UsageError(
                 f"--select: the name {name!r} is given twice; for all matches write {name}[]=CSS"
             )
@@ -142,19 +139,11 @@ def _check_css(selector: str, name: str) -> None:
         raise UsageError(f"--select {printable(name, 60)}: {printable(selector, 100)!r} {problem}; {_FORM}")
 
 
-@lru_cache(1)
-def _nothing() -> Any:
-    """An empty document to try selectors on."""
-    from parascrape.web import parse_lexbor
-
-    return parse_lexbor("")
-
-
 def _compiles(selector: str) -> bool:
     from selectolax.lexbor import SelectolaxError
 
     try:
-        _nothing().css(selector)
+        parse_lexbor("").css(selector)
     except SelectolaxError:
         return False
     return True

@@ -62,15 +62,6 @@ _LOCAL_NAMES = frozenset(
 ``.internal``; of ``arpa`` only ``home.arpa`` (RFC 8375)."""
 
 
-def is_private(address: str) -> bool:
-    """Return whether an IP address does not belong to the public Internet.
-
-    >>> is_private("::ffff:10.0.0.1"), is_private("93.184.216.34")
-    (True, False)
-    """
-    return bool(kind_of(address))
-
-
 def kind_of(address: str) -> str:
     """Return the kind of an IP address (``loopback``, ``private``, ...); "" for a public one.
 
@@ -80,28 +71,18 @@ def kind_of(address: str) -> str:
     Raises:
         ValueError: the text is not an IP address.
 
-    >>> kind_of("169.254.169.254")
-    'cloud metadata'
+    >>> kind_of("169.254.169.254"), kind_of("::ffff:10.0.0.1"), kind_of("93.184.216.34")
+    ('cloud metadata', 'private', '')
     """
     parsed = ip_address(address)
     if isinstance(parsed, IPv6Address):
-        inner = _inner(parsed)
+        inner = IPv4Address(int(parsed) & 0xFFFF_FFFF) if parsed in _NAT64 else None
+        inner = inner or parsed.ipv4_mapped or parsed.sixtofour
         if inner is None:
-            return _kind_of_v6(parsed)
+            kind = next((kind for network, kind in _V6 if parsed in network), "")
+            return kind or ("" if parsed in _V6_UNICAST else "reserved")
         parsed = inner
     return next((kind for network, kind in _V4 if parsed in network), "")
-
-
-def _inner(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that an IPv6 address contains, if any."""
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.ipv4_mapped or address.sixtofour
-
-
-def _kind_of_v6(address: IPv6Address) -> str:
-    kind = next((kind for network, kind in _V6 if address in network), "")
-    return kind or ("" if address in _V6_UNICAST else "reserved")
 
 
 def literal_kind(host: str) -> str:
@@ -146,7 +127,7 @@ def is_local(host: str) -> bool:
     name = host.lower().rstrip(".")
     address = _literal(name)
     if address:
-        return is_private(address)
+        return bool(kind_of(address))
     rest, dot, last = name.rpartition(".")
     if last == "arpa":
         return rest.rpartition(".")[2] == "home"

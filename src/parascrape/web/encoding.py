@@ -124,11 +124,7 @@ _MORE_LABELS = {
     "x-user-defined": "windows-1252",
 }
 
-_CODECS = {
-    **dict(_STANDARD.values()),
-    "hz-gb-2312": "hz",
-    "x-mac-cyrillic": "mac_cyrillic",
-}
+_CODECS = {**dict(_STANDARD.values()), "hz-gb-2312": "hz", "x-mac-cyrillic": "mac_cyrillic"}
 
 _MULTIBYTE = frozenset(
     ("big5", "euc-jp", "euc-kr", "gb18030", "gbk", "iso-2022-kr", "hz-gb-2312", "shift_jis")
@@ -205,12 +201,9 @@ def without_mark(body: bytes) -> str:
 def _refine(name: str, sample: bytes) -> str:
     """Return the encoding, or a similar one if that gives fewer odd characters within words."""
     rivals = next((group for group in _RIVALS if name in group), ())
-    return min(rivals, key=lambda rival: (_misfits(sample, rival), rival != name)) if rivals else name
-
-
-def _misfits(sample: bytes, name: str) -> int:
-    """Count the symbols and control characters that stand within words."""
-    return len(_MISFIT.findall(decode_as(sample, name)))
+    if not rivals:
+        return name
+    return min(rivals, key=lambda one: (len(_MISFIT.findall(decode_as(sample, one))), one != name))
 
 
 def _is_plausible(name: str, body: bytes) -> bool:

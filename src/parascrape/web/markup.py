@@ -98,10 +98,7 @@ def refuse_bomb(markup: str | bytes) -> None:
     if estimate < _LIKELY_FEW or (estimate < _CERTAINLY_MANY and _count(markup) < _FEW_TAGS):
         return
     found = _START.findall(markup) if isinstance(markup, str) else _START_OF_BYTES.findall(markup)
-    if not found:
-        return
-    tags = _count(markup)
-    if tags < _FEW_TAGS or len(set(found)) * _ALIKE * tags <= MAX_REOPENED:
+    if not found or (tags := _count(markup)) < _FEW_TAGS or len(set(found)) * _ALIKE * tags <= MAX_REOPENED:
         return
     text = markup if isinstance(markup, str) else markup.decode("latin-1")
     if reopened(text) > MAX_REOPENED:

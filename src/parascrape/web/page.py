@@ -130,16 +130,15 @@ class Page:
 
     def robots(self, user_agent: str) -> tuple[str, ...]:
         """Return the directives of X-Robots-Tag and <meta> for a robot: see `robots.robots_meta`."""
-        if user_agent not in self._robots:
-            self._robots[user_agent] = self._find_robots(user_agent)
-        return self._robots[user_agent]
-
-    def _find_robots(self, user_agent: str) -> tuple[str, ...]:
+        if user_agent in self._robots:
+            return self._robots[user_agent]
         headers = [value] if (value := self.headers.get("X-Robots-Tag")) else []
         start = self.body[:_HEAD].lower()
         name = product_token(user_agent).lower().encode()
         metas = self._metas() if (b"robots" in start or name in start) and self.is_html else []
-        return robots_meta(headers, metas, user_agent) if headers or metas else ()
+        found = robots_meta(headers, metas, user_agent) if headers or metas else ()
+        self._robots[user_agent] = found
+        return found
 
     def _metas(self) -> list[tuple[str, str]]:
         """Return the names and contents of the <meta> elements in the head."""

@@ -43,7 +43,6 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
         date = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
     seconds = (date - (now or datetime.now(UTC))).total_seconds()
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 from parascrape.web.retry import MAX_RETRY_AFTER, parse_retry_after
 
@@ -34,13 +35,7 @@ _FIELD = re.compile(
     r"(?ai:(?P<agent>user[ -]?agent)|(?P<allow>allow)|(?P<disallow>d[isal]+l[ao]w)"
     r"|(?P<delay>crawl[ -]delay)|(?P<rate>request[ -]rate)|(?P<sitemap>site-?maps?))(?:\s*:|\s)\s*(.*)"
 )
-_NAMES = {
-    "allow": "Allow",
-    "disallow": "Disallow",
-    "delay": "Crawl-delay",
-    "rate": "Request-rate",
-    "sitemap": "Sitemap",
-}
+_NAMES = {"allow": "Allow", "disallow": "Disallow", "delay": "Crawl-delay", "rate": "Request-rate"}
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]+")
 _COMPATIBLE = re.compile(r"(?ai:mozilla)/[^ ]+ +\( *(?ai:compatible) *; *([A-Za-z0-9_.-]+)")
 _MAX_AGE = re.compile(r"(?ai:max-age) *= *\"?([0-9]{1,9})")
@@ -105,14 +100,15 @@ def parse(body: bytes, user_agent: str) -> RobotsRules:
     >>> rules.allows("http://h/a/c"), rules.allows("http://h/a/b"), rules.delay
     (False, True, 2.0)
     """
-    text = _cut(body).decode("utf-8-sig", "replace")
+    if len(body) > MAX_BODY:  # without the line that is cut there
+        body = body[: max(body.rfind(b"\n", 0, MAX_BODY), body.rfind(b"\r", 0, MAX_BODY)) + 1]
+    text = body.decode("utf-8-sig", "replace")
     group, sitemaps = _group(text, product_token(user_agent))
-    delay = _delay(group)
     rules = [f"{_NAMES[name]}: {value}" for name, value in dict.fromkeys(group) if name.endswith("allow")]
     if not any(line.startswith("Disallow") for line in rules):
         rules = []
     kept = "\n".join(["User-agent: *", *rules, *(f"Sitemap: {url}" for url in sitemaps[:_MAX_SITEMAPS])])
-    return _rules(zlib.compress(kept.encode()) if rules or sitemaps else b"", delay)
+    return _rules(zlib.compress(kept.encode()) if rules or sitemaps else b"", _delay(group))
 
 
 def from_answer(
@@ -161,14 +157,6 @@ def _first_token(text: str) -> str:
     return match[0].lower() if match else ""
 
 
-def _cut(body: bytes) -> bytes:
-    """Return the first MAX_BODY bytes, without the line that is cut there."""
-    if len(body) <= MAX_BODY:
-        return body
-    end = max(body.rfind(b"\n", 0, MAX_BODY), body.rfind(b"\r", 0, MAX_BODY))
-    return body[: end + 1]
-
-
 def _group(text: str, token: str) -> tuple[list[tuple[str, str]], list[str]]:
     """Return the (field, value) pairs of our groups, else those of ``*``; and the sitemaps.
 
@@ -201,17 +189,9 @@ def _fields(text: str) -> list[tuple[str, str]]:
         match = _FIELD.match(line.partition("#")[0].strip() + " ")
         if match:
             # Protego ends a line where str.splitlines does; RFC 9309 §2.2 knows CR and LF only.
-            value = _OTHER_LINE_ENDS.sub(_percent, match[match.lastindex or 0].strip())
-            found.append((_kind(match), value))
+            value = _OTHER_LINE_ENDS.sub(lambda end: quote(end[0]), match[match.lastindex or 0].strip())
+            found.append((next(name for name, text in match.groupdict().items() if text), value))
     return found
-
-
-def _kind(match: re.Match[str]) -> str:
-    return next(name for name, text in match.groupdict().items() if text)
-
-
-def _percent(match: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in match[0].encode())
 
 
 def _delay(group: list[tuple[str, str]]) -> float:
@@ -247,8 +227,7 @@ def _unpack(packed: bytes) -> Protego:
 
 
 # A parsed file takes 20 to 50 times its compressed size, so only a few long ones are cached.
-_few_long = lru_cache(maxsize=4)(_unpack)
-_many_short = lru_cache(maxsize=256)(_unpack)
+_few_long, _many_short = lru_cache(maxsize=4)(_unpack), lru_cache(maxsize=256)(_unpack)
 
 
 def _matcher(packed: bytes) -> Protego:
@@ -261,17 +240,10 @@ MAX_DIRECTIVES = 20
 _MAX_VALUES = 50  # header values or meta elements that are read
 _MAX_VALUE = 2000  # characters of one
 
-_DIRECTIVES = {
-    "all",
-    "indexifembedded",
-    "noai",
-    "noarchive",
-    "nocache",
-    "nofollow",
-    "noimageai",
-    "noimageindex",
-}
-_DIRECTIVES |= {"noindex", "none", "noodp", "nositelinkssearchbox", "nosnippet", "notranslate", "noydir"}
+_DIRECTIVE = re.compile(
+    "all|indexifembedded|noai|noarchive|nocache|nofollow|noimageai|noimageindex|noindex|none|noodp"
+    "|nositelinkssearchbox|nosnippet|notranslate|noydir"
+)
 _VALUED = ("max-image-preview", "max-snippet", "max-video-preview", "unavailable_after")
 _NAMED = re.compile(r"([A-Za-z0-9_.-]{1,60})\s*:\s*(.*)", re.DOTALL)
 _SPACE = re.compile(r"\s+")
@@ -321,11 +293,12 @@ def _directives(parts: list[str]) -> Iterator[str]:
     for part in parts:
         text = _SPACE.sub(" ", part).strip().lower()
         name, colon, value = (piece.strip() for piece in text.partition(":"))
-        known = text in _DIRECTIVES or (colon and name in _VALUED)
+        plain = _DIRECTIVE.fullmatch(text)
+        known = plain or (colon and name in _VALUED)
         if dated and (known or len(dated) > 60):
             yield dated[:100]
             dated = ""
-        if text in _DIRECTIVES:
+        if plain:
             yield text
         elif known and name == "unavailable_after":
             dated = f"{name}: {value}"

@@ -53,15 +53,9 @@ def prepare(text: str) -> str:
     """
     text = text.strip()
     plain = _PLAIN.fullmatch(text)
-    if (
-        plain
-        and len(text) < MAX_URL
-        and plain.end("host") <= _MAX_HOST
-        and "/." not in text
-        and "/%2" not in text
-    ):
-        return plain[1] + (plain[3] or "/")
-    return _prepare_carefully(text)
+    if not plain or len(text) >= MAX_URL or plain.end("host") > _MAX_HOST or "/." in text or "/%2" in text:
+        return _prepare_carefully(text)
+    return plain[1] + (plain[3] or "/")
 
 
 def host_key(url: str) -> str:
@@ -86,9 +80,7 @@ def redact(text: str) -> str:
     >>> redact("https://me:secret@example.org/@you")
     'https://example.org/@you'
     """
-    if "@" not in text:
-        return text
-    return _USERINFO.sub("://", text)
+    return _USERINFO.sub("://", text) if "@" in text else text
 
 
 def _prepare_carefully(text: str) -> str:

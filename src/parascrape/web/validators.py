@@ -106,8 +106,6 @@ def hash_answer(final_url: str, headers: Mapping[str, str], body: bytes) -> str:
 
 def _gzip_header(body: bytes) -> int:
     """Return the size of a gzip header that holds only a time and a name (RFC 1952 §2.3); 0 for any other."""
-    if body[:3] != b"\x1f\x8b\x08" or len(body) < 10:
+    if body[:3] != b"\x1f\x8b\x08" or len(body) < 10 or body[3] not in (0, 8):
         return 0
-    if body[3] == 0:
-        return 10
-    return body.find(b"\0", 10) + 1 if body[3] == 8 else 0
+    return body.find(b"\0", 10) + 1 if body[3] == 8 else 10
