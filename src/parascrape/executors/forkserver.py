@@ -35,8 +35,7 @@ except ImportError:  # Windows, which has no fork either
 
 from parascrape.system import INTERRUPTS, end_with
 
-_MESSAGE = 1 << 17
-"""Bytes of the longest message: a call with its arguments, and the module search path."""
+_MESSAGE = 1 << 17  # bytes of the longest message: a call with its arguments, and the module search path
 
 # The one fork server of this program. It is module state because the entry point starts it before the
 # command, and with it any object that could own it, has been imported.

@@ -23,20 +23,11 @@ from parascrape.system import resident_bytes, without_interrupts
 
 log = logging.getLogger(__name__)
 
-_FAILED_STARTS = 3
-"""Workers in a row that may end before they are ready; after that the executor is broken."""
-
-_START_LIMIT = 60.0
-"""Seconds for a worker to import what it needs."""
-
-_CHECK_SECONDS = 0.25
-"""How often the memory of busy workers is checked: 10 us each."""
-
-_TOO_LARGE = 2
-"""A worker with so many times its memory limit is killed: one task has taken that at once."""
-
-_REAP_SECONDS = 5.0
-"""A dismissed worker that has not exited by then is killed."""
+_FAILED_STARTS = 3  # workers in a row that may end before they are ready; then the executor is broken
+_START_LIMIT = 60.0  # seconds for a worker to import what it needs
+_CHECK_SECONDS = 0.25  # between two looks at the memory of busy workers: 10 us each
+_TOO_LARGE = 2  # times its memory limit at which a worker is killed: one task has taken that at once
+_REAP_SECONDS = 5.0  # after which a dismissed worker that has not exited is killed
 
 
 class WorkerHandle:
@@ -235,12 +226,11 @@ class WorkerPool:
             for worker in [one for one in self.workers if one.running]:
                 if resident_bytes(worker.process.pid or 0) > _TOO_LARGE * self._options.memory:
                     self._kill(worker, "memory")
-        for dismissed in self._dismissed[:]:
-            ends, worker = dismissed
+        for ends, worker in self._dismissed:
             if now >= ends:
                 worker.end()
-            if now >= ends or worker.process.exitcode is not None:
-                self._dismissed.remove(dismissed)
+        left = [one for one in self._dismissed if now < one[0] and one[1].process.exitcode is None]
+        self._dismissed = left
 
     def _kill(self, worker: WorkerHandle, fault: Literal["hung", "memory"]) -> None:
         worker.fault = fault

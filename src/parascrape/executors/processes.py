@@ -30,7 +30,7 @@ from parascrape.errors import TaskError, WorkerDied
 from parascrape.executors.channel import relay_log
 from parascrape.executors.main_guard import refuse_during_import
 from parascrape.executors.pool import WorkerHandle, WorkerPool
-from parascrape.executors.task import Failure, TaskContext, WithContext, bind, describe
+from parascrape.executors.task import Failure, TaskContext, WithContext, bind, call, describe
 from parascrape.executors.task_queue import Task, TaskQueue
 from parascrape.executors.threads import ThreadExecutor
 from parascrape.executors.worker_main import NOTE, WorkerOptions
@@ -38,8 +38,7 @@ from parascrape.system import available_cpus, worker_limit
 
 log = logging.getLogger(__name__)
 
-_KNOWN_FUNCTIONS = 64
-"""Functions that workers keep; further ones travel with each of their tasks."""
+_KNOWN_FUNCTIONS = 64  # that workers keep; further ones travel with each of their tasks
 
 
 class AdaptivePause:
@@ -71,7 +70,7 @@ class AdaptivePause:
             self._seconds = min(self._longest, self._seconds + self._step)
 
     def end(self) -> None:
-        """Pause no more."""
+        """End this pause and all later ones."""
         self._ended.set()
 
 
@@ -156,7 +155,7 @@ class Dispatcher:
 
     def _run(self) -> None:
         try:
-            while not self._stopped and not self._queue.over:
+            while not (self._stopped or (self._queue.closed and not self._queue.unfinished)):
                 self._pool.fill()
                 self._dispatch()
                 self._wait()
@@ -252,15 +251,13 @@ class Dispatcher:
         if task is None:
             return
         self._queue.finish()
-        if failure is None and value is not None:
-            try:
-                result: Any = pickle.loads(value)  # noqa: S301 (our own worker's)
-            except Exception as error:
-                failure = describe(error)
-            else:
-                task.future.set_result(result)
-                return
-        task.future.set_exception(TaskError(*failure) if failure else TaskError("no result"))
+        result = None
+        if failure is None:
+            result, failure = call(pickle.loads, (value,), {})
+        if failure is None:
+            task.future.set_result(result)
+        else:
+            task.future.set_exception(TaskError(*failure))
 
     def _forward(self, task: Task | None, note: bytes) -> None:
         listener = self._listener()

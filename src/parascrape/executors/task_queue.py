@@ -34,7 +34,7 @@ class TaskQueue:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tasks: deque[Task] = deque()
-        self._broken: ParascrapeError | None = None
+        self.broken: ParascrapeError | None = None  # the reason, once `fail_all` was called
         self.retried: deque[Task] = deque()
         self.unfinished = 0
         self.closed = False
@@ -42,21 +42,11 @@ class TaskQueue:
     def __bool__(self) -> bool:
         return bool(self._tasks)
 
-    @property
-    def broken(self) -> bool:
-        """Whether `fail_all` was called."""
-        return self._broken is not None
-
-    @property
-    def over(self) -> bool:
-        """Whether the queue is closed and every task is finished."""
-        return self.closed and not self.unfinished
-
     def add(self, task: Task) -> None:
         """Append a task. Raises RuntimeError when closed, the reason when broken."""
         with self._lock:
-            if self._broken is not None:
-                raise self._broken
+            if self.broken is not None:
+                raise self.broken
             if self.closed:
                 raise RuntimeError("cannot submit to an executor that is shut down")
             self.unfinished += 1
@@ -101,7 +91,7 @@ class TaskQueue:
     def fail_all(self, reason: ParascrapeError, others: Iterable[Task] = ()) -> None:
         """Fail every task here and the ``others`` with this error; `add` raises it from now on."""
         with self._lock:
-            self._broken = reason
+            self.broken = reason
             tasks = [*self._tasks, *self.retried, *others]
             self._tasks.clear()
             self.retried.clear()

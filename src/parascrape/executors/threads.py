@@ -140,12 +140,11 @@ class ThreadExecutor(Executor):
 
     def _report(self, thread: threading.Thread, item: _Call, value: Any) -> None:
         """Forward a task's note unless the task was abandoned."""
-        if self._running.get(thread) is not item or self.on_note is None:
-            return
-        try:
-            self.on_note(item.future, value)
-        except Exception:
-            log.exception("a task's note was not taken")
+        if self._running.get(thread) is item and self.on_note is not None:
+            try:
+                self.on_note(item.future, value)
+            except Exception:
+                log.exception("a task's note was not taken")
 
     def _settle(self, thread: threading.Thread, item: _Call) -> bool:
         """Return whether the caller, the thread or the watcher, may finish the future; one of them may."""

@@ -40,11 +40,9 @@ MAX_RESULT = 64 << 20
 NOTE: Failure = ("", "", "", "")
 """Instead of a failure: the value is a note of a task that goes on."""
 
-_SOON = 0.8
-"""Share of its memory limit at which a worker asks for a replacement, which needs time to start."""
-
-_CHECK_SECONDS, _FREE_SECONDS = 0.02, 1.0
-"""Shortest time between two looks at its size (10 us), and between two attempts to shrink."""
+_SOON = 0.8  # share of its memory limit at which a worker asks for a replacement, which takes time to start
+_CHECK_SECONDS = 0.02  # at least, between two looks at its size (10 us)
+_FREE_SECONDS = 1.0  # at least, between two attempts to shrink
 
 
 class WorkerOptions(NamedTuple):

@@ -17,12 +17,8 @@ THROTTLED = frozenset((429, 503))
 DOWN = 3600.0
 """Seconds for which a host is given up; then one fetch tries it again."""
 
-_LEAST_SLOW = 1.0
-"""Seconds between two starts after the first 429; each further one doubles them."""
-
-_EASE = 0.7
-"""Factor for those seconds after each good answer; below `_NOTHING` they become 0."""
-
+_LEAST_SLOW = 1.0  # seconds between two starts after the first 429; each further one doubles them
+_EASE = 0.7  # factor for those seconds after each good answer; below `_NOTHING` they become 0
 _NOTHING = 0.02
 
 # The recent latency is the mean of about three answers. The usual one follows within five answers when it

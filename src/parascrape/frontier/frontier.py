@@ -23,11 +23,8 @@ MAX_WAITING = 50_000
 IDLE_POLL = 0.05
 """Seconds until a source that had nothing (a slow pipe) is asked again."""
 
-_SLOW_READ = 0.01
-"""Seconds for one entry, from which on the source counts as slow."""
-
-_READ_SHARE = 0.01
-"""Share of the time for reading a slow source while a visit could be made."""
+_SLOW_READ = 0.01  # seconds for one entry, from which on the source counts as slow
+_READ_SHARE = 0.01  # of the time, for reading a slow source while a visit could be made
 
 
 class VisitSource:

@@ -6,17 +6,13 @@ import heapq
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 from parascrape.errors import Duplicate, HostDown, NotFetched, RobotsForbidden
 from parascrape.frontier.backoff import HostHealth
 from parascrape.frontier.politeness import FetchReport, HostState, PolitenessPolicy, WaitReason
 from parascrape.records import Entry, PastAttempt
 
-_WAITING: Final = 0
-_TAKEN: Final = 1
-_STARTED: Final = 2
-_FETCHED: Final = 3
+_WAITING, _TAKEN, _STARTED, _FETCHED = range(4)  # stages of a visit
 
 _GUESSED_LATENCY = 0.25  # seconds, before a host has answered
 _NO_LIMIT = 32  # assumed fetches at once of a host without a limit

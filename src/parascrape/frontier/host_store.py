@@ -78,11 +78,7 @@ class HostStore:
     """
 
     def __init__(
-        self,
-        path: Path | None = None,
-        *,
-        clock: Callable[[], float] = time.time,
-        max_hosts: int = MAX_HOSTS,
+        self, path: Path | None = None, *, clock: Callable[[], float] = time.time, max_hosts: int = MAX_HOSTS
     ) -> None:
         self._clock = clock
         self._max_hosts = max_hosts
@@ -103,8 +99,7 @@ class HostStore:
     def beat(self, states: Mapping[str, HostState], in_flight: Mapping[str, int]) -> None:
         """Tell the others that this run goes on; call it once a second (BEAT).
 
-        ``states`` are the hosts that have changed since the last beat, ``in_flight`` the numbers of
-        fetches under way by host.
+        ``states``: hosts that have changed since the last beat; ``in_flight``: fetches under way by host.
         """
         self._transact(lambda database, now: self._beat(database, now, states, in_flight))
 
@@ -170,11 +165,7 @@ class HostStore:
         }
 
     def _beat(
-        self,
-        database: SqliteFile,
-        now: float,
-        states: Mapping[str, HostState],
-        in_flight: Mapping[str, int],
+        self, database: SqliteFile, now: float, states: Mapping[str, HostState], in_flight: Mapping[str, int]
     ) -> None:
         _drop_lost(database, now, but=self._run)
         others = database.execute("SELECT joined, knows FROM runs WHERE run != ?", (self._run,)).fetchall()
@@ -254,10 +245,8 @@ class Peers:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._store = store
-        self._policy = policy
-        self._clock = clock
-        self._wall = wall
+        self._store, self._policy = store, policy
+        self._clock, self._wall = clock, wall
         self._touched: dict[str, Host] = {}  # since the last beat
         self.next_beat = clock() + BEAT
 

@@ -28,8 +28,7 @@ from parascrape.web import RobotsRules, domain_key, host_key, prepare
 if TYPE_CHECKING:
     from parascrape.frontier.host_store import Peers  # sqlite3: 5 ms
 
-_READ_STEP = 32
-"""Entries that one `take` reads ahead, so that the first visit is out at once."""
+_READ_STEP = 32  # entries that one `take` reads ahead, so that the first visit is out at once
 
 
 class FrontierBounds(NamedTuple):

@@ -77,13 +77,6 @@ class HostState(NamedTuple):
     trials: int = 0  # tries since its circuit opened; 0: it is closed
 
 
-_CIRCUIT_DELAY = 5.0
-"""Seconds, doubling: a dead host is given up 35 s and eight time-outs after its first failure."""
-
-_ROBOTS_RETRY = 2.0
-"""Seconds, doubling: an unreachable robots.txt is asked for three times within six seconds."""
-
-
 def politeness_policy(settings: Settings) -> PolitenessPolicy | None:
     """Return the policy of the settings, None if they lift all limits."""
     if not (settings.per_host or settings.delay or settings.robots):
@@ -92,9 +85,9 @@ def politeness_policy(settings: Settings) -> PolitenessPolicy | None:
         per_host=settings.per_host,
         delay=settings.delay,
         max_backoff=settings.max_backoff,
-        circuit_delay=_CIRCUIT_DELAY,
+        circuit_delay=5.0,  # doubling: a dead host is given up after 35 s and eight time-outs
         robots=settings.robots,
-        robots_retry=_ROBOTS_RETRY,
+        robots_retry=2.0,  # doubling: three attempts at robots.txt within six seconds
         per_domain=settings.per_domain,
     )
 
