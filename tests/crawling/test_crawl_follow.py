@@ -1,4 +1,4 @@
-"""A user's own spider: scrapers that say what is fetched next, and by which function it is scraped."""
+"""`follow`: scrapers that request further URLs, each with a function to scrape it."""
 
 from __future__ import annotations
 

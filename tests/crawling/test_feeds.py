@@ -58,7 +58,7 @@ def atom(entries: str, attributes: str = "") -> Sitemap:
     ],
 )
 def test_an_rss_item_names_its_page(item: str, links: list[str]) -> None:
-    """By link, else by a guid that is a permalink (RSS 2.0); what the channel says of itself is no page."""
+    """By link, else by a guid that is a permalink (RSS 2.0); the channel's own link does not count."""
     found = rss(item)
     assert (found.kind, found.links, found.invalid) == ("rss", links, 0 if links else 1)
 
@@ -113,7 +113,7 @@ def test_links_are_relative_to_xml_base(outer: str, inner: str, link: str) -> No
 
 
 def test_an_xml_base_ends_with_its_element() -> None:
-    """The next entry is relative to what is around both."""
+    """The next entry is relative to the base around both."""
     entry = '<entry><link href="z"/></entry>'
     assert atom(entry.replace("<entry>", '<entry xml:base="http://b/">') + entry).links == [
         "http://b/z",
@@ -174,7 +174,7 @@ def test_dates_written_by_isoformat_are_read_back(moment: datetime, offset: int)
 
 @given(st.text(max_size=80))
 def test_no_text_breaks_reading_a_date(text: str) -> None:
-    """What comes back can be compared."""
+    """The result can be compared with other dates."""
     date = read_date(text)
     assert date is None or isinstance(date < datetime.now(UTC), bool)
 

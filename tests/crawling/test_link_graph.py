@@ -95,7 +95,7 @@ def test_the_csv_has_every_link_once_and_no_cell_is_a_formula(
 def test_a_graph_that_cannot_be_written_is_refused_before_the_first_fetch(
     site: CrawlSite, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, reason: str
 ) -> None:
-    """Exit status 2 and one line; nothing is fetched, and there is no output."""
+    """Exit status 2 and one line, no request, and no output file."""
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "file").touch()
     graph = f"{tmp_path}/{name}" if name else ".csvx"
@@ -129,7 +129,7 @@ def test_a_graph_of_what_is_known_so_far_is_written_at_a_limit(site: CrawlSite, 
 
 
 def test_a_graph_is_written_when_records_go_to_a_pipe(site: CrawlSite, tmp_path: Path) -> None:
-    """Where nobody can go on with the crawl, its frontier is elsewhere."""
+    """The frontier of such a crawl is a temporary file."""
     graph = tmp_path / "links.csv"
     options = ("--graph", graph, "--per-host", "0", "--quiet", "--mode", "thread")
     finish(start_scrape("crawl", site.url + "/", "-o", "-", *options))
@@ -198,7 +198,7 @@ def test_an_earlier_graph_stays_until_the_new_one_is_complete(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_three_kills_and_an_interrupt_leave_the_graph_of_an_undisturbed_crawl(tmp_path: Path) -> None:
-    """`kill -9` three times, then Ctrl-C, which writes what is known so far, then to the end."""
+    """`kill -9` three times, then Ctrl-C, which writes the links known so far, then to the end."""
     whole, killed = tmp_path / "whole.csv", tmp_path / "killed.csv"
     with CrawlSite(tree(200)) as site:
         crawl(tmp_path / "whole.jsonl", [site.url + "/0"], "--graph", whole)

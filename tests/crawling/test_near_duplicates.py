@@ -12,13 +12,17 @@ from hypothesis import given, strategies as st
 from parascrape.crawling.links.near_duplicates import (
     MAX_TEXT,
     NEAR,
-    distance,
     exact_hash,
     says_missing,
     simhash,
 )
 
 TEXTS = st.text(st.sampled_from("aAbé ,.\n1२ 日本ß_\ud800"), max_size=60)
+
+
+def distance(a: int, b: int) -> int:
+    """Return in how many bits two hashes differ."""
+    return (a ^ b).bit_count()
 
 
 def prose(seed: int, count: int) -> list[str]:

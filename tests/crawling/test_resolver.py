@@ -53,7 +53,7 @@ links = st.builds(
 
 @given(st.sampled_from(BASES), links)
 def test_the_fast_path_resolves_like_absolute(url: str, href: str) -> None:
-    """Whatever the link looks like, and wherever it stands."""
+    """The links are combinations of parts of URLs, on several bases."""
     if href.strip("\x00\t\n\f\r ") in ("", "?"):
         return
     assert of(url, href) == absolute(url, href)
@@ -61,7 +61,7 @@ def test_the_fast_path_resolves_like_absolute(url: str, href: str) -> None:
 
 @given(st.sampled_from(BASES), st.text(st.sampled_from("a./?:%;#h\\@ é-"), max_size=12))
 def test_the_fast_path_resolves_random_text_like_absolute(url: str, href: str) -> None:
-    """Not only for what is put together from parts of URLs."""
+    """The links are random text, not only combinations of parts of URLs."""
     href = href.partition("#")[0]
     if href.strip("\x00\t\n\f\r ") in ("", "?"):
         return

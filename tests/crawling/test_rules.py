@@ -107,7 +107,7 @@ def test_a_pattern_is_a_glob_or_a_regular_expression(pattern: str, url: str, mat
 
 
 def test_one_include_suffices_and_no_exclude_may_match() -> None:
-    """And what is excluded is so although it is included."""
+    """Exclude patterns win over include patterns."""
     scope = Scope(reach="any", include=("/a/*", "/b/*"), exclude=("*/x", "re:private"))
     urls = ["/a/1", "/b/1", "/c/1", "/a/x", "/b/private/1"]
     assert [scope.why_not(f"http://h{path}") for path in urls] == ["", "", "include", "exclude", "exclude"]
@@ -141,7 +141,7 @@ def test_the_hosts_own_name_is_no_ending() -> None:
 
 
 def test_endings_of_pages_are_fetched() -> None:
-    """What servers make pages of is fetched."""
+    """Endings such as .php and .asp are pages."""
     assert NOT_PAGES.isdisjoint(("html", "htm", "php", "asp", "jsp", "cgi", "xml", "txt", "md", "com"))
     assert all(one == one.lower() and one.isalnum() for one in NOT_PAGES)
 

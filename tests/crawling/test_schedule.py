@@ -52,7 +52,7 @@ class Web:
         return found
 
     def outcome(self, entry: Entry) -> Outcome:
-        """What comes of fetching a page."""
+        """Return the outcome of a page."""
         number = int(entry.url.rpartition("/")[2])
         if number in self.redirects:
             lead = FollowRequest(f"http://h/{self.redirects[number]}", "redirect")
@@ -72,7 +72,7 @@ def webs(draw: st.DrawFn, redirects: bool = True) -> Web:
 
 
 class Walk:
-    """A crawl without a network: entries land in random order, and it may be broken off at any moment."""
+    """A crawl without a network: entries complete in random order, and it may be interrupted at any time."""
 
     def __init__(self, folder: str, web: Web, plan: CrawlLimits, dice: Random, *, per_site: int = 4):
         self.path = Path(folder) / "frontier"
@@ -81,7 +81,7 @@ class Walk:
         self.handed = 0
 
     def run(self, *, steps: int = 10_000) -> None:
-        """Go on, at most for so many steps; what was not saved by then is lost, as by a kill."""
+        """Run at most so many steps; unsaved changes are lost then, as after a kill."""
         database = CrawlDatabase(self.path)
         store = UrlStore(database, KeyLimits())
         source = CrawlSchedule(store, self.plan, per_site=self.per_site)
@@ -151,7 +151,7 @@ def test_a_crawl_of_a_depth_has_the_pages_within_it_at_their_distance(
 def test_an_interrupted_crawl_ends_with_the_same_pages_and_depths(
     web: Web, depth: int, dice: Random, breaks: list[int]
 ) -> None:
-    """What was in flight is handed out again, and nothing that has landed is."""
+    """Entries in flight are handed out again, completed ones are not."""
     with tempfile.TemporaryDirectory() as folder:
         walk = Walk(folder, web, CrawlLimits(scope=SCOPE, depth=depth), dice)
         for steps in breaks:
@@ -179,7 +179,7 @@ def test_without_a_depth_every_page_is_fetched_once(web: Web, dice: Random, brea
 @examples
 @given(webs(), seeds, st.integers(1, 10), st.integers(0, 10))
 def test_max_pages_is_exact_and_a_higher_one_continues(web: Web, dice: Random, most: int, more: int) -> None:
-    """Redirects are no pages and do not count."""
+    """Redirects do not count as pages."""
     reachable = sum(page not in web.redirects for page in web.distances())
     with tempfile.TemporaryDirectory() as folder:
         walk = Walk(folder, web, CrawlLimits(scope=SCOPE, max_pages=most), dice)

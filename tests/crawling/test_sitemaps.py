@@ -27,7 +27,7 @@ def page(body: str | bytes, kind: str = "application/xml", url: str = "http://h/
 
 
 def read(body: str | bytes, kind: str = "application/xml", **options: datetime | int) -> Sitemap:
-    """What is read of it, where every URL is in scope."""
+    """Read a sitemap with every URL in scope."""
     return read_sitemap(page(body, kind), in_scope=lambda url: True, **options)  # type: ignore[arg-type]
 
 
@@ -93,7 +93,7 @@ def test_a_sitemap_is_known_by_what_it_is(body: str | bytes, kind: str, expected
     ],
 )
 def test_a_loc_is_made_fit_to_send(loc: str, links: list[str]) -> None:
-    """Unescaped, stripped, absolute and without its fragment; what is no URL is counted."""
+    """It is unescaped, stripped, absolute and without its fragment; other text is counted as invalid."""
     found = read(urlset(loc))
     assert (found.links, found.invalid) == (links, 0 if links else 1)
     assert not found.truncated
@@ -147,7 +147,7 @@ def test_extensions_are_not_pages() -> None:
 
 
 def test_urls_come_once_in_their_order() -> None:
-    """What is named again is counted."""
+    """Repeated URLs are counted."""
     found = read(urlset("http://h/b", "http://h/a", "http://h/b#x", "HTTP://h/a"))
     assert (found.links, found.repeated) == (["http://h/b", "http://h/a"], 2)
 
@@ -190,7 +190,7 @@ def test_entries_before_since_are_left_out(root: str, entry: str) -> None:
 
 
 def test_a_list_is_read_line_by_line() -> None:
-    """Blank lines are none, other lines are counted, relative ones are no URLs."""
+    """Blank lines are skipped; lines that are not absolute URLs are counted."""
     found = read("\ufeffhttp://h/1\r\n\r\n# more\rhttp://h/2#x\nrel\n", "text/plain")
     assert (found.kind, found.links, found.invalid) == ("text", ["http://h/1", "http://h/2"], 2)
     assert read(pack(b"http://h/1\nhttp://h/2"), "application/gzip").kind == "text"
@@ -198,7 +198,7 @@ def test_a_list_is_read_line_by_line() -> None:
 
 @pytest.mark.parametrize("body", ["", "<html><a href='http://h/'>", "{}", "%PDF-1.4\n\xff", "\0\0"])
 def test_other_documents_have_no_kind(body: str) -> None:
-    """And names nothing."""
+    """They have no URLs either."""
     found = read(body, "text/html")
     assert (found.kind, found.links, found.sitemaps) == ("", [], [])
 

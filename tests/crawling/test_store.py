@@ -164,7 +164,7 @@ class Model(RuleBasedStateMachine):
         self.store.close()
 
     def ready(self, site: str = "") -> list[tuple[float, int]]:
-        """What can be taken, in order."""
+        """Return the URLs that can be taken, in order."""
         return sorted(
             (url["rank"], number)  # type: ignore[misc]
             for number, url in enumerate(self.urls, 1)
@@ -204,7 +204,7 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.taken)
     @rule(data=st.data(), state=st.sampled_from(["done", "trap", "budget", ""]))
     def land(self, data: st.DataObject, state: str) -> None:
-        """What was taken has an outcome, or is put back."""
+        """Finish taken URLs, or put them back."""
         number = data.draw(st.sampled_from(sorted(self.taken)))
         self.taken.remove(number)
         self.urls[number - 1]["state"] = state
@@ -230,7 +230,7 @@ class Model(RuleBasedStateMachine):
 
     @rule()
     def reopen(self) -> None:
-        """What was refused for one reason."""
+        """Reopen the URLs that were refused for one reason."""
         again = [url for url in self.urls if url["state"] == "trap"]
         assert self.store.reopen(lambda reason: reason == "trap") == len(again)
         for url in again:

@@ -279,7 +279,7 @@ def test_pages_without_text_are_no_evidence() -> None:
 
 
 def test_refused_urls_are_counted() -> None:
-    """With the trap's name, its pages and an example; what is still under way counts as a page."""
+    """The trap has a name, pages and an example; pages in flight count as pages."""
     traps = Traps()
     feed(traps, range(1031))
     for number in range(5):

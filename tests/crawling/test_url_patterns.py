@@ -147,7 +147,7 @@ URLS = st.lists(PIECES, max_size=14).map(lambda pieces: "http://h/" + "".join(pi
 @given(URLS)
 @example("http://h/(S(abcdefgh1))?")
 def test_taking_session_ids_out_twice_changes_nothing(url: str) -> None:
-    """And what is left is a prepared URL, no longer than the one given."""
+    """The result is a prepared URL, not longer than the given one."""
     once = without_session(url)
     assert without_session(once) == once
     assert prepare(once) == once

@@ -25,9 +25,7 @@ from parascrape.files import Outcome
 from parascrape.records import SKIPPED, Entry
 from parascrape.web import RobotsRules, site_of
 
-MAX_WAIT = 60.0
-"""Seconds that a site's deeper URLs wait for its pages of smaller depth, one of which may hang."""
-
+MAX_WAIT = 60.0  # seconds that deeper URLs of a site wait for pages of smaller depth, one of which may hang
 _TRAPS_SECONDS = 2.0  # pause between saves of the evidence for traps, 40 ms for 20,000 patterns
 _AHEAD = 10_000  # entries that are handed out at a time, over all sites
 

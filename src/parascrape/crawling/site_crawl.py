@@ -57,8 +57,7 @@ def frontier_path(output: Path) -> Path:
 class SiteCrawl(AbstractContextManager["SiteCrawl"]):
     """A crawl; a context manager that closes its frontier.
 
-    The frontier is opened when the output is locked (`prepare`), or at the first entry if there is no output
-    file.
+    `prepare` opens the frontier once the output is locked; without an output file the first entry does.
     """
 
     def __init__(
@@ -121,7 +120,7 @@ class SiteCrawl(AbstractContextManager["SiteCrawl"]):
         yield from self._begun()
 
     def watch(self, hooks: HarvestHooks) -> HarvestHooks:
-        """Return the hooks of the harvest, which bring back what is found."""
+        """Return the harvest's hooks, with those that take found links."""
         return replace(
             hooks,
             total=lambda: None if self._schedule is None else self._schedule.total,

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from parascrape.crawling.links.near_duplicates import NEAR, distance
+from parascrape.crawling.links.near_duplicates import NEAR
 from parascrape.crawling.links.url_patterns import looks_dated, pattern_of
 
 TRAP_BUDGET = 1000  # pages of a suspected pattern that are fetched
@@ -29,7 +29,6 @@ _FROM_ITSELF = 0.8  # share of a chain's pages that are linked from the chain
 _BARREN = 0.5  # pages of other patterns first found on the chain, per page of it
 _UNSAVED = 1000  # pages that a crash may lose from the counts
 _VARIETY = 8  # sets of query parameters of one path; from here on they are combined at will
-_ANY_QUERY = "?*"
 
 
 class Trap(NamedTuple):
@@ -193,7 +192,7 @@ class Traps:
     def note(self, url: str, *, depth: int, likeness: int, exact: int, missing: bool) -> None:
         """Add the text hashes of a successful answer (see `near_duplicates`) to the evidence.
 
-        Without an ``exact`` hash (no words), and outside a window, a page is no evidence.
+        Pages without an ``exact`` hash (no words) and pages outside a window do not count.
         """
         for evidence in self._in_window(url) if exact else ():
             evidence.last_depth = max(evidence.last_depth, depth)
@@ -245,7 +244,7 @@ class Traps:
         parts: dict[str, Any] = {name: {"open": [], "closed": []} for name in ("patterns", "paths")}
 
         def add(key: str, state: str, row: list[Any]) -> None:
-            parts["paths" if key.endswith(_ANY_QUERY) else "patterns"][state].append(row)
+            parts["paths" if key.endswith("?*") else "patterns"][state].append(row)
 
         for key, evidence in self._open.items():
             if evidence.pages >= _FIRST:
@@ -275,4 +274,4 @@ def _both_keys(url: str) -> tuple[str, str]:
 def _near_twins(likenesses: array[int]) -> int:
     """Count the hashes with another one within 3 bits: in a calendar all Novembers are alike."""
     pairs = combinations(enumerate(likenesses), 2)
-    return len({n for (i, a), (j, b) in pairs if distance(a, b) <= NEAR for n in (i, j)})
+    return len({n for (i, a), (j, b) in pairs if (a ^ b).bit_count() <= NEAR for n in (i, j)})

@@ -1,1 +1,1 @@
-"""What pages, sitemaps and feeds link to."""
+"""Link discovery: the links of pages, sitemaps and feeds."""

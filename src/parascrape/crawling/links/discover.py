@@ -18,16 +18,13 @@ from parascrape.records import Entry, Meta
 from parascrape.scrapers import NO_LINKS, DiscoveredLinks, FollowRequest
 from parascrape.web import Page, redact, site_of, visible_text
 
-HTML = ("text/html", "application/xhtml+xml")
-"""The types of answers that a crawl wants, unless the user names others."""
-
+HTML = ("text/html", "application/xhtml+xml")  # the types of pages in a crawl, unless the user names others
 _NO_TYPES = ("none/none",)  # RFC 6838 registers no such type, so no body is read
-
 _NOT_THERE = ("skipped_old", "out_of_scope", "repeated", "invalid", "cut")
 
 
 class CrawlInfo(NamedTuple):
-    """What a crawl knows of an entry: its ``number`` in the frontier, its depth in links from a start URL.
+    """The place of an entry in a crawl: its ``number`` in the frontier, its depth in links from a start URL.
 
     ``found_on`` is the page that links to it, empty for a start URL. ``kind`` is ``start``, ``sitemap``,
     ``check`` (only its status matters, the body is not read), or empty for a page. ``scraper`` is a

@@ -116,8 +116,7 @@ class LinkExtractor:
 
         Without edges and ranks, links are left out that this process has sent for another page at this
         ``depth`` or nearer to the start. ``canonical`` is the page's `canonical_of`, if known. A page that is
-        not HTML, or too complex to parse, has the links of its headers. 0.35 ms for 80 KB with 200 links that
-        other pages have too; a third of it is walking the document.
+        not HTML, or too complex to parse, has the links of its headers. 0.35 ms for 80 KB with 200 links.
 
         Raises:
             ScrapeError: the user's priority raised an exception, or returned no number.

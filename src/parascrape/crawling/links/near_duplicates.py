@@ -58,11 +58,6 @@ def _lanes(word: str) -> int:
     return int.from_bytes(b"".join(map(_LANES.__getitem__, digest)), "little")
 
 
-def distance(a: int, b: int) -> int:
-    """Return in how many bits two hashes differ."""
-    return (a ^ b).bit_count()
-
-
 def exact_hash(text: str) -> int:
     """Return 64 bits that are equal for texts with the same words and numbers in any order; 0 for none.
 
@@ -83,7 +78,7 @@ _MOST_TEXT = 20_000  # characters of a page's text; a page with more has content
 _THING = r"\b(?:page|file|document|content|article|product|item|resource|url|site|user|topic|record|entry)"
 _ERROR = "errore?|erreur|fehler|ошибка"
 
-# What pages say instead of a status 404, in lower case, by language; some phrases serve several.
+# Phrases of pages that should have status 404, in lower case, by language; some serve several.
 _NOT_FOUND_PHRASES = {
     "404": (
         rf"(?:^|[-–—|:·»(]\s*)(?:(?:http|status|{_ERROR}) ?|错误|錯誤|エラー){{0,3}}404"

@@ -18,8 +18,7 @@ from parascrape.scrapers import load, parse_selection
 from parascrape.system import printable
 from parascrape.web import AS_SENT, CanonicalOptions, Page, domain_of, site_of
 
-REACHES = ("host", "domain", "any")
-"""How far a crawl goes: the start URLs' hosts, their registrable domains, or anywhere."""
+REACHES = ("host", "domain", "any")  # the start URLs' hosts, their registrable domains, or anywhere
 
 _ENDINGS = """
     ai avif bmp cur drw dxf eps gif heic heif icns ico jfif jp2 jpe jpeg jpg jxl pbm pct pgm png pnm ppm ps
@@ -187,9 +186,10 @@ def priority_of(rules: LinkRules) -> Priority | None:
     """
     if not rules.priority:
         return None
-    function: Any = rules.priority
+    function: str | Priority = rules.priority
     try:
-        function = load(function) if isinstance(function, str) else function
+        if isinstance(function, str):
+            function = load(function)
         inspect.signature(function).bind("", None)
     except UsageError as error:
         why = str(error).removeprefix("scraper").lstrip(": ")
@@ -197,8 +197,7 @@ def priority_of(rules: LinkRules) -> Priority | None:
     except (TypeError, ValueError):
         name = printable(getattr(function, "__qualname__", repr(function)), 100)
         raise UsageError(f"--priority: {name} cannot be called with two arguments, URL and Page") from None
-    ranking: Priority = function
-    return ranking
+    return function
 
 
 def ranks_of(priority: Priority, found: Iterable[str], page: Page) -> tuple[float, ...]:

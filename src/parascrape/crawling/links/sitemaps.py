@@ -191,7 +191,7 @@ def _join(base: str, bases: tuple[str, ...]) -> str:
 
 
 def _find_root(head: str) -> tuple[str, int]:
-    """Return the kind of a document by its start, or "", and where its root element begins."""
+    """Return the kind of a document by its start, or "", and the position of its root element."""
     at = 0
     while skipped := _PROLOG.match(head, at):
         at = skipped.end()

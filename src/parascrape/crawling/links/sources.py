@@ -54,7 +54,7 @@ def links_in_markup(nodes: list[LexborNode], at_home: bool) -> Iterator[LinkSour
             if href[0] == "#" and at_home:
                 continue
             rel = attributes.get("rel")
-            yield tag, href, rel is not None and _asks_not_to(rel.lower().split()), node
+            yield tag, href, rel is not None and not _NOFOLLOW.isdisjoint(rel.lower().split()), node
         elif tag == "meta":
             target = "" if refreshed else _refresh(attributes)
             if target:
@@ -63,7 +63,7 @@ def links_in_markup(nodes: list[LexborNode], at_home: bool) -> Iterator[LinkSour
         elif tag == "link":
             types = (attributes.get("rel") or "").lower().split()
             if (target := attributes.get("href") or "") and _leads_on(types, attributes):
-                yield "link", target, _asks_not_to(types), node
+                yield "link", target, not _NOFOLLOW.isdisjoint(types), node
         elif tag != "base" and attributes.get("src"):
             yield tag or "", attributes["src"] or "", False, node
 
@@ -76,22 +76,15 @@ def links_in_headers(page: Page, own: str) -> Iterator[LinkSource]:
         if anchor and (absolute(own, anchor) or "").partition("#")[0] != own:
             continue  # another page's link (RFC 8288 §3.2)
         if _leads_on(types, parameters):
-            yield "header", target, _asks_not_to(types), None
+            yield "header", target, not _NOFOLLOW.isdisjoint(types), None
     if target := refresh_target(page.headers.get("Refresh") or ""):
         yield "refresh", target, False, None
 
 
-_Attributes = dict[str, str | None]
-
-
-def _refresh(attributes: _Attributes) -> str:
+def _refresh(attributes: Mapping[str, str | None]) -> str:
     if (attributes.get("http-equiv") or "").lower() != "refresh":
         return ""
     return refresh_target(attributes.get("content") or "")
-
-
-def _asks_not_to(types: list[str]) -> bool:
-    return not _NOFOLLOW.isdisjoint(types)
 
 
 def _leads_on(types: list[str], attributes: Mapping[str, str | None]) -> bool:

@@ -17,7 +17,6 @@ MAX_PATTERN = 500  # characters of a pattern; the end of a longer one becomes a 
 _MAX_OF_ONE = 10  # parameters of one name
 _MAX_OF_ONE_SEGMENT = 5
 _IN_A_ROW = 3
-
 _SHORT_NUMBER = re.compile(r"[0-9]{1,4}")
 
 
@@ -79,7 +78,6 @@ _ID_PARAMETER = re.compile(
 )
 _ID_IN_PATH = re.compile(r"(?ai:;(?:jsessionid|phpsessid)=)[^/;?&]*")
 _ID_SEGMENT = re.compile(r"/\((?:[AFX]\([\w-]*\)){0,3}S\([\w-]{8,}\)(?:[AFX]\([\w-]*\)){0,3}\)(?=/|\Z)", re.A)
-_COLD_FUSION = ("cfid", "cftoken")
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+")
 
@@ -130,7 +128,7 @@ def _names_session(parameter: str) -> bool:
         return _is_bare_id(value, name)
     if name in ("sessionid", "session_id"):
         return count >= 8 and any(map(str.isdigit, value))
-    if name in _COLD_FUSION:
+    if name in ("cfid", "cftoken"):
         return count > 0
     return count >= 8 and bool(_ID_PARAMETER.fullmatch(f"?{name}="))
 

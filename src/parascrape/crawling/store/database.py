@@ -36,7 +36,7 @@ _TABLES = (
 )
 _SCHEMA = SqliteSchema(0x70617266, [_TABLES])  # "parf"
 
-_PAGE = 1024  # bytes: a new URL changes two pages of its own, which would be twice as many bytes at 4 KB
+_PAGE = 1024  # bytes: each new URL changes two pages; with pages of 4 KB that would be twice as many bytes
 _LOG = 1 << 25  # bytes
 _PRAGMAS = (
     f"page_size = {_PAGE}",
@@ -58,12 +58,12 @@ _REFUSALS = {
 
 
 class CrawlDatabase:
-    """The only connection to a frontier's file, which is made if there is none.
+    """The only connection to a frontier's file, which is created if it does not exist.
 
     After a fault it is ``failed``, and every method raises; ``damaged`` says that the file is not intact.
 
     Raises:
-        UsageError: the file is no frontier, of a later format, damaged, in use, or cannot be opened.
+        UsageError: the file is not a frontier, of a later format, damaged, in use, or cannot be opened.
         OutputError: the disk is full or failed, also from every method.
     """
 

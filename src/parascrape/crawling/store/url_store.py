@@ -38,6 +38,7 @@ _EACH_EDGES = """
 SELECT e.number, u.url, e.lines FROM edges e JOIN urls u ON u.number = e.number
 WHERE e.number > ? ORDER BY e.number LIMIT 50
 """  # a page's links are 8 MB at most
+_LIMITS = KeyLimits()
 _ZLIB_LEVEL = 1  # links of one page compress 8 to 1; more effort saves a tenth
 
 
@@ -48,9 +49,6 @@ class UrlCounts(NamedTuple):
     pending: int
     done: int
     refused: dict[str, int]
-
-
-_LIMITS = KeyLimits()
 
 
 class UrlStore(AbstractContextManager["UrlStore"]):
