@@ -8,12 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from parascrape.cli.options import REPLAYED, TABLE, Choices, Options, command, pick
-from parascrape.cli.tables import (
-    host_name,
-    make_table,
-    to_json,
-    write_out,
-)
+from parascrape.cli.tables import host_name, make_table, to_json, write_out
 from parascrape.settings import SETTINGS_OPTIONS, Option, Settings
 from parascrape.system import show_count, show_duration
 
@@ -29,8 +24,7 @@ _AUDIT: Options = {
     ),
 }
 _HOSTS = pick(
-    SETTINGS_OPTIONS,
-    "per_host delay per_domain timeout headers user_agent proxy verify_tls allow_private",
+    SETTINGS_OPTIONS, "per_host delay per_domain timeout headers user_agent proxy verify_tls allow_private"
 )
 
 
@@ -79,10 +73,7 @@ def _as_json(made: Audit, shown: list[HostAudit], settings: Settings, asked: boo
 def _as_text(made: Audit, shown: list[HostAudit], settings: Settings, asked: bool) -> Iterator[str]:
     name = "domain" if settings.per_domain else "host"
     if shown:
-        yield make_table(
-            [name, *_COLUMNS],
-            map(_row, shown),
-        )
+        yield make_table([name, *_COLUMNS], map(_row, shown))
         if len(made.hosts) > len(shown):
             yield f"and {show_count(len(made.hosts) - len(shown), name)} more"
         yield ""

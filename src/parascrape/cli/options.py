@@ -39,8 +39,7 @@ EXTRACT = pick(SETTINGS_OPTIONS, "scraper select")
 POLITENESS = pick(SETTINGS_OPTIONS, "per_host delay per_domain robots")
 SAME_URL = pick(SETTINGS_OPTIONS, "drop_tracking sort_query")
 FETCHING = pick(
-    SETTINGS_OPTIONS,
-    "timeout max_bytes retries headers cookies user_agent proxy verify_tls allow_private",
+    SETTINGS_OPTIONS, "timeout max_bytes retries headers cookies user_agent proxy verify_tls allow_private"
 )
 REPLAYED: Options = {
     "connect_to": Option("", "--connect-to", hidden=True),

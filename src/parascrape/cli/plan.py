@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from parascrape.cli import options as opt
 from parascrape.cli.options import Choices, Options, command, pick
-from parascrape.cli.tables import (
-    host_name,
-    make_table,
-    to_json,
-    write_out,
-)
+from parascrape.cli.tables import host_name, make_table, to_json, write_out
 from parascrape.harvesting import fit_threads
 from parascrape.settings import SETTINGS_OPTIONS, Option, Settings
 from parascrape.system import show_count, show_duration
@@ -55,10 +50,7 @@ def plan(chosen: Choices) -> int:
     with (
         asking_hosts(chosen, settings, hint="--offline skips that")
         if ask
-        else nullcontext((settings, None)) as (
-            fitted,
-            rules_of,
-        )
+        else nullcontext((settings, None)) as (fitted, rules_of)
     ):
         top = chosen["top"] or sys.maxsize
         made = make_plan(entries, fitted, rules_of, latency=chosen["latency"], top=top)

@@ -15,15 +15,7 @@ from typing import Any
 from parascrape.cli.jobs import JOB_FILE, job_command, load_jobs, make_teller
 from parascrape.cli.options import DISPLAY, LOG_JSON, Choices, Options, command, pick
 from parascrape.errors import UsageError
-from parascrape.jobs import (
-    History,
-    JobFile,
-    RunningJob,
-    Scheduler,
-    history_path,
-    read_jobs,
-    start_command,
-)
+from parascrape.jobs import History, JobFile, RunningJob, Scheduler, history_path, read_jobs, start_command
 from parascrape.settings import Option
 from parascrape.system import replace_file
 

@@ -7,12 +7,7 @@ from .history_page import (
     make_page as make_page,
 )
 from .hooks import ChildProcesses as ChildProcesses, start_command as start_command
-from .jobfile import (
-    Command as Command,
-    Job as Job,
-    JobFile as JobFile,
-    read_jobs as read_jobs,
-)
+from .jobfile import Command as Command, Job as Job, JobFile as JobFile, read_jobs as read_jobs
 from .run import RunTools as RunTools, run_job as run_job
 from .scheduler import RunningJob as RunningJob, Scheduler as Scheduler
 from .summary import RunSummary as RunSummary
