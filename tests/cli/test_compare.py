@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from parascrape.cli import run
-from parascrape.cli.compare_run import parse_time
+from parascrape.cli.compare import parse_time
 from parascrape.errors import UsageError
 from parascrape.frontier.host_store import default_path
 from tests.helpers.command import ENVIRONMENT, children, finish, lives, start_scrape, until
@@ -115,7 +115,7 @@ def test_verify_finds_hidden_state(pages: Path) -> None:
     Path("stateful.py").write_text(STATEFUL)
     status, out, _ = compare(pages, "-s", "stateful.py:count", command="verify")
     assert status == 1
-    assert "sequential reversed gave other records than sequential for" in out
+    assert "sequential reversed gave different records from sequential for" in out
     assert "  number:" in out
     assert out.endswith("the scraper uses more than its page.\n")
 

@@ -72,7 +72,7 @@ def test_a_changed_file_is_read_anew(site: Site, tmp_path: Path) -> None:
     assert b"job news: every 300d; next " in process.stderr.readline()
     shop = '\n[jobs.shop]\nlists = ["x"]\noutput = "shop/{time}.jsonl"\nevery = "300d"\n'
     steps = [
-        (file.read_text() + "\nper_hots = 1\n", b"harvest.toml stays as it was read before"),
+        (file.read_text() + "\nper_hots = 1\n", b"harvest.toml was not reloaded"),
         (file.read_text() + shop, b"job shop: every 300d"),
     ]
     for number, (text, expected) in enumerate(steps):

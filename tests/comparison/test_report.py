@@ -96,7 +96,7 @@ def test_a_chart_without_figures_is_left_out() -> None:
 def test_nothing_that_worked_is_a_page_as_well() -> None:
     """It says so, and has no chart."""
     page = make_page(make_comparison([]), "list", "scrape list")
-    assert "No strategy did its work." in page
+    assert "All strategies failed." in page
     assert "<canvas" not in page
 
 

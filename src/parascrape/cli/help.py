@@ -33,7 +33,7 @@ COMMANDS = {
     "plan": CommandEntry("plan:plan", "LIST...", "Estimate what a harvest would do, and its time."),
     "audit": CommandEntry("audit:audit", "OUTPUT...", "Check from the records that a harvest was polite."),
     "run": CommandEntry("jobs:run_jobs", "FILE [JOB...]", "Run the jobs of a file once."),
-    "schedule": CommandEntry("schedule:schedule", "FILE", "Run the jobs of a file when they are due."),
+    "schedule": CommandEntry("jobs:schedule", "FILE", "Run the jobs of a file when they are due."),
     "units": CommandEntry("jobs:units", "FILE", "Print the jobs of a file for cron and systemd."),
     "history": CommandEntry("history:history", "FILE [JOB]", "Show the last runs of a job file."),
     "diff": CommandEntry("diff:diff", "OLD NEW", "Show what changed from one output to the next."),

@@ -48,7 +48,7 @@ def make_page(comparison: Comparison, title: str, command: str) -> str:
 def _add_verdict(report: HtmlReport, comparison: Comparison, command: str) -> None:
     verdict = comparison.verdict
     if verdict is None:
-        report.paragraph("No strategy did its work.", "lead")
+        report.paragraph("All strategies failed.", "lead")
         return
     report.paragraph(verdict.choice, "lead")
     report.paragraph(f"{verdict.reason} {verdict.sureness}")
@@ -65,7 +65,7 @@ def _add_disagreements(report: HtmlReport, found: Sequence[Disagreement]) -> Non
     for each in found:
         left, right = each.reference.name, each.strategy.name
         report.paragraph(
-            f"{right} gave other records than {left} for {show_count(each.urls, 'URL')}.", "warning"
+            f"{right} gave different records from {left} for {show_count(each.urls, 'URL')}.", "warning"
         )
         report.code(line for one in each.shown[:5] for line in describe(one, left, right))
 
@@ -152,7 +152,7 @@ _LEAST_SHOWN = 0.005
 
 
 def draw_charts(comparison: Comparison) -> list[Chart]:
-    """Return the charts whose values are known; none if no strategy did its work."""
+    """Return the charts whose values are known; none if all strategies failed."""
     figures, seconds = comparison.figures, comparison.recorded.seconds
     if not figures or comparison.verdict is None:
         return []
