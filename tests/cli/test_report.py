@@ -76,7 +76,7 @@ def test_the_count_adds_up_when_every_entry_has_its_one_outcome(
     tally.read = len(before) + len(codes) + lost
     assert (tally.done_before, tally.done) == (len(before), len(before) + len(codes))
     assert tally.failed == tally.done - (before + codes).count("")
-    assert tally.adds_up == (lost == 0)
+    assert (tally.read == tally.done) == (lost == 0)
 
 
 @pytest.mark.parametrize(

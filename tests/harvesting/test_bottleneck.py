@@ -192,7 +192,7 @@ def test_the_table_shows_every_stage() -> None:
 
 def test_a_run_without_pages_has_no_profile() -> None:
     """It says so."""
-    assert profile_table(Timings()) == "No page was fetched: there is no profile."
+    assert profile_table(Timings()) == "No profile: no page was fetched."
 
 
 # --- real runs --------------------------------------------------------------------------------------

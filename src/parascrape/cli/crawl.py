@@ -34,36 +34,35 @@ from parascrape.settings import Option, Settings
 from parascrape.system import parse_duration, printable, show_count
 from parascrape.web import CanonicalOptions, prepare, redact
 
-_SCOPE, _LINKS = "How far", "Where links are"
+_SCOPE, _LINKS = "Scope", "Links"
 
 SCOPE: Options = {
-    "starts": Option((), "START...", "URLs to begin with.", _SCOPE),
-    "same_host": Option(False, "--same-host", "Stay on the hosts of START [so].", _SCOPE),
+    "starts": Option((), "START...", "URLs to start from.", _SCOPE),
+    "same_host": Option(False, "--same-host", "Stay on the hosts of START [default].", _SCOPE),
     "same_domain": Option(False, "--same-domain", "Stay on their registrable domains.", _SCOPE),
-    "any_host": Option(False, "--any-host", "Go wherever links lead.", _SCOPE),
-    "depth": Option(None, "--depth -d N", "Links from START [any].", _SCOPE, type=int),
-    "max_pages": Option(0, "--max-pages -n N", "Pages in all [any number].", _SCOPE),
-    "max_per_host": Option(0, "--max-per-host N", "Pages of a host [any number].", _SCOPE),
-    "budget": Option((), "--budget URL=N", "Pages below a URL. Repeatable.", _SCOPE),
+    "any_host": Option(False, "--any-host", "Follow links to any host.", _SCOPE),
+    "depth": Option(None, "--depth -d N", "Most links between START and a page [any].", _SCOPE, type=int),
+    "max_pages": Option(0, "--max-pages -n N", "Most pages in all [any number].", _SCOPE),
+    "max_per_host": Option(0, "--max-per-host N", "Most pages of a host [any number].", _SCOPE),
+    "budget": Option((), "--budget URL=N", "Most pages below a URL. Repeatable.", _SCOPE),
     "include": Option((), "--include PATTERN", "Only URLs like https://h/a*, /a* or re:REGEX.", _SCOPE),
-    "exclude": Option((), "--exclude PATTERN", "No URLs like these.", _SCOPE),
+    "exclude": Option((), "--exclude PATTERN", "Skip URLs like these.", _SCOPE),
     "content_type": Option((), "--content-type TYPE", "text/html, image/ or any [HTML and XHTML].", _SCOPE),
     "trap_budget": Option(
-        1000, "--trap-budget N", "Pages of what looks endless; 0 any number [{default}].", _SCOPE
+        1000, "--trap-budget N", "Most pages of a suspected trap, 0 any number [{default}].", _SCOPE
     ),
 }
 LINKS: Options = {
-    "follow": Option((), "--follow CSS", "Only links in such elements; none: no links.", _LINKS),
-    "follow_nofollow": Option(False, "--follow-nofollow", "Also what says nofollow [obeyed].", _LINKS),
+    "follow": Option((), "--follow CSS", "Only links in these elements; none: no links.", _LINKS),
+    "follow_nofollow": Option(False, "--follow-nofollow", "Follow nofollow links too [skipped].", _LINKS),
     "priority": Option("", "--priority FILE.py:FUNC", "(url, page) -> number; highest first.", _LINKS),
-    "sitemaps": Option(False, "--sitemaps", "Read those that robots.txt names.", _LINKS),
+    "sitemaps": Option(False, "--sitemaps", "Read the sitemaps that robots.txt names.", _LINKS),
     "sitemap": Option((), "--sitemap URL", "Read this sitemap or feed. Repeatable.", _LINKS),
-    "since": Option("", "--since DATE", "Skip what sitemaps date before: 2026-11-01, 7d.", _LINKS),
+    "since": Option(
+        "", "--since DATE", "Skip URLs with an earlier date in a sitemap: 2026-11-01, 7d.", _LINKS
+    ),
 }
-GRAPH: Options = {"graph": Option("", "--graph FILE", "The links as a CSV file [none].", "Output")}
-
-
-_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]*")
+GRAPH: Options = {"graph": Option("", "--graph FILE", "Write the links as a CSV file [none].", "Output")}
 
 
 @command(
@@ -74,29 +73,25 @@ _TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]*")
 )
 def crawl(chosen: Choices) -> int:
     """Fetch pages, and the pages they lead to, into a file of records."""
-    settings = chosen.make(Settings)
-    return run_crawl(chosen, settings, chosen.make(Display))
+    return run_crawl(chosen, chosen.make(Settings), chosen.make(Display))
 
 
 class _CrawlRun(HarvestRun):
     """A harvest of the URLs that a crawl finds."""
 
-    on_empty = "Nothing is left to be fetched."
+    on_empty = "No URL is left to fetch."
     crawl: SiteCrawl
     again = False
 
     def prepare(self, output: Path) -> None:
-        """Bring the frontier and the output into agreement; count the outcomes of earlier runs."""
         before = self.crawl.prepare(output, overwrite=self.overwrite, again=self.again)
         self.totals.before.update(before)
         self.totals.read += before.total()
 
     def before_write(self, syncing: bool) -> None:
-        """Save the frontier."""
         self.crawl.ahead(syncing)
 
     def add_hooks(self, hooks: HarvestHooks) -> HarvestHooks:
-        """Add the hooks that take found links."""
         return self.crawl.watch(hooks)
 
 
@@ -106,29 +101,29 @@ def run_crawl(
     display: Display,
     at_end: Callable[[SiteCrawl], object] = lambda crawl: None,
 ) -> int:
-    """Crawl with the command's parameters, and return the exit status.
-
-    ``at_end`` is called before the frontier is closed.
-    """
+    """Crawl with the chosen options; return the exit status. ``at_end`` runs before the frontier closes."""
     starts = StartUrls(_prepare("START", chosen["starts"]), _prepare("--sitemap", chosen["sitemap"]))
     if not (starts.urls or starts.sitemaps):
         raise UsageError("no START: write a URL such as https://example.org, or --sitemap URL")
     plan = _make_plan(chosen, starts)
     discover = _make_discover(chosen, plan, settings)
     output = chosen["output"] or f"output/{default_name([*starts.urls, *starts.sitemaps])}.jsonl"
-    _refuse_retry(output)
-    if chosen["graph"]:
-        _check_graph(chosen["graph"], output)
+    if output != "-" and RetryFiles.of(Path(output)).list.exists():  # a retry does not follow links
+        raise UsageError(f"{output}: a `scrape retry` of it is unfinished; run that first")
+    if graph := chosen["graph"]:
+        check_graph(graph)
+        if output != "-" and Path(graph).resolve() == Path(output).resolve():
+            raise UsageError(f"--graph {printable(graph, 200)!r}: is the output as well")
     run = _CrawlRun(output, settings, display, overwrite=chosen["overwrite"])
     run.again = chosen["resume_failed"]
     run.crawl = crawl = SiteCrawl(starts, plan, discover, settings)
     with crawl:
         status = run.run(crawl.entries())
         summary = crawl.summary()
-        if chosen["graph"]:
-            links = crawl.write_graph(Path(chosen["graph"]))
+        if graph:
+            links = crawl.write_graph(Path(graph))
             if links is not None and not display.quiet:
-                sys.stderr.write(f"{printable(chosen['graph'])} has {links:,} links.\n")
+                sys.stderr.write(f"{printable(graph)} has {links:,} links.\n")
         at_end(crawl)
     if summary is not None and not display.quiet:
         _say_summary(summary)
@@ -156,16 +151,10 @@ def _make_discover(chosen: Mapping[str, Any], plan: CrawlLimits, settings: Setti
     )
 
 
-def _check_graph(graph: str, output: str) -> None:
-    """Raise UsageError if the link graph cannot be written there."""
-    check_graph(graph)
-    if output != "-" and Path(graph).resolve() == Path(output).resolve():
-        raise UsageError(f"--graph {printable(graph, 200)!r}: is the output as well")
-
-
 def _make_plan(chosen: Mapping[str, Any], starts: StartUrls) -> CrawlLimits:
     """Return the limits for these options. Raises UsageError."""
-    reaches = [reach for reach in ("host", "domain", "any") if chosen[_REACHES[reach]]]
+    options = {"host": "same_host", "domain": "same_domain", "any": "any_host"}
+    reaches = [reach for reach, option in options.items() if chosen[option]]
     if len(reaches) > 1:
         raise UsageError("--same-host, --same-domain, --any-host: only one of them")
     reach = reaches[0] if reaches else "host"
@@ -192,9 +181,6 @@ def _make_plan(chosen: Mapping[str, Any], starts: StartUrls) -> CrawlLimits:
     )
 
 
-_REACHES = {"host": "same_host", "domain": "same_domain", "any": "any_host"}
-
-
 def _prepare(option: str, urls: Sequence[str] | None) -> list[str]:
     """Return the prepared URLs, each once. Raises UsageError."""
     found: dict[str, None] = {}
@@ -213,7 +199,7 @@ def _types(chosen: Sequence[str] | None) -> tuple[str, ...]:
     if "any" in types:
         return ()
     for one in types:
-        if not _TYPE.fullmatch(one):
+        if not re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]*", one):
             raise UsageError(f"--content-type {printable(one, 100)!r}: write text/html, image/ or any")
     return types
 
@@ -230,14 +216,8 @@ def _since(text: str) -> datetime | None:
         raise UsageError(f"--since {printable(text, 100)!r}: write a date as 2026-11-01, or 7d") from None
 
 
-def _refuse_retry(output: str) -> None:
-    """Raise UsageError if a retry of the output is unfinished: a retry does not follow links."""
-    if output != "-" and RetryFiles.of(Path(output)).list.exists():
-        raise UsageError(f"{output}: a `scrape retry` of it is unfinished; run that first")
-
-
 def _say_summary(summary: CrawlSummary) -> None:
-    """Write what the crawl knows and has not fetched to stderr."""
+    """Report the known and unfetched URLs of the crawl on stderr."""
     left = f", {summary.pending:,} of them still to be fetched" if summary.pending else ""
     lines = [f"{show_count(summary.known, 'URL')} known{left}."]
     for reason, refused in sorted(summary.refused.items(), key=lambda item: -item[1]):

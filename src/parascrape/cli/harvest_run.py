@@ -9,8 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, redirect_stdout, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from parascrape.cli.logging import logging_to, open_log
@@ -20,11 +21,8 @@ from parascrape.cli.report import (
     RunTotals,
     machine_load,
     make_progress,
-    observe,
     profile_table,
     summarise,
-    timed,
-    write_profile,
 )
 from parascrape.errors import OutputError, UsageError
 from parascrape.executors import refuse_during_import
@@ -49,9 +47,11 @@ from parascrape.harvesting import (
     HarvestHooks,
     RunProfile,
     Stop,
+    Timings,
     explain_bottleneck,
     fit_threads,
     harvest,
+    write_split,
 )
 from parascrape.records import Entry
 from parascrape.scrapers import check_scraper
@@ -110,7 +110,8 @@ class HarvestRun:
             if not display.quiet:
                 sys.stderr.write("Stopped before the first fetch.\n")
             return 128 + signals.numbers[0]
-        write_profile(display.profile_json, self.totals.split)
+        if display.profile_json:
+            write_split(display.profile_json, self.totals.split)
         if not display.quiet and status != _EXIT_PIPE:
             self._say_end(status)
         return status or (_EXIT_FAILED if self.totals.failed else 0)
@@ -126,7 +127,7 @@ class HarvestRun:
             JsonlSink(
                 self.output, overwrite=self.overwrite, prepare=self._make_ready, ahead=self.before_write
             ) as sink,
-            stdout_for_data(),
+            redirect_stdout(sys.stderr),  # what scrapers print; standard output carries records only
         ):
             signals.harvesting = True
             progress = make_progress(totals, quiet=self._display.quiet)
@@ -135,8 +136,11 @@ class HarvestRun:
                     progress.say(f"Too few files may be open (ulimit -n): {settings.thread_count} threads.")
                 self._say_start(progress, sink)
                 left = left_to_do(entries, sink.ledger, totals)
-                hooks = self.add_hooks(observe(totals, progress, quiet=self._display.quiet))
-                hooks = replace(hooks, idle=timed(sink.flush, totals.split))
+                idle = partial(_flush, sink, totals.split)
+                hooks = HarvestHooks(totals.expected, split=totals.split, idle=idle)
+                if not self._display.quiet:
+                    hooks = replace(hooks, say=progress.say)
+                hooks = self.add_hooks(hooks)
                 run = harvest(left, settings, stop=signals.stop, hooks=hooks, environment=environment)
                 with closing(run) as outcomes:
                     status = _write(outcomes, sink, totals, progress)
@@ -144,8 +148,11 @@ class HarvestRun:
                 os.rmdir(quarantine)
             if signals.numbers:
                 return 128 + signals.numbers[0]
-            if not status and not totals.adds_up:
-                _say_lost(totals)
+            if not status and totals.read != totals.done:
+                sys.stderr.write(  # --quiet does not silence it
+                    f"scrape: THE COUNT DOES NOT ADD UP: the list gave {totals.read:,} entries, "
+                    f"{totals.done:,} have an outcome. Please report this.\n"
+                )
                 return _EXIT_LOST
             if not status:
                 self.finish(sink.ledger)
@@ -224,12 +231,6 @@ class _ListRun(HarvestRun):
             drop_pages(output, lambda page: bool(page.code))
 
 
-class _DemoRun(HarvestRun):
-    """A harvest of the bundled site."""
-
-    own_site = True
-
-
 def run_lists(chosen: Choices, settings: Settings) -> int:
     """Harvest the lists that the user chose and return the exit status."""
     sources, limit, display = chosen["sources"], chosen["limit"], chosen.make(Display)
@@ -253,7 +254,8 @@ def run_demo(settings: Settings, display: Display, *, output: str, limit: int) -
 
     with running_site() as site:
         urls = site[:limit] if limit else site
-        run = _DemoRun(output, settings, display, overwrite=True)
+        run = HarvestRun(output, settings, display, overwrite=True)
+        run.own_site = True
         run.totals.total = len(urls)
         status = run.run(Entry(url, line) for line, url in enumerate(urls, 1))
     if limit or settings.scraper or settings.select or status != _EXIT_FAILED:
@@ -328,19 +330,8 @@ def _write(outcomes: Iterable[Outcome], sink: JsonlSink, totals: RunTotals, prog
     return 0
 
 
-def _say_lost(totals: RunTotals) -> None:
-    """Report entries without an outcome; --quiet does not silence it."""
-    sys.stderr.write(
-        f"scrape: THE COUNT DOES NOT ADD UP: the list gave {totals.read:,} entries, "
-        f"{totals.done:,} have an outcome. Please report this.\n"
-    )
-
-
-@contextmanager
-def stdout_for_data() -> Iterator[None]:
-    """Send what scrapers print to stderr, so that stdout carries only records."""
-    before, sys.stdout = sys.stdout, sys.stderr
-    try:
-        yield
-    finally:
-        sys.stdout = before
+def _flush(sink: JsonlSink, split: Timings) -> None:
+    """Write what the sink holds back, and count the time as writing."""
+    began = time.perf_counter()
+    sink.flush()
+    split.write += time.perf_counter() - began

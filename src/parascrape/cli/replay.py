@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import faulthandler
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,13 +47,12 @@ def replay(chosen: Choices) -> int:
 
 def _print_records(page: Page, settings: Settings) -> int:
     """Write the page's records to standard output and return the exit status."""
-    from parascrape.cli.harvest_run import stdout_for_data
     from parascrape.errors import OutputError
     from parascrape.files import JsonlSink
     from parascrape.harvesting import scrape_page
 
     try:
-        with JsonlSink("-") as sink, stdout_for_data(), _showing_where():
+        with JsonlSink("-") as sink, redirect_stdout(sys.stderr), _showing_where():
             outcome = scrape_page(page, settings)
             sink.write(outcome.lines)
     except OutputError as error:

@@ -8,11 +8,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Self
 
 from parascrape.files import Outcome
-from parascrape.harvesting import HarvestHooks, Timings
+from parascrape.harvesting import Timings
 from parascrape.records import SKIPPED
 from parascrape.system import printable, show_count, show_duration, show_size
 
@@ -66,17 +65,16 @@ class RunTotals:
     @property
     def done_before(self) -> int:
         """Entries whose outcome was written by an earlier run."""
-        return sum(self.before.values())
+        return self.before.total()
 
     @property
     def done(self) -> int:
-        """Entries that have an outcome."""
+        """Entries that have an outcome; at the end as many as were read."""
         return self.entries + self.done_before
 
-    @property
-    def adds_up(self) -> bool:
-        """Whether each entry of the list has exactly one outcome."""
-        return self.read == self.done
+    def expected(self) -> int | None:
+        """Return how many entries this run has in all, None until the total is known."""
+        return None if self.total is None else self.total - self.done_before
 
     @property
     def seconds(self) -> float:
@@ -96,32 +94,14 @@ class RunTotals:
         return max(0, self.total - self.done) / self.rate
 
 
-class Progress(Protocol):
-    """A context manager that shows the counts of a run; ``say`` shows another line."""
+class Progress:
+    """Context manager that writes a plain line every so many seconds, from a thread; None: never.
 
-    def __enter__(self) -> Self: ...
+    The line shows whether a run is stuck.
+    """
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    def say(self, line: str) -> None: ...
-
-
-def make_progress(tally: RunTotals, *, quiet: bool, every: float = 10.0) -> Progress:
-    """Return a live line on a terminal, else a plain line every so many seconds; none if quiet."""
-    if quiet:
-        return _Ticking(tally, None)
-    if sys.stderr.isatty():
-        return _Live(tally)
-    return _Ticking(tally, every)
-
-
-class _Ticking:
-    """Writes a plain line every so many seconds, from a thread; it shows whether a run is stuck."""
-
-    def __init__(self, tally: RunTotals, every: float | None) -> None:
-        self._tally = tally
+    def __init__(self, totals: RunTotals, every: float | None) -> None:
+        self._totals = totals
         self._every = every
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
@@ -137,111 +117,106 @@ class _Ticking:
             self._thread.join()
 
     def say(self, line: str) -> None:
-        """Write a line."""
+        """Write another line."""
         sys.stderr.write(line + "\n")
+
+    def show(self) -> None:
+        """Write the counts."""
+        self.say(_plain_line(self._totals))
 
     def _tick(self) -> None:
         while not self._ended.wait(self._every):
-            self.say(_plain_line(self._tally))
+            self.show()
 
 
-class _Live:
-    """One line on the terminal: bar, done/total, pages/s, failures, time left."""
+class _LiveProgress(Progress):
+    """One line on the terminal: a bar and the counts. Other lines are written above it."""
 
-    def __init__(self, tally: RunTotals) -> None:
+    def __init__(self, totals: RunTotals) -> None:
+        from rich import progress
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
 
-        self._tally = tally
+        super().__init__(totals, 0.25)
         self._console = Console(stderr=True, markup=False, highlight=False)
-        columns = (BarColumn(bar_width=24), TextColumn("{task.description}", markup=False))
-        self._progress = Progress(*columns, console=self._console, transient=True, auto_refresh=False)
-        self._task: Any = self._progress.add_task("", total=None)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
+        columns = (progress.BarColumn(bar_width=24), progress.TextColumn("{task.description}", markup=False))
+        self._bar = progress.Progress(*columns, console=self._console, transient=True, auto_refresh=False)
+        self._task = self._bar.add_task("", total=None)
 
     def __enter__(self) -> Self:
-        self._progress.start()
-        self._thread.start()
-        return self
+        self._bar.start()
+        return super().__enter__()
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-        self._progress.stop()
+        super().__exit__()
+        self._bar.stop()
 
     def say(self, line: str) -> None:
-        """Write a line above the progress line."""
         self._console.print(line, markup=False, highlight=False)
 
-    def _tick(self) -> None:
-        while not self._ended.wait(0.25):
-            tally = self._tally
-            line = _plain_line(tally)
-            self._progress.update(
-                self._task, completed=tally.done, total=tally.total, description=line, refresh=True
-            )
+    def show(self) -> None:
+        totals, line = self._totals, _plain_line(self._totals)
+        self._bar.update(
+            self._task, completed=totals.done, total=totals.total, description=line, refresh=True
+        )
 
 
-def _plain_line(tally: RunTotals) -> str:
+def make_progress(totals: RunTotals, *, quiet: bool, every: float = 10.0) -> Progress:
+    """Return a live line on a terminal, else a plain line every so many seconds; none if quiet."""
+    if not quiet and sys.stderr.isatty():
+        return _LiveProgress(totals)
+    return Progress(totals, None if quiet else every)
+
+
+def _plain_line(totals: RunTotals) -> str:
     """``120/400 done, 35.2 pages/s, 3 failed, 8 s left``"""
-    done = f"{tally.done:,}" if tally.total is None else f"{tally.done:,}/{tally.total:,}"
-    left = tally.seconds_left
-    parts = [f"{done} done", f"{tally.rate:.1f} pages/s", f"{tally.failed:,} failed"]
+    done = f"{totals.done:,}" if totals.total is None else f"{totals.done:,}/{totals.total:,}"
+    left = totals.seconds_left
+    parts = [f"{done} done", f"{totals.rate:.1f} pages/s", f"{totals.failed:,} failed"]
     if left is not None:
         parts.append(f"{show_duration(left)} left")
     return ", ".join(parts)
 
 
-def summarise(tally: RunTotals, *, threads: int, output: str) -> str:
+def summarise(totals: RunTotals, *, threads: int, output: str) -> str:
     """Return three or four lines about a run: its outcomes, its speed, and where the time went."""
-    good = tally.done - tally.failed - tally.skipped
-    failed = {code: count for code, count in tally.by_code.most_common() if code not in SKIPPED}
-    skipped = {code: count for code, count in tally.by_code.most_common() if code in SKIPPED}
-    before = f", {tally.done_before:,} of them done before" if tally.done_before else ""
-    lines = [
-        f"{show_count(tally.entries, 'URL')} in {show_duration(tally.seconds)}, {tally.rate:,.1f} pages/s, "
-        f"{show_size(tally.bytes)} received.",
-        f"{show_count(tally.done, 'outcome')}{before}: {good:,} good{_carried(tally)}, "
-        f"{tally.failed:,} failed{_codes(failed)}"
-        + (f", {tally.skipped:,} skipped{_codes(skipped)}." if skipped else "."),
+    good = totals.done - totals.failed - totals.skipped
+    failed = {code: count for code, count in totals.by_code.most_common() if code not in SKIPPED}
+    skipped = {code: count for code, count in totals.by_code.most_common() if code in SKIPPED}
+    before = f", {totals.done_before:,} of them done before" if totals.done_before else ""
+    carried = [
+        f", {totals.carried[how]:,} of them {how}" for how in ("unchanged", "fresh") if totals.carried[how]
     ]
-    if tally.entries:
-        lines.append(_where_time_went(tally, threads))
+    lines = [
+        f"{show_count(totals.entries, 'URL')} in {show_duration(totals.seconds)}, "
+        f"{totals.rate:,.1f} pages/s, {show_size(totals.bytes)} received.",
+        f"{show_count(totals.done, 'outcome')}{before}: {good:,} good{''.join(carried)}, "
+        f"{totals.failed:,} failed{_codes(failed)}"
+        + (f", {totals.skipped:,} skipped{_codes(skipped)}." if skipped else "."),
+    ]
+    if totals.entries:
+        lines.append(_where_time_went(totals, threads))
     if output != "-":
         lines.append(f"Records: {printable(output)}")
     return "\n".join(lines)
-
-
-def _carried(tally: RunTotals) -> str:
-    """``, 380 of them unchanged, 12 of them fresh``"""
-    counts = [f"{tally.carried[how]:,} of them {how}" for how in ("unchanged", "fresh") if tally.carried[how]]
-    return "".join(f", {one}" for one in counts)
 
 
 def _codes(counts: Mapping[str, int]) -> str:
     return ": " + ", ".join(f"{code} {count:,}" for code, count in counts.items()) if counts else ""
 
 
-def _where_time_went(tally: RunTotals, threads: int) -> str:
-    """Return one sentence. The threads' time is the run's time multiplied by the number of threads, counted
-    at the end if it has changed.
-    """
-    whole = tally.split.thread_seconds or tally.seconds * threads
-    threads = tally.split.fetches or threads
-    split = tally.split
+def _where_time_went(totals: RunTotals, threads: int) -> str:
+    """Return the shares of the threads' time in one sentence; ``threads`` is used if none were counted."""
+    split = totals.split
+    whole = split.thread_seconds or totals.seconds * threads
+    threads = split.fetches or threads
     who = "The thread was" if threads == 1 else f"The {threads} threads were"
-    waiting = min(1.0, (split.network if split.pages else tally.fetch_seconds) / whole)
+    waiting = min(1.0, (split.network if split.pages else totals.fetch_seconds) / whole)
     turn = min(1.0 - waiting, split.turn / whole)
-    parsing = min(1.0 - waiting - turn, (tally.scrape_seconds + split.inflate) / whole)
-    if split.pages:
-        return (
-            f"{who} waiting for the network {waiting:.0%} of the time, for the CPU {turn:.0%}, "
-            f"parsing {parsing:.0%}, idle {1 - waiting - turn - parsing:.0%}."
-        )
+    parsing = min(1.0 - waiting - turn, (totals.scrape_seconds + split.inflate) / whole)
+    cpu = f"for the CPU {turn:.0%}, " if split.pages else ""
     return (
-        f"{who} waiting for the network {waiting:.0%} of the time, "
-        f"parsing {parsing:.0%}, idle {1 - waiting - parsing:.0%}."
+        f"{who} waiting for the network {waiting:.0%} of the time, {cpu}"
+        f"parsing {parsing:.0%}, idle {1 - waiting - turn - parsing:.0%}."
     )
 
 
@@ -252,7 +227,6 @@ def profile_table(split: Timings) -> str:
     """
     if not split.pages:
         return "No profile: no page was fetched."
-    cpu = split.cpu - split.cpu_elsewhere
     rows = [
         ("waiting for its host", split.politeness, True, None),
         ("waiting for the list", split.list_wait, True, None),
@@ -270,36 +244,16 @@ def profile_table(split: Timings) -> str:
     lines = [f"{'Where the time went':<24}{'ms a page':>12}{'of threads':>12}{'CPU ms':>10}"]
     for name, seconds, occupies, used in rows:
         share = f"{seconds / split.thread_seconds:.1%}" if occupies and split.thread_seconds else ""
-        lines.append(_profile_row(name, seconds / split.pages, share, used, split.pages))
-    lines.append(_profile_row("this process", None, "", cpu, split.pages))
+        milliseconds = f"{1000 * seconds / split.pages:,.3f}"
+        lines.append(f"  {name:<22}{milliseconds:>12}{share:>12}{_cpu(used, split):>10}".rstrip())
+    lines.append(f"  {'this process':<46}{_cpu(split.cpu - split.cpu_elsewhere, split):>10}")
     if split.cpu_elsewhere:
-        lines.append(_profile_row("worker processes", None, "", split.cpu_elsewhere, split.pages))
+        lines.append(f"  {'worker processes':<46}{_cpu(split.cpu_elsewhere, split):>10}")
     return "\n".join(lines)
 
 
-def _profile_row(name: str, seconds: float | None, share: str, cpu: float | None, pages: int) -> str:
-    time = "" if seconds is None else f"{1000 * seconds:,.3f}"
-    used = "" if cpu is None else f"{1000 * cpu / pages:,.3f}"
-    return f"  {name:<22}{time:>12}{share:>12}{used:>10}".rstrip()
-
-
-def observe(tally: RunTotals, progress: Progress, *, quiet: bool) -> HarvestHooks:
-    """Return hooks that give the harvest the total, once counted, and show its messages."""
-
-    def total() -> int | None:
-        return None if tally.total is None else tally.total - tally.done_before
-
-    if quiet:
-        return HarvestHooks(total, split=tally.split)
-    return HarvestHooks(total, progress.say, tally.split)
-
-
-def write_profile(path: str, split: Timings) -> None:
-    """Write the timings as JSON if there is a path. Raises OutputError."""
-    if path:
-        from parascrape.harvesting import write_split
-
-        write_split(path, split)
+def _cpu(seconds: float | None, split: Timings) -> str:
+    return "" if seconds is None else f"{1000 * seconds / split.pages:,.3f}"
 
 
 def machine_load() -> float:
@@ -308,14 +262,3 @@ def machine_load() -> float:
         return os.getloadavg()[0]
     except (AttributeError, OSError):  # Windows has no such function
         return 0.0
-
-
-def timed(act: Callable[[], object], split: Timings) -> Callable[[], None]:
-    """Return a function that calls ``act`` and counts the time as writing."""
-
-    def timed() -> None:
-        began = time.perf_counter()
-        act()
-        split.write += time.perf_counter() - began
-
-    return timed
