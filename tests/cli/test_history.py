@@ -125,9 +125,9 @@ def test_a_job_file_that_never_ran_has_no_runs(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["missing.toml"], "missing.toml: there is no such file"),
-        (["missing.sqlite3"], "missing.sqlite3: there is no such file"),
-        (["FILE", "new"], "new: no run of such a job; did you mean 'news'?"),
+        (["missing.toml"], "missing.toml: no such file"),
+        (["missing.sqlite3"], "missing.sqlite3: no such file"),
+        (["FILE", "new"], "new: no job of this name has run; did you mean 'news'?"),
         (["FILE", "--last", "0"], "--last: 0 is not between 1"),
         (["FILE", "--last", "10001"], "--last: 10001 is not between 1"),
     ],

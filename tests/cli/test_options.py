@@ -10,9 +10,10 @@ import pytest
 
 from parascrape.cli.harvest import lists
 from parascrape.cli.help import COMMANDS
-from parascrape.cli.options import load_command, options_page
+from parascrape.cli.options import load_command
 from parascrape.errors import UsageError
 from parascrape.settings import SETTINGS_OPTIONS, Settings, command_options
+from tests.helpers.options_page import options_page
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])

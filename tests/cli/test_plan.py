@@ -95,7 +95,7 @@ def test_json_is_one_object_of_documented_keys(listed: Site, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "No delay holds anywhere, only 4 fetches at once from a host: --latency"),
+        ((), "No delay applies, only 4 fetches at once from a host: --latency"),
         (("--per-host", "0"), "only any number of fetches at once from a host"),
         (("--per-host", "1"), "only 1 fetch at once from a host"),
         (("--delay", "2"), "At least 4 s: https://a.example sets it, by --delay 2."),

@@ -136,7 +136,7 @@ def test_each_command_says_what_it_does_with_an_output(site: Site, capfd: pytest
     OUTPUT.write_bytes(line(site("/page/1")) + line(site("/page/2"), "timeout"))
     assert run(["retry", str(OUTPUT), *OPTIONS]) == 0
     retrying = capfd.readouterr().err
-    assert "Running again what failed in out.jsonl; it keeps 1 outcome.\n" in retrying
+    assert "Retrying the failures of out.jsonl; it keeps 1 outcome.\n" in retrying
     assert "--overwrite" not in retrying
     assert run([site("/page/1"), "-o", str(OUTPUT), *OPTIONS]) == 0
     going_on = "Going on with out.jsonl: it holds 2 outcomes (--overwrite starts anew).\n"

@@ -157,7 +157,7 @@ def test_a_retry_with_nothing_to_do_says_so(site: Site, capfd: pytest.CaptureFix
     """In the words of the command."""
     OUTPUT.write_bytes(line(site("/page/1")))
     assert run(["retry", str(OUTPUT)]) == 0
-    assert "Nothing is to be run again." in capfd.readouterr().err
+    assert "There are no failures to retry." in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

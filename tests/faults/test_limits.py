@@ -84,7 +84,7 @@ def test_a_file_that_may_not_grow_ends_the_run(mode: str, site: Site, tmp_path: 
     status, _, errors = finish(start_scrape(*arguments, preexec_fn=limited(RLIMIT_FSIZE=room)))
     assert status == 74
     assert "out.jsonl: File too large" in errors
-    assert "Make room, and run the same command again to go on." in errors
+    assert "Make room, and run the same command again to continue." in errors
     assert "Traceback" not in errors
     assert room - 1000 < output.stat().st_size <= room
     kept = output.read_bytes()

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _COLUMNS = ("fetches", "least\ngap", "at\nonce", "too\nsoon", "too\nmany", "Retry-\nAfter", "for-\nbidden")
 
 _AUDIT: Options = {
-    "outputs": Option(..., "OUTPUT...", "Files of records; several are one account.", "Audit", type=list),
+    "outputs": Option(..., "OUTPUT...", "Files of records; several are judged together.", "Audit", type=list),
     "ask_robots": Option(
-        False, "--robots", "Fetch each host's robots.txt, and hold the fetches against it.", "Audit"
+        False, "--robots", "Fetch each host's robots.txt and check the fetches against it.", "Audit"
     ),
 }
 _HOSTS = pick(
@@ -30,22 +30,17 @@ _HOSTS = pick(
 
 @command(_AUDIT, _HOSTS, REPLAYED, TABLE)
 def audit(chosen: Choices) -> int:
-    """Hold the fetches that records tell of against the limits of each host: name those of the harvest.
+    """Compare the fetches that the records show with each host's limits; give the options of the harvest.
 
-    Overlaps of under 2 ms, and gaps short by under 2 ms and a thousandth, are no violation.
+    Overlaps of under 2 ms, and gaps short by under 2 ms and a thousandth, are allowed.
     Exit status: 0 no limit was broken, 1 some were, 2 wrong usage, 74 no temporary file.
     """
     settings, ask_robots = chosen.make(Settings), chosen["ask_robots"]
     from parascrape.cli.plan import asking_hosts
     from parascrape.harvesting import audit as make_audit
 
-    hint = "as they are today"
-    with (
-        asking_hosts(chosen, settings, hint=hint) if ask_robots else nullcontext((settings, None)) as (
-            fitted,
-            rules_of,
-        )
-    ):
+    asking = asking_hosts(chosen, settings, hint="as they are today")
+    with asking if ask_robots else nullcontext((settings, None)) as (fitted, rules_of):
         made = make_audit(chosen["outputs"], fitted, rules_of)
     shown = made.hosts[: chosen["top"] or None]
     if chosen["json"]:
@@ -115,12 +110,12 @@ def _limits(settings: Settings, asked: bool) -> str:
 def _unjudged(made: Audit, asked: bool) -> Iterator[str]:
     """Yield what could not be judged."""
     if made.unseen:
-        yield f"{show_count(made.unseen, 'attempt')} whose time no record tells"
+        yield f"{show_count(made.unseen, 'attempt')} whose time no record has"
     if made.unmeasured:
         yield f"how long {show_count(made.unmeasured, 'attempt')} took"
     if made.foreign:
-        yield f"{show_count(made.foreign, 'line')} that {'is' if made.foreign == 1 else 'are'} no record"
+        yield f"{show_count(made.foreign, 'line')} without a record"
     if made.unreachable:
-        yield f"{show_count(made.unreachable, 'host')} without a robots.txt to be had now"
+        yield f"{show_count(made.unreachable, 'host')} whose robots.txt cannot be fetched now"
     if made.fetches and not asked:
         yield "robots.txt (--robots asks for it)"

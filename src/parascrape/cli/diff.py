@@ -12,13 +12,9 @@ from parascrape.settings import Option
 from parascrape.system import printable
 
 if TYPE_CHECKING:
-    from parascrape.files import Change, ChangeCounts
+    from parascrape.files import Change
 
-_EXAMPLES = 3
-"""Pages of each kind that are shown."""
-
-_FIELDS = 6
-"""Fields of a changed page that are shown."""
+_EXAMPLES, _FIELDS = 3, 6  # pages of each kind, and fields of a changed page, that are shown
 
 _DIFF: Options = {
     "old": Option(..., "OLD", "The earlier output.", "Diff", type=str),
@@ -26,16 +22,16 @@ _DIFF: Options = {
     "output": Option(
         "", "--output -o FILE", "Write the changes there, one JSON line for each [none].", "Diff"
     ),
-    "exit_code": Option(False, "--exit-code", "Exit 1 where there are changes.", "Diff"),
+    "exit_code": Option(False, "--exit-code", "Exit with status 1 if there are changes.", "Diff"),
 }
 
 
 @command(_DIFF)
 def diff(chosen: Choices) -> int:
-    """Say what has changed from one output to the other: pages that were added, changed (with their fields),
-    removed, are gone (404, 410), failed, or are back. Times and the rest of the meta make no difference.
+    """Show what changed from one output to the next: pages that were added, changed (with their fields),
+    removed, are gone (404, 410), failed, or are back. Times and other metadata are ignored.
 
-    Exit status: 0, with --exit-code 1 where there are changes, 2 wrong usage, 74 no room for the changes.
+    Exit status: 0, with --exit-code 1 if there are changes, 2 wrong usage, 74 no room for the changes.
     """
     from parascrape.files import KINDS, write_changes
 
@@ -48,14 +44,14 @@ def diff(chosen: Choices) -> int:
 
     output = Path(chosen["output"]) if chosen["output"] else None
     counts = write_changes(Path(chosen["old"]), Path(chosen["new"]), output, note=note)
-    lines = [line for kind in KINDS for line in _lines(kind, getattr(counts, kind), examples[kind])]
-    status = write_out("\n".join([*lines, _summary(counts)]))
-    return status or int(chosen["exit_code"] and counts.total > 0)
-
-
-def _lines(kind: str, count: int, examples: list[str]) -> list[str]:
-    more = [f"{'':9}and {count - len(examples):,} more"] if count > len(examples) else []
-    return [*(f"{kind:9}{example}" for example in examples), *more]
+    lines = []
+    for kind in KINDS:
+        lines += [f"{kind:9}{example}" for example in examples[kind]]
+        if (more := getattr(counts, kind) - len(examples[kind])) > 0:
+            lines.append(f"{'':9}and {more:,} more")
+    parts = [f"{count:,} {kind}" for kind in KINDS if (count := getattr(counts, kind))]
+    lines.append(f"{', '.join(parts) or 'No changes'}; {counts.same:,} as before.")
+    return write_out("\n".join(lines)) or int(chosen["exit_code"] and counts.total > 0)
 
 
 def _describe(change: Change) -> str:
@@ -69,10 +65,3 @@ def _describe(change: Change) -> str:
     shown = ", ".join(printable(name, 40) for name in names[:_FIELDS])
     more = f" and {len(names) - _FIELDS} more" if len(names) > _FIELDS else ""
     return f"{url}  {shown}{more}" if names else url
-
-
-def _summary(counts: ChangeCounts) -> str:
-    from parascrape.files import KINDS
-
-    parts = [f"{count:,} {kind}" for kind in KINDS if (count := getattr(counts, kind))]
-    return f"{', '.join(parts) or 'No changes'}; {counts.same:,} as before."

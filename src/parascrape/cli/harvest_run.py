@@ -65,13 +65,12 @@ class HarvestRun:
     """One harvest into one output. Subclasses override the steps that differ, such as a crawl's."""
 
     on_start = "Going on with {output}: it holds {held} (--overwrite starts anew)."
-    """Said of an output that holds outcomes."""
+    """Said of an output that has outcomes."""
     on_empty = "The lists contain no URLs."
     """Said if no entry was harvested or done before."""
     own_site = False
-    """The site is our own, so that ignoring its robots.txt is not worth a warning."""
+    """The site is our own: ignoring its robots.txt needs no warning."""
     network: NetworkOptions = DIRECT
-    """How hosts are reached."""
 
     def __init__(self, output: str, settings: Settings, display: Display, *, overwrite: bool = False) -> None:
         self.output = output
@@ -164,9 +163,7 @@ class HarvestRun:
         self.prepare(path)
 
     def _hosts_file(self) -> str:
-        """Return the file by which runs share the state of hosts; empty if no limits hold, or other servers
-        answer for the hosts.
-        """
+        """Return the file in which runs share host state; "" without limits or with a replay server."""
         if politeness_policy(self._settings) is None or self.network.connect_to:
             return ""
         from parascrape.frontier import default_path
@@ -187,7 +184,7 @@ class HarvestRun:
     def _say_end(self, status: int) -> None:
         totals, settings = self.totals, self._settings
         if status > 128:
-            sys.stderr.write("Stopped before the end. The same command again goes on from here.\n")
+            sys.stderr.write("Stopped before the end. Run the same command again to continue.\n")
         elif not totals.done and status != _EXIT_LOST:
             sys.stderr.write(f"{self.on_empty}\n")
         run = RunProfile(totals.seconds, settings, available_cpus(), totals.bytes, machine_load())
@@ -224,7 +221,6 @@ class _ListRun(HarvestRun):
     resume_failed = False
 
     def prepare(self, output: Path) -> None:
-        """Remove failures that are to be fetched again, or the retry list of an output that starts anew."""
         if self.overwrite:
             forget_retry(output)
         elif self.resume_failed and output.exists():
@@ -236,7 +232,9 @@ def run_lists(chosen: Choices, settings: Settings) -> int:
     sources, limit, display = chosen["sources"], chosen["limit"], chosen.make(Display)
     entries = read_lists(sources, url_column=chosen["url_column"])
     output = chosen["output"] or f"output/{default_name(sources)}.jsonl"
-    _refuse_overwriting(sources, output)
+    for source in sources:
+        if os.path.isfile(source) and os.path.exists(output) and os.path.samefile(source, output):
+            raise UsageError(f"{source}: is the output as well; name another with --output")
     run = _ListRun(output, settings, display, overwrite=chosen["overwrite"])
     run.resume_failed = chosen["resume_failed"]
     run.network = chosen.make(NetworkOptions)
@@ -265,13 +263,6 @@ def run_demo(settings: Settings, display: Display, *, output: str, limit: int) -
         return 0
     sys.stderr.write(f"scrape: the demo site should give {expected()}, this run gave {counted}\n")
     return _EXIT_FAILED
-
-
-def _refuse_overwriting(sources: Sequence[str], output: str) -> None:
-    """Raise UsageError if the output is one of the lists, which would be lost."""
-    for source in sources:
-        if os.path.isfile(source) and os.path.exists(output) and os.path.samefile(source, output):
-            raise UsageError(f"{source}: is the output as well; name another with --output")
 
 
 def _is_stream(source: str) -> bool:
@@ -325,7 +316,9 @@ def _write(outcomes: Iterable[Outcome], sink: JsonlSink, totals: RunTotals, prog
             return _EXIT_PIPE
         progress.say(f"scrape: {printable(str(error))}")
         if sink.destination != "-":
-            progress.say("Every record in it is whole. Make room, and run the same command again to go on.")
+            progress.say(
+                "Every record in it is whole. Make room, and run the same command again to continue."
+            )
         return _EXIT_IO
     return 0
 

@@ -20,54 +20,47 @@ _Runs = Mapping[str, "Sequence[RunSummary]"]
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 PLAIN = "_.:-=+*#"
-_UNKNOWN = "?"
 
 _HISTORY: Options = {
     "job_file": Option(..., "FILE", "The job file, or its history.", "History", type=str),
     "job": Option(None, "[JOB]", "One of its jobs [all].", "History", type=str),
     "last": Option(20, "--last N", "Runs of each job [{default}].", "Display", (1, 10_000)),
 }
-_HTML: Options = {"html": Option("", "--html FILE", "Draw them in a page.", "Display")}
+_HTML: Options = {"html": Option("", "--html FILE", "Write an HTML page with charts.", "Display")}
 
 
 @command(_HISTORY, pick(TABLE, "json"), _HTML)
 def history(chosen: Choices) -> int:
-    """Show the last runs of a job file: when, how long, what came of them, and what had changed.
+    """Show the last runs of a job file: when, how long, their outcomes and what changed.
 
-    It is kept beside the job file: harvest.history.sqlite3. Losing that loses history, never records.
+    The history is beside the job file: harvest.history.sqlite3. Deleting it loses no records.
     Exit status: 0, 2 wrong usage, 74 the page could not be written.
     """
     from parascrape.jobs import make_page
 
     job_file, html = chosen["job_file"], chosen["html"]
-    runs = _runs(_history_of(job_file), chosen["job"], chosen["last"])
+    runs = _runs(job_file, chosen["job"], chosen["last"])
     if html:
-        _write_page(Path(html), make_page(Path(job_file).name, runs))
+        with output_errors(html), replace_file(Path(html), text=True) as file:
+            file.write(make_page(Path(job_file).name, runs))
     if chosen["json"]:
         shown = {name: [run.as_dict() for run in its] for name, its in runs.items()}
         return write_out(to_json({"jobs": shown}))
     return 0 if html else write_out("\n".join(_as_text(runs)))
 
 
-def _history_of(job_file: str) -> Path:
-    """Return the path of the history, which need not exist. Raises UsageError without a job file."""
-    from parascrape.jobs import history_path
+def _runs(job_file: str, job: str | None, last: int) -> _Runs:
+    """Return the runs of each job, newest first. Raises UsageError without a file, and for a misspelt job."""
+    from parascrape.jobs import History, history_path
 
     path = Path(job_file)
     found = path if path.suffix == ".sqlite3" else history_path(path)
     if not found.exists() and (found == path or not path.exists()):
-        raise UsageError(f"{job_file}: there is no such file")
-    return found
-
-
-def _runs(path: Path, job: str | None, last: int) -> _Runs:
-    """Return the runs of each job, newest first. Raises UsageError for the misspelt name of a job."""
-    from parascrape.jobs import History
-
-    kept = History(path)
+        raise UsageError(f"{job_file}: no such file")
+    kept = History(found)
     jobs = kept.jobs()
     if job is not None and job not in jobs and (hint := did_you_mean(job, jobs)):
-        raise UsageError(f"{job}: no run of such a job{hint}")
+        raise UsageError(f"{job}: no job of this name has run{hint}")
     return {name: kept.recent(name, last) for name in (jobs if job is None else [job])}
 
 
@@ -121,15 +114,9 @@ def sparkline(values: Sequence[float | None], bars: str = BLOCKS) -> str:
     greatest = max((value for value in values if value is not None), default=0)
     top = len(bars) - 1
 
-    def bar(value: float) -> str:
-        if value <= 0 or greatest <= 0:
-            return bars[0]
-        return bars[max(1, round(value / greatest * top))]
+    def bar(value: float | None) -> str:
+        if value is None:
+            return "?"
+        return bars[max(1, round(value / greatest * top))] if value > 0 else bars[0]
 
-    return "".join(_UNKNOWN if value is None else bar(value) for value in values)
-
-
-def _write_page(path: Path, page: str) -> None:
-    """Replace the page atomically."""
-    with output_errors(path), replace_file(path, text=True) as file:
-        file.write(page)
+    return "".join(map(bar, values))

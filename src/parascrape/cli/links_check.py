@@ -19,15 +19,16 @@ from parascrape.web import redact
 if TYPE_CHECKING:
     from parascrape.crawling import LinkCheck, LinkTarget, SiteCrawl
 
-_HOLDERS = 10
-"""Pages shown for each broken link; the CSV file has all."""
+_HOLDERS = 10  # pages shown for each broken link; the CSV file has all
 
 _INTERNAL: Options = {
     "internal_only": Option(
-        False, "--internal-only", "Do not look at other hosts' URLs [each once].", "Links"
+        False, "--internal-only", "Do not check links to other hosts [each once].", "Links"
     )
 }
-_CSV: Options = {"csv": Option("", "--csv FILE", "The report as a table, with all pages [none].", "Output")}
+_CSV: Options = {
+    "csv": Option("", "--csv FILE", "Write the report as a table, with all pages [none].", "Output")
+}
 
 
 @command(
@@ -38,15 +39,14 @@ _CSV: Options = {"csv": Option("", "--csv FILE", "The report as a table, with al
     *(pick(opt.OUTPUT, "overwrite resume_failed"), opt.DISPLAY, opt.LOG_JSON),
 )
 def links_check(chosen: Choices) -> int:
-    """Crawl a site, look at every link of its pages, other hosts' too, and name the pages with broken ones.
+    """Crawl a site, check every link on its pages, and report broken links with the pages they are on.
 
-    Other hosts' pages are fetched once each, count for --max-pages and are not followed; those that turn
-    robots away (403, 429, ...) are told apart.
+    A page on another host is fetched once, counts for --max-pages, and its links are not followed. Pages
+    that refuse robots (403, 429, ...) are reported separately.
 
     Exit status: 0 no link is broken, 1 some are, 2 wrong usage, 130 interrupted.
     """
     settings = replace(chosen.make(Settings), select=("title=title",))
-
     output = _name_output([*chosen["starts"], *chosen["sitemap"]], chosen["output"], chosen["csv"])
     checks = "site" if chosen["internal_only"] else "all"
     found: list[LinkCheck] = []

@@ -26,7 +26,7 @@ Options = Mapping[str, Option]
 AT_LEAST_0 = (0, float("inf"))
 
 BadOption: type[Any] = typer.BadParameter.__bases__[0]
-"""Raised for any wrong option or argument; Typer exports no name for it that its older releases have."""
+"""Raised for any wrong option or argument; older releases of Typer export no name for it."""
 
 
 def pick(options: Options, names: str) -> Options:
@@ -58,11 +58,7 @@ LISTS: Options = {
 LIMIT: Options = {"limit": Option(0, "--limit -n N", "Only the first N lines [all].", "Lists", AT_LEAST_0)}
 OUTPUT: Options = {
     "output": Option(
-        "",
-        "--output -o FILE",
-        "JSON lines; - for stdout [output/<list name>.jsonl].",
-        "Output",
-        in_jobs=False,
+        "", "--output -o FILE", "JSON lines; - for stdout [output/<list name>.jsonl].", _OUT, in_jobs=False
     ),
     "overwrite": Option(False, "--overwrite", "Start anew [continue the output].", _OUT, in_jobs=False),
     "resume_failed": Option(
@@ -167,34 +163,6 @@ def load_command(name: str) -> ScrapeCommand:
     module, _, attribute = (COMMANDS[name].home if name else "harvest:lists").partition(":")
     found: ScrapeCommand = getattr(importlib.import_module(f"parascrape.cli.{module}"), attribute)
     return found
-
-
-def options_page() -> str:
-    """Return all options as Markdown: a table for each heading of the help."""
-    panels: dict[str, dict[str, list[str]]] = {}
-    for name in ("", *COMMANDS):
-        for option in load_command(name).options.values():
-            if not option.hidden:
-                row = _row(option, in_jobs=option in load_command("").options.values())
-                panels.setdefault(option.panel, {}).setdefault(row, []).append(f"`scrape {name}`")
-    lines = ["# Options"]
-    for panel, rows in panels.items():
-        lines += ["", f"## {panel}", "", "| option | meaning [default] | range | in a job file | commands |"]
-        lines += ["|---|---|---|---|---|", *(f"{row} {', '.join(names)} |" for row, names in rows.items())]
-    return "\n".join(lines).replace("`scrape `", "`scrape`") + "\n"
-
-
-def _row(option: Option, *, in_jobs: bool) -> str:
-    job_key = f"`{option.job_key}`" if in_jobs and option.job_key else ""
-    names = [f"`{flag} {option.metavar}`".replace(" `", "`") for flag in option.flags]
-    bounds = " to ".join(f"{bound / option.unit:,.10g}" for bound in option.bounds or ())
-    cells = (
-        ", ".join(names) or f"`{option.metavar}`",
-        option.shown_help,
-        bounds.replace("to inf", "or more"),
-        job_key,
-    )
-    return f"| {' | '.join(cells)} |"
 
 
 def _parameter(name: str, option: Option) -> inspect.Parameter:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from parascrape.harvesting import Change, Estimate, TimeBound
 
 _PLAN: Options = {
-    "offline": Option(False, "--offline", "Ask no host for robots.txt [asked].", "Plan"),
+    "offline": Option(False, "--offline", "Do not fetch robots.txt [fetched].", "Plan"),
     "latency": Option(
-        0.0, "--latency SECONDS", "Assume that a fetch takes so long [{default} s].", "Plan", opt.AT_LEAST_0
+        0.0, "--latency SECONDS", "Assumed time of a fetch [{default} s].", "Plan", opt.AT_LEAST_0
     ),
 }
 _DUPLICATES = pick(SETTINGS_OPTIONS, "fetch_duplicates")
@@ -35,9 +35,9 @@ _ASKING = pick(SETTINGS_OPTIONS, "timeout headers cookies user_agent proxy verif
     *(opt.POLITENESS, _DUPLICATES, opt.SAME_URL, _ASKING, opt.REPLAYED, opt.TABLE),
 )
 def plan(chosen: Choices) -> int:
-    """Say what a harvest of the lists would do: hosts, what robots.txt forbids, how long it takes at least.
+    """Show what a harvest of the lists would do: hosts, what robots.txt forbids, and the least time it takes.
 
-    Nothing is fetched but each host's robots.txt. Name the options of the harvest that you plan.
+    Only each host's robots.txt is fetched. Give the options of the harvest that you plan.
     Exit status: 0 the plan is printed, 2 wrong usage, 130 interrupted.
     """
     settings = chosen.make(Settings)
@@ -47,11 +47,8 @@ def plan(chosen: Choices) -> int:
     listed = read_lists(chosen["sources"], url_column=chosen["url_column"])
     entries = itertools.islice(listed, chosen["limit"] or None)
     ask = settings.robots and not chosen["offline"]
-    with (
-        asking_hosts(chosen, settings, hint="--offline skips that")
-        if ask
-        else nullcontext((settings, None)) as (fitted, rules_of)
-    ):
+    asking = asking_hosts(chosen, settings, hint="--offline skips that")
+    with asking if ask else nullcontext((settings, None)) as (fitted, rules_of):
         top = chosen["top"] or sys.maxsize
         made = make_plan(entries, fitted, rules_of, latency=chosen["latency"], top=top)
     return write_out(to_json(_as_json(made)) if chosen["json"] else "\n".join(_as_text(made, settings)))
@@ -79,16 +76,13 @@ def _as_text(made: Estimate, settings: Settings) -> Iterator[str]:
 def _counts(made: Estimate) -> Iterator[str]:
     rows = [
         ("lines", made.lines, ""),
-        ("invalid", made.invalid, "no http(s) URL"),
+        ("invalid", made.invalid, "not an http(s) URL"),
         ("duplicates", made.duplicates, "the same URL stands above"),
     ]
     if made.asked:
-        rows.append(("forbidden", made.forbidden, "by robots.txt"))
-        rows.append(
-            ("unreachable", made.unreachable, "robots.txt could not be fetched, so they are forbidden")
-        )
-    rows.append(("to fetch", made.fetches, ""))
-    rows.append(("hosts", made.hosts, ""))
+        why = "robots.txt could not be fetched, so they are forbidden"
+        rows += [("forbidden", made.forbidden, "by robots.txt"), ("unreachable", made.unreachable, why)]
+    rows += [("to fetch", made.fetches, ""), ("hosts", made.hosts, "")]
     wide = max(len(f"{number:,}") for _, number, _ in rows)
     for name, number, note in rows:
         yield f"{name:<12}{number:>{wide},}  {note if number else ''}".rstrip()
@@ -114,7 +108,7 @@ def _hosts(made: Estimate, settings: Settings) -> Iterator[str]:
 def _lower_bound(bound: TimeBound, settings: Settings) -> str:
     if not bound.by:
         most = show_count(settings.per_host, "fetch", "es") if settings.per_host else "any number of fetches"
-        return f"No delay holds anywhere, only {most} at once from a host: --latency SECONDS gives a bound."
+        return f"No delay applies, only {most} at once from a host: --latency SECONDS gives a bound."
     why = {
         "robots": "by the delay that its robots.txt asks for",
         "delay": f"by --delay {settings.delay:g}",
@@ -131,9 +125,8 @@ def _assumptions(made: Estimate, settings: Settings) -> str:
     took = f"a fetch takes {show_duration(made.latency)}" if made.latency else "a fetch takes no time"
     parts = [took, "none fails", "gaps are as short as may be"]
     if not made.asked:
-        parts.append(
-            "robots.txt is ignored" if not settings.robots else "robots.txt forbids and delays nothing"
-        )
+        effect = "forbids and delays nothing" if settings.robots else "is ignored"
+        parts.append(f"robots.txt {effect}")
     return f"Assumed: {', '.join(parts)}."
 
 
@@ -145,10 +138,6 @@ def _advice(change: Change, made: Estimate) -> str:
         effects.append(f"take at least {show_duration(change.bound.seconds)}")
     asks = "" if change.options.startswith(("--threads", "--mode")) else ", if its sites agree"
     return f"{change.options} would {' and '.join(effects)}{asks}."
-
-
-_EVERY = 500
-"""Hosts between two progress lines."""
 
 
 @contextmanager
@@ -169,7 +158,7 @@ def asking_hosts(
         number = next(asked)
         if number == 1:
             sys.stderr.write(f"Asking the hosts for robots.txt ({hint}).\n")
-        elif number % _EVERY == 0:
+        elif number % 500 == 0:
             sys.stderr.write(f"{number:,} hosts asked.\n")
         return fetch_robots(origin, client)
 

@@ -38,16 +38,25 @@ def retry(chosen: Choices) -> int:
     Name the scraper and the options of the first run. Killed, it goes on when it is called again.
     Exit status: 0 the output holds no failure any more, 1 it does, others as of scrape.
     """
-    settings = chosen.make(Settings)
-    codes = [code for part in chosen["only"].split(",") if (code := part.strip())]
-    return _run_again(chosen["output"], codes, settings, chosen.make(Display))
+    output, path = chosen["output"], Path(chosen["output"])
+    only = [code for part in chosen["only"].split(",") if (code := part.strip())]
+    if not path.is_file():
+        raise UsageError(f"{output}: no such output")
+    if frontier_path(path).exists():  # a harvest of a list follows no links
+        raise UsageError(f"{output}: of a crawl: run `scrape crawl` again with --resume-failed")
+    known = sorted(set(_all_codes(ParascrapeError)))
+    if unknown := [code for code in only if code not in known]:
+        raise UsageError(f"--only {unknown[0]}: no such code; there are {', '.join(known)}")
+    run = _RetryRun(output, chosen.make(Settings), chosen.make(Display), only)
+    status = run.run(read_retry_list(run.list))  # an interrupted retry continues, whatever its codes
+    return status or int(run.still_failed > 0)
 
 
 class _RetryRun(HarvestRun):
     """A harvest of what failed in an output, from the list of it that is made first."""
 
-    on_start = "Running again what failed in {output}; it keeps {held}."
-    on_empty = "Nothing is to be run again."
+    on_start = "Retrying the failures of {output}; it keeps {held}."
+    on_empty = "There are no failures to retry."
 
     def __init__(self, output: str, settings: Settings, display: Display, only: Collection[str]) -> None:
         super().__init__(output, settings, display)
@@ -56,42 +65,12 @@ class _RetryRun(HarvestRun):
         self._only = only
 
     def prepare(self, output: Path) -> None:
-        """Make the list, and remove its records from the output."""
         prepare_retry(output, self._only)
         self.totals.total = sum(1 for _ in read_pages(self.list))
 
     def finish(self, ledger: Ledger) -> None:
-        """Remove the list."""
         self.list.unlink()
         self.still_failed = ledger.failed
-
-
-def _run_again(output: str, only: Collection[str], settings: Settings, display: Display) -> int:
-    """Run again what failed; return 0 if the output then holds no failure.
-
-    ``only`` are the error codes to look for; empty for all but those that no fetch can help. A retry that
-    was interrupted goes on first, whatever codes it was for.
-
-    Raises:
-        UsageError: the output is not a file of records, or ``only`` has an unknown code.
-    """
-    path = Path(output)
-    if not path.is_file():
-        raise UsageError(f"{output}: no such output")
-    if frontier_path(path).exists():  # a list's harvest would follow no links
-        raise UsageError(f"{output}: of a crawl: run `scrape crawl` again with --resume-failed")
-    _check_codes(only)
-    run = _RetryRun(output, settings, display, only)
-    status = run.run(read_retry_list(run.list))
-    return status or int(run.still_failed > 0)
-
-
-def _check_codes(codes: Collection[str]) -> None:
-    """Raise UsageError for one that no error has."""
-    known = sorted(set(_all_codes(ParascrapeError)))
-    for code in codes:
-        if code not in known:
-            raise UsageError(f"--only {code}: no such code; there are {', '.join(known)}")
 
 
 def _all_codes(kind: type[ParascrapeError]) -> Iterator[str]:

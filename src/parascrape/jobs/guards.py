@@ -52,12 +52,8 @@ class Guards:
 
         ``recent`` holds earlier runs of the job; only accepted ones count.
         """
-        judgements = (
-            self._judge_counts(summary, recent),
-            self._judge_empty(summary),
-            self._judge_changed(summary),
-        )
-        return [sentence for sentences in judgements for sentence in sentences]
+        counts = self._judge_counts(summary, recent)
+        return [*counts, *self._judge_empty(summary), *self._judge_changed(summary)]
 
     def _judge_counts(self, summary: RunSummary, recent: Sequence[RunSummary]) -> Iterator[str]:
         if self.max_failed is not None and summary.failures > self.max_failed * summary.inputs:

@@ -25,6 +25,7 @@ CREATE TABLE files (
     size INTEGER NOT NULL, modified INTEGER NOT NULL
 ) WITHOUT ROWID
 """
+_ADD_FILE = "REPLACE INTO files VALUES (?, ?, ?, ?)"
 _INDEXES = ("CREATE INDEX runs_of_job ON runs (job, run)", "CREATE INDEX files_of_run ON files (run)")
 
 SCHEMA = SqliteSchema(0x70617261, ((_RUNS, _FILES, *_INDEXES),))  # "para"
@@ -97,7 +98,7 @@ class History:
 
         def work(database: SqliteFile) -> None:
             number = _keep(database, run, summary)
-            database.executemany("REPLACE INTO files VALUES (?, ?, ?, ?)", _file_rows(wrote, number))
+            database.executemany(_ADD_FILE, _file_rows(wrote, number))
 
         self._database.write(work, None)
 
@@ -132,8 +133,7 @@ class History:
     def add_output(self, run: int, path: Path, status: os.stat_result) -> bool:
         """Record a file of a run with its status; return whether that could be done."""
         row = (os.fspath(resolve_folder(path)), run, status.st_size, status.st_mtime_ns)
-        insert = "REPLACE INTO files VALUES (?, ?, ?, ?)"
-        return self._database.write(lambda database: bool(database.execute(insert, row)), False)
+        return self._database.write(lambda database: bool(database.execute(_ADD_FILE, row)), False)
 
     def forget(self, output: str | Path) -> None:
         """Remove a file from the history, but not its run."""
@@ -142,14 +142,10 @@ class History:
 
     def _select(self, query: str, *parameters: str | int) -> list[Any]:
         """Return the rows of a query; none if they cannot be read."""
-        nothing: list[Any] = []
-        return self._database.read(lambda database: database.execute(query, parameters).fetchall(), nothing)
+        return self._database.read(lambda database: database.execute(query, parameters).fetchall(), [])
 
 
-_Row = tuple[str, str, str, str, str, str | None]
-
-
-def _insert(database: SqliteFile, row: _Row) -> int:
+def _insert(database: SqliteFile, row: tuple[str | None, ...]) -> int:
     insert = "INSERT INTO runs (job, began, output, version, process, summary) VALUES (?, ?, ?, ?, ?, ?)"
     return database.execute(insert, row).lastrowid or 0
 
@@ -176,12 +172,13 @@ def _file_rows(paths: Iterable[Path], run: int) -> Iterable[tuple[str, int, int,
 
 def _summary(*row: *tuple[int, str, str, str, str, str, str | None, int]) -> RunSummary:
     run, job, began, output, version, process, text, is_last = row
-    if text is not None:
+    if text is None:
+        outcome = "running" if is_last and is_alive(process) else "interrupted"
+    else:
         try:
             return replace(RunSummary.from_json(text), run=run, job=job)
         except ValueError:  # not written by parascrape: use the row's other columns
-            return RunSummary(job, _time(began), run=run, version=version, outcome="crashed", output=output)
-    outcome = "running" if is_last and is_alive(process) else "interrupted"
+            outcome = "crashed"
     return RunSummary(job, _time(began), run=run, version=version, outcome=outcome, output=output)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, tzinfo
 
@@ -43,17 +44,15 @@ def explain(runs: Sequence[RunSummary]) -> list[str]:
     last = next((run for run in runs if run.ended is not None), None)
     if last is None or not last.failed:
         return []
-    codes = _most(last.failed)
-    lines = [f"Last run, failed by code: {codes}."]
-    if last.failing_hosts:
-        lines.append(f"Last run, failed by host: {_most(last.failing_hosts)}.")
-    return lines
+    counts = {"code": last.failed, "host": last.failing_hosts}
+    return [f"Last run, failed by {what}: {_most(its)}." for what, its in counts.items() if its]
 
 
 def _most(counts: Mapping[str, int]) -> str:
-    pairs = sorted(counts.items(), key=lambda pair: -pair[1])
-    named = [f"{printable(name, 100)} {count:,}" for name, count in pairs[:_SHOWN]]
-    return ", ".join([*named, *([f"and {len(pairs) - _SHOWN:,} more"] if len(pairs) > _SHOWN else [])])
+    shown = [f"{printable(name, 100)} {count:,}" for name, count in Counter(counts).most_common(_SHOWN)]
+    if len(counts) > _SHOWN:
+        shown.append(f"and {len(counts) - _SHOWN:,} more")
+    return ", ".join(shown)
 
 
 COLOURS = {

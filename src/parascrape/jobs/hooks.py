@@ -58,7 +58,6 @@ class ChildProcesses(SignalCapture):
         return status
 
     def take(self, number: int) -> None:
-        """Forward a signal to the command."""
         if self._child is not None:
             with suppress(OSError):
                 self._child.send_signal(number)
@@ -71,12 +70,10 @@ def run_hooks(job: Job, state: RunState, folder: Path) -> Iterator[str]:
     job's ``hook_timeout`` is killed with its process group.
     """
     for event in state.events:
-        command = getattr(job, event)
-        if command:
+        if command := getattr(job, event):
             data = json.dumps({"event": event, **state.as_dict()}).encode() + b"\n"
             environment = {**os.environ, "PARASCRAPE_EVENT": event, "PARASCRAPE_JOB": job.name}
-            failure = _run(command, data, job.hook_timeout, folder, environment)
-            if failure:
+            if failure := _run(command, data, job.hook_timeout, folder, environment):
                 yield f"{event}: {command[0]} {failure}"
 
 

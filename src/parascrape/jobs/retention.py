@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import stat
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -52,16 +53,15 @@ class RetentionPolicy:
 
         Rejected runs are counted apart, or a week of them would push out every good one.
         """
-        seen = {True: 0, False: 0}
-        old = set()
-        for run in runs:
-            rejected = run[0].outcome == "rejected"
+        seen: Counter[bool] = Counter()
+        gone = set()
+        for first, *_ in runs:
+            rejected = first.outcome == "rejected"
             seen[rejected] += 1
             too_many = self.keep is not None and seen[rejected] > self.keep
-            too_old = self.max_age is not None and now - run[0].began > self.max_age
-            if too_many or too_old:
-                old.add(run[0].run)
-        return old
+            if too_many or (self.max_age is not None and now - first.began > self.max_age):
+                gone.add(first.run)
+        return gone
 
 
 @dataclass(slots=True)
@@ -107,12 +107,15 @@ class _Sweep:
 
     def run(self, scope: SweepScope, now: datetime) -> SweepResult:
         """Delete expired runs, compress old ones, then delete the oldest until the rest fits."""
-        outputs = [output for output in self._history.outputs(scope.job) if self._is_inside(output.path)]
+        outputs = self._history.outputs(scope.job)
+        if self._folder is not None:
+            outputs = [output for output in outputs if output.path.is_relative_to(self._folder)]
         stays = {path.resolve() for path in scope.protect} | _link_targets(outputs, self._folder)
         outputs = self._finish_compressions([one for one in outputs if self._is_unchanged(one)], stays)
         runs = [list(group) for _, group in groupby(outputs, lambda output: output.run)]
-        stays |= _last_accepted(runs)
-        free = {run[0].run for run in runs if not any(output.path in stays for output in run)}
+        last_accepted = next((run for run in runs if run[0].outcome in ACCEPTED), ())
+        stays |= {output.path for output in last_accepted}
+        free = {run[0].run for run in runs if stays.isdisjoint(output.path for output in run)}
         gone = self._policy.expired(runs, now) & free
         for run in runs:
             if run[0].run in gone:
@@ -120,25 +123,19 @@ class _Sweep:
         self._shrink(self._compress([run for run in runs if run[0].run not in gone], free), free)
         return self._result
 
-    def _is_inside(self, path: Path) -> bool:
-        return self._folder is None or path.is_relative_to(self._folder)
-
     def _is_unchanged(self, output: OutputFile) -> bool:
         """Return whether the file is still as the job wrote it; if not, forget it."""
         fault = _fault_of(output)
         if fault == _CHANGED:
             self._keep(output.path, fault)
             self._history.forget(output.path)
-        elif fault is None and self._is_mounted(output.path):
-            with suppress(OutputBusy, UsageError):
-                OutputLock(output.path).release()  # a killed process may have left its lock file
-            self._forget(output.path)
+        elif fault is None:
+            folder = self._folder or output.path.parent
+            if folder.is_dir() and any(folder.iterdir()):  # else its disk may be unmounted
+                with suppress(OutputBusy, UsageError):
+                    OutputLock(output.path).release()  # a killed process may have left its lock file
+                self._forget(output.path)
         return fault == ""
-
-    def _is_mounted(self, path: Path) -> bool:
-        """Return whether a missing file was deleted; if not, its disk may be unmounted."""
-        folder = self._folder or path.parent
-        return folder.is_dir() and any(folder.iterdir())
 
     def _finish_compressions(self, outputs: list[OutputFile], stays: Collection[Path]) -> list[OutputFile]:
         """Remove outputs that a killed sweep had already compressed; return the others."""
@@ -281,12 +278,6 @@ def _gzip(output: OutputFile, file: IO[bytes]) -> os.stat_result:
     shutil.copymode(output.path, file.name)
     os.utime(file.name, ns=(output.modified, output.modified))
     return os.stat(file.name)
-
-
-def _last_accepted(runs: list[list[OutputFile]]) -> set[Path]:
-    """Return the files of the last accepted run."""
-    accepted = [run for run in runs if run[0].outcome in ACCEPTED]
-    return {output.path for output in (accepted[0] if accepted else ())}
 
 
 def _link_targets(outputs: list[OutputFile], folder: Path | None) -> set[Path]:

@@ -87,8 +87,7 @@ class RunSummary:
 
     def __post_init__(self) -> None:
         for name in ("began", "ended"):
-            when = getattr(self, name)
-            if when is not None:
+            if (when := getattr(self, name)) is not None:
                 if when.tzinfo is None:
                     raise ValueError(f"{name}: the time has no zone")
                 object.__setattr__(self, name, when.astimezone(UTC))

@@ -26,22 +26,17 @@ _LONGEST = 366 * 86_400.0
 
 
 def zone_of(name: str) -> tzinfo:
-    """Return the time zone with an IANA name; for "" the one of this machine. Raises ValueError."""
+    """Return the time zone with an IANA name; for "" the machine's, or UTC. Raises ValueError."""
     if not name:
-        return _local_zone()
+        import tzlocal
+
+        return tzlocal.get_localzone()  # with its rules, not only today's offset
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown, a path, a folder
         raise ValueError(
             f"timezone: {name!r} is unknown; write an IANA name such as Europe/Berlin or UTC"
         ) from None
-
-
-def _local_zone() -> tzinfo:
-    """Return this machine's time zone with its rules, not only today's offset; UTC if it has none."""
-    import tzlocal
-
-    return tzlocal.get_localzone()
 
 
 class Timing(NamedTuple):
@@ -66,7 +61,8 @@ class Timing(NamedTuple):
         at = moment - timedelta(seconds=self.jitter)
         while True:
             at = self._regular_after(at)
-            due = at + timedelta(seconds=self._late(at, name))
+            draw = random.Random(f"{name} {at.timestamp()}")  # noqa: S311 (spreads load, not a secret)
+            due = at + timedelta(seconds=draw.uniform(0, self.jitter))
             if due > moment:
                 return due
 
@@ -79,10 +75,6 @@ class Timing(NamedTuple):
             if at > moment:  # in the repeated hour, cronsim may return a time that has passed
                 return at
         raise ValueError(f"schedule: {self.cron!r} is never due")
-
-    def _late(self, at: datetime, name: str) -> float:
-        draw = random.Random(f"{name} {at.timestamp()}")  # noqa: S311 (spreads load, not a secret)
-        return draw.uniform(0, self.jitter)
 
     @property
     def shown(self) -> str:
@@ -103,14 +95,12 @@ def make_timing(*, cron: str = "", every: str = "", zone: str = "", jitter: str 
         return None
     if cron and every:
         raise ValueError("schedule and every exclude each other")
-    timing = Timing(_check_cron(cron), _check_every(every), zone, late)
+    timing = Timing(_check_cron(cron) if cron else "", _check_every(every) if every else 0.0, zone, late)
     _check_jitter(timing)
     return timing
 
 
 def _check_cron(text: str) -> str:
-    if not text:
-        return ""
     expression = _NAMED.get(text.strip().lower(), " ".join(text.split()))
     if len(expression.split()) != 5:
         raise ValueError(f"schedule: {text!r} needs five fields: minute, hour, day, month, weekday")
@@ -124,8 +114,6 @@ def _check_cron(text: str) -> str:
 
 
 def _check_every(text: str) -> float:
-    if not text:
-        return 0.0
     seconds = parse_duration(text).total_seconds()
     if not 1 <= seconds <= _LONGEST:
         raise ValueError(f"every: {text!r} is not between 1s and 366d")
