@@ -151,10 +151,10 @@ class _JobRun:
     def _arguments(self, output: Path) -> list[str]:
         """Return the command's arguments, with those of the run before those of the job."""
         latest = self._paths.latest
-        ours = [f"--output={output}"]
         if self._job.only_changed and latest.exists():
-            return [*ours, f"--previous={latest}", *self._job.arguments]
-        return [*ours, *(one for one in self._job.arguments if not one.startswith("--max-age="))]
+            return [f"--output={output}", f"--previous={latest}", *self._job.arguments]
+        own = [one for one in self._job.arguments if not one.startswith("--max-age=")]
+        return [f"--output={output}", *own]
 
     def _fail(self, summary: RunSummary) -> int:
         """Record an incomplete harvest and return the run's exit status."""
