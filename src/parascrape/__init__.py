@@ -13,27 +13,16 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parascrape.crawling import crawl_site
-    from parascrape.errors import ParascrapeError
-    from parascrape.executors import ProcessExecutor, ThreadExecutor
-    from parascrape.files import write_changes
-    from parascrape.harvesting import crawl
-    from parascrape.scrapers import follow
-    from parascrape.settings import VERSION as __version__, Settings
-    from parascrape.web import Page
+    from parascrape.crawling import crawl_site as crawl_site
+    from parascrape.errors import ParascrapeError as ParascrapeError
+    from parascrape.executors import ProcessExecutor as ProcessExecutor, ThreadExecutor as ThreadExecutor
+    from parascrape.files import write_changes as write_changes
+    from parascrape.harvesting import crawl as crawl
+    from parascrape.scrapers import follow as follow
+    from parascrape.settings import Settings as Settings
+    from parascrape.web import Page as Page
 
-__all__ = [
-    "Page",
-    "ParascrapeError",
-    "ProcessExecutor",
-    "Settings",
-    "ThreadExecutor",
-    "__version__",
-    "crawl",
-    "crawl_site",
-    "follow",
-    "write_changes",
-]
+    __version__: str
 
 _HOMES = {
     "Page": "web",
@@ -47,10 +36,11 @@ _HOMES = {
     "follow": "scrapers",
     "write_changes": "files",
 }
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for (PEP 562): ``scrape --help`` needs none of it."""
+    """Import a name on first use (PEP 562): ``scrape --help`` needs none of them."""
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,7 +14,7 @@ _FOR_EVERY_PAGE = (
     "parascrape.scrapers.select",
     "selectolax.lexbor",
 )
-"""Modules of which a worker needs all, or all but 10 ms."""
+"""Modules that a worker needs; they import all that it uses, but for 10 ms."""
 
 
 def main() -> None:
@@ -25,29 +25,29 @@ def main() -> None:
         from parascrape.cli import run  # 0.2 s
 
         status = run(sys.argv[1:])
-    except KeyboardInterrupt:  # before anything began, or one more when the harvest was over already
+    except KeyboardInterrupt:  # before the command began, or after it ended
         status = 130
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # nor is one to be heard while Python ends
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # while Python ends
     sys.exit(status)
 
 
 def _open_standard_streams() -> None:
-    """Where a caller has closed standard streams, let no file or socket of ours get their numbers."""
+    """Open standard streams that the caller closed, so that no file or socket gets their numbers."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
 
 
 def _start_workers_early(arguments: Sequence[str]) -> None:
-    """Start the fork server where the arguments ask for process mode, as far as one can tell by now."""
+    """Start the fork server if the arguments seem to ask for process mode."""
     if asks_for_processes(arguments):
-        from parascrape.executors.forkserver import start_forkserver  # what most commands do without
+        from parascrape.executors.forkserver import start_forkserver  # most commands do not need it
 
         start_forkserver(_FOR_EVERY_PAGE)
 
 
 def asks_for_processes(arguments: Sequence[str]) -> bool:
-    """Whether ``--mode process``, however it is spelt, is among them, and no ``--help``.
+    """Return whether the arguments have ``--mode process`` in any spelling, and no ``--help``.
 
     >>> asks_for_processes(["urls.txt", "--mode", "process"]), asks_for_processes(["process"])
     (True, False)

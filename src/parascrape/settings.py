@@ -24,30 +24,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """How one choice is written on the command line and in a job file, and which values it may have."""
+    """How a setting is written on the command line and in a job file, and which values it may have."""
 
     default: Any
-    """The value without the option; a switch (a bool) gives the opposite of it."""
+    """The value without the option; a switch (a bool) gives its opposite."""
     usage: str = ""
     """Flags and the name of the value, such as ``--limit -n N``; a positional argument has no flags."""
     help: str = ""
     panel: str = ""
-    """The heading in the help under which it stands."""
-    bounds: tuple[float, float] | None = None
-    """The least and the greatest value."""
+    """Its heading in the help."""
+    bounds: tuple[float, float] | None = None  # the least and the greatest value
     type: Any = None
-    """What a user writes if it is not the default's type: ``str`` for a duration such as ``6h``."""
+    """The type that a user writes if it is not the default's: ``str`` for a duration such as ``6h``."""
     unit: int = 1
-    """What a user writes is multiplied by it."""
+    """The factor from the number that a user writes to the value."""
     separator: str = ""
-    """It stands between the name and the value of a repeatable option."""
+    """Separates the name and the value of a repeatable option."""
     secret: bool = False
     hidden: bool = False
-    """It is left out of the help: only commands that the program starts itself have it."""
+    """Left out of the help: only the program itself uses it."""
     in_jobs: bool = True
-    """A job file may hold it."""
+    """Whether a job file may set it."""
     compared: bool = True
-    """A comparison passes it on to the harvests that it measures."""
+    """Whether a comparison passes it on to the harvests that it measures."""
 
     @property
     def flags(self) -> list[str]:
@@ -83,11 +82,7 @@ class Option:
         return self.help.replace("{default}", _shown(self.default))
 
     def read(self, given: Any) -> Any:
-        """Return the value that is meant by what the user wrote; None if that is nothing.
-
-        Raises:
-            UsageError: it is not written as it should be.
-        """
+        """Return the value of what the user wrote; None stands for the default. Raises UsageError."""
         if isinstance(self.default, bool):
             return given is not self.default
         if isinstance(self.default, Mapping):
@@ -185,12 +180,12 @@ class Settings:
         type=Mode,
         compared=False,
     )
-    """``auto`` starts in threads and changes to processes in mid-run where that will pay
-    (`parascrape.harvesting.auto_mode`); a scraper then keeps no state from page to page."""
+    """``auto`` starts in threads and changes to processes during the run if that is faster
+    (`parascrape.harvesting.auto_mode`); a scraper then keeps no state between pages."""
     processes: int = _option(
         0, "--processes -p N", "Worker processes [the CPUs it may use].", _HOW, (0, 1024), compared=False
     )
-    """0 means as many as CPUs that this process may use."""
+    """0 means the number of CPUs that this process may use."""
     threads: int = _option(
         0, "--threads -t N", "Threads per process [32; in process mode 8].", _HOW, (0, 1024), compared=False
     )
@@ -198,7 +193,7 @@ class Settings:
     worker_bytes: int = _option(
         0,
         "--worker-memory MB",
-        "Replace a process that has grown to this size [auto].",
+        "Replace a worker process of this size [auto].",
         _HOW,
         (0, 1 << 50),
         unit=1_000_000,
@@ -221,27 +216,24 @@ class Settings:
     per_host: int = _option(
         4, "--per-host N", "Fetches at once from a host, 0 any number [{default}].", _POLITE, (0, 10_000)
     )
-    """Without a limit, a delay and robots.txt, hosts are not told apart at all."""
+    """Without a limit, a delay and robots.txt, hosts are not tracked at all."""
     delay: float = _option(
         0.0, "--delay SECONDS", "Between the starts of a host's fetches [{default} s].", _POLITE, (0, 86_400)
     )
     per_domain: bool = _option(
         False, "--per-domain", "Apply both to registrable domains [to hosts].", _POLITE
     )
-    """All hosts of a registrable domain count as one for ``per_host`` and ``delay``."""
     robots: bool = _option(True, "--ignore-robots", "Fetch what robots.txt forbids [obeyed].", _POLITE)
-    """robots.txt is obeyed."""
     fetch_duplicates: bool = _option(
         False, "--fetch-duplicates", "Fetch a URL as often as it is listed [once].", _POLITE
     )
     drop_tracking: bool = _option(
         False, "--ignore-tracking", "Treat URLs as equal if only utm_... etc. differ.", _POLITE
     )
-    """URLs that differ only in tracking parameters are the same (`parascrape.web.canonical`)."""
+    """By the list of tracking parameters in `parascrape.web.canonical`."""
     sort_query: bool = _option(
         False, "--ignore-query-order", "Treat URLs as equal if only the order differs.", _POLITE
     )
-    """URLs that differ only in the order of their parameters are the same."""
     timeout: float = _option(
         30.0, "--timeout SECONDS", "Total time for a URL [{default} s].", _FETCH, (0.001, 86_400)
     )
@@ -259,7 +251,7 @@ class Settings:
     backoff: float = _option(0.5, bounds=(0, 3600))
     """The pause before the first retry; it doubles with each."""
     max_backoff: float = _option(120.0, bounds=(0, 86_400))
-    """The longest pause. A server whose Retry-After is longer is not asked again in this run."""
+    """The longest pause. If Retry-After asks for a longer one, the URL is not retried in this run."""
     headers: Mapping[str, str] = _option(
         {},
         "--header -H NAME:VALUE",
@@ -301,7 +293,7 @@ class Settings:
         type=str,
         compared=False,
     )
-    """Pages that were fetched at most so many seconds ago are taken from ``previous``."""
+    """Pages fetched at most this many seconds ago are taken from ``previous``."""
     ordered: bool = _option(
         False, "--ordered", "Records in the list's order [as finished].", _OUTPUT, compared=False
     )
@@ -330,9 +322,7 @@ class Settings:
     @property
     def process_count(self) -> int:
         """Processes to start: 0 unless the mode is process; auto may start some later."""
-        if self.mode != "process":
-            return 0
-        return self.processes or available_cpus()
+        return (self.processes or available_cpus()) if self.mode == "process" else 0
 
     @property
     def thread_count(self) -> int:
@@ -352,9 +342,9 @@ SETTINGS_OPTIONS: Mapping[str, Option] = {one.name: one.metadata["option"] for o
 
 
 def command_options(settings: Settings, *, masked: bool = False) -> list[str]:
-    """Return the options of the command that give a measured harvest these settings.
+    """Return the command's options for these settings, without those that a strategy sets: mode and workers.
 
-    Mode and numbers of workers are not among them, for those are a strategy's. ``masked`` hides secrets.
+    ``masked`` hides secrets.
     """
     found = []
     for name, option in SETTINGS_OPTIONS.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from parascrape.cli.options import Choices, Options, command, pick
 from parascrape.comparison import (
     COLUMNS,
     Comparison,
-    ListSample,
     RepetitionGrid,
     as_data,
     checking_strategies,
@@ -113,26 +112,22 @@ def _compare(chosen: Choices, grid: RepetitionGrid, settings: Settings) -> Compa
     time_scale = chosen.get("time_scale", 1.0)
     if not 0 < time_scale <= 1000:
         raise UsageError(f"--time-scale: {time_scale:g} is not between 0 and 1000")
-    tell = _teller(chosen["quiet"])
+
+    def tell(line: str) -> None:
+        if not chosen["quiet"]:
+            sys.stderr.write(printable(line, 1000) + "\n")
+
     entries = read_lists(chosen["sources"], url_column=chosen["url_column"])
     with _ending_on_sigterm(), _recording_path(chosen["recording"]) as path:
         recorded = open_recording(entries, chosen["sample"], path, settings, tell)
-        tell(_describe_sample(recorded.sample))
+        sample = recorded.sample
+        urls, hosts = show_count(sample.total, "URL"), show_count(sample.hosts, "host")
+        invalid = f", {show_count(sample.invalid, 'line')} without a URL left out" if sample.invalid else ""
+        tell(f"{len(sample.entries):,} of {urls} on {hosts}{invalid}.")
         with serve_recording(path, time_scale=time_scale, latency=latency) as server:
             times = "Once" if grid.repeat == 1 else f"{grid.repeat} times"
             tell(f"{times} each, interleaved: {', '.join(strategy.name for strategy in grid.strategies)}.")
             return run_strategies(recorded, grid, settings, server, tell)
-
-
-def _describe_sample(sample: ListSample) -> str:
-    """Return ``60 of 3,984 URLs on 1 host, 2 lines without a URL left out.``"""
-    invalid = f", {show_count(sample.invalid, 'line')} without a URL left out" if sample.invalid else ""
-    hosts = show_count(sample.hosts, "host")
-    return f"{len(sample.entries):,} of {show_count(sample.total, 'URL')} on {hosts}{invalid}."
-
-
-def _teller(quiet: bool) -> Callable[[str], object]:
-    return (lambda line: None) if quiet else lambda line: sys.stderr.write(printable(line, 1000) + "\n")
 
 
 @contextmanager

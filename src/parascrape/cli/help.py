@@ -26,7 +26,7 @@ class CommandEntry(NamedTuple):
 COMMANDS = {
     "crawl": CommandEntry("crawl:crawl", "START...", "Follow links and sitemaps from START."),
     "links-check": CommandEntry(
-        "links_check:links_check", "START...", "Report broken links and the pages they are on."
+        "links_check:links_check", "START...", "Report broken links and their pages."
     ),
     "retry": CommandEntry("retry:retry", "OUTPUT", "Run again what failed in an output."),
     "replay": CommandEntry("replay:replay", "FILE", "Run the scraper on a page that was set aside."),
@@ -48,17 +48,16 @@ class OneCommand(TyperCommand):
     """A command whose help lists options in one column, under the headings of their panels."""
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
-        """Write the usage line."""
         arguments = " ".join(str(one.metavar) for one in self.get_params(ctx) if _is_argument(one))
         formatter.write(f"Usage: {ctx.command_path} [OPTIONS] {arguments}".rstrip() + "\n")
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options under their headings, in the order of declaration."""
         groups: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            row = _row(parameter, ctx)
+        parameters: list[Any] = self.get_params(ctx)
+        for one in parameters:
+            row = (one.metavar, one.help) if _is_argument(one) else one.get_help_record(ctx)
             if row is not None:
-                heading = getattr(parameter, "rich_help_panel", None) or "Display"
+                heading = getattr(one, "rich_help_panel", None) or "Display"
                 groups.setdefault(heading, []).append(row)
         for heading, rows in groups.items():
             _write_group(formatter, heading, rows)
@@ -68,22 +67,12 @@ class HarvestCommand(OneCommand):
     """The main command; its help lists the other commands."""
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """Write the purpose of the command, with one example."""
         formatter.write(f"{_ABOUT}\n{_EXAMPLE}\n")
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the list of commands and the exit statuses."""
         rows = [(f"{name} {entry.arguments}".rstrip(), entry.about) for name, entry in COMMANDS.items()]
         _write_group(formatter, "Commands (scrape COMMAND --help)", rows)
         formatter.write(f"\n{_EXITS}\n")
-
-
-def _row(parameter: Any, ctx: Any) -> tuple[str, str] | None:
-    """Return the names of the option, and its help."""
-    if _is_argument(parameter):
-        return parameter.metavar, parameter.help
-    row: tuple[str, str] | None = parameter.get_help_record(ctx)
-    return row
 
 
 def _write_group(formatter: Any, heading: str, rows: Iterable[tuple[str, str]]) -> None:

@@ -12,13 +12,8 @@ from typing import Any
 from parascrape.errors import UsageError
 from parascrape.system import printable
 
-_WIDTH = 100
-"""Columns if standard output is not a terminal."""
-
-_LEAST_TEXT = 20
-"""Width of the first column on the narrowest screen."""
-
-_PIPE_CLOSED = 141
+_WIDTH = 100  # columns if standard output is not a terminal
+_LEAST_TEXT = 20  # columns of the first column on the narrowest screen
 
 
 def host_name(key: str) -> str:
@@ -80,5 +75,5 @@ def write_out(text: str) -> int:
         if error.errno != errno.EPIPE:
             raise UsageError(f"standard output: {error.strerror}") from None
         sys.stdout = None  # or Python reports at exit that it cannot be flushed
-        return _PIPE_CLOSED
+        return 141
     return 0

@@ -67,10 +67,6 @@ def _line(value: object) -> str:
     return str(value)
 
 
-def _pattern(value: object) -> str:
-    return check_pattern(_line(value))
-
-
 def _lists(value: object) -> tuple[str, ...]:
     found = strings([value] if isinstance(value, str) else value)
     if not all(found) or not found:
@@ -111,7 +107,7 @@ class Job:
     name: str
     arguments: tuple[str, ...]
     timing: Timing | None = None
-    output: Annotated[str, _pattern]
+    output: Annotated[str, lambda value: check_pattern(_line(value))]
     timezone: Annotated[str, _line] = ""
     only_changed: Annotated[bool, switch] = True
     resume_within: Annotated[float, _seconds] = 86_400.0
@@ -183,8 +179,8 @@ class _JobFileReader:
         given = self._check(dict.fromkeys(tables.get("jobs", {}), table), tables.get("jobs", {}), "jobs.")
         if not given and not self.mistakes:
             self.mistakes.append("jobs: the file has no job; start one with [jobs.NAME]")
-        found = {name: self._job(name, tables.get("defaults", {}), given[name]) for name in given}
-        jobs = {name: job for name, job in found.items() if job is not None}
+        defaults = tables.get("defaults", {})
+        jobs = {name: job for name in given if (job := self._job(name, defaults, given[name])) is not None}
         self._check_shared(jobs)
         return jobs
 

@@ -25,11 +25,9 @@ class RunningJob(Protocol):
 
     def poll(self) -> int | None:
         """Return the exit status, None while it runs."""
-        ...
 
     def send_signal(self, number: int, /) -> None:
         """Send a signal to the run."""
-        ...
 
 
 class Scheduler:

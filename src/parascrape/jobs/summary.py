@@ -176,7 +176,7 @@ def count_records(
     counter = _RecordCounter(max_names, max_hosts)
     try:
         with open(path, "rb") as file:
-            while line := file.readline(_MAX_LINE):
+            while line := file.readline(1 << 26):  # bytes
                 counter.add(line)
     except OSError as error:
         raise UsageError(f"{printable(str(path))}: {error.strerror}") from None
@@ -233,14 +233,10 @@ class _RecordCounter:
             "records": count,
             "failed": {code: number for code, number in self._codes.items() if code not in SKIPPED},
             "skipped": {code: number for code, number in self._codes.items() if code in SKIPPED},
-            "failing_hosts": dict(self._hosts.most_common(_TOP_HOSTS)),
+            "failing_hosts": dict(self._hosts.most_common(20)),
             "bytes": self.bytes,
             "empty": {name: (count - full) / count for name, full in sorted(self._filled.items())},
         }
-
-
-_MAX_LINE = 1 << 26  # bytes
-_TOP_HOSTS = 20
 
 
 def _is_empty(value: Any) -> bool:

@@ -16,7 +16,6 @@ from parascrape.jobs.timing import Timing
 from parascrape.system import show_interval
 
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
-_DAY, _HOUR = 86_400, 3_600
 
 
 def unit_name(path: Path, job: Job) -> str:
@@ -50,7 +49,7 @@ def _crontab_time(timing: Timing) -> str:
     minutes, rest = divmod(round(timing.every), 60)
     if rest == 0 and minutes and 60 % minutes == 0:
         return "0 * * * *" if minutes == 60 else "* * * * *" if minutes == 1 else f"*/{minutes} * * * *"
-    hours, rest = divmod(round(timing.every), _HOUR)
+    hours, rest = divmod(round(timing.every), 3_600)
     if rest == 0 and hours and 24 % hours == 0:
         return "0 0 * * *" if hours == 24 else f"0 */{hours} * * *"
     raise UsageError(
@@ -81,8 +80,7 @@ def on_calendar(cron: str, zone: str) -> list[str]:
 
 def _parse(cron: str) -> CronSim:
     found = CronSim(cron, datetime(2024, 1, 1, tzinfo=UTC))
-    plain = all(isinstance(day, int) for day in found.weekdays) and min(found.days) > 0
-    if not plain:
+    if min(found.days) <= 0 or not all(isinstance(day, int) for day in found.weekdays):
         raise UsageError(
             f"schedule: {cron!r}: neither cron nor systemd supports L or #; scrape schedule does"
         )
