@@ -47,9 +47,7 @@ def test_a_harvest_passes_the_audit_of_its_own_limits(
     assert "Not judged: robots.txt (--robots asks for it)." in out
 
 
-def test_a_harvest_that_ignored_robots_txt_is_found_out(
-    site: Site, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_forbidden_fetches_are_reported(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """By asking for it now; the answer is in JSON too."""
     assert (
         run(["list.txt", "--ignore-robots", "--select", "t=title", "--quiet", "--output", "out.jsonl"]) == 0
@@ -68,7 +66,7 @@ def test_a_harvest_that_ignored_robots_txt_is_found_out(
 
 
 @pytest.mark.parametrize("arguments", [("none.jsonl",), (".",), ("out.jsonl", "--top", "-1"), ()])
-def test_wrong_usage_is_one_line(
+def test_wrong_usage_is_reported_in_one_line(
     arguments: tuple[str, ...],
     output: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -82,8 +80,8 @@ def test_wrong_usage_is_one_line(
     assert (out, errors.count("\n")) == ("", 1)
 
 
-def test_an_empty_output_has_nothing_to_audit(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """That is said, and it is no violation."""
+def test_an_empty_output_passes_the_audit(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message says so, and the status is 0."""
     output.write_bytes(b"")
     assert run(["audit", str(output)]) == 0
     assert "0 fetches for 0 outcomes. No fetch to audit." in capsys.readouterr().out
@@ -110,7 +108,7 @@ def test_the_table_fits_80_columns(
 def test_hosts_from_an_output_cannot_write_to_the_terminal(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Anybody may have written the file: markup is text, and what is no host is left out."""
+    """The file is untrusted: markup is plain text, and invalid hosts are left out."""
     lines = [page(0.0, url=url) for url in ("http://h\x1b[31m/", "http://[red]h/", "http://h/[/red]\x1b[0m")]
     output.write_bytes(b"".join(lines) + page(0.0, url="http://plain/[/red]"))
     assert run(["audit", str(output)]) == 0

@@ -69,7 +69,7 @@ def test_a_list_becomes_a_file_of_records(mode: str, site: Site, capfd: pytest.C
     assert "Records: output/bread.list.jsonl" in errors
 
 
-def test_a_url_may_stand_in_place_of_a_list(site: Site) -> None:
+def test_a_url_can_be_given_instead_of_a_list(site: Site) -> None:
     """Its host names the output."""
     assert scrape(site("/page/5")) == 0
     (record,) = read_records("output/127.0.0.1.jsonl")
@@ -77,7 +77,7 @@ def test_a_url_may_stand_in_place_of_a_list(site: Site) -> None:
 
 
 def lists(site: Site) -> dict[str, bytes]:
-    """The same three URLs in each kind of list, the second with a column of its own."""
+    """The same three URLs in each kind of list; the second has another column."""
     urls = [site(f"/page/{number}") for number in (1, 2, 3)]
     rows = [{"sku": f"S{number}", "url": url} for number, url in enumerate(urls)]
     return {
@@ -91,7 +91,7 @@ def lists(site: Site) -> dict[str, bytes]:
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("name", ["list.txt", "list.csv", "list.tsv", "list.jsonl"])
 def test_every_kind_of_list_is_read(name: str, packed: bool, site: Site) -> None:
-    """Also gzipped; other columns come back under ``input``."""
+    """It may be gzipped; other columns are in the record under ``input``."""
     data = lists(site)[name]
     file = Path(name + ".gz" if packed else name)
     file.write_bytes(gzip.compress(data) if packed else data)
@@ -103,14 +103,14 @@ def test_every_kind_of_list_is_read(name: str, packed: bool, site: Site) -> None
 
 
 def test_the_url_column_can_be_named(site: Site) -> None:
-    """Case and order of the others stay."""
+    """The other columns keep their case and order."""
     Path("goods.csv").write_text(f"sku,Link,note\n7,{site('/ok')},fresh\n")
     assert scrape("goods.csv", "--url-column", "Link") == 0
     assert read_records("output/goods.jsonl")[0]["input"] == {"sku": "7", "note": "fresh"}
 
 
 def test_several_lists_are_one_harvest(site: Site) -> None:
-    """Each record says which list its line is of."""
+    """Each record names its list."""
     write_list(site, "/page/1", name="a.txt")
     write_list(site, "/page/2", name="b.txt")
     assert scrape("a.txt", "b.txt", "--ordered") == 0
@@ -122,15 +122,17 @@ def test_several_lists_are_one_harvest(site: Site) -> None:
 
 
 def test_a_limit_takes_the_first_lines_only(site: Site) -> None:
-    """No more than these are fetched."""
+    """No other line is fetched."""
     write_list(site, *(f"/page/{number}" for number in range(100, 150)))
     assert scrape("list.txt", "--limit", 3) == 0
     assert len(read_records("output/list.jsonl")) == 3
     assert {site.seen[f"/page/{number}"] for number in range(103, 150)} == {0}
 
 
-def test_a_damaged_list_keeps_what_it_gave(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
-    """The lines before the damage have their records; one line says what is wrong."""
+def test_lines_before_the_damage_of_a_list_are_harvested(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """They have their records, and one message describes the damage."""
     data = "".join(f"{site(f'/page/{number}')}\n{os.urandom(30).hex()}\n" for number in range(200)).encode()
     Path("cut.txt.gz").write_bytes(gzip.compress(data)[:4000])
     assert scrape("cut.txt.gz", "-q") == 2
@@ -145,8 +147,8 @@ def test_a_damaged_list_keeps_what_it_gave(site: Site, capfd: pytest.CaptureFixt
 # --- extraction -------------------------------------------------------------------------------------
 
 
-def test_selections_extract_without_code(site: Site) -> None:
-    """Text of the first, all matches, an attribute, and what matches nothing."""
+def test_select_extracts_fields(site: Site) -> None:
+    """The text of the first match, all matches, an attribute, and a selector without a match."""
     chosen = ["first=li", "all[]=li.item", "none=h6", "nones[]=h6"]
     assert scrape(site("/items"), *(part for one in chosen for part in ("--select", one)), "-o", "out") == 0
     record = read_records("out")[0]
@@ -162,7 +164,7 @@ def test_selections_extract_without_code(site: Site) -> None:
 
 
 @pytest.mark.parametrize("scraper", ["article", "page", "links", "metadata"])
-def test_the_built_in_scrapers_have_names(scraper: str, site: Site) -> None:
+def test_built_in_scrapers_are_chosen_by_name(scraper: str, site: Site) -> None:
     """Each gives a good record."""
     assert scrape(site("/ok"), "--scraper", scraper, "-o", "out") == 0
     (record,) = read_records("out")
@@ -171,15 +173,15 @@ def test_the_built_in_scrapers_have_names(scraper: str, site: Site) -> None:
 
 @pytest.mark.parametrize("mode", ["thread", "process"])
 def test_stdout_carries_records_only(mode: str, site: Site, capfd: pytest.CaptureFixture[str]) -> None:
-    """What the scraper of one's own prints goes to stderr."""
+    """Output of the user's scraper goes to stderr."""
     assert scrape(site("/ok"), "--scraper", "shop.py:product", "-o", "-", "-m", mode, "-p", 1) == 0
     out, errors = capfd.readouterr()
     assert [json.loads(line)["name"] for line in out.splitlines()] == ["Bread"]
     assert "PRINTED BY THE SCRAPER" in errors
 
 
-def test_headers_cookies_and_agent_are_sent(site: Site) -> None:
-    """As given, beside those of every request."""
+def test_headers_cookies_and_user_agent_are_sent(site: Site) -> None:
+    """They are added to those of every request."""
     options = ("-H", "X-Shop: bread", "-H", "Accept-Language: ja", "-b", "seen=1", "-A", "tester/1")
     assert scrape(site("/ok?sent"), *options) == 0
     sent = next(headers for path, headers in site.log if path == "/ok?sent")
@@ -191,8 +193,8 @@ def test_headers_cookies_and_agent_are_sent(site: Site) -> None:
     )
 
 
-def test_limits_reach_the_fetch(site: Site) -> None:
-    """Time, bytes and retries are what the options say."""
+def test_limits_apply_to_the_fetch(site: Site) -> None:
+    """The options set time, bytes and retries."""
     write_list(site, "/silent", "/ok", "/flaky/9/limits")
     assert scrape("list.txt", "--timeout", 1, "--max-bytes", 100, "--retries", 0, "--ordered") == 1
     records = read_records("output/list.jsonl")
@@ -203,14 +205,14 @@ def test_limits_reach_the_fetch(site: Site) -> None:
 # --- what is shown ----------------------------------------------------------------------------------
 
 
-def test_quiet_says_nothing(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
-    """Not even of failures; the exit status says it."""
+def test_quiet_writes_nothing(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    """Failures show in the exit status only."""
     assert scrape(write_list(site, "/ok", "/status/404"), "--quiet") == 1
     assert capfd.readouterr() == ("", "")
 
 
 def test_verbose_logs_every_url(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
-    """Good ones and failed ones, to stderr."""
+    """Good and failed ones are on stderr."""
     assert scrape(write_list(site, "/page/8", "/status/404"), "-v") == 1
     errors = capfd.readouterr().err
     assert f"{site('/page/8')}: 1 records" in errors
@@ -218,8 +220,8 @@ def test_verbose_logs_every_url(site: Site, capfd: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize("mode", ["thread", "process"])
-def test_the_log_file_holds_every_workers_lines(mode: str, site: Site) -> None:
-    """With time and the worker's name; a second run appends."""
+def test_the_log_file_has_the_lines_of_all_workers(mode: str, site: Site) -> None:
+    """Each line has the time and the worker's name; a second run appends."""
     listed = write_list(site, "/page/8", "/status/404")
     for _ in range(2):
         assert scrape(listed, "--overwrite", "--log-file", "run.log", "-m", mode, "-p", 1, "-q") == 1
@@ -233,7 +235,7 @@ def test_the_log_file_holds_every_workers_lines(mode: str, site: Site) -> None:
 
 @pytest.mark.parametrize("mode", ["thread", "process"])
 def test_a_password_is_never_shown(mode: str, site: Site, capfd: pytest.CaptureFixture[str]) -> None:
-    """It is sent, and stands in no record, no log line and no message, whatever comes of the URL."""
+    """It is sent, but no record, log line or message has it, whatever the outcome of the URL."""
     secret = site.url.replace("://", "://me:xyzzy@")
     paths = ("/ok", "/status/404", "/loop", "/no-answer", "/to?where=http://me:xyzzy@127.0.0.1:1/")
     write_list(site, *(secret + path for path in paths), "http://me:xyzzy@bad host/", "ftp://me:xyzzy@h/")
@@ -246,7 +248,7 @@ def test_a_password_is_never_shown(mode: str, site: Site, capfd: pytest.CaptureF
 
 
 def test_help_and_version(capfd: pytest.CaptureFixture[str]) -> None:
-    """Without arguments, and with --help, the help; the version on stdout."""
+    """The help is shown with --help and without arguments; the version is on stdout."""
     assert [run([]), run(["--help"]), run(["-h"])] == [0, 0, 0]
     out = capfd.readouterr().out
     assert out.count("Usage: scrape [OPTIONS] LIST...") == 3
@@ -264,8 +266,8 @@ def test_help_and_version(capfd: pytest.CaptureFixture[str]) -> None:
     ("paths", "status"),
     [(("/ok",), 0), (("/ok", "/status/404"), 1), (("/ok", "no-url"), 1), (("# nothing",), 0)],
 )
-def test_the_exit_status_says_whether_all_went_well(paths: tuple[str, ...], status: int, site: Site) -> None:
-    """0 for good records only, 1 where one failed."""
+def test_the_exit_status_is_1_if_a_url_failed(paths: tuple[str, ...], status: int, site: Site) -> None:
+    """It is 0 if all records are good."""
     assert scrape(write_list(site, *paths)) == status
 
 
@@ -305,7 +307,7 @@ WRONG: list[tuple[list[Any], str]] = [
 
 
 @pytest.mark.parametrize(("arguments", "part"), WRONG, ids=[" ".join(map(repr, one[0])) for one in WRONG])
-def test_wrong_usage_is_one_clear_line(
+def test_wrong_usage_is_reported_in_one_line(
     arguments: list[Any], part: str, site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """On stderr, with exit status 2; nothing is fetched and no output is begun."""
@@ -321,8 +323,8 @@ def test_wrong_usage_is_one_clear_line(
     assert not Path("output").exists()
 
 
-def test_wrong_usage_leaves_an_earlier_output_alone(site: Site) -> None:
-    """Records are not lost to a misspelt option of the next run."""
+def test_wrong_usage_does_not_change_the_output(site: Site) -> None:
+    """A misspelt option of the next run loses no records."""
     assert scrape(site("/ok"), "-o", "out") == 0
     for wrong in (["--log-file", "no/such/log"], ["--select", "a=["], ["--mode", "fast"]):
         for option in ("--ordered", "--overwrite", "--resume-failed"):
@@ -330,7 +332,7 @@ def test_wrong_usage_leaves_an_earlier_output_alone(site: Site) -> None:
             assert len(read_records("out")) == 1
 
 
-def test_a_list_is_never_overwritten_by_its_own_output(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_output_never_overwrites_its_list(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
     """A second harvest of a file of records has the same default name in the same folder."""
     assert scrape(site("/ok"), "-o", "output/again.jsonl", "-q") == 0
     assert scrape("output/again.jsonl") == 2

@@ -82,8 +82,8 @@ def test_a_comparison_from_the_list_to_the_verdict(pages: Path, sites: list[Site
 
 
 @pytest.mark.slow
-def test_a_recording_is_enough(pages: Path, sites: list[Site]) -> None:
-    """The second comparison asks no site and leaves nothing but the recording behind."""
+def test_a_recording_replaces_the_sites(pages: Path, sites: list[Site]) -> None:
+    """The second comparison sends no request to a site and leaves no file but the recording."""
     chosen = (pages, "--select", "title=title", "--recording", "kept.warc.gz", "--sample", 6)
     assert compare(*chosen, "--strategies", "thread:4", "--repeat", 1)[0] == 0
     for site in sites:
@@ -96,13 +96,13 @@ def test_a_recording_is_enough(pages: Path, sites: list[Site]) -> None:
 
 
 def test_a_list_whose_hosts_do_not_answer_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
-    """The message says that there is nothing to compare, and why."""
+    """The message says why nothing can be compared."""
     with closed_port() as port:
         assert run(["compare", f"http://127.0.0.1:{port}/", "--quiet"]) == 2
     assert "no page could be fetched; 1 not fetched: host_down 1" in capfd.readouterr().err
 
 
-def test_runs_tell_other_runs_nothing_of_the_hosts(pages: Path) -> None:
+def test_runs_do_not_share_host_state(pages: Path) -> None:
     """The replay server is not the host: its refusals must not slow the next run, or a real harvest."""
     default_path().unlink(missing_ok=True)
     status, _, errors = compare(pages, "--select", "title=title", "--strategies", "thread:4", "--repeat", 1)
@@ -146,7 +146,7 @@ def test_a_strategy_that_crashes_does_not_stop_the_others(pages: Path) -> None:
         pytest.param("round 1 of 1: sequential", signal.SIGTERM, marks=pytest.mark.slow),
     ],
 )
-def test_an_ended_comparison_leaves_nothing(
+def test_an_interrupted_comparison_leaves_no_process_or_file(
     phase: str, number: signal.Signals, sites: list[Site], tmp_path: Path
 ) -> None:
     """No process and no temporary file is left, whether it records, times a page alone or runs."""
@@ -176,7 +176,7 @@ def test_an_ended_comparison_leaves_nothing(
         (("no-such-list.txt",), "no-such-list.txt"),
     ],
 )
-def test_wrong_usage_is_one_line(
+def test_wrong_usage_is_reported_in_one_line(
     arguments: tuple[str, ...], said: str, pages: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The message comes before anything is fetched."""
@@ -197,7 +197,7 @@ def test_an_empty_list_is_reported(pages: Path, capfd: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("text", "seconds"), [("200ms", 0.2), ("1.5s", 1.5), ("2 s", 2.0), (".25", 0.25), ("0", 0.0)]
 )
-def test_times_are_read_with_their_unit(text: str, seconds: float) -> None:
+def test_times_are_parsed_with_their_unit(text: str, seconds: float) -> None:
     """Without a unit they are seconds."""
     assert parse_time("--latency", text) == seconds
 

@@ -44,13 +44,13 @@ def test_the_counts_and_a_few_examples_are_shown(capfd: pytest.CaptureFixture[st
         (("old",), 2),
     ],
 )
-def test_the_status_says_whether_there_are_changes(arguments: tuple[str, ...], status: int) -> None:
-    """Only where it is asked to."""
+def test_exit_code_reports_changes(arguments: tuple[str, ...], status: int) -> None:
+    """Only with --exit-code."""
     assert run(["diff", *arguments]) == status
 
 
 def test_the_changes_are_written(capfd: pytest.CaptureFixture[str]) -> None:
-    """One JSON line each; of outputs that are the same an empty file."""
+    """Each change is one JSON line; equal outputs give an empty file."""
     run(["diff", "old", "new", "-o", "changes.jsonl"])
     assert [one["change"] for one in read_records("changes.jsonl")] == ["changed", "failed", *["removed"] * 5]
     run(["diff", "old", "old", "-o", "changes.jsonl"])

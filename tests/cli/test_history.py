@@ -64,7 +64,7 @@ def fill(job_file: Path, *jobs: str) -> None:
 
 
 def test_the_table_shows_the_last_runs(job_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Newest first, with bars of all that are shown from left to right, and what failed last."""
+    """They are newest first, with a bar for each run, oldest first, and the last failures."""
     fill(job_file, "news")
     assert run(["history", str(job_file)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -80,8 +80,8 @@ def test_the_table_shows_the_last_runs(job_file: Path, capsys: pytest.CaptureFix
     assert len(lines) == 13
 
 
-def test_one_job_and_fewer_runs_can_be_asked_for(job_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of the history's own file as well."""
+def test_job_and_number_of_runs_can_be_chosen(job_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The history's own file can be named too."""
     fill(job_file, "news", "shop")
     assert run(["history", str(history_path(job_file)), "shop", "--last", "2"]) == 0
     out = capsys.readouterr().out
@@ -90,7 +90,7 @@ def test_one_job_and_fewer_runs_can_be_asked_for(job_file: Path, capsys: pytest.
 
 
 def test_a_terminal_without_blocks_gets_plain_bars(job_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No character is printed that it cannot show."""
+    """Every character can be shown."""
     fill(job_file, "news")
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
@@ -98,8 +98,8 @@ def test_a_terminal_without_blocks_gets_plain_bars(job_file: Path, monkeypatch: 
     assert b"records   _:+#?  at most 300" in raw.getvalue()
 
 
-def test_json_holds_whole_summaries(job_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By job, newest first."""
+def test_json_has_whole_summaries(job_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are grouped by job, newest first."""
     fill(job_file, "news", "shop")
     assert run(["history", str(job_file), "--json", "--last", "3"]) == 0
     jobs = json.loads(capsys.readouterr().out)["jobs"]
@@ -132,7 +132,7 @@ def test_a_job_file_that_never_ran_has_no_runs(
         (["FILE", "--last", "10001"], "--last: 10001 is not between 1"),
     ],
 )
-def test_wrong_usage_is_said(
+def test_wrong_usage_is_reported(
     job_file: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     """In one line, with exit status 2."""
@@ -145,8 +145,8 @@ def test_wrong_usage_is_said(
 # --- the page ---------------------------------------------------------------------------------------
 
 
-def test_the_page_needs_nothing_beside_it(job_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It refers to no other file, holds no script but the charts', and standard output stays empty."""
+def test_the_page_is_self_contained(job_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It refers to no other file, has only the charts' script, and standard output stays empty."""
     fill(job_file, "news", HOSTILE)
     page = job_file.with_name("pages") / "history.html"
     assert run(["history", str(job_file), "--html", str(page)]) == 0
@@ -184,17 +184,15 @@ def test_a_run_has_the_colour_of_its_outcome() -> None:
     assert [list(one.values) for one in series] == [[0, None, None], [None, 0, None], [None] * 3]
 
 
-def test_a_page_that_cannot_be_written_leaves_the_old_one(
-    job_file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failed_write_keeps_the_old_page(job_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit status 74."""
     assert run(["history", str(job_file), "--html", str(job_file / "x.html")]) == 74
     assert "x.html" in capsys.readouterr().err
 
 
 @given(st.text(), st.text())
-def test_no_text_becomes_markup(job: str, title: str) -> None:
-    """Whatever jobs and files are called, the page has the same elements."""
+def test_names_are_escaped(job: str, title: str) -> None:
+    """The page has the same elements for any names of jobs and files."""
     plain = Elements(make_page("a", {"b": [summary(outcome="some_failed", failed={"c": 1})]})).found
     page = make_page(title, {job: [summary(outcome="some_failed", failed={job: 1})]})
     assert [name for name, _ in Elements(page).found] == [name for name, _ in plain]
@@ -207,8 +205,8 @@ def contrast_to_white(colour: str) -> float:
     return 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
 
 
-def test_every_outcome_has_a_colour_that_is_seen() -> None:
-    """On white, and no two alike."""
+def test_every_outcome_has_a_visible_colour() -> None:
+    """It is visible on white, and no two are equal."""
     assert set(COLOURS) == OUTCOMES
     assert len(set(COLOURS.values())) == len(COLOURS)
     assert min(map(contrast_to_white, COLOURS.values())) >= 2.6
@@ -220,7 +218,7 @@ def test_every_outcome_has_a_colour_that_is_seen() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.04, "0.04 s"), (59.4, "59.4 s"), (60, "1 min 00 s"), (3600, "1 h 00 min")]
 )
-def test_a_row_says_how_long_a_run_took(seconds: float, text: str) -> None:
+def test_a_row_has_the_duration_of_its_run(seconds: float, text: str) -> None:
     """It is rounded to its unit."""
     cells = cells_of(summary(seconds=seconds), NOON.tzinfo)
     assert cells[:2] == ["2026-03-01 12:00", text]
@@ -228,8 +226,8 @@ def test_a_row_says_how_long_a_run_took(seconds: float, text: str) -> None:
 
 
 @given(st.lists(st.none() | st.floats(0, 1e12)), st.sampled_from([BLOCKS, PLAIN]))
-def test_bars_keep_the_order_of_their_values(values: list[float | None], bars: str) -> None:
-    """One each; only zero has the lowest, the greatest has the highest."""
+def test_bars_are_ordered_as_their_values(values: list[float | None], bars: str) -> None:
+    """Each value has one bar; only zero has the lowest, and the greatest has the highest."""
     line = sparkline(values, bars)
     assert len(line) == len(values)
     known = sorted(
@@ -241,7 +239,7 @@ def test_bars_keep_the_order_of_their_values(values: list[float | None], bars: s
 
 
 @pytest.mark.parametrize("encoding", [None, "", "ascii", "latin-1", "no such encoding", "cp1252"])
-def test_bars_that_cannot_be_shown_are_not_used(encoding: str | None) -> None:
-    """Plain ones are ASCII."""
+def test_bars_fit_the_encoding(encoding: str | None) -> None:
+    """The plain ones are ASCII."""
     assert bars_for(encoding) == PLAIN
     assert PLAIN.isascii()

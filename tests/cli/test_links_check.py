@@ -88,10 +88,8 @@ def links(rows: list[dict[str, str]], site: CrawlSite, other: CrawlSite) -> set[
 
 
 @pytest.mark.parametrize("mode", ["thread", "process"])
-def test_every_link_is_told_for_what_it_is(
-    site: CrawlSite, other: CrawlSite, tmp_path: Path, mode: str
-) -> None:
-    """Each URL is fetched once, other hosts' are not followed, and what turns robots away is no fault."""
+def test_every_link_gets_its_verdict(site: CrawlSite, other: CrawlSite, tmp_path: Path, mode: str) -> None:
+    """Each URL is fetched once, links on other hosts are not followed, and refusing robots is no fault."""
     workers = ("--mode", mode, *(("--processes", "2") if mode == "process" else ()))
     status, found = check(tmp_path, site, *workers)
     assert status == 1
@@ -113,8 +111,8 @@ def test_every_link_is_told_for_what_it_is(
     assert "/never" not in other.asked
 
 
-def test_the_pages_that_hold_a_link_are_named(site: CrawlSite, other: CrawlSite, tmp_path: Path) -> None:
-    """All of them, with the link's text; no cell of the table is a formula."""
+def test_the_report_names_the_pages_with_a_link(site: CrawlSite, other: CrawlSite, tmp_path: Path) -> None:
+    """It names all of them, with the link's text; no cell of the table is a formula."""
     _, found = check(tmp_path, site)
     gone = [row for row in found["broken"] if row["url"] == site("/gone")]
     assert {(row["page"], row["text"]) for row in gone} == {
@@ -124,7 +122,7 @@ def test_the_pages_that_hold_a_link_are_named(site: CrawlSite, other: CrawlSite,
     }
 
 
-def test_the_report_is_for_people_and_safe_for_their_terminals(
+def test_the_report_is_readable_and_safe_for_terminals(
     site: CrawlSite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Broken links first, what has moved and what could not be checked behind them, counts last."""
@@ -142,7 +140,7 @@ def test_the_report_is_for_people_and_safe_for_their_terminals(
 _HEADINGS = ("Broken", "Moved for good", "Could not be checked")
 
 
-def test_ten_pages_are_named_and_the_others_counted(
+def test_the_report_names_ten_pages_and_counts_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A link in every page of a site does not fill the screen; the table has them all."""
@@ -164,7 +162,7 @@ def test_ten_pages_are_named_and_the_others_counted(
         ({"/": page("/a", "/b", "/c"), "/a": page(), "/b": page(), "/c": page()}, 0, "4 URLs looked at"),
     ],
 )
-def test_the_exit_status_says_whether_something_is_broken(
+def test_the_exit_status_is_1_if_a_link_is_broken(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], pages: dict[str, Answer], status: int, told: str
 ) -> None:
     """0 or 1; a start URL that is broken stands on no page."""
@@ -173,16 +171,18 @@ def test_the_exit_status_says_whether_something_is_broken(
     assert told in capsys.readouterr().out
 
 
-def test_what_turns_robots_away_does_not_make_the_check_fail(other: CrawlSite, tmp_path: Path) -> None:
-    """Exit status 0 where nothing is known to be broken; one's own 403 is broken, for visitors see it too."""
+def test_hosts_that_refuse_robots_do_not_fail_the_check(other: CrawlSite, tmp_path: Path) -> None:
+    """The status is 0 if no link is known to be broken. The site's own 403 counts as broken."""
     with CrawlSite({"/": page(f"{other.url}/403")}) as site:
         assert check(tmp_path / "1", site)[0] == 0
     with CrawlSite({"/": page("/x"), "/x": Answer(status="403 Forbidden")}) as site:
         assert check(tmp_path / "2", site)[0] == 1
 
 
-def test_internal_only_leaves_other_hosts_alone(site: CrawlSite, other: CrawlSite, tmp_path: Path) -> None:
-    """Not even their robots.txt is asked for; redirects to them are not followed."""
+def test_internal_only_sends_no_request_to_other_hosts(
+    site: CrawlSite, other: CrawlSite, tmp_path: Path
+) -> None:
+    """Their robots.txt is not fetched, and redirects to them are not followed."""
     status, found = check(tmp_path, site, "--internal-only")
     assert not other.asked
     assert status == 1
@@ -190,8 +190,8 @@ def test_internal_only_leaves_other_hosts_alone(site: CrawlSite, other: CrawlSit
     assert links(found["unchecked"], site, other) == {("redirected", "/moved-away")}
 
 
-def test_depth_and_patterns_bound_what_is_followed_not_what_is_looked_at(tmp_path: Path) -> None:
-    """The links of the last pages are looked at, and those outside of --include; --exclude leaves out."""
+def test_depth_and_patterns_limit_following_but_not_checking(tmp_path: Path) -> None:
+    """Links on the last pages and those outside of --include are checked; --exclude skips links."""
     pages = {
         "/": page("/in/a", "/out", "/no/x"),
         "/in/a": page("/in/b", "/gone"),
@@ -205,8 +205,8 @@ def test_depth_and_patterns_bound_what_is_followed_not_what_is_looked_at(tmp_pat
     assert [row["url"] for row in found["broken"]] == [site("/gone")]
 
 
-def test_a_check_goes_on_where_it_stopped(site: CrawlSite, other: CrawlSite, tmp_path: Path) -> None:
-    """With the findings of both runs, and each URL fetched once; what is not looked at is counted."""
+def test_a_check_resumes(site: CrawlSite, other: CrawlSite, tmp_path: Path) -> None:
+    """The report covers both runs, each URL is fetched once, and unchecked URLs are counted."""
     check(tmp_path, site, "--max-pages", "3")
     few = len(read_records(tmp_path / "o.jsonl"))
     _, found = check(tmp_path, site)
@@ -227,7 +227,7 @@ def test_a_check_goes_on_where_it_stopped(site: CrawlSite, other: CrawlSite, tmp
         (("--include", "nothing"), "--include 'nothing': no URL begins so"),
     ],
 )
-def test_wrong_usage_is_one_line_before_the_first_fetch(
+def test_wrong_usage_is_reported_before_the_first_fetch(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -262,6 +262,6 @@ def test_wrong_usage_is_one_line_before_the_first_fetch(
         ("redirected", 301, True, "redirected"),
     ],
 )
-def test_outcomes_are_judged(code: str, status: int, elsewhere: bool, verdict: str) -> None:
-    """By their code, and other sites' by their status too."""
+def test_verdicts_follow_from_the_outcome(code: str, status: int, elsewhere: bool, verdict: str) -> None:
+    """The code decides, and on other sites the status too."""
     assert judge(code, status, elsewhere=elsewhere) == verdict

@@ -37,12 +37,12 @@ def test_one_name_means_one_option_in_all_commands(name: str) -> None:
     ],
 )
 def test_arguments_become_settings(arguments: list[str], name: str, value: Any) -> None:
-    """In the unit and the type of the field."""
+    """They have the unit and the type of the field."""
     assert getattr(lists.read([*arguments, "list.txt"]).make(Settings), name) == value
 
 
-def test_settings_become_arguments_that_mean_the_same() -> None:
-    """What a comparison passes on is read back as it was."""
+def test_settings_survive_the_round_trip_through_arguments() -> None:
+    """A comparison passes settings on as arguments."""
     settings = Settings(
         worker_bytes=3_000_000,
         scraper="shop.py:item",
@@ -57,14 +57,14 @@ def test_settings_become_arguments_that_mean_the_same() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "reason"), [(["--limit", "-1"], "--limit: -1 is less than 0")])
-def test_bounds_are_checked_as_they_are_declared(arguments: list[str], reason: str) -> None:
+def test_declared_bounds_are_checked(arguments: list[str], reason: str) -> None:
     """The message names the option."""
     with pytest.raises(UsageError, match=reason):
         lists.read([*arguments, "list.txt"])
 
 
 def test_the_options_page_shows_every_option() -> None:
-    """With its range, its key in a job file and the commands that have it; none that is hidden."""
+    """It has the range, the key in a job file and the commands; hidden options are left out."""
     page = options_page()
     for name in ("", *COMMANDS):
         for option in load_command(name).options.values():
@@ -74,7 +74,7 @@ def test_the_options_page_shows_every_option() -> None:
     assert "| `ignore_tracking` | `scrape`, `scrape crawl`" in page
 
 
-def test_a_command_loads_its_own_module_only() -> None:
+def test_a_command_loads_only_its_own_module() -> None:
     """The modules of the others are not imported."""
     code = (
         "import sys; from parascrape.cli import run; run(['diff', '--help']); "

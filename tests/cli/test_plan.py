@@ -30,9 +30,7 @@ def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         yield site
 
 
-def test_the_command_asks_for_robots_txt_and_nothing_else(
-    listed: Site, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_only_robots_txt_is_fetched(listed: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """The plan is on standard output, a line on who is asked on standard error."""
     assert run(["plan", "list.txt", "--timeout", "5"]) == 0
     assert [path for path, _ in listed.log] == ["/robots.txt"]
@@ -43,8 +41,8 @@ def test_the_command_asks_for_robots_txt_and_nothing_else(
     assert errors == "Asking the hosts for robots.txt (--offline skips that).\n"
 
 
-def test_offline_nothing_is_sent(listed: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    """And the plan says that it does not know what is forbidden."""
+def test_offline_sends_no_request(listed: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """The plan shows that forbidden URLs are unknown."""
     assert run(["plan", "list.txt", "--offline", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["asked"], found["forbidden"], found["unreachable"], found["fetches"]) == (
@@ -56,8 +54,10 @@ def test_offline_nothing_is_sent(listed: Site, capsys: pytest.CaptureFixture[str
     assert listed.log == []
 
 
-def test_json_is_one_object_of_documented_keys(listed: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the host that sets the bound and what would change it."""
+def test_json_is_one_object_with_the_documented_keys(
+    listed: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has the host that sets the bound and the options that would change it."""
     assert run(["plan", "list.txt", "--json", "--top", "1", "--timeout", "5"]) == 0
     line = capsys.readouterr().out
     found = json.loads(line)
@@ -110,10 +110,10 @@ def test_json_is_one_object_of_documented_keys(listed: Site, capsys: pytest.Capt
         (("--ignore-robots",), "robots.txt is ignored."),
     ],
 )
-def test_the_bound_is_told_in_words(
+def test_the_bound_is_explained_in_a_sentence(
     options: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the host that sets it, by what, and what is assumed."""
+    """It has the host that sets the bound, the option, and the assumptions."""
     file = tmp_path / "list.txt"
     file.write_text("\n".join([*pages(3, "https://a.example"), *pages(1, "https://b.example")]))
     assert run(["plan", str(file), "--offline", *options]) == 0
@@ -129,7 +129,7 @@ def test_the_bound_is_told_in_words(
         ("list.txt", "--top", "-1"),
     ],
 )
-def test_wrong_usage_is_one_line(
+def test_wrong_usage_is_reported_in_one_line(
     arguments: tuple[str, ...], listed: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On standard error, with exit status 2, before anybody is asked."""

@@ -62,7 +62,7 @@ def started(folder: Path, site: Site, mode: str, *paths: str) -> subprocess.Pope
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_run_with_what_is_in_flight(
+def test_a_signal_stops_the_run_after_the_pages_in_flight(
     mode: str, number: int, status: int, site: Site, tmp_path: Path
 ) -> None:
     """Whole lines, a page for each that was asked for; the status says which signal; no process is left."""
@@ -80,8 +80,8 @@ def test_a_signal_ends_the_run_with_what_is_in_flight(
 
 
 @pytest.mark.parametrize("mode", ["thread", "process"])
-def test_a_second_signal_ends_it_at_once(mode: str, site: Site, tmp_path: Path) -> None:
-    """It does not wait for the pages in flight; what was finished is in the output."""
+def test_a_second_signal_stops_the_run_at_once(mode: str, site: Site, tmp_path: Path) -> None:
+    """Pages in flight are abandoned; finished ones are in the output."""
     process = started(tmp_path, site, mode, "/ok", *["/slow?seconds=20"] * 100)
     below = children(process.pid)
     assert until(lambda: (tmp_path / "out").stat().st_size > 0)
@@ -98,7 +98,7 @@ def test_a_second_signal_ends_it_at_once(mode: str, site: Site, tmp_path: Path) 
 
 
 def test_no_worker_outlives_a_killed_command(site: Site, tmp_path: Path) -> None:
-    """kill -9 leaves no process a second later, and whole lines."""
+    """After kill -9 no process is left, and the output has whole lines."""
     process = started(tmp_path, site, "process", "/ok", *["/slow?seconds=20"] * 100)
     below = children(process.pid)
     process.kill()
@@ -108,8 +108,8 @@ def test_no_worker_outlives_a_killed_command(site: Site, tmp_path: Path) -> None
     read_records(tmp_path / "out")
 
 
-def test_a_signal_before_the_harvest_ends_it_quietly(site: Site, tmp_path: Path) -> None:
-    """While the scraper is being loaded, say."""
+def test_a_signal_before_the_harvest_stops_the_command_quietly(site: Site, tmp_path: Path) -> None:
+    """For example while the scraper is loaded."""
     page = site("/ok?never=asked-for")
     scraper = tmp_path / "slow_to_load.py"
     scraper.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
@@ -138,12 +138,12 @@ main()
 
 @pytest.mark.parametrize("when", ["interrupt()", "atexit.register(interrupt)"])
 def test_a_signal_after_the_harvest_changes_nothing(when: str) -> None:
-    """One more Ctrl-C while the command ends: no traceback, and the status that it had."""
+    """Another Ctrl-C while the command ends shows no traceback and keeps the status."""
     assert finish(start("-c", _LATE.format(when=when))) == (130, "", "")
 
 
-def test_a_list_comes_by_stdin_and_records_leave_by_stdout(site: Site) -> None:
-    """As a part of a pipe; plain text and JSON lines are told apart."""
+def test_a_list_is_read_from_stdin_and_records_are_written_to_stdout(site: Site) -> None:
+    """Plain text and JSON lines are distinguished."""
     for line, columns in (
         (site("/page/1"), None),
         (json.dumps({"url": site("/page/1"), "sku": 7}), {"sku": 7}),
@@ -154,8 +154,8 @@ def test_a_list_comes_by_stdin_and_records_leave_by_stdout(site: Site) -> None:
         assert [json.loads(line).get("input") for line in out.splitlines()] == [columns]
 
 
-def test_a_record_leaves_while_the_pipe_waits_for_the_next_url(site: Site) -> None:
-    """A slow source holds up nothing that is finished."""
+def test_a_record_is_written_while_the_next_url_is_awaited(site: Site) -> None:
+    """A slow source does not delay finished records."""
     process = start_scrape("-", "-o", "-", "-q", *SELECT, stdin=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
@@ -167,8 +167,8 @@ def test_a_record_leaves_while_the_pipe_waits_for_the_next_url(site: Site) -> No
 
 
 @pytest.mark.parametrize(("mode", "count"), [("thread", 1), ("thread", 400), ("process", 400)])
-def test_a_reader_that_leaves_ends_it_quietly(mode: str, count: int, site: Site, tmp_path: Path) -> None:
-    """As ``| head -1`` does: no traceback, no message."""
+def test_a_closed_pipe_stops_the_command_quietly(mode: str, count: int, site: Site, tmp_path: Path) -> None:
+    """With ``| head -1`` there is no traceback and no message."""
     listed = write_list(tmp_path, site, *(f"/page/{number}" for number in range(count)))
     process = start_scrape(listed, "-o", "-", "-m", mode, "-p", 1, *SELECT)
     assert process.stdout is not None
@@ -188,8 +188,8 @@ main()
 """
 
 
-def test_a_full_disk_is_said_and_keeps_whole_lines(site: Site, tmp_path: Path) -> None:
-    """One clear line and a status of its own; what fitted is there, the last line whole."""
+def test_a_full_disk_is_reported_and_leaves_whole_lines(site: Site, tmp_path: Path) -> None:
+    """There is one message and a special status; the output ends with a whole line."""
     listed = write_list(tmp_path, site, *(f"/page/{number}" for number in range(60)))
     code, _, errors = finish(start("-c", LIMITED, listed, "-o", tmp_path / "out", *SELECT))
     assert code == 74
@@ -199,7 +199,7 @@ def test_a_full_disk_is_said_and_keeps_whole_lines(site: Site, tmp_path: Path) -
 
 
 def test_an_output_that_cannot_be_written_is_wrong_usage(site: Site) -> None:
-    """Said before the first fetch."""
+    """It is reported before the first fetch."""
     before = len(site.log)
     code, out, errors = finish(start_scrape(site("/ok"), "-o", "/proc/nowhere/out", *SELECT))
     assert (code, out) == (2, "")
@@ -212,7 +212,7 @@ def test_an_output_that_cannot_be_written_is_wrong_usage(site: Site) -> None:
     ("closing", "destination", "code"),
     [("2>&-", "out", 0), (">&-", "out", 0), (">&-", "-", 2), ("<&-", "out", 0)],
 )
-def test_a_closed_standard_stream_costs_no_record(
+def test_a_closed_standard_stream_loses_no_record(
     closing: str, destination: str, code: int, site: Site, tmp_path: Path
 ) -> None:
     """Some schedulers start commands so; only what needs the stream is refused."""
@@ -241,8 +241,8 @@ def test_a_closed_standard_stream_costs_no_record(
 # --- terminals --------------------------------------------------------------------------------------
 
 
-def test_a_terminal_sees_the_progress(site: Site, tmp_path: Path) -> None:
-    """Done and total, the speed, the failures, the time left; then the summary."""
+def test_progress_is_shown_on_a_terminal(site: Site, tmp_path: Path) -> None:
+    """It has done and total, speed, failures and time left; the summary follows."""
     listed = write_list(tmp_path, site, "/status/404", *["/slow?seconds=0.7"] * 5)
     code, shown = on_a_terminal(listed, "-t", 2, "-o", tmp_path / "out", *SELECT, *RUDE, columns=200)
     assert code == 1
@@ -252,8 +252,8 @@ def test_a_terminal_sees_the_progress(site: Site, tmp_path: Path) -> None:
     assert "6 outcomes: 5 good, 1 failed: status 1." in shown
 
 
-def test_a_terminal_gets_nothing_raw_from_strangers(site: Site, tmp_path: Path) -> None:
-    """Control characters and markup in URLs, titles and messages are shown harmless, in every place."""
+def test_untrusted_text_is_escaped_on_a_terminal(site: Site, tmp_path: Path) -> None:
+    """Control characters and markup in URLs, titles and messages are escaped everywhere."""
     evil = "/ok?[/x][bold]&t=\x1b]0;pwned\x07\x9b2J"
     scraper = tmp_path / "evil.py"
     scraper.write_text("def evil(page):\n    raise ValueError('[/x]\\x1b[2J\\x9b' + page.url)\n")

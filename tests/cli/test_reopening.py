@@ -62,7 +62,7 @@ def interrupted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     indirect=["interrupted"],
 )
 @pytest.mark.parametrize("command", [["list.txt", "-o", "out.jsonl"], ["retry", "out.jsonl"]])
-def test_a_signal_ends_the_reading_of_an_output(
+def test_a_signal_interrupts_the_reading_of_an_output(
     interrupted: list[int],
     status: int,
     command: list[str],
@@ -86,8 +86,8 @@ def test_a_signal_ends_the_reading_of_an_output(
 # --- what is counted --------------------------------------------------------------------------------
 
 
-def test_a_good_record_answers_for_an_entry_before_a_failure_does() -> None:
-    """Of two equal lines one is done and one has failed; a list that has lost one of them is all good."""
+def test_a_good_record_counts_before_a_failure() -> None:
+    """Of two equal lines one is good and one failed; if the list loses one of them, none has failed."""
     held = [PageLines({"url": "http://h/"}, 0, 1, code) for code in ("timeout", "", "dns")]
     ledger = Ledger(held)
     assert (len(ledger), ledger.failed) == (3, 2)
@@ -95,8 +95,8 @@ def test_a_good_record_answers_for_an_entry_before_a_failure_does() -> None:
     assert ledger.failed == 0
 
 
-def test_codes_that_nobody_knows_are_counted_together() -> None:
-    """However many there are: an output may hold anything."""
+def test_unknown_codes_are_counted_together() -> None:
+    """An output may have any number of them."""
     ledger = Ledger(PageLines({"url": f"http://h/{n}"}, n, 1, f"code-{n}") for n in range(1000))
     assert (len(ledger), ledger.failed) == (1000, 1000)
     codes = [ledger.take(Entry(f"http://h/{n}")) for n in range(1000)]
@@ -104,8 +104,8 @@ def test_codes_that_nobody_knows_are_counted_together() -> None:
     assert codes[-1] == "error"
 
 
-def test_many_equal_lines_are_each_taken_once() -> None:
-    """As often as the output holds them, and no oftener."""
+def test_equal_lines_are_each_taken_once() -> None:
+    """They are taken as often as the output has them."""
     ledger = Ledger(PageLines({"url": "http://h/"}, n, 1, "") for n in range(5000))
     assert sum(ledger.take(Entry("http://h/")) == "" for _ in range(5001)) == 5000
 
@@ -113,8 +113,8 @@ def test_many_equal_lines_are_each_taken_once() -> None:
 # --- an output that is gone -------------------------------------------------------------------------
 
 
-def test_the_list_of_a_retry_goes_with_its_output(site: Site) -> None:
-    """The output was removed by hand: a new one of that name has nothing to do with what had failed."""
+def test_a_retry_list_is_removed_with_its_output(site: Site) -> None:
+    """After the output was deleted, a new one of the same name does not get the old failures."""
     OUTPUT.write_bytes(line(site("/page/1"), "timeout") + line(site("/page/2")))
     prepare_retry(OUTPUT, ())
     assert RetryFiles.of(OUTPUT).list.exists()
@@ -131,8 +131,8 @@ def test_the_list_of_a_retry_goes_with_its_output(site: Site) -> None:
 # --- what is said -----------------------------------------------------------------------------------
 
 
-def test_each_command_says_what_it_does_with_an_output(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
-    """A retry has no --overwrite, so it names none."""
+def test_each_command_reports_an_existing_output(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    """A retry does not mention --overwrite, which it does not have."""
     OUTPUT.write_bytes(line(site("/page/1")) + line(site("/page/2"), "timeout"))
     assert run(["retry", str(OUTPUT), *OPTIONS]) == 0
     retrying = capfd.readouterr().err

@@ -96,7 +96,7 @@ def replay(capfdbinary: Any, scraper: str, *select: str) -> tuple[int, list[dict
         ("mine.py:several", ["h=h1"], [{"n": n, "h": "Bread"} for n in range(3)]),
     ],
 )
-def test_the_records_are_those_of_the_harvest(
+def test_a_replay_gives_the_records_of_the_harvest(
     scraper: str, select: list[str], fields: list[dict[str, Any]], capfdbinary: Any
 ) -> None:
     """On standard output, with the page's own URL; what the scraper sees is what the server sent."""
@@ -107,8 +107,8 @@ def test_the_records_are_those_of_the_harvest(
     assert [{key: one[key] for key in one if key not in ("url", "meta")} for one in records] == fields
 
 
-def test_what_a_scraper_prints_is_no_record(capfd: pytest.CaptureFixture[str]) -> None:
-    """It goes to standard error."""
+def test_what_a_scraper_prints_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    """Standard output has only the record."""
     assert run(command("mine.py:looking")) == 0
     out, errors = capfd.readouterr()
     assert len(out.splitlines()) == 1
@@ -118,15 +118,15 @@ def test_what_a_scraper_prints_is_no_record(capfd: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("scraper", "kind"), [("mine.py:failing", "LookupError"), ("mine.py:interrupted", "KeyboardInterrupt")]
 )
-def test_a_scraper_that_raises_gives_its_failure(scraper: str, kind: str, capfdbinary: Any) -> None:
-    """A record with the stack, and exit status 1, as in a harvest."""
+def test_a_scraper_that_raises_gives_a_failure(scraper: str, kind: str, capfdbinary: Any) -> None:
+    """The record has the stack and the exit status is 1, as in a harvest."""
     status, (record,) = replay(capfdbinary, scraper)
     assert (status, record["error"]["code"], record["error"]["type"]) == (1, "scrape_error", kind)
     assert "mine.py" in record["error"]["traceback"]
 
 
-def test_signals_are_as_before(capfdbinary: Any) -> None:
-    """A replay within a program leaves its handlers alone."""
+def test_signal_handlers_are_restored(capfdbinary: Any) -> None:
+    """A replay called by a program does not change its handlers."""
     before = signal.getsignal(signal.SIGINT)
     replay(capfdbinary, "mine.py:several")
     assert signal.getsignal(signal.SIGINT) is before
@@ -145,8 +145,8 @@ def test_signals_are_as_before(capfdbinary: Any) -> None:
         ("a\x1b[2Jb\nc", "is not a file"),
     ],
 )
-def test_anything_else_is_wrong_usage(name: str, reason: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """One line that says why, and exit status 2."""
+def test_other_files_are_wrong_usage(name: str, reason: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """One line gives the reason, and the exit status is 2."""
     Path("empty.http").touch()
     assert run(["replay", name]) == 2
     out, errors = capfd.readouterr()
@@ -158,16 +158,16 @@ def test_anything_else_is_wrong_usage(name: str, reason: str, capfd: pytest.Capt
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="named pipes and rights as Linux has them")
-def test_a_pipe_is_not_waited_for(capfd: pytest.CaptureFixture[str]) -> None:
-    """Nobody may ever write to it."""
+def test_a_named_pipe_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    """It may never have a writer."""
     os.mkfifo("pipe")
     assert run(["replay", "pipe"]) == 2
     assert capfd.readouterr().err == "scrape: pipe: is not a file\n"
 
 
 @pytest.mark.parametrize("scraper", ["mine.py:absent", "nowhere.py:item", "nonsense"])
-def test_a_scraper_that_is_not_there_is_said_first(scraper: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """As a harvest says it."""
+def test_a_missing_scraper_is_reported_first(scraper: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """The message is that of a harvest."""
     assert run(["replay", "missing.http", "--scraper", scraper]) == 2
     assert capfd.readouterr().err.startswith("scrape: scraper")
 
@@ -180,16 +180,16 @@ def test_a_scraper_that_is_not_there_is_said_first(scraper: str, capfd: pytest.C
     ("scraper", "status", "shown"),
     [("mine.py:dying", 7, ""), ("mine.py:crashing", -signal.SIGABRT, 'mine.py", line 11 in crashing')],
 )
-def test_what_kills_a_worker_kills_the_command(scraper: str, status: int, shown: str) -> None:
-    """In the process that was started, with no other between; a crash shows the line it is at."""
+def test_a_page_that_kills_a_worker_kills_the_command(scraper: str, status: int, shown: str) -> None:
+    """The scraper runs in the started process itself; a crash shows the current line."""
     code, out, errors = finish(start_scrape(*command(scraper)))
     assert (code, out) == (status, "")
     assert shown in errors
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
-def test_what_hangs_a_worker_hangs_the_command() -> None:
-    """No deadline ends it; Ctrl-C does, and shows the line it is at."""
+def test_a_page_that_hangs_a_worker_hangs_the_command() -> None:
+    """There is no deadline; Ctrl-C ends it and shows the current line."""
     process = start_scrape(*command("mine.py:spinning"))
     assert until(Path("spins").exists, 20)
     assert process.poll() is None
@@ -201,8 +201,8 @@ def test_what_hangs_a_worker_hangs_the_command() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes as POSIX has them")
-def test_a_reader_that_leaves_ends_it_quietly() -> None:
-    """As ``| head`` does."""
+def test_a_closed_pipe_stops_the_command_quietly() -> None:
+    """For example ``| head``."""
     reading, writing = os.pipe()
     os.close(reading)
     process = start_scrape(*command("mine.py:several"), stdout=writing)
@@ -211,7 +211,7 @@ def test_a_reader_that_leaves_ends_it_quietly() -> None:
 
 
 def test_help_names_the_command() -> None:
-    """``scrape --help`` shows it, ``scrape replay --help`` says how it is called."""
+    """``scrape --help`` lists it, and ``scrape replay --help`` shows its usage."""
     _, out, _ = finish(start_scrape("replay", "--help", stderr=subprocess.DEVNULL))
     assert out.startswith("Usage: scrape replay [OPTIONS] FILE\n")
     assert "replay FILE" in finish(start_scrape("--help"))[1]

@@ -46,8 +46,8 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_tally_adds_up() -> None:
-    """Entries, records and failures are counted apart: a listing page is one entry with many records."""
+def test_entries_records_and_failures_are_counted() -> None:
+    """A listing page is one entry with many records."""
     tally = tally_of(GOOD, LISTING, LOST)
     assert (tally.entries, tally.records, tally.failed, tally.bytes) == (3, 41, 1, 3000)
     assert (tally.fetch_seconds, tally.scrape_seconds) == (3.0, 1.0)
@@ -55,8 +55,8 @@ def test_a_tally_adds_up() -> None:
 
 
 @given(codes=st.lists(st.sampled_from(["", "timeout", "dns", "status"])))
-def test_good_and_failed_are_all(codes: list[str]) -> None:
-    """Whatever comes, every entry is on one side."""
+def test_every_entry_is_good_or_failed(codes: list[str]) -> None:
+    """This holds for any outcomes."""
     tally = tally_of(*(Outcome(b"", 1, code) for code in codes))
     assert tally.failed + codes.count("") == tally.entries == len(codes)
     assert set(tally.failures) == set(codes) - {""}
@@ -67,10 +67,8 @@ def test_good_and_failed_are_all(codes: list[str]) -> None:
     codes=st.lists(st.sampled_from(["", "timeout", "status"])),
     lost=st.integers(-2, 2),
 )
-def test_the_count_adds_up_when_every_entry_has_its_one_outcome(
-    before: list[str], codes: list[str], lost: int
-) -> None:
-    """Of this run or of an earlier one; one entry too few or too many is seen."""
+def test_lost_and_extra_entries_are_noticed(before: list[str], codes: list[str], lost: int) -> None:
+    """Outcomes of this run and of earlier ones count."""
     tally = tally_of(*(Outcome(b"", 1, code) for code in codes))
     tally.before.update(before)
     tally.read = len(before) + len(codes) + lost
@@ -84,24 +82,24 @@ def test_the_count_adds_up_when_every_entry_has_its_one_outcome(
     [(0, 10, 4.0, None), (5, None, 4.0, None), (5, 15, 4.0, 8.0), (5, 5, 4.0, 0.0), (6, 5, 4.0, 0.0)],
 )
 def test_time_left(entries: int, total: int | None, seconds: float, left: float | None) -> None:
-    """At the rate so far; unknown before the first entry and without a total; never negative."""
+    """It is unknown before the first entry and without a total, and never negative."""
     assert tally_of(*[GOOD] * entries, seconds=seconds, total=total).seconds_left == left
 
 
-def test_what_was_done_before_takes_no_more_time() -> None:
-    """It is done, but says nothing about the speed."""
+def test_earlier_outcomes_do_not_change_the_rate() -> None:
+    """They count as done."""
     tally = tally_of(*[GOOD] * 5, total=1000)
     tally.before.update({"": 970, "dns": 15})
     assert (tally.rate, tally.seconds_left) == (1.25, 8.0)
 
 
-def test_a_tally_of_no_time_has_a_rate() -> None:
-    """The clock may not have moved at all."""
+def test_a_run_of_no_time_has_a_rate() -> None:
+    """The clock may not have advanced."""
     assert tally_of(GOOD, seconds=0).rate > 0
 
 
 def test_the_summary_of_a_run() -> None:
-    """What came, how fast, what failed with the most frequent first, and where the time went."""
+    """It has outcomes, speed, failures by frequency, and shares of time."""
     outcomes = [GOOD, LISTING, LOST, LOST._replace(code="dns", fetch_seconds=0.0), LOST]
     assert summarise(tally_of(*outcomes), threads=2, output="output/a.jsonl") == (
         "5 URLs in 4 s, 1.2 pages/s, 3.0 kB received.\n"
@@ -111,8 +109,8 @@ def test_the_summary_of_a_run() -> None:
     )
 
 
-def test_the_summary_counts_earlier_runs_apart_from_this_one() -> None:
-    """What is good and what failed is the whole list's; speed and bytes are this run's."""
+def test_the_summary_includes_earlier_runs() -> None:
+    """Outcomes are those of the whole list; speed and bytes those of this run."""
     tally = tally_of(GOOD, LOST)
     tally.before.update({"": 489, "timeout": 5, "status": 2})
     assert summarise(tally, threads=1, output="-").splitlines()[:2] == [
@@ -121,8 +119,8 @@ def test_the_summary_counts_earlier_runs_apart_from_this_one() -> None:
     ]
 
 
-def test_a_run_with_nothing_left_to_do_has_a_summary() -> None:
-    """No time was spent, so nothing is said of where it went."""
+def test_a_run_without_new_entries_has_a_summary() -> None:
+    """The line about time is left out."""
     tally = tally_of(seconds=0.5)
     tally.before[""] = 3
     assert summarise(tally, threads=8, output="a.jsonl").splitlines() == [
@@ -132,7 +130,7 @@ def test_a_run_with_nothing_left_to_do_has_a_summary() -> None:
     ]
 
 
-def test_one_is_no_plural() -> None:
+def test_one_is_singular() -> None:
     """One URL, one outcome, one thread."""
     assert summarise(tally_of(GOOD), threads=1, output="a.jsonl").splitlines()[:3] == [
         "1 URL in 4 s, 0.2 pages/s, 1.0 kB received.",
@@ -142,7 +140,7 @@ def test_one_is_no_plural() -> None:
 
 
 def test_an_empty_run_has_a_summary() -> None:
-    """Nothing is said of where no time went; with stdout as the destination no file is named."""
+    """The line about time is left out, and so is the file name if the output is stdout."""
     assert summarise(tally_of(seconds=0.5), threads=8, output="-").splitlines() == [
         "0 URLs in 0.5 s, 0.0 pages/s, 0 B received.",
         "0 outcomes: 0 good, 0 failed.",
@@ -152,8 +150,8 @@ def test_an_empty_run_has_a_summary() -> None:
 @given(
     fetch=st.floats(0, 1e6), scrape=st.floats(0, 1e6), seconds=st.floats(0, 1e5), threads=st.integers(1, 999)
 )
-def test_the_shares_are_shares(fetch: float, scrape: float, seconds: float, threads: int) -> None:
-    """However the clocks disagree, no share is below 0 or above 100 %, and together they are 100."""
+def test_shares_add_up_to_100_percent(fetch: float, scrape: float, seconds: float, threads: int) -> None:
+    """If clocks disagree, each share is still between 0 and 100 %."""
     outcome = Outcome(b"", 1, "", fetch_seconds=fetch, scrape_seconds=scrape)
     sentence = summarise(tally_of(outcome, seconds=seconds), threads=threads, output="-").splitlines()[2]
     shares = [int(word.rstrip("%,.")) for word in sentence.split() if "%" in word]
@@ -175,7 +173,7 @@ def test_the_shares_are_shares(fetch: float, scrape: float, seconds: float, thre
     ],
 )
 def test_durations(seconds: float, text: str) -> None:
-    """Two units at the most, and none is full."""
+    """They have at most two units, rounded correctly."""
     assert summarise(tally_of(seconds=seconds), threads=1, output="-").startswith(f"0 URLs in {text},")
 
 
@@ -192,13 +190,13 @@ def test_durations(seconds: float, text: str) -> None:
     ],
 )
 def test_sizes(count: int, text: str) -> None:
-    """Decimal units; a number that is rounded up to 1000 takes the next one."""
+    """Units are decimal; a number that rounds to 1000 gets the next unit."""
     summary = summarise(tally_of(GOOD._replace(bytes=count)), threads=1, output="-")
     assert f" {text} received." in summary
 
 
-def test_an_output_name_cannot_move_the_terminal() -> None:
-    """Escapes and line ends in a file name are shown, not sent."""
+def test_control_characters_in_an_output_name_are_escaped() -> None:
+    """The summary stays at four printable lines."""
     summary = summarise(tally_of(GOOD), threads=1, output="a\x1b[31m\nb\u202e.jsonl")
     assert len(summary.splitlines()) == 4
     assert all(map(str.isprintable, summary.splitlines()))
@@ -206,7 +204,7 @@ def test_an_output_name_cannot_move_the_terminal() -> None:
 
 
 def plain_lines(monkeypatch: pytest.MonkeyPatch, tally: RunTotals, count: int) -> list[str]:
-    """The first lines that the progress writes where stderr is no terminal."""
+    """Return the first progress lines if stderr is not a terminal."""
     written = threading.Semaphore(0)
 
     class Pipe(io.StringIO):
@@ -231,26 +229,26 @@ def plain_lines(monkeypatch: pytest.MonkeyPatch, tally: RunTotals, count: int) -
         (4_802, "2/4,802 done, 0.5 pages/s, 1 failed, 2 h 40 min left"),
     ],
 )
-def test_plain_lines_now_and_then(monkeypatch: pytest.MonkeyPatch, total: int | None, line: str) -> None:
-    """Where stderr is a file or a pipe: whole lines that say how far it is."""
+def test_plain_progress_lines(monkeypatch: pytest.MonkeyPatch, total: int | None, line: str) -> None:
+    """They are written if stderr is a file or a pipe."""
     assert plain_lines(monkeypatch, tally_of(GOOD, LOST, total=total), 2) == [line, line]
 
 
-def test_nothing_is_written_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread that writes is gone when the summary is written."""
+def test_the_progress_thread_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes no line after the summary."""
     plain_lines(monkeypatch, tally_of(GOOD), 1)
     assert [thread for thread in threading.enumerate() if thread.name == "progress"] == []
 
 
-def test_quiet_is_quiet_but_for_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    """No line of its own; errors still get through."""
+def test_quiet_shows_errors_only(capsys: pytest.CaptureFixture[str]) -> None:
+    """There are no progress lines."""
     with make_progress(tally_of(GOOD), quiet=True, every=0.001) as progress:
         progress.say("scrape: cannot write a.jsonl")
     assert capsys.readouterr() == ("", "scrape: cannot write a.jsonl\n")
 
 
-def test_a_terminal_gets_one_line_and_others_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is said is shown as it is, brackets and all: no markup, no stack trace of rich's."""
+def test_lines_are_written_above_the_live_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brackets in them are not taken for markup."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")

@@ -113,8 +113,8 @@ def assert_done(site: Site, good: list[bytes]) -> None:
 # --- what is run again ------------------------------------------------------------------------------
 
 
-def test_failures_are_replaced_and_the_rest_stays(site: Site) -> None:
-    """Each failed line is fetched once, also one that is equal to a good one; the records say where from."""
+def test_failures_are_replaced_and_good_records_stay(site: Site) -> None:
+    """Each failed line is fetched once, even if an equal one is good; records keep their source."""
     good = write_output(site)
     assert retry() == 1
     assert_done(site, good)
@@ -133,8 +133,8 @@ def test_failures_are_replaced_and_the_rest_stays(site: Site) -> None:
         ("dns", []),
     ],
 )
-def test_only_these_codes_are_run_again(codes: str, fetched: list[str], site: Site) -> None:
-    """The other failures stay as they are, and the status says that there are some."""
+def test_only_the_chosen_codes_are_retried(codes: str, fetched: list[str], site: Site) -> None:
+    """Other failures stay, and the status is 1."""
     write_output(site)
     before = sum(state(site).values())
     assert retry("--only", codes) == 1
@@ -143,8 +143,8 @@ def test_only_these_codes_are_run_again(codes: str, fetched: list[str], site: Si
     assert os.listdir() == [OUTPUT.name]
 
 
-def test_an_output_that_is_all_good_in_the_end_is_status_0(site: Site) -> None:
-    """And a second retry finds nothing to do and changes nothing."""
+def test_the_status_is_0_without_failures(site: Site) -> None:
+    """A second retry changes nothing."""
     OUTPUT.write_bytes(line(site("/page/1"), "timeout") + line(site("/page/2"), "timeout") + line("x"))
     assert retry("--only", "timeout") == 0
     data = OUTPUT.read_bytes()
@@ -153,8 +153,8 @@ def test_an_output_that_is_all_good_in_the_end_is_status_0(site: Site) -> None:
     assert os.listdir() == [OUTPUT.name]
 
 
-def test_a_retry_with_nothing_to_do_says_so(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
-    """In the words of the command."""
+def test_a_retry_without_failures_says_so(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    """The message is the command's own."""
     OUTPUT.write_bytes(line(site("/page/1")))
     assert run(["retry", str(OUTPUT)]) == 0
     assert "There are no failures to retry." in capfd.readouterr().err
@@ -170,7 +170,7 @@ def test_a_retry_with_nothing_to_do_says_so(site: Site, capfd: pytest.CaptureFix
         (["out.jsonl", "--only", "timout"], "--only timout: no such code; there are .*timeout"),
     ],
 )
-def test_wrong_usage_is_one_line(
+def test_wrong_usage_is_reported_in_one_line(
     arguments: list[str], reason: str, site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Status 2, and nothing has been changed or left."""
@@ -184,8 +184,8 @@ def test_wrong_usage_is_one_line(
     assert {name: Path(name).read_bytes() for name in os.listdir()} == before
 
 
-def test_every_code_of_ours_can_be_named(site: Site) -> None:
-    """As the tree of errors has them."""
+def test_every_error_code_can_be_chosen(site: Site) -> None:
+    """They are those of the error classes."""
     OUTPUT.write_bytes(line(site("/page/1")))
     codes = {kind.code for kind in ParascrapeError.__subclasses__()}
     assert retry("--only", ",".join(codes)) == 0
@@ -196,7 +196,7 @@ def test_every_code_of_ours_can_be_named(site: Site) -> None:
 
 @pytest.mark.parametrize("steps", range(5))
 def test_a_kill_between_two_steps_loses_nothing(steps: int, site: Site) -> None:
-    """The files as each step leaves them: the next retry goes on, and fetches what it would have fetched."""
+    """From the files that each step leaves, the next retry fetches the remaining failures."""
     good = write_output(site)
     OUTPUT.with_name(f".{LISTS.new.name}.0a.part").write_bytes(b'{"url":"half a li')
     if steps > 1:
@@ -211,7 +211,7 @@ def test_a_kill_between_two_steps_loses_nothing(steps: int, site: Site) -> None:
 
 
 def test_a_kill_while_fetching_loses_nothing(site: Site) -> None:
-    """What was fetched again is not fetched once more: the new lines cut at many places."""
+    """Finished lines are not fetched again, wherever the output was cut."""
     good = write_output(site)
     prepare_retry(OUTPUT, ())
     base, listed = OUTPUT.read_bytes(), LISTS.list.read_bytes()
@@ -237,8 +237,8 @@ def state_of_cut(site: Site) -> Counter[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("steps", [2, 3, 4])
-def test_an_ordinary_run_may_come_between(steps: int, site: Site) -> None:
-    """It has the same list and goes on from the output as it stands; the retry then has less to do."""
+def test_a_harvest_may_run_before_the_retry_resumes(steps: int, site: Site) -> None:
+    """It continues from the current output, and the retry then has less to do."""
     good = write_output(site)
     urls = [one["url"] for one in read_records(OUTPUT) if "input" not in one]
     urls.remove(site("/items"))  # it has two records
@@ -254,8 +254,8 @@ def test_an_ordinary_run_may_come_between(steps: int, site: Site) -> None:
     assert_done(site, good)
 
 
-def test_a_new_failure_is_no_business_of_an_old_list(site: Site) -> None:
-    """A list that was being made takes out its own lines only: others have nobody to fetch them again."""
+def test_an_old_retry_list_removes_only_its_own_lines(site: Site) -> None:
+    """Later failures stay in the output."""
     OUTPUT.write_bytes(line(site("/page/1"), "timeout"))
     list_failures(OUTPUT, ())
     OUTPUT.write_bytes(line(site("/page/1"), "timeout") + line(site("/page/2"), "timeout"))
@@ -265,8 +265,8 @@ def test_a_new_failure_is_no_business_of_an_old_list(site: Site) -> None:
     assert state(site) == Counter([("/page/1", "", ""), ("/page/2", "", "")])
 
 
-def test_overwriting_forgets_the_list(site: Site) -> None:
-    """An output that starts anew has nothing to be run again."""
+def test_overwrite_removes_the_retry_list(site: Site) -> None:
+    """A new output has no failures to retry."""
     write_output(site)
     prepare_retry(OUTPUT, ())
     Path("list.txt").write_text(site("/page/9"))

@@ -29,8 +29,8 @@ def test_a_job_runs_once(site: Site, tmp_path: Path) -> None:
     assert said[-1]["message"].startswith(f"job news: {PAGES} good, 0 of them unchanged: ")
 
 
-def test_mistakes_are_lines_of_their_own(tmp_path: Path) -> None:
-    """All of them, and the exit status is 2."""
+def test_each_mistake_has_its_own_line(tmp_path: Path) -> None:
+    """All mistakes are reported, and the exit status is 2."""
     status, _, errors = finish(start_scrape("run", write_jobs(tmp_path, "[jobs.a]\nper_hots = 1")))
     assert status == 2
     assert errors.splitlines() == [
@@ -40,7 +40,7 @@ def test_mistakes_are_lines_of_their_own(tmp_path: Path) -> None:
     ]
 
 
-def test_the_scheduler_stops_cleanly_and_goes_on_at_the_next_start(site: Site, tmp_path: Path) -> None:
+def test_the_scheduler_stops_cleanly_and_resumes_at_the_next_start(site: Site, tmp_path: Path) -> None:
     """SIGTERM in the middle of a harvest; the next start takes it up at once, whatever the schedule says."""
     file = write_harvest(tmp_path, site, 'delay = 0.3\nevery = "1s"')
     process = start_scrape("schedule", file)
@@ -65,7 +65,7 @@ def test_the_scheduler_stops_cleanly_and_goes_on_at_the_next_start(site: Site, t
 
 
 def test_a_changed_file_is_read_anew(site: Site, tmp_path: Path) -> None:
-    """By SIGHUP, or when it is looked at next; one with mistakes is told of, and what was known stays."""
+    """It is reloaded on SIGHUP or at the next check; mistakes are reported, and the known jobs stay."""
     file = write_harvest(tmp_path, site, 'every = "300d"')
     process = start_scrape("schedule", file)
     assert process.stderr is not None
