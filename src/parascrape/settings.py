@@ -191,12 +191,7 @@ class Settings:
     )
     """0 means 32 in thread mode and 8 in each process."""
     worker_bytes: int = _option(
-        0,
-        "--worker-memory MB",
-        "Replace a worker process of this size [auto].",
-        _HOW,
-        (0, 1 << 50),
-        unit=1_000_000,
+        0, "--worker-memory MB", "Replace a process of this size [auto].", _HOW, (0, 1 << 50), unit=1_000_000
     )
     """A worker process that has grown to this size is replaced; 0 means its share of 70 % of the memory."""
     scraper: str | Callable[..., Any] = _option(  # noqa: RUF009 (it returns a field)
@@ -238,11 +233,7 @@ class Settings:
         30.0, "--timeout SECONDS", "Total time for a URL [{default} s].", _FETCH, (0.001, 86_400)
     )
     max_bytes: int = _option(
-        20_000_000,
-        "--max-bytes BYTES",
-        "Largest body, as sent and inflated [{default} B].",
-        _FETCH,
-        (1, 1 << 31),
+        20_000_000, "--max-bytes BYTES", "Largest body, sent or inflated [{default} B].", _FETCH, (1, 1 << 31)
     )
     max_redirects: int = _option(10, bounds=(0, 100))
     retries: int = _option(
@@ -255,18 +246,13 @@ class Settings:
     headers: Mapping[str, str] = _option(
         {},
         "--header -H NAME:VALUE",
-        "Sent with each request. Repeatable.",
+        "Added to each request. Repeatable.",
         _FETCH,
         separator=": ",
         secret=True,
     )
     cookies: Mapping[str, str] = _option(
-        {},
-        "--cookie -b NAME=VALUE",
-        "Sent with each request. Repeatable.",
-        _FETCH,
-        separator="=",
-        secret=True,
+        {}, "--cookie -b NAME=VALUE", "Added to each request. Repeatable.", _FETCH, separator="=", secret=True
     )
     user_agent: str = _option(USER_AGENT, "--user-agent -A TEXT", f"[parascrape/{VERSION} ...].", _FETCH)
     proxy: str = _option("", "--proxy URL", "For http and https [none].", _FETCH, secret=True)

@@ -139,5 +139,5 @@ def test_each_command_reports_an_existing_output(site: Site, capfd: pytest.Captu
     assert "Retrying the failures of out.jsonl; it keeps 1 outcome.\n" in retrying
     assert "--overwrite" not in retrying
     assert run([site("/page/1"), "-o", str(OUTPUT), *OPTIONS]) == 0
-    going_on = "Going on with out.jsonl: it holds 2 outcomes (--overwrite starts anew).\n"
+    going_on = "Continuing out.jsonl, which has 2 outcomes (--overwrite starts anew).\n"
     assert going_on in capfd.readouterr().err

@@ -199,7 +199,7 @@ def test_the_summary_counts_earlier_outcomes(site: Site, capfd: pytest.CaptureFi
     run([str(listed), "-o", str(OUTPUT), "--limit", "2", *options])
     assert run([str(listed), "-o", str(OUTPUT), *options]) == 1
     errors = capfd.readouterr().err
-    assert "Going on with out.jsonl: it holds 2 outcomes" in errors
+    assert "Continuing out.jsonl, which has 2 outcomes" in errors
     assert "3 outcomes, 2 of them done before: 2 good, 1 failed: status 1." in errors
 
 

@@ -15,12 +15,12 @@ from parascrape.settings import SETTINGS_OPTIONS, Settings
     *(pick(opt.OUTPUT, "output"), pick(SETTINGS_OPTIONS, "ordered"), opt.DISPLAY),
 )
 def demo(chosen: Choices) -> int:
-    """Serve a bundled site on loopback (some hundred pages, several hosts, slow, broken and Japanese
-    pages among them) and harvest it into output/demo.jsonl.
+    """Serve a bundled site on loopback (about 400 pages on several hosts, some slow, broken or Japanese)
+    and harvest it into output/demo.jsonl.
 
-    Its failures are the site's intention: the exit status is 0 when exactly those failed.
+    Some pages fail on purpose: the exit status is 0 if exactly those failed.
     """
-    # The server is our own: backing off when it answers 503 takes 80 s instead of 5.
+    # Without limits, because backing off from our own server's 503 takes 80 s instead of 5.
     settings = replace(chosen.make(Settings), per_host=0, robots=False)
     from parascrape.cli.harvest_run import run_demo
 

@@ -64,7 +64,7 @@ _EXIT_FAILED, _EXIT_LOST, _EXIT_IO, _EXIT_PIPE = 1, 70, 74, 141
 class HarvestRun:
     """One harvest into one output. Subclasses override the steps that differ, such as a crawl's."""
 
-    on_start = "Going on with {output}: it holds {held} (--overwrite starts anew)."
+    on_start = "Continuing {output}, which has {held} (--overwrite starts anew)."
     """Said of an output that has outcomes."""
     on_empty = "The lists contain no URLs."
     """Said if no entry was harvested or done before."""

@@ -28,8 +28,8 @@ COMMANDS = {
     "links-check": CommandEntry(
         "links_check:links_check", "START...", "Report broken links and their pages."
     ),
-    "retry": CommandEntry("retry:retry", "OUTPUT", "Run again what failed in an output."),
-    "replay": CommandEntry("replay:replay", "FILE", "Run the scraper on a page that was set aside."),
+    "retry": CommandEntry("retry:retry", "OUTPUT", "Fetch the failed URLs of an output again."),
+    "replay": CommandEntry("replay:replay", "FILE", "Run the scraper on a quarantined page."),
     "plan": CommandEntry("plan:plan", "LIST...", "Estimate what a harvest would do, and its time."),
     "audit": CommandEntry("audit:audit", "OUTPUT...", "Check from the records that a harvest was polite."),
     "run": CommandEntry("jobs:run_jobs", "FILE [JOB...]", "Run the jobs of a file once."),

@@ -10,47 +10,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from parascrape.cli.options import EXTRACT, Choices, Options, command
+from parascrape.errors import OutputError
 from parascrape.settings import Option, Settings
 
-if TYPE_CHECKING:
-    from parascrape.web import Page
-
 _FILE: Options = {
-    "file": Option(
-        ...,
-        "FILE",
-        "A page that a harvest has set aside: what error.aside of a record names.",
-        "What to run again",
-        type=str,
-    )
+    "file": Option(..., "FILE", "A quarantined page: error.aside of its record.", "Page", type=str)
 }
 
 
 @command(_FILE, EXTRACT)
 def replay(chosen: Choices) -> int:
-    """Run the scraper on a page that was set aside, and print its records.
+    """Run the scraper on a quarantined page, and print its records.
 
-    Nothing is fetched, nothing ends it, no process or thread lies between: what crashes or hangs does so
-    here, under your debugger. A crash, or Ctrl-C, shows the line it is at.
+    The scraper runs in this process without a deadline, so that it crashes or hangs in your debugger. A
+    crash, or Ctrl-C, shows the current line.
     Exit status: 0 a good record, 1 a failure, 2 wrong usage.
     """
     settings = replace(chosen.make(Settings), mode="sequential")
-    from parascrape.files import read_page
+    from parascrape.files import JsonlSink, read_page
+    from parascrape.harvesting import scrape_page
     from parascrape.scrapers import check_scraper
 
     check_scraper(settings.scraper, settings.mode, settings.select)
-    return _print_records(read_page(Path(chosen["file"])), settings)
-
-
-def _print_records(page: Page, settings: Settings) -> int:
-    """Write the page's records to standard output and return the exit status."""
-    from parascrape.errors import OutputError
-    from parascrape.files import JsonlSink
-    from parascrape.harvesting import scrape_page
-
+    page = read_page(Path(chosen["file"]))
     try:
         with JsonlSink("-") as sink, redirect_stdout(sys.stderr), _showing_where():
             outcome = scrape_page(page, settings)

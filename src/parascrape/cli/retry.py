@@ -1,4 +1,4 @@
-"""``scrape retry OUTPUT``: runs again what failed in an output, and replaces those records."""
+"""``scrape retry OUTPUT``: fetches failed URLs of an output again and replaces their records."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from parascrape.errors import ParascrapeError, UsageError
 from parascrape.files import Ledger, RetryFiles, prepare_retry, read_pages, read_retry_list
 from parascrape.settings import SETTINGS_OPTIONS, Option, Settings
 
-_WHAT = "What to run again"
 _FAILED: Options = {
     "output": Option(
         ...,
         "OUTPUT",
-        "A file of records. It holds no passwords: a URL that had one is fetched without it.",
-        _WHAT,
+        "A file of records. It has no passwords: a URL that had one is fetched without it.",
+        "Failures",
         type=str,
     ),
     "only": Option(
-        "", "--only CODES", "Failures with these codes: timeout,status,... [all but invalid_url].", _WHAT
+        "", "--only CODES", "Failures with these codes: timeout,status,... [all but invalid_url].", "Failures"
     ),
 }
 
@@ -33,10 +32,10 @@ _FAILED: Options = {
     *(pick(opt.DISPLAY, "quiet"), pick(opt.PROFILE, "profile"), pick(opt.DISPLAY, "verbose log_file")),
 )
 def retry(chosen: Choices) -> int:
-    """Run again what failed in an output, and replace those records; the good ones stay as they are.
+    """Fetch the failed URLs of an output again and replace their records; good records stay as they are.
 
-    Name the scraper and the options of the first run. Killed, it goes on when it is called again.
-    Exit status: 0 the output holds no failure any more, 1 it does, others as of scrape.
+    Give the scraper and the options of the first run. A killed retry continues when it is called again.
+    Exit status: 0 the output has no failures left, 1 it has some, others as for scrape.
     """
     output, path = chosen["output"], Path(chosen["output"])
     only = [code for part in chosen["only"].split(",") if (code := part.strip())]
@@ -53,7 +52,7 @@ def retry(chosen: Choices) -> int:
 
 
 class _RetryRun(HarvestRun):
-    """A harvest of what failed in an output, from the list of it that is made first."""
+    """A harvest of the failures of an output, from a list that is made first."""
 
     on_start = "Retrying the failures of {output}; it keeps {held}."
     on_empty = "There are no failures to retry."

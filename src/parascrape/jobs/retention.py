@@ -166,12 +166,10 @@ class _Sweep:
     def _forget(self, path: Path) -> None:
         """Remove the empty folders of a deleted file, then forget it: after a kill the next sweep does so."""
         folder = path.parent
-        while self._folder is not None and folder != self._folder and folder.is_relative_to(self._folder):
-            try:
+        with suppress(OSError):  # usually because it is not empty
+            while self._folder is not None and folder != self._folder and folder.is_relative_to(self._folder):
                 os.rmdir(folder)
-            except OSError:  # usually because it is not empty
-                break
-            folder = folder.parent
+                folder = folder.parent
         self._history.forget(path)
 
     @contextmanager

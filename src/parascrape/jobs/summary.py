@@ -135,7 +135,7 @@ class RunState(NamedTuple):
 
     @property
     def events(self) -> list[str]:
-        """The events of the run, which run hooks."""
+        """The events of the run, named like the hooks."""
         if not self.summary.accepted:
             return ["on_failure"]
         changes = asdict(self.summary.changes)
