@@ -5,7 +5,7 @@ from .comparison import (
 )
 from .differences import describe as describe
 from .report import COLUMNS as COLUMNS, as_data as as_data, make_page as make_page, row_of as row_of
-from .sample import ListSample as ListSample, open_recording as open_recording
+from .sample import open_recording as open_recording
 from .strategies import (
     checking_strategies as checking_strategies,
     default_strategies as default_strategies,

@@ -1,7 +1,6 @@
 from .diff import (
     KINDS as KINDS,
     Change as Change,
-    ChangeCounts as ChangeCounts,
     compare_fields as compare_fields,
     write_changes as write_changes,
 )

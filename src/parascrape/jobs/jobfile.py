@@ -67,6 +67,10 @@ def _line(value: object) -> str:
     return str(value)
 
 
+def _pattern(value: object) -> str:
+    return check_pattern(_line(value))
+
+
 def _lists(value: object) -> tuple[str, ...]:
     found = strings([value] if isinstance(value, str) else value)
     if not all(found) or not found:
@@ -107,7 +111,7 @@ class Job:
     name: str
     arguments: tuple[str, ...]
     timing: Timing | None = None
-    output: Annotated[str, lambda value: check_pattern(_line(value))]
+    output: Annotated[str, _pattern]
     timezone: Annotated[str, _line] = ""
     only_changed: Annotated[bool, switch] = True
     resume_within: Annotated[float, _seconds] = 86_400.0
