@@ -52,10 +52,6 @@ def inflate(body: bytes, content_encoding: str | None, max_bytes: int) -> bytes:
     return body
 
 
-def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"inflates to more than {max_bytes} bytes")
-
-
 def _gunzip(body: bytes, max_bytes: int) -> bytes:
     """Return all members of a gzip file (RFC 1952 §2.2); the rest is ignored, as gzip does."""
     if body[:2] != b"\x1f\x8b":
@@ -107,7 +103,7 @@ def _decode_stream(stream: _Stream, body: memoryview, max_bytes: int) -> tuple[b
             at += piece
             size += len(parts[-1])
             if size > max_bytes:
-                raise _too_large(max_bytes)
+                raise TooLarge(f"inflates to more than {max_bytes} bytes")
     except _DEFLATE_ERRORS as error:
         raise BadEncoding(f"deflate: {error}") from None
     if not state.eof:
@@ -127,7 +123,7 @@ def _unbrotli(body: bytes, max_bytes: int) -> bytes:
             parts.append(part)
             size += len(part)
             if size > max_bytes:
-                raise _too_large(max_bytes)
+                raise TooLarge(f"inflates to more than {max_bytes} bytes")
             part = stream.process(b"", output_buffer_limit=max_bytes + 1 - size)
     except brotli.error as error:
         raise BadEncoding(f"br: {error}") from None

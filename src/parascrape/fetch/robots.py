@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from parascrape.errors import ParascrapeError, StatusError
 from parascrape.fetch.request import FetchRules, FetchTrace
-from parascrape.settings import Settings
 from parascrape.web import MAX_BODY, RobotsRules, from_answer, prepare
 
 if TYPE_CHECKING:
@@ -48,10 +47,6 @@ def fetch_robots(origin: str, client: Client, trace: FetchTrace | None = None) -
         code = f"{type(error).__name__}: {error}"[:200]
     finally:
         trace.release()
-    return from_answer(trace.meta.get("status", 0), headers, body, code, _user_agent(settings))
-
-
-def _user_agent(settings: Settings) -> str:
-    """Return the User-Agent that is sent: a header of that name goes before the setting."""
     named = [value for name, value in settings.headers.items() if name.lower() == "user-agent"]
-    return named[-1] if named else settings.user_agent
+    user_agent = [settings.user_agent, *named][-1]  # as it is sent
+    return from_answer(trace.meta.get("status", 0), headers, body, code, user_agent)

@@ -31,8 +31,8 @@ class VisitSource:
     """Makes a visit of each entry of a streamed list, in the list's order.
 
     ``entries`` may yield None for "nothing just now" (see `files.read_ahead`). ``seen`` returns why an
-    entry is not to be fetched again, or ""; it is called once for each entry. ``clock`` returns
-    monotonic seconds; the frontier uses it too.
+    entry is not to be fetched again, or ""; it is called once for each entry (None: the entry says it).
+    ``clock`` returns monotonic seconds; the frontier uses it too.
     """
 
     def __init__(
@@ -67,7 +67,8 @@ class VisitSource:
         self.idle_until = 0.0
         visit = Visit(self.read, entry)
         self.read += 1
-        if self._seen is not None and not entry.problem and (why := self._seen(entry, visit.number)):
+        why = entry.duplicate if self._seen is None else self._seen(entry, visit.number)
+        if why and not entry.problem:
             visit.refuse("duplicate", why)
         return visit
 

@@ -12,6 +12,7 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -121,7 +122,7 @@ class _AuditedFetch(NamedTuple):
 
 
 def _rows(paths: Iterable[str | Path], settings: Settings, found: Audit) -> Iterator[_AuditedFetch]:
-    """Yield the fetches of all outputs in their order; other lines are counted."""
+    """Yield the fetches of all outputs in their order, and count the other lines."""
     key = key_of(settings)
     for path in paths:
         try:
@@ -147,40 +148,27 @@ def _fetches(line: bytes, key: Callable[[str], str], found: Audit) -> Iterator[_
         url = prepare(record["url"])
     except InvalidUrl:  # so nothing was fetched
         return
-    times, unseen = _times(meta)
-    found.unseen += unseen
-    found.unmeasured += sum(1 for time in times if time.length is None)
+    times = list(_attempts(meta))
+    if meta.get("fresh") is not True:
+        found.unseen += max(0, _whole(meta.get("attempts")) - len(times))
     found.refused += refused and not times
     for start, length, retry_after in times:
+        found.unmeasured += length is None
         yield _AuditedFetch(key(url), start, length or 0.0, retry_after, url, refused)
 
 
-class _Time(NamedTuple):
-    """When an attempt was made, how long it took if known, and how long the host asked to wait."""
+def _attempts(meta: dict[str, Any]) -> Iterator[tuple[float, float | None, float]]:
+    """Yield the attempts with a time: the start, the length if known, and how long the host asked to wait.
 
-    start: float
-    length: float | None
-    retry_after: float
-
-
-def _times(meta: dict[str, Any]) -> tuple[list[_Time], int]:
-    """Return the attempts whose start a record has, and how many others it mentions. A page that was not
-    fetched had its attempts in an earlier run.
+    A page that was not fetched had its attempts in an earlier run.
     """
     if meta.get("fresh") is True:
-        return [], 0
+        return
     earlier = meta.get("earlier")
-    told = [*(earlier if isinstance(earlier, list) else ()), meta]
-    times = [time for one in told if isinstance(one, dict) and (time := _time(one)) is not None]
-    return times, max(0, _whole(meta.get("attempts")) - len(times))
-
-
-def _time(attempt: dict[str, Any]) -> _Time | None:
-    try:
-        start = datetime.fromisoformat(attempt["fetched_at"]).timestamp()
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
-    return _Time(start, _seconds(attempt.get("fetch_seconds")), _seconds(attempt.get("retry_after")) or 0.0)
+    for attempt in [*(earlier if isinstance(earlier, list) else ()), meta]:
+        with suppress(KeyError, TypeError, ValueError, OverflowError):
+            start = datetime.fromisoformat(attempt["fetched_at"]).timestamp()
+            yield start, _seconds(attempt.get("fetch_seconds")), _seconds(attempt.get("retry_after")) or 0.0
 
 
 def _whole(value: Any) -> int:

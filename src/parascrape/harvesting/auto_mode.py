@@ -21,12 +21,11 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import NamedTuple
 
 from parascrape.errors import UsageError
 from parascrape.files import Outcome
-from parascrape.harvesting.in_flight import LookPolicy, WorkerGroup
+from parascrape.harvesting.in_flight import LookPolicy, WorkerCount, WorkerGroup
 from parascrape.harvesting.timings import Timings
 from parascrape.scrapers import check_scraper, scraper_for
 from parascrape.settings import Settings
@@ -84,21 +83,22 @@ class ModeSample(NamedTuple):
 class ModeChoice(NamedTuple):
     """The decision: 0 ``processes`` means to go on in threads. ``reason`` has no full stop."""
 
-    processes: int
-    threads: int
     reason: str
+    processes: int = 0
+    threads: int = 0
 
 
 def choose_mode(seen: ModeSample, machine: Machine) -> ModeChoice:
     """Return whether processes would finish what is left clearly sooner, how many, and why."""
     if machine.cpus < 2:
-        return _stay("there is only one CPU")
+        return ModeChoice("there is only one CPU")
     busy = seen.cpu / seen.seconds
     if busy < _BUSY:
-        return _stay(f"one CPU was busy only {busy:.0%} of the time")
+        return ModeChoice(f"one CPU was busy only {busy:.0%} of the time")
     processes = machine.processes or machine.cpus
     quickest = _EFFICIENCY * min(processes, machine.cpus) / (seen.cpu / seen.pages + _PIPE)
-    threads = machine.threads or _threads_for(quickest * seen.latency / processes)
+    spare = math.ceil(1.5 * quickest * seen.latency / processes)  # half as many more than are needed
+    threads = machine.threads or min(_MOST_THREADS, max(_LEAST_THREADS, spare))
     fetches = min(processes * threads, seen.allowed)
     rate = min(quickest, fetches / seen.latency) if seen.latency else quickest
     now_rate = seen.pages / seen.seconds
@@ -107,19 +107,10 @@ def choose_mode(seen: ModeSample, machine: Machine) -> ModeChoice:
     start /= min(1.0, busy)  # where the threads do not get the whole of one CPU, neither will these
     change = start + max(0.0, seen.left - start * now_rate) / rate
     if stay - change >= max(_GAIN * stay, _LEAST_GAIN):
-        return ModeChoice(processes, threads, _describe(seen, busy))
+        return ModeChoice(_describe(seen, busy), processes, threads)
     if rate * (1.0 - _GAIN) <= now_rate:
-        return _stay("processes would not be faster")
-    return _stay("too few pages were left for processes to be faster")
-
-
-def _stay(reason: str) -> ModeChoice:
-    return ModeChoice(0, 0, reason)
-
-
-def _threads_for(fetches: float) -> int:
-    """Return the threads in each process for so many fetches at once, with half as many to spare."""
-    return min(_MOST_THREADS, max(_LEAST_THREADS, math.ceil(1.5 * fetches)))
+        return ModeChoice("processes would not be faster")
+    return ModeChoice("too few pages were left for processes to be faster")
 
 
 def _describe(seen: ModeSample, busy: float) -> str:
@@ -153,14 +144,14 @@ class AutoMode:
         look: LookPolicy,
         split: Timings,
         say: Callable[[str], None],
-        start: Callable[[Settings], WorkerGroup],
+        start: Callable[[WorkerCount], WorkerGroup],
     ) -> None:
         self._settings = settings
         self._look = look
         self._split = split
         self._say = say
         self._start = start
-        self._choice = ModeChoice(0, 0, "there were too few pages for processes to be faster")
+        self._choice = ModeChoice("there were too few pages for processes to be faster")
         self._next: WorkerGroup | None = None
         self._warming: list[Future[None]] = []
         self._over = False
@@ -234,7 +225,9 @@ class AutoMode:
         if why := _why_not(settings) or self._look.why_not():
             self._give_up(why)
             return
-        self._begin(self._choice)
+        _, processes, threads = self._choice
+        self._next = self._start(WorkerCount(processes, threads))
+        self._warming = [self._next.executor.submit(_warm_up, settings) for _ in range(processes)]
 
     def _page_cpu(self, pages: int, seconds: float) -> float:
         """Return CPU seconds a page. In the beginning some pages pay for what all need; they are left out."""
@@ -243,13 +236,6 @@ class AutoMode:
             return whole
         usual = sorted(self._cpus)[: -(len(self._cpus) // 8) or None]
         return min(whole, 1.5 * sum(usual) / len(usual) + 0.0003)  # more is not a page's own
-
-    def _begin(self, choice: ModeChoice) -> None:
-        """Start worker processes, each with a task that loads what pages need."""
-        settings = replace(self._settings, mode="process", processes=choice.processes, threads=choice.threads)
-        self._next = self._start(settings)
-        submit = self._next.executor.submit
-        self._warming = [submit(_warm_up, settings) for _ in range(choice.processes)]
 
     def _when_ready(self, group: WorkerGroup) -> WorkerGroup | None:
         """Return the group once all its processes are ready; where one fails, none is used."""
@@ -269,7 +255,7 @@ class AutoMode:
 
     def _give_up(self, why: str) -> None:
         self._over = True
-        self._choice = ModeChoice(0, 0, f"processes would be faster, but {why}")
+        self._choice = ModeChoice(f"processes would be faster, but {why}")
 
     def end(self) -> None:
         """Stop processes that were not needed, and say why the threads kept the harvest, if they did."""
@@ -277,7 +263,7 @@ class AutoMode:
             return
         if self._next is not None:
             self._next.executor.stop()
-            self._choice = ModeChoice(0, 0, "it ended before worker processes were ready")
+            self._choice = ModeChoice("it ended before worker processes were ready")
         if self._split.pages:
             threads = show_count(self._settings.thread_count, "thread")
             self._say(f"Stayed in thread mode with {threads}: {self._choice.reason}.")

@@ -15,7 +15,7 @@ import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, NamedTuple
@@ -43,7 +43,7 @@ class HostEstimate(NamedTuple):
     forbidden: int = 0  # of these, by what robots.txt says
     unreachable: int = 0  # of these, because robots.txt could not be had
     delay: float = 0.0  # seconds between two starts
-    delay_by: str = ""  # who asks for it: "robots", "settings", or nobody
+    delay_by: str = ""  # "robots" or "settings"; empty: there is none
     seconds: float = 0.0  # that it takes at least
 
     @property
@@ -56,8 +56,7 @@ class TimeBound(NamedTuple):
     """The seconds that a harvest takes at least, and who sets that.
 
     ``by`` is "robots" (a host's Crawl-delay), "delay", "per_host", "fetches" (all threads together),
-    "latency" (of a single fetch) or, where there is no bound, empty; ``host`` is the host that takes
-    longest.
+    "latency" (of a single fetch) or empty: no bound. ``host`` is the one that takes longest.
     """
 
     seconds: float = 0.0
@@ -70,12 +69,12 @@ class Change(NamedTuple):
 
     options: str
     bound: TimeBound
-    fetches: int  # that there would be
+    fetches: int  # possible then
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """What a harvest of the list would do. ``hosts`` are counted as limits are kept: see `HostEstimate`."""
+    """What a harvest of the list would do. ``hosts`` are counted as in `HostEstimate`."""
 
     lines: int
     invalid: int
@@ -108,13 +107,16 @@ def plan(
     Raises:
         OutputError: the temporary file for the URLs cannot be written.
     """
-    with ExitStack() as stack:
-        asked = rules_of is not None and settings.robots
-        kept = stack.enter_context(tempfile.TemporaryFile("w+b")) if asked else None
+    asked = rules_of is not None and settings.robots
+    with tempfile.TemporaryFile("w+b") if asked else nullcontext() as kept:
         survey = _count(mark_duplicates(entries, settings), kept)
         if kept is not None and rules_of is not None:
             survey.rules = ask_hosts(survey.urls, rules_of, settings.fetches)
-            _count_forbidden(survey, kept)
+            kept.seek(0)
+            for line in kept:
+                url = line[:-1].decode("ascii")
+                rules = survey.rules[host_key(url)]
+                survey.forbidden[host_key(url)] += not (rules.unreachable or rules.allows(url))
     return _sum_up(survey, settings, asked, latency, top)
 
 
@@ -152,16 +154,6 @@ def _count(entries: Iterable[Entry | None], kept: IO[bytes] | None) -> _Survey:
     return survey
 
 
-def _count_forbidden(survey: _Survey, kept: IO[bytes]) -> None:
-    kept.seek(0)
-    for line in kept:
-        url = line[:-1].decode("ascii")
-        origin = host_key(url)
-        rules = survey.rules[origin]
-        if not rules.unreachable and not rules.allows(url):
-            survey.forbidden[origin] += 1
-
-
 class _HostPace(NamedTuple):
     """The limits that the bound follows from."""
 
@@ -181,7 +173,6 @@ def _sum_up(survey: _Survey, settings: Settings, asked: bool, latency: float, to
     hosts = partial(_hosts, _group(survey, settings))
     bound = _bound(hosts(pace), pace)
     unreachable = sum(survey.urls[origin] for origin, rules in survey.rules.items() if rules.unreachable)
-    found = survey.urls.total()
     forbidden = survey.forbidden.total()
     return Estimate(
         lines=survey.lines,
@@ -189,7 +180,7 @@ def _sum_up(survey: _Survey, settings: Settings, asked: bool, latency: float, to
         duplicates=survey.duplicates,
         forbidden=forbidden,
         unreachable=unreachable,
-        fetches=found - forbidden - unreachable,
+        fetches=survey.urls.total() - forbidden - unreachable,
         hosts=sum(1 for _ in hosts(pace)),
         asked=asked,
         latency=latency,
@@ -221,15 +212,10 @@ def _hosts(groups: list[HostEstimate], pace: _HostPace, *, heed: bool = True) ->
         if not heed:
             host = HostEstimate(host.host, host.urls)
         by = "robots" if host.delay > pace.delay else "settings" if pace.delay else ""
-        host = host._replace(delay=max(host.delay, pace.delay), delay_by=by)
-        yield host._replace(seconds=_seconds(host, pace))
-
-
-def _seconds(host: HostEstimate, pace: _HostPace) -> float:
-    if not host.fetches:
-        return 0.0
-    by_delay = (host.fetches - 1) * host.delay + pace.latency
-    return max(by_delay, math.ceil(host.fetches / pace.slots) * pace.latency)
+        delay = max(host.delay, pace.delay)
+        by_delay = (host.fetches - 1) * delay + pace.latency
+        seconds = max(by_delay, math.ceil(host.fetches / pace.slots) * pace.latency) if host.fetches else 0.0
+        yield host._replace(delay=delay, delay_by=by, seconds=seconds)
 
 
 def _bound(hosts: Iterable[HostEstimate], pace: _HostPace) -> TimeBound:

@@ -8,13 +8,13 @@ submit --> group.executor --> finished --> wait --> complete
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-from parascrape.executors import ProcessExecutor, WithContext, capacity, open_executor, why_not_importable
+from parascrape.executors import WithContext, capacity, open_executor, why_not_importable
 from parascrape.fetch import DIRECT, NetworkOptions
 from parascrape.files import Quarantine
 from parascrape.frontier import PolitenessPolicy, Visit, politeness_policy, wait_reason
@@ -64,6 +64,13 @@ class Environment:
     limits: Callable[[Settings], PolitenessPolicy | None] = politeness_policy
 
 
+class WorkerCount(NamedTuple):
+    """Worker processes (0: threads of this process), and threads in each."""
+
+    processes: int
+    threads: int
+
+
 class WorkerGroup:
     """The workers of a harvest: their executor, the function they run, and how many tasks they may have.
 
@@ -74,32 +81,21 @@ class WorkerGroup:
         self,
         settings: Settings,
         environment: Environment,
+        count: WorkerCount,
         on_note: Callable[[Future[Any], Any], None],
         hook: PageHook | None = None,
     ) -> None:
-        self.executor = open_executor(
-            settings.process_count,
-            settings.thread_count,
-            deadline=settings.timeout + environment.scrape_grace,
-            worker_bytes=settings.worker_bytes,
-        )
+        deadline = settings.timeout + environment.scrape_grace
+        self.executor = open_executor(*count, deadline=deadline, worker_bytes=settings.worker_bytes)
         self.executor.on_note = on_note
-        self.settings = settings
-        kept = Quarantine(environment.quarantine, None if settings.process_count else {})
-        self.worker = Worker(settings, environment.network, kept, hook)
+        self.count = count
+        kept = Quarantine(environment.quarantine, None if count.processes else {})
+        processes = max(1, count.processes)
+        self.worker = Worker(settings, environment.network, kept, hook, processes)
         self.work = WithContext(self.worker)
+        self.fetches = processes * count.threads  # at once
         # More than the fetches, so that a free thread finds its next task without a round trip.
-        self.window = capacity(settings.thread_count) * max(1, settings.process_count)
-
-    @property
-    def in_processes(self) -> bool:
-        """Whether the workers are processes."""
-        return isinstance(self.executor, ProcessExecutor)
-
-    @property
-    def cores(self) -> int:
-        """CPU cores that the workers can use at once."""
-        return max(1, min(self.settings.process_count, available_cpus()))
+        self.window = processes * capacity(count.threads)
 
 
 class InFlight:
@@ -118,6 +114,7 @@ class InFlight:
     ) -> None:
         self.finished: SimpleQueue[News] = SimpleQueue()
         self._visits: dict[Future[Any], Visit] = {}
+        self._settings = settings
         self._environment = environment
         self._limits = limits
         self._split = split
@@ -126,25 +123,22 @@ class InFlight:
         self._replaced: WorkerGroup | None = None
         self._with_replaced: set[Future[Any]] = set()  # what the replaced group still has
         self._began_cpu = time.process_time()
-        self.group = self.open_group(settings)
+        self.group = self.open_group(WorkerCount(settings.process_count, settings.thread_count))
         self._enter()
 
-    def open_group(self, settings: Settings) -> WorkerGroup:
+    def open_group(self, count: WorkerCount) -> WorkerGroup:
         """Return a worker group that reports here; for `replace_workers`."""
-        return WorkerGroup(settings, self._environment, lambda *note: self.finished.put(note), self._hook)
+        return WorkerGroup(
+            self._settings, self._environment, count, lambda *note: self.finished.put(note), self._hook
+        )
 
     def _enter(self) -> None:
-        settings = self.group.settings
-        self._fetches = settings.fetches  # kept: for a process count the system is asked, 60 us
-        self._split.enter(time.monotonic(), settings.process_count, settings.thread_count, self.group.cores)
+        """Count the time of the group's threads and cores from now on."""
+        count = self.group.count
+        self._split.enter(time.monotonic(), *count, cores=max(1, min(count.processes, available_cpus())))
 
     def __len__(self) -> int:
         return len(self._visits)
-
-    @property
-    def visits(self) -> Collection[Visit]:
-        """The visits that are under way."""
-        return self._visits.values()
 
     @property
     def has_room(self) -> bool:
@@ -170,7 +164,7 @@ class InFlight:
 
         Threads that have no visit meanwhile wait for one of the ``held``, or for the list if that is open.
         """
-        free = self._fetches - len(self._visits)
+        free = self.group.fetches - len(self._visits)
         if free <= 0 or not self.finished.empty():
             return self.finished.get(timeout=patience)
         began = time.monotonic()

@@ -56,14 +56,6 @@ class Stop:
         self.wake()
 
 
-def _do_nothing() -> None:
-    """Do nothing."""
-
-
-def _log_line(line: str) -> None:
-    log.info("%s", line)
-
-
 @dataclass(frozen=True, slots=True)
 class HarvestHooks:
     """What the caller of a harvest gives it and hears from it.
@@ -74,17 +66,13 @@ class HarvestHooks:
     page.
     """
 
-    total: Callable[[], int | None] = _do_nothing
-    say: Callable[[str], None] = _log_line
+    total: Callable[[], int | None] = lambda: None
+    say: Callable[[str], None] = lambda line: log.info("%s", line)
     split: Timings = field(default_factory=Timings)
-    idle: Callable[[], None] = _do_nothing
+    idle: Callable[[], None] = lambda: None
     on_outcome: Callable[[Entry, Outcome], None] | None = None
     on_robots: Callable[[str, RobotsRules], None] | None = None
     page_hook: PageHook | None = None
-
-
-def _find_duplicate(entry: Entry, _: int) -> str:
-    return entry.duplicate
 
 
 class HarvestLoop:
@@ -107,9 +95,10 @@ class HarvestLoop:
         self._auto: AutoMode | None = None
         if settings.mode == "auto":
             self._auto = AutoMode(settings, environment.look, hooks.split, hooks.say, flight.open_group)
-        seen = _find_duplicate if self._previous is None else self._previous.why_skip
-        flight.known_of = None if self._previous is None else self._previous.known
-        source = VisitSource(self._until_fault(entries), seen=seen)
+        source = VisitSource(self._until_fault(entries))
+        if self._previous is not None:
+            flight.known_of = self._previous.known
+            source = VisitSource(self._until_fault(entries), seen=self._previous.why_skip)
         self._frontier = open_frontier(source, limits, environment.hosts_file)
         self._fault: Exception | None = None  # what the list itself has raised
         self._draining = False
@@ -119,25 +108,20 @@ class HarvestLoop:
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yield final outcomes, in the list's order where the settings ask for it."""
-        if not self._settings.ordered:
-            for visit, outcome in self._loop():
-                yield self._notify(visit, outcome)
-            return
         held: dict[int, Outcome] = {}
         for visit, outcome in self._loop():
-            held[visit.number] = self._notify(visit, outcome)
+            if self._hooks.on_outcome is not None:
+                self._hooks.on_outcome(visit.entry, outcome)
+                outcome = outcome._replace(found=None)  # the links go no further
+            if not self._settings.ordered:
+                yield outcome
+                continue
+            held[visit.number] = outcome
             while self._following in held:
                 yield held.pop(self._following)
                 self._following += 1
         for number in sorted(held):  # the run was ended: what should come between them never will
             yield held[number]
-
-    def _notify(self, visit: Visit, outcome: Outcome) -> Outcome:
-        """Notify the hook, then drop the links."""
-        if self._hooks.on_outcome is None:
-            return outcome
-        self._hooks.on_outcome(visit.entry, outcome)
-        return outcome._replace(found=None)
 
     def _may_read(self) -> bool:
         """Return whether the list may be read on: with ``ordered`` only so far ahead of the slowest."""
@@ -192,13 +176,11 @@ class HarvestLoop:
             finished = self._in_flight.wait(patience, held=held, list_open=list_open)
         except Empty:
             return
-        if finished is None:  # somebody has called `Stop.ask`
-            return
         if isinstance(finished, tuple):
             self._take_note(*finished)
             return
-        completed = self._in_flight.complete(finished)
-        if completed is None:
+        completed = None if finished is None else self._in_flight.complete(finished)
+        if finished is None or completed is None:  # `Stop.ask` was called, or the visit was handed over
             return
         visit, group = completed
         if finished.cancelled():
@@ -214,9 +196,8 @@ class HarvestLoop:
         """Return how many outcomes are still to come; None where nobody knows."""
         read = self._frontier.read
         total = read if self._frontier.exhausted else self._hooks.total()
-        if total is None:
-            return None
-        return max(0, total - read) + self._frontier.waiting + len(self._in_flight)
+        waiting = self._frontier.waiting + len(self._in_flight)
+        return None if total is None else max(0, total - read) + waiting
 
     def _take_note(self, future: Future[Any], value: float | None) -> None:
         """Note that a fetch has started, at this monotonic time, or is over (None)."""
@@ -270,7 +251,7 @@ class HarvestLoop:
             self._frontier.finish(visit, FetchReport("task_error"))
             kept = group.worker.quarantine
             return fail_task(visit.entry, error, visit.attempts, settings=self._settings, kept=kept)
-        self._hooks.split.add(outcome, now=time.monotonic(), elsewhere=group.in_processes)
+        self._hooks.split.add(outcome, now=time.monotonic(), elsewhere=bool(group.count.processes))
         if self._auto is not None:
             self._auto.note(outcome)
         self._scraping += 0.1 * (outcome.scrape_seconds - self._scraping)
@@ -293,8 +274,7 @@ class HarvestLoop:
 
 def _retry_delay(outcome: Outcome, attempts: int, settings: Settings) -> float | None:
     """Return in how many seconds to try again; None where the outcome is final."""
-    if not outcome.retryable or attempts > settings.retries:
-        return None
-    if (outcome.retry_after or 0.0) > settings.max_backoff:
+    too_late = (outcome.retry_after or 0.0) > settings.max_backoff
+    if not outcome.retryable or attempts > settings.retries or too_late:
         return None
     return backoff(attempts, settings.backoff, settings.max_backoff, outcome.retry_after)

@@ -97,7 +97,7 @@ class PageTask(NamedTuple):
 class Worker:
     """Fetches and scrapes in one process, for all of its threads; unpickled it begins afresh.
 
-    ``quarantine`` is for pages under which a worker dies or hangs.
+    ``quarantine`` is for pages under which a worker dies or hangs; ``processes`` share the machine's memory.
     """
 
     def __init__(
@@ -106,17 +106,18 @@ class Worker:
         network: NetworkOptions = DIRECT,
         quarantine: Quarantine = NO_QUARANTINE,
         hook: PageHook | None = None,
+        processes: int = 1,
     ) -> None:
         self.settings = settings
-        self.network = network
         self.quarantine = quarantine
         self.hook = hook
+        self._network, self._processes = network, processes
         self.thread_cpu: dict[int, float] = {}  # by thread, its CPU seconds when its last page was done
         self._client: Client | None = None
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Worker, (self.settings, self.network, self.quarantine, self.hook)
+        return Worker, (self.settings, self._network, self.quarantine, self.hook, self._processes)
 
     def __call__(self, context: TaskContext, task: str | Sequence[Any]) -> Outcome | RobotsRules:
         """Return the outcome of a `PageTask`, or the rules of an origin's robots.txt.
@@ -146,7 +147,7 @@ class Worker:
                     # Here, because the parent of worker processes never fetches: 0.1 s.
                     from parascrape.fetch import Client
 
-                    self._client = Client(self.settings, self.network)
+                    self._client = Client(self.settings, self._network, processes=self._processes)
         return self._client
 
     def close(self) -> None:
@@ -164,10 +165,10 @@ class _Attempt:
         self._task = task
         self._entry = Entry._make(task.fields)
         hook = worker.transfer_hook(self._entry.url)
-        self._trace = FetchTrace({"fetched_at": _now(), "attempts": task.attempt}, hook=hook)
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")  # RFC 3339
+        self._trace = FetchTrace({"fetched_at": now, "attempts": task.attempt}, hook=hook)
         self._meta = self._trace.meta
         self._page: Page | None = None
-        self._hooked: HookResult | None = None
         self._found: DiscoveredLinks | None = None
         self._started = time.monotonic()
         self._began = self._fetched = time.perf_counter()
@@ -182,7 +183,10 @@ class _Attempt:
             page = self._fetch()
             if page is not None:
                 stash(kept_at, page, pages)
-            lines = self._unchanged() if page is None else self._scrape(page)
+                lines = self._scrape(page)
+            else:  # one line says how the page was found to be the same
+                self._meta["elapsed"] = self._elapsed()
+                lines = [records.encode({"meta": self._meta})]
         except ParascrapeError as error:
             outcome = self._fail(error)
         else:
@@ -203,11 +207,9 @@ class _Attempt:
         )
 
     def _stash_path(self) -> Path | None:
-        """Return where the page is kept while its scraper runs; None where nobody would look for it.
-
-        A worker process keeps only pages that are tried again, alone: few enough to write a file for each.
-        """
+        """Return where the page is kept while its scraper runs; None: nowhere."""
         folder, pages = self._worker.quarantine
+        # A worker process keeps only pages that are tried again, alone: few enough to write each to a file.
         wanted = folder and (pages is not None or self._context.alone)
         return quarantine_path(folder, self._entry) if wanted else None
 
@@ -233,20 +235,13 @@ class _Attempt:
         self._page = page
         return page
 
-    def _unchanged(self) -> list[bytes]:
-        """Return the line that says how the page was found to be the same."""
-        self._meta["elapsed"] = self._elapsed()
-        return [records.encode({"meta": self._meta})]
-
     def _scrape(self, page: Page) -> list[bytes]:
         """Return the lines of the page's records. Raises ParascrapeError."""
         settings, meta, scraper = self._worker.settings, self._meta, ""
         if self._worker.hook is not None:  # before the scraper, which may change the parsed page
-            self._hooked = self._worker.hook.page_fetched(page, self._entry, meta)
-            self._found = self._hooked.found
-            if self._hooked.record is not None:
-                return self._encode([self._hooked.record])
-            scraper = self._hooked.scraper
+            self._found, record, scraper = self._worker.hook.page_fetched(page, self._entry, meta)
+            if record is not None:
+                return self._encode([record])
         found, leads = scrape(page, settings, scraper)
         if leads:
             if self._found is None:
@@ -271,10 +266,9 @@ class _Attempt:
     def _fail(self, error: ParascrapeError) -> Outcome:
         """Return the outcome of a failure; the hook may find links in it, or take it for good."""
         meta, hook = self._meta, self._worker.hook
-        if hook is not None and self._page is None:
-            hooked = hook.fetch_failed(error, self._entry)
-            self._found = hooked.found if hooked is not None else None
-            if hooked is not None and hooked.record is not None:
+        if hook is not None and self._page is None and (hooked := hook.fetch_failed(error, self._entry)):
+            self._found = hooked.found
+            if hooked.record is not None:
                 meta.setdefault("fetch_seconds", self._elapsed())
                 return Outcome(b"".join(self._encode([hooked.record])), 1, "")
         meta["elapsed"] = self._elapsed()
@@ -327,7 +321,7 @@ def scrape_page(page: Page, settings: Settings) -> Outcome:
 
 
 def _lines(entry: Entry, found: list[Mapping[str, Any]], meta: Meta) -> list[bytes]:
-    """Return one line for each dict. A page that gave none has one line all the same: it was fetched.
+    """Return one line for each dict. A page without any has one line too: it was fetched.
 
     Raises:
         BadRecord: a key that is the record's own, or a value that JSON cannot carry.
@@ -343,8 +337,3 @@ def _lines(entry: Entry, found: list[Mapping[str, Any]], meta: Meta) -> list[byt
 
 
 _OF_GOOD_PAGES = ("etag", "last_modified", "hash", "made_by")
-
-
-def _now() -> str:
-    """Return the time in RFC 3339, UTC, milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
