@@ -11,6 +11,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -181,23 +182,21 @@ class MemoryBudget:
                 self._paused = [one for one in self._paused if one is not holder]
 
 
+@dataclass(eq=False, slots=True)
 class _ResponseState:
     """The answer to one request as it comes in: header lines and pieces of the body, within bounds."""
 
-    def __init__(
-        self, handle: Any, max_bytes: int, budget: MemoryBudget, wanted: Callable[[str], bool] | None
-    ) -> None:
-        self.handle = handle
-        self._wanted = wanted
-        self.held = 0  # bytes, as the budget counts them
-        self.max_bytes = max_bytes
-        self._budget = budget
-        self._lines: list[bytes] = []
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self.too_large = False
-        self.enough = False
-        self._ended = False
+    handle: Any
+    max_bytes: int
+    budget: MemoryBudget
+    wanted: Callable[[str], bool] | None
+    held: int = 0  # bytes, as the budget counts them
+    too_large: bool = False
+    enough: bool = False
+    _ended: bool = False  # the header
+    _size: int = 0
+    _lines: list[bytes] = field(default_factory=list)
+    _pieces: list[bytes] = field(default_factory=list)
 
     def header(self, line: bytes) -> None:
         """Take a header line; a new status line (after 100, after a proxy's CONNECT) starts afresh.
@@ -213,7 +212,7 @@ class _ResponseState:
 
     def write(self, piece: bytes) -> int | None:
         """Take a piece of the body. -1 ends the transfer; after a pause the piece comes again."""
-        if not self._budget.take(self, len(piece)):
+        if not self.budget.take(self, len(piece)):
             return int(pycurl.WRITEFUNC_PAUSE)
         self._pieces.append(piece)
         self._size += len(piece)
@@ -229,7 +228,7 @@ class _ResponseState:
         """Return whether the whole body is wanted: the status is 2xx, and the type is one of those wanted."""
         if not 200 <= int(self._lines[0].split(None, 2)[1]) < 300:
             return False
-        return self._wanted is None or self._wanted(join_fields(self._lines[1:]).get("Content-Type", ""))
+        return self.wanted is None or self.wanted(join_fields(self._lines[1:]).get("Content-Type", ""))
 
     def response(self, request: requests.PreparedRequest) -> requests.Response:
         """Return the answer as a requests response; its body is read from ``raw``, still encoded."""

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import requests
 from requests.cookies import RequestsCookieJar, get_cookie_header
@@ -75,10 +75,8 @@ class Client:
         Raises:
             FetchError: with the code that says why; `StatusError` for an answer other than 2xx.
         """
-        page = self.fetch_if_changed(url, NOTHING, FetchTrace() if trace is None else trace, rules)
-        if page is None:  # impossible: nothing was known that could be the same
-            raise FetchError("no page")
-        return page
+        page = self.fetch_if_changed(url, NOTHING, trace or FetchTrace(), rules)
+        return cast(Page, page)  # nothing was known that could be the same
 
     def fetch_if_changed(
         self, url: str, known: Validators, trace: FetchTrace, rules: FetchRules

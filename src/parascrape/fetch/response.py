@@ -20,9 +20,7 @@ _ONCE = frozenset(("content-length", "location", "retry-after"))
 
 
 class HeaderFields(CaseInsensitiveDict[str]):
-    """requests' mapping of header fields over a plain dict: a field that is missing costs 0.2 us instead of
-    1.6, a copy 0.2 us instead of 6.
-    """
+    """requests' mapping of header fields over a plain dict: a missing field costs 0.2 us instead of 1.6."""
 
     _store: dict[str, tuple[str, str]]
 
@@ -44,12 +42,6 @@ class HeaderFields(CaseInsensitiveDict[str]):
     def items(self) -> ItemsView[str, str]:
         """Return the fields, their names as they were written."""
         return dict(self._store.values()).items()
-
-    def copy(self) -> HeaderFields:
-        """Return a copy."""
-        made = HeaderFields()
-        made._store.update(self._store)
-        return made
 
 
 def join_fields(lines: list[bytes]) -> HeaderFields:

@@ -118,17 +118,9 @@ def _describe(seen: ModeSample, busy: float) -> str:
     scrape_cpu = min(seen.scrape_cpu, seen.cpu)
     what, cpu = ("parsing", scrape_cpu) if scrape_cpu > seen.cpu / 2 else ("computing", seen.cpu)
     share = min(cpu / seen.seconds, busy, 1.0)
-    left = f"about {_round(seen.left):,} pages were left" if seen.known else "more pages were expected"
-    return f"{what} took {share:.0%} of one CPU ({1000 * cpu / seen.pages:.2g} ms a page) and {left}"
-
-
-def _round(count: int) -> int:
-    """Return the count rounded to two digits.
-
-    >>> _round(3912), _round(87), _round(0)
-    (3900, 87, 0)
-    """
-    return round(count, 2 - len(str(count)))
+    left = float(f"{seen.left:.2g}")
+    rest = f"about {left:,.0f} pages were left" if seen.known else "more pages were expected"
+    return f"{what} took {share:.0%} of one CPU ({1000 * cpu / seen.pages:.2g} ms a page) and {rest}"
 
 
 class AutoMode:

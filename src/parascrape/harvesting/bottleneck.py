@@ -12,6 +12,8 @@ The first that explains enough, in this order; a run that is short, or where not
 
 from __future__ import annotations
 
+from collections import defaultdict
+from operator import itemgetter
 from typing import NamedTuple
 
 from parascrape.harvesting.timings import Timings
@@ -72,7 +74,10 @@ def explain_bottleneck(split: Timings, run: RunProfile) -> str:
     if split.list_wait > _IDLE * split.thread_seconds:
         return "Bound by the list, which comes slower than its pages."
     if split.network > _THREADS * split.thread_seconds:
-        return _explain_network(split, run)
+        if split.transfer > _TRANSFER * split.network:
+            return f"Bound by how fast bodies come: {run.bytes / 1e6 / run.seconds:.1f} MB/s."
+        more = _more_threads(split, run)
+        return f"Bound by the network's latency{more}." if more else ""
     if split.scrape > _THREADS * split.thread_seconds and split.scrape_cpu < _WAITING * split.scrape:
         return f"Bound by the scraper, which waits{_more_threads(split, run)}."
     return ""
@@ -120,16 +125,15 @@ class HostWait(NamedTuple):
 
 def main_host_wait(split: Timings) -> HostWait:
     """Return the main reason for which threads waited for hosts."""
-    kinds: dict[str, float] = {}
+    kinds: dict[str, float] = defaultdict(float)
     for (kind, _), seconds in split.blame.items():
-        kinds[kind] = kinds.get(kind, 0.0) + seconds
+        kinds[kind] += seconds
     if not kinds:
         return HostWait("")
-    kind = max(kinds, key=lambda each: kinds[each])
+    kind, most = max(kinds.items(), key=itemgetter(1))
     hosts = {host: seconds for (of, host), seconds in split.blame.items() if of == kind}
-    worst = max(hosts, key=lambda each: hosts[each])
-    one = hosts[worst] > kinds[kind] / 2
-    return HostWait(kind, worst if one else "", kinds[kind] / (sum(kinds.values()) or 1.0))
+    worst, longest = max(hosts.items(), key=itemgetter(1))
+    return HostWait(kind, worst if longest > most / 2 else "", most / (sum(kinds.values()) or 1.0))
 
 
 _OPTIONS = {"limit": " (--per-host)", "delay": " (--delay)", "retry": " (--retries)"}
@@ -145,13 +149,6 @@ def _explain_host(split: Timings, settings: Settings) -> str:
     return (
         f"Bound by {whose} {wait.describe(settings.per_host, settings.delay)}{_OPTIONS.get(wait.kind, '')}."
     )
-
-
-def _explain_network(split: Timings, run: RunProfile) -> str:
-    if split.transfer > _TRANSFER * split.network:
-        return f"Bound by how fast bodies come: {run.bytes / 1e6 / run.seconds:.1f} MB/s."
-    more = _more_threads(split, run)
-    return f"Bound by the network's latency{more}." if more else ""
 
 
 def _more_threads(split: Timings, run: RunProfile) -> str:

@@ -170,7 +170,8 @@ class _HostPace(NamedTuple):
 
 def _sum_up(survey: _Survey, settings: Settings, asked: bool, latency: float, top: int) -> Estimate:
     pace = _HostPace(settings.delay, settings.per_host, settings.fetches, latency)
-    hosts = partial(_hosts, _group(survey, settings))
+    groups = _group(survey, settings)
+    hosts = partial(_hosts, groups)
     bound = _bound(hosts(pace), pace)
     unreachable = sum(survey.urls[origin] for origin, rules in survey.rules.items() if rules.unreachable)
     forbidden = survey.forbidden.total()
@@ -181,7 +182,7 @@ def _sum_up(survey: _Survey, settings: Settings, asked: bool, latency: float, to
         forbidden=forbidden,
         unreachable=unreachable,
         fetches=survey.urls.total() - forbidden - unreachable,
-        hosts=sum(1 for _ in hosts(pace)),
+        hosts=len(groups),
         asked=asked,
         latency=latency,
         bound=bound,

@@ -113,17 +113,17 @@ class InFlight:
         hook: PageHook | None = None,
     ) -> None:
         self.finished: SimpleQueue[News] = SimpleQueue()
-        self._visits: dict[Future[Any], Visit] = {}
+        self._visits: dict[Future[Any], tuple[Visit, WorkerGroup]] = {}
         self._settings = settings
         self._environment = environment
         self._limits = limits
         self._split = split
         self._hook = hook
         self._blocked = 0.0  # seconds of threads that waited for the visit that comes next
-        self._replaced: WorkerGroup | None = None
-        self._with_replaced: set[Future[Any]] = set()  # what the replaced group still has
+        self._with_replaced = 0  # visits that the replaced group still has
         self._began_cpu = time.process_time()
         self.group = self.open_group(WorkerCount(settings.process_count, settings.thread_count))
+        self._groups = [self.group]  # with the replaced one
         self._enter()
 
     def open_group(self, count: WorkerCount) -> WorkerGroup:
@@ -143,7 +143,7 @@ class InFlight:
     @property
     def has_room(self) -> bool:
         """Whether the group takes one more; what the replaced group has does not count."""
-        return len(self._visits) - len(self._with_replaced) < self.group.window
+        return len(self._visits) - self._with_replaced < self.group.window
 
     def submit(self, visit: Visit, *, watched: bool) -> None:
         """Hand the visit out; ``watched``: there is a note when its fetch starts and one when it ends."""
@@ -156,7 +156,7 @@ class InFlight:
             known = (tuple(self.known_of(visit)),) if self.known_of is not None else ()
             task = (tuple(visit.entry), visit.attempts, watched, time.monotonic(), *known)
         future = self.group.executor.submit(self.group.work, task)
-        self._visits[future] = visit
+        self._visits[future] = visit, self.group
         future.add_done_callback(self.finished.put)
 
     def wait(self, patience: float | None, *, held: int, list_open: bool) -> News:
@@ -180,34 +180,26 @@ class InFlight:
 
     def visit_of(self, future: Future[Any]) -> Visit | None:
         """Return the visit of a future that is not done; None where it was handed over."""
-        return self._visits.get(future)
+        return self._visits[future][0] if future in self._visits else None
 
     def complete(self, future: Future[Any]) -> tuple[Visit, WorkerGroup] | None:
         """Return the visit of a future that is done and its workers; None where it was handed over."""
-        visit = self._visits.pop(future, None)
-        if visit is None:
-            return None
-        if future in self._with_replaced and self._replaced is not None:
-            self._with_replaced.discard(future)
-            return visit, self._replaced
-        return visit, self.group
+        completed = self._visits.pop(future, None)
+        if completed is not None and completed[1] is not self.group:
+            self._with_replaced -= 1
+        return completed
 
     def replace_workers(self, group: WorkerGroup) -> None:
         """Give this group new visits from now on, and those that no thread of the other has begun."""
-        before, self._replaced, self.group = self.group, self.group, group
-        again = [(future, visit) for future, visit in self._visits.items() if future.cancel()]
-        for future, _ in again:
-            del self._visits[future]
-        self._with_replaced = set(self._visits)
+        before, self.group = self.group, group
+        self._groups.append(group)
+        again = [self._visits.pop(future)[0] for future in list(self._visits) if future.cancel()]
+        self._with_replaced = len(self._visits)
         before.executor.shutdown(wait=False)
-        for _, visit in again:
+        for visit in again:
             visit.attempts -= 1
             self.submit(visit, watched=True)
         self._enter()
-
-    @property
-    def _groups(self) -> list[WorkerGroup]:
-        return [self.group] if self._replaced is None else [self._replaced, self.group]
 
     def shutdown(self, *, cancel: bool = False) -> None:
         """Take no more visits; ``cancel`` those that no thread has begun."""

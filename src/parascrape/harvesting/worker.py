@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from parascrape import records
@@ -176,8 +175,10 @@ class _Attempt:
 
     def run(self) -> Outcome:
         """Fetch, scrape and encode."""
-        pages = self._worker.quarantine.pages
-        kept_at = self._stash_path()
+        folder, pages = self._worker.quarantine
+        # A worker process keeps only pages that are tried again, alone: few enough to write each to a file.
+        wanted = folder and (pages is not None or self._context.alone)
+        kept_at = quarantine_path(folder, self._entry) if wanted else None
         discard(kept_at, pages)  # of an earlier run
         try:
             page = self._fetch()
@@ -205,13 +206,6 @@ class _Attempt:
             status=self._meta.get("status", 0),
             times=self._timings(),
         )
-
-    def _stash_path(self) -> Path | None:
-        """Return where the page is kept while its scraper runs; None: nowhere."""
-        folder, pages = self._worker.quarantine
-        # A worker process keeps only pages that are tried again, alone: few enough to write each to a file.
-        wanted = folder and (pages is not None or self._context.alone)
-        return quarantine_path(folder, self._entry) if wanted else None
 
     def _fetch(self) -> Page | None:
         """Return the entry's page; None where it is as known. Raises a FetchError, whatever goes wrong."""
