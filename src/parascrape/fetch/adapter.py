@@ -96,11 +96,9 @@ class CurlAdapter(HTTPAdapter):
         handle.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout * 1000)))
         handle.setopt(pycurl.WRITEFUNCTION, answer.write)
         handle.setopt(pycurl.HEADERFUNCTION, answer.header)
+        perform = self._transfers.perform
         try:
-            if trace.hook is None:
-                self._transfers.perform(handle)
-            else:
-                trace.hook(self._transfers.perform, handle)
+            perform(handle) if trace.hook is None else trace.hook(perform, handle)
         except pycurl.error as error:
             if not answer.enough:
                 self._fail(handle, answer, error.args)

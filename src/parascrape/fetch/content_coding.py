@@ -118,13 +118,12 @@ def _unbrotli(body: bytes, max_bytes: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        part = stream.process(body, output_buffer_limit=max_bytes + 1)
-        while part or not stream.can_accept_more_data():
-            parts.append(part)
-            size += len(part)
+        while body or not stream.can_accept_more_data():
+            parts.append(stream.process(body, output_buffer_limit=max_bytes + 1 - size))
+            body = b""
+            size += len(parts[-1])
             if size > max_bytes:
                 raise TooLarge(f"inflates to more than {max_bytes} bytes")
-            part = stream.process(b"", output_buffer_limit=max_bytes + 1 - size)
     except brotli.error as error:
         raise BadEncoding(f"br: {error}") from None
     if not stream.is_finished():

@@ -33,14 +33,25 @@ class HandlePool:
         verify: bool | str = True,
     ) -> None:
         self._public_only = public_only
-        self._network = network
-        self._proxy = proxy
-        self._verify = verify
         self._lock = threading.Lock()
         self._idle: list[Any] = []
-        self._share = pycurl.CurlShare()
-        self._share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)
-        self._share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_SSL_SESSION)
+        share = pycurl.CurlShare()
+        share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)
+        share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_SSL_SESSION)
+        self._options: dict[int, Any] = {
+            pycurl.NOSIGNAL: 1,
+            pycurl.SHARE: share,
+            pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+            pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
+            pycurl.PATH_AS_IS: 1,
+            pycurl.BUFFERSIZE: _BUFFER,
+            pycurl.RESOLVE: list(network.resolve),
+            pycurl.CONNECT_TO: network.connect_to.split(",") if network.connect_to else [],
+            pycurl.PROXY: proxy,  # empty: that of the environment is not used either
+            pycurl.SSL_VERIFYPEER: 1 if verify else 0,
+            pycurl.SSL_VERIFYHOST: 2 if verify else 0,
+            pycurl.CAINFO: verify if isinstance(verify, str) else certifi.where(),
+        }
 
     def take(self) -> Any:
         """Return an idle handle, or a new one."""
@@ -60,20 +71,8 @@ class HandlePool:
     def _make(self) -> Any:
         """Return a handle with the options that all requests share."""
         handle: Any = pycurl.Curl()
-        handle.setopt(pycurl.NOSIGNAL, 1)
-        handle.setopt(pycurl.SHARE, self._share)
-        handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-        handle.setopt(pycurl.PATH_AS_IS, 1)
-        handle.setopt(pycurl.BUFFERSIZE, _BUFFER)
-        handle.setopt(pycurl.RESOLVE, list(self._network.resolve))
-        where = self._network.connect_to
-        handle.setopt(pycurl.CONNECT_TO, where.split(",") if where else [])
-        handle.setopt(pycurl.PROXY, self._proxy)  # empty: that of the environment is not used either
-        verify = self._verify
-        handle.setopt(pycurl.SSL_VERIFYPEER, 1 if verify else 0)
-        handle.setopt(pycurl.SSL_VERIFYHOST, 2 if verify else 0)
-        handle.setopt(pycurl.CAINFO, verify if isinstance(verify, str) else certifi.where())
+        for option, value in self._options.items():
+            handle.setopt(option, value)
         if self._public_only:
             handle.sockets = PublicSockets()
             handle.setopt(pycurl.OPENSOCKETFUNCTION, handle.sockets)

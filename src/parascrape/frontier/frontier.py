@@ -67,8 +67,9 @@ class VisitSource:
         self.idle_until = 0.0
         visit = Visit(self.read, entry)
         self.read += 1
-        why = entry.duplicate if self._seen is None else self._seen(entry, visit.number)
-        if why and not entry.problem:
+        if entry.problem:
+            return visit
+        if why := entry.duplicate if self._seen is None else self._seen(entry, visit.number):
             visit.refuse("duplicate", why)
         return visit
 

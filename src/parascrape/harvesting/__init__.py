@@ -1,6 +1,6 @@
 """One harvest: from a list's entries to outcomes, in threads or processes.
 
-harvest     the entry points `crawl` and `harvest`; loop: fills the workers and judges their outcomes
+harvest     the entry points `crawl` and `harvest`, and the loop that fills workers and judges outcomes
 in_flight   worker groups and the visits they have; worker: one attempt at a URL; auto_mode: the mode's choice
 timings     where time went; bottleneck: what limits a run; estimate: before a harvest; audit: after it
 """

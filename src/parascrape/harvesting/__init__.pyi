@@ -6,9 +6,8 @@ from .bottleneck import (
     main_host_wait as main_host_wait,
 )
 from .estimate import Change as Change, Estimate as Estimate, TimeBound as TimeBound, plan as plan
-from .harvest import crawl as crawl, harvest as harvest
+from .harvest import HarvestHooks as HarvestHooks, Stop as Stop, crawl as crawl, harvest as harvest
 from .in_flight import Environment as Environment
-from .loop import HarvestHooks as HarvestHooks, Stop as Stop
 from .open_files import fit_threads as fit_threads
 from .timings import (
     STAGES as STAGES,

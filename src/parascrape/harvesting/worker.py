@@ -321,12 +321,11 @@ def _lines(entry: Entry, found: list[Mapping[str, Any]], meta: Meta) -> list[byt
         BadRecord: a key that is the record's own, or a value that JSON cannot carry.
     """
     url = redact(entry.url)
-    if len(found) == 1:
-        return [records.encode(records.success(url, found[0], entry.columns, order_meta(entry, meta)))]
     lines: list[bytes] = []
     for item, fields in enumerate(found or [{}], 1 if found else 0):
-        numbered = order_meta(entry, {**meta, "item": item, "items": len(found)})
-        lines.append(records.encode(records.success(url, fields, entry.columns, numbered)))
+        if len(found) != 1:
+            meta = {**meta, "item": item, "items": len(found)}
+        lines.append(records.encode(records.success(url, fields, entry.columns, order_meta(entry, meta))))
     return lines
 
 
