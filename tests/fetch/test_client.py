@@ -100,7 +100,7 @@ def test_the_time_allowed_is_for_all_hops_together(site: Site) -> None:
         fetch(site(f"/to?where=/to%3Fwhere={where}"), Settings(timeout=0.2))
 
 
-def test_nobody_listening_and_no_such_name_are_told_apart() -> None:
+def test_a_refused_connection_and_an_unknown_name_have_different_codes() -> None:
     """Refused is `connect`, an unknown name `dns`."""
     with pytest.raises(ConnectError, match="refused"):
         fetch("http://127.0.0.1:1/", QUICK)
@@ -230,6 +230,6 @@ def test_every_exception_of_the_libraries_has_a_code(kind: type[Exception]) -> N
     assert mapped.code != FetchError.code
 
 
-def test_an_exception_of_nobody_is_not_mapped() -> None:
+def test_a_foreign_exception_is_not_mapped() -> None:
     """A fault of our own is not dressed up as the network's."""
     assert map_error(KeyError(sentinel.anything)) is None

@@ -82,7 +82,7 @@ def only(made: Audit) -> HostAudit:
 def test_gaps_are_those_between_starts(
     output: Path, starts: list[float], delay: float, least: float | None, too_soon: int
 ) -> None:
-    """In any order of the records; what rounding can take away from a gap is no violation."""
+    """In any order of the records; a gap that is short because of rounding is not a violation."""
     found = only(of(output, map(page, starts), delay=delay))
     assert (found.least_gap, found.too_soon, found.broken) == (least, too_soon, too_soon)
 
@@ -158,7 +158,7 @@ def test_forbidden_fetches_are_found_by_robots_txt(output: Path) -> None:
 
 
 def test_what_a_record_calls_forbidden_was_not_to_be_fetched(output: Path) -> None:
-    """With a start it was fetched all the same; without one it is an outcome that was refused."""
+    """With a start it was fetched; without one it counts as refused."""
     refused = encode({"url": URL, "error": {"code": "robots", "message": "x"}, "meta": {"line": 1}})
     made = of(output, [refused, refused, page(0.0, code="robots")])
     assert (made.refused, only(made).forbidden, made.broken) == (2, 1, 1)

@@ -27,7 +27,7 @@ from tests.sites.site import Site
 
 PAGES = 150
 EAGER = LookPolicy(first=0.0, pages=2, sure=0.0, cpu_clock=time.monotonic, cpus=2, why_not=str)
-"""Looks after a few pages, on a machine of two CPUs one of which the threads are always busy on."""
+"""Looks after a few pages, on a machine of two CPUs; the threads always keep one busy."""
 ENVIRONMENT = Environment(look=EAGER)
 
 STAYED = "Stayed in thread mode with 4 threads"
@@ -214,7 +214,7 @@ def test_processes_that_cannot_begin_leave_all_to_the_threads(site: Site, tmp_pa
     ],
 )
 def test_a_scraper_that_cannot_go_keeps_the_threads(site: Site, scraper: Any, reason: str) -> None:
-    """It is no error: no process was asked for."""
+    """It is not an error, because the user did not ask for processes."""
     said: list[str] = []
     listed = entries(site, [f"/page/{n}" for n in range(30)])
     hooks = HarvestHooks(say=said.append, total=lambda: 100_000)

@@ -117,8 +117,8 @@ def test_each_host_is_asked_once() -> None:
 
 
 @pytest.mark.parametrize("settings", [Settings(robots=False), Settings()])
-def test_nobody_is_asked_who_need_not_be(settings: Settings) -> None:
-    """Neither where robots.txt is ignored nor where there is nobody to ask by."""
+def test_hosts_are_asked_only_if_needed(settings: Settings) -> None:
+    """Not where robots.txt is ignored, and not without a function that asks."""
 
     def rules_of(origin: str) -> RobotsRules:
         raise AssertionError(origin)

@@ -23,7 +23,7 @@ TRANSPORT = tuple(
 )
 """What stands where urllib3 stands below requests."""
 
-MOST_FUNCTIONS, MOST_FILES, MOST_OF_TRANSPORT = 166, 38, 38
+MOST_FUNCTIONS, MOST_FILES, MOST_OF_TRANSPORT = 158, 37, 32
 """Today's numbers, with room for what depends on the moment: lower them when the path becomes shorter."""
 
 

@@ -76,7 +76,7 @@ def test_asked_before_it_begins_it_fetches_nothing(site: Site) -> None:
 
 
 def test_a_failure_while_it_ends_is_not_tried_again(site: Site) -> None:
-    """What would be worth another try is a failure's record: there is no time for more."""
+    """A failure that would be retried becomes a record: no time is left for another attempt."""
     stop, codes, late = Stop(), list[str](), "/slow-status/503?seconds=0.3"
     for outcome in harvest(entries(site, ["/ok", late]), make("thread"), stop=stop):
         if not codes:

@@ -105,7 +105,7 @@ def test_an_entry_may_come_as_its_bare_fields(site: Site) -> None:
 
 
 def test_a_page_without_items_has_its_line_all_the_same(site: Site) -> None:
-    """Otherwise nobody could tell it from a page that was never fetched."""
+    """Otherwise it would look like a page that was never fetched."""
     outcome = scrape(site("/items"), own.nothing)
     record = only(outcome)
     assert list(record) == ["url", "meta"]
@@ -227,7 +227,7 @@ def test_a_servers_wish_for_later_reaches_the_parent(site: Site) -> None:
 
 
 def test_text_that_is_no_url_is_fetched_from_nowhere(site: Site) -> None:
-    """The worker is no way around the check of the list."""
+    """The worker checks URLs as the list does."""
     assert scrape("ftp://127.0.0.1/").code == InvalidUrl.code
     assert scrape(site.url + "\\@127.0.0.2/").code == InvalidUrl.code
     assert site.log == []
@@ -264,7 +264,7 @@ def test_meta_says_how_it_was_fetched(site: Site) -> None:
 
 
 def test_a_page_that_is_not_decoded_has_no_encoding(site: Site) -> None:
-    """Nothing is worked out that nobody asked for."""
+    """Unrequested values are not computed."""
     assert "encoding" not in only(scrape(site("/ok"), own.length))["meta"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
@@ -53,7 +54,7 @@ _EVERYWHERE = frozenset(("accept", "accept-encoding", "accept-language", "user-a
 
 
 class Client:
-    """Fetches URLs by one run's settings, over connections of its own. Safe for all threads.
+    """Fetches URLs by one run's settings, over its own connections. Safe for all threads.
 
     Bodies that are held at once have a quarter of the process's memory together; ``processes`` share the
     machine's.
@@ -81,7 +82,7 @@ class Client:
     def fetch_if_changed(
         self, url: str, known: Validators, trace: FetchTrace, rules: FetchRules
     ) -> Page | None:
-        """Return the page, as `fetch` does; None where it is what is ``known`` of this URL.
+        """Return the page, as `fetch` does; None if it has not changed since the ``known`` fetch.
 
         The request is conditional on the validators, at the first hop only: they are this URL's. Unchanged
         is a 304 to a condition, or an answer with the known hash; a 304 without a condition is a
@@ -137,33 +138,31 @@ class Client:
             adapter.close()
 
 
+@dataclass(slots=True, eq=False)
 class _Fetch:
     """One fetch, over its redirects."""
 
-    def __init__(self, client: Client, url: str, trace: FetchTrace, rules: FetchRules) -> None:
-        self._client = client
-        self._settings = settings = client.settings
-        self._url = url
-        self._trace = trace
-        self._rules = rules
-        self._timeout = settings.timeout if rules.timeout is None else rules.timeout
-        self._max_bytes = rules.max_bytes or settings.max_bytes
-        self._cookies = RequestsCookieJar()
+    client: Client
+    url: str
+    trace: FetchTrace
+    rules: FetchRules
+    cookies: RequestsCookieJar = field(default_factory=RequestsCookieJar)
 
     def run(self, known: Validators) -> Page | None:
         """Return the page at the end of at most ``max_redirects`` redirects."""
-        rules, settings, meta, jar = self._rules, self._settings, self._trace.meta, self._cookies
-        ends = time.monotonic() + self._timeout
+        rules, settings, meta, jar = self.rules, self.client.settings, self.trace.meta, self.cookies
+        timeout = settings.timeout if rules.timeout is None else rules.timeout
+        ends = time.monotonic() + timeout
         most = settings.max_redirects if rules.max_redirects is None else rules.max_redirects
-        public_only = not (settings.allow_private or is_local(_host(rules.found_on or self._url)))
+        public_only = not (settings.allow_private or is_local(_host(rules.found_on or self.url)))
         if public_only and rules.found_on:
-            _refuse_private(self._url)
-        adapter, target, seen = self._client.adapter(public_only), self._url, {self._url}
+            _refuse_private(self.url)
+        adapter, target, seen = self.client.adapter(public_only), self.url, {self.url}
         for hop in range(most + 1):
             conditions = {} if hop else condition(known, settings.headers)
             left = ends - time.monotonic()
             if left <= 0:
-                raise FetchTimeout(f"the {self._timeout:g} s for the URL were up")
+                raise FetchTimeout(f"the {timeout:g} s for the URL were up")
             response = adapter.send(self._request(target, conditions), timeout=left)
             try:
                 meta["status"] = response.status_code
@@ -181,7 +180,7 @@ class _Fetch:
             meta["redirects"] = hop + 1
             meta["final_url"] = redact(target)
             # What comes after a cookie depends on it: a second fetch would not get there.
-            if not rules.follow_redirects and not jar and canonical_url(target) != canonical_url(self._url):
+            if not rules.follow_redirects and not jar and canonical_url(target) != canonical_url(self.url):
                 raise Redirected(f"it leads to {redact(target)}", target)
             if target in seen and not jar:
                 raise BadRedirect("the redirects go in a circle")
@@ -192,10 +191,10 @@ class _Fetch:
 
     def _request(self, url: str, conditions: dict[str, str]) -> CurlRequest:
         """Return a GET for a prepared URL, without the cost of preparing it twice."""
-        settings, rules = self._settings, self._rules
-        own = url is self._url or host_key(url) == host_key(self._url)
+        settings, rules = self.client.settings, self.rules
+        own = url is self.url or host_key(url) == host_key(self.url)
         request = CurlRequest()
-        request.trace, request.max_bytes = self._trace, self._max_bytes
+        request.trace, request.max_bytes = self.trace, rules.max_bytes or settings.max_bytes
         if rules.content_types:
             request.wanted = partial(is_of_type, wanted=rules.content_types)
         request.method = "GET"
@@ -209,7 +208,7 @@ class _Fetch:
             if own or name.lower() in _EVERYWHERE:
                 headers[name] = value
         cookies = [f"{name}={value}" for name, value in settings.cookies.items()] if own else []
-        if self._cookies and (set_before := get_cookie_header(self._cookies, request)):  # type: ignore[no-untyped-call]
+        if self.cookies and (set_before := get_cookie_header(self.cookies, request)):  # type: ignore[no-untyped-call]
             cookies.append(str(set_before))
         if cookies:
             headers["Cookie"] = "; ".join(cookies)
@@ -225,17 +224,18 @@ class _Fetch:
         Raises:
             StatusError: another answer.
         """
-        meta: Any = self._trace.meta
+        meta: Any = self.trace.meta
         meta["final_url"] = redact(target)
         status = response.status_code
         if not 200 <= status < 300:
             wish = parse_retry_after(response.headers.get("Retry-After"))
             reason = f"{status} {response.reason or ''}".strip()[:200]
             raise StatusError(reason, status, status in RETRY_STATUSES, wish)
-        content_type, wanted = response.headers.get("Content-Type"), self._rules.content_types
+        content_type, wanted = response.headers.get("Content-Type"), self.rules.content_types
         if wanted and not is_of_type(content_type, wanted):
             raise OtherType(f"{essence(content_type)[:100]}, not {', '.join(wanted)}")
-        body = read_body(response, self._max_bytes)
+        max_bytes = self.rules.max_bytes or self.client.settings.max_bytes
+        body = read_body(response, max_bytes)
         meta["bytes"] = len(body)
         meta["hash"] = hash_answer(meta["final_url"], response.headers, body)
         meta.update(validators_of(response.headers))
@@ -243,9 +243,9 @@ class _Fetch:
             return None
         if coding := response.headers.get("Content-Encoding"):
             began = time.perf_counter()
-            body = inflate(body, coding, self._max_bytes)
-            self._trace.inflate += time.perf_counter() - began
-        return Page(self._url, body, final_url=meta["final_url"], status=status, headers=response.headers)
+            body = inflate(body, coding, max_bytes)
+            self.trace.inflate += time.perf_counter() - began
+        return Page(self.url, body, final_url=meta["final_url"], status=status, headers=response.headers)
 
 
 def _host(url: str) -> str:

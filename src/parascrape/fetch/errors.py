@@ -66,7 +66,7 @@ def raise_for(number: int, message: str = "", refused: str = "", system: str = "
 
 
 LIBRARY_ERRORS: tuple[tuple[type[FetchError], tuple[type[BaseException], ...]], ...] = (
-    # The first row that fits any exception of the chain wins, so what is special stands first.
+    # The first row that fits any exception of the chain wins, so special ones stand first.
     (ProxyFailed, (rq.ProxyError, rq.InvalidProxyURL)),
     (ProxyFailed, (u3.ProxyError, u3.ProxySchemeUnknown, u3.ProxySchemeUnsupported)),
     (TlsError, (rq.SSLError, u3.SSLError, ssl.SSLError)),

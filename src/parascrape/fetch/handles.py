@@ -98,7 +98,7 @@ class PublicSockets:
             return pycurl.SOCKET_BAD
         try:
             return socket.socket(address.family, address.socktype, address.protocol)
-        except OSError:  # no descriptor is free, or there is no such family here
+        except OSError:  # no free descriptor, or the machine lacks this address family
             return pycurl.SOCKET_BAD
 
 

@@ -2,8 +2,8 @@
 
     records -> fetches -> a temporary table, sorted by host and time -> one sweep a host -> Audit
 
-A page has one fetch for each attempt (``meta.earlier`` and the last). Records may stand in any order, and
-of a million of them only what is under way at one time is in memory.
+A page has one fetch for each attempt (``meta.earlier`` and the last). Records may stand in any order;
+memory only holds the fetches that are under way at one time.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Audit:
     refused: int = 0  # pages that were not fetched, for robots.txt forbids them
     unseen: int = 0  # attempts without a time in the records
     unmeasured: int = 0  # fetches without a duration: nothing seems to run beside them
-    foreign: int = 0  # lines that are no records
+    foreign: int = 0  # lines that are not records
     unreachable: int = 0  # hosts whose robots.txt could not be fetched now, so it is not checked
     hosts: list[HostAudit] = field(default_factory=list)
 
@@ -82,8 +82,8 @@ def audit(
     """Return the audit of these outputs together against the limits of the settings.
 
     Limits are ``per_host``, ``delay`` and ``per_domain``; ``rules_of`` fetches an origin's robots.txt,
-    whose Crawl-delay and rules then count as they are today. Overlaps of two fetches, and delays kept
-    short, of less than `TOLERANCE` (and a thousandth of the delay) are no violation.
+    whose Crawl-delay and rules then count as they are today. An overlap, or a delay that is too short,
+    only counts if it is off by more than `TOLERANCE` (and a thousandth of the delay).
 
     Raises:
         UsageError: a file cannot be read.

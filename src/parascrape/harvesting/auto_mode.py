@@ -21,6 +21,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from parascrape.errors import UsageError
@@ -89,7 +90,7 @@ class ModeChoice(NamedTuple):
 
 
 def choose_mode(seen: ModeSample, machine: Machine) -> ModeChoice:
-    """Return whether processes would finish what is left clearly sooner, how many, and why."""
+    """Return whether processes would finish what is left much sooner, how many, and why."""
     if machine.cpus < 2:
         return ModeChoice("there is only one CPU")
     busy = seen.cpu / seen.seconds
@@ -123,6 +124,7 @@ def _describe(seen: ModeSample, busy: float) -> str:
     return f"{what} took {share:.0%} of one CPU ({1000 * cpu / seen.pages:.2g} ms a page) and {rest}"
 
 
+@dataclass(eq=False)
 class AutoMode:
     """Decides whether worker processes take over, starts them, and says when they can.
 
@@ -130,24 +132,18 @@ class AutoMode:
     a worker group, ``say`` gets a line that tells the mode and the reason.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        look: LookPolicy,
-        split: Timings,
-        say: Callable[[str], None],
-        start: Callable[[WorkerCount], WorkerGroup],
-    ) -> None:
-        self._settings = settings
-        self._look = look
-        self._split = split
-        self._say = say
-        self._start = start
+    settings: Settings
+    look: LookPolicy
+    split: Timings
+    say: Callable[[str], None]
+    start: Callable[[WorkerCount], WorkerGroup]
+
+    def __post_init__(self) -> None:
         self._choice = ModeChoice("there were too few pages for processes to be faster")
         self._next: WorkerGroup | None = None
         self._warming: list[Future[None]] = []
         self._over = False
-        self._every = look.first
+        self._every = self.look.first
         self._due = 0.0
         self._latencies: list[float] = []
         self._cpus: list[float] = []
@@ -155,8 +151,8 @@ class AutoMode:
 
     def _mark(self) -> None:
         """Let the next look count from here."""
-        split, self._at = self._split, time.monotonic()
-        self._cpu = self._look.cpu_clock()
+        split, self._at = self.split, time.monotonic()
+        self._cpu = self.look.cpu_clock()
         self._pages, self._scrape_cpu, self._politeness = split.pages, split.scrape_cpu, split.politeness
         self._latencies.clear()
         self._cpus.clear()
@@ -168,13 +164,13 @@ class AutoMode:
             times = outcome.times
             self._latencies.append(times.connect + times.first_byte + times.transfer)
             self._cpus.append(times.cpu)
-        if self._split.pages == 1:  # what the first page has loaded, others need not load again
+        if self.split.pages == 1:  # what the first page has loaded, others need not load again
             self._mark()
 
     def replacement(self, left: Callable[[], int | None]) -> WorkerGroup | None:
         """Return the group that new visits go to from now on; None: no change. Quick: called for each page.
 
-        ``left`` returns how many outcomes are still to come, or None where nobody knows.
+        ``left`` returns how many outcomes are still to come, or None if unknown.
         """
         if self._over:
             return None
@@ -183,8 +179,8 @@ class AutoMode:
         now = time.monotonic()
         if now < self._due:
             return None
-        pages = self._split.pages - self._pages
-        if pages < (self._look.pages if now - self._at < self._look.slow else 1):
+        pages = self.split.pages - self._pages
+        if pages < (self.look.pages if now - self._at < self.look.slow else 1):
             return None
         latency = sorted(self._latencies)[len(self._latencies) // 4]
         if now - self._at < _ROUNDS * latency:
@@ -195,8 +191,8 @@ class AutoMode:
 
     def _decide(self, pages: int, seconds: float, latency: float, left: int | None) -> None:
         """Choose a mode, and start worker processes if they would pay."""
-        settings, split = self._settings, self._split
-        machine = Machine(self._look.cpus or available_cpus(), settings.processes, settings.threads)
+        settings, split = self.settings, self.split
+        machine = Machine(self.look.cpus or available_cpus(), settings.processes, settings.threads)
         waited = (split.politeness - self._politeness) / (seconds * settings.thread_count)
         busy_threads = settings.thread_count * (1.0 - min(waited, 1.0))
         sample = ModeSample(
@@ -214,17 +210,17 @@ class AutoMode:
         self._mark()
         if not self._choice.processes:
             return
-        if why := _why_not(settings) or self._look.why_not():
+        if why := _why_not(settings) or self.look.why_not():
             self._give_up(why)
             return
         _, processes, threads = self._choice
-        self._next = self._start(WorkerCount(processes, threads))
+        self._next = self.start(WorkerCount(processes, threads))
         self._warming = [self._next.executor.submit(_warm_up, settings) for _ in range(processes)]
 
     def _page_cpu(self, pages: int, seconds: float) -> float:
         """Return CPU seconds a page. In the beginning some pages pay for what all need; they are left out."""
-        whole = (self._look.cpu_clock() - self._cpu) / pages
-        if seconds >= self._look.sure:
+        whole = (self.look.cpu_clock() - self._cpu) / pages
+        if seconds >= self.look.sure:
             return whole
         usual = sorted(self._cpus)[: -(len(self._cpus) // 8) or None]
         return min(whole, 1.5 * sum(usual) / len(usual) + 0.0003)  # more is not a page's own
@@ -242,7 +238,7 @@ class AutoMode:
             return None
         processes = show_count(self._choice.processes, "process", "es")
         threads = show_count(self._choice.threads, "thread")
-        self._say(f"Changed to process mode with {processes} of {threads}: {self._choice.reason}.")
+        self.say(f"Changed to process mode with {processes} of {threads}: {self._choice.reason}.")
         return group
 
     def _give_up(self, why: str) -> None:
@@ -256,9 +252,9 @@ class AutoMode:
         if self._next is not None:
             self._next.executor.stop()
             self._choice = ModeChoice("it ended before worker processes were ready")
-        if self._split.pages:
-            threads = show_count(self._settings.thread_count, "thread")
-            self._say(f"Stayed in thread mode with {threads}: {self._choice.reason}.")
+        if self.split.pages:
+            threads = show_count(self.settings.thread_count, "thread")
+            self.say(f"Stayed in thread mode with {threads}: {self._choice.reason}.")
 
 
 def _warm_up(settings: Settings) -> None:

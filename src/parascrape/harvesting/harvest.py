@@ -58,7 +58,7 @@ word costs the parent 0.1 ms.
 class Stop:
     """A way to ask a harvest to end, safe to use in a signal handler.
 
-    Asked once, nothing new is fetched and what is in flight has ``grace`` seconds; asked twice, it ends.
+    The first call of `ask` ends new fetches, and those in flight have ``grace`` seconds; the second ends all.
     """
 
     def __init__(self, grace: float = 5.0) -> None:
@@ -151,7 +151,7 @@ def _check_main() -> None:
 
 
 def _to_entry(number: int, url: str | Entry) -> Entry:
-    """Return the entry of a URL; of anything else an entry that says what is wrong with it."""
+    """Return the entry of a URL; for anything else, an entry with a ``problem``."""
     if isinstance(url, Entry):
         return url
     try:
@@ -164,7 +164,7 @@ def _to_entry(number: int, url: str | Entry) -> Entry:
 
 
 class HarvestLoop:
-    """The state of one harvest: the frontier, the workers, and what is in flight between them."""
+    """One harvest: its frontier, its workers, and the visits in flight between them."""
 
     def __init__(
         self,
@@ -231,7 +231,7 @@ class HarvestLoop:
                 break
             self._frontier.sync()
             yield from self._take_in(self._frontier.wait(room=self._in_flight.has_room))
-        while not self._in_flight.finished.empty():  # ended at once: what is finished already is not lost
+        while not self._in_flight.finished.empty():  # ended at once: finished visits are not lost
             yield from self._take_in(0.0)
         if self._fault is not None and not self._stop.asked:
             raise self._fault
@@ -281,7 +281,7 @@ class HarvestLoop:
             yield visit, outcome
 
     def _left(self) -> int | None:
-        """Return how many outcomes are still to come; None where nobody knows."""
+        """Return how many outcomes are still to come; None if unknown."""
         read = self._frontier.read
         total = read if self._frontier.exhausted else self._hooks.total()
         waiting = self._frontier.waiting + len(self._in_flight)

@@ -98,30 +98,27 @@ class WorkerGroup:
         self.window = processes * capacity(count.threads)
 
 
+@dataclass(eq=False)
 class InFlight:
-    """The visits that workers have, and what threads without one wait for."""
+    """The visits that workers have, and what threads without one wait for.
 
+    ``known_of`` returns the validators of a visit's page from an earlier run; None: no earlier run.
+    """
+
+    settings: Settings
+    environment: Environment
+    limits: PolitenessPolicy | None
+    split: Timings
+    hook: PageHook | None = None
     known_of: Callable[[Visit], tuple[str, str, str]] | None = None
-    """Returns what an earlier run knows of a visit's page; None: there is no earlier run."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        environment: Environment,
-        limits: PolitenessPolicy | None,
-        split: Timings,
-        hook: PageHook | None = None,
-    ) -> None:
+    def __post_init__(self) -> None:
         self.finished: SimpleQueue[News] = SimpleQueue()
         self._visits: dict[Future[Any], tuple[Visit, WorkerGroup]] = {}
-        self._settings = settings
-        self._environment = environment
-        self._limits = limits
-        self._split = split
-        self._hook = hook
         self._blocked = 0.0  # seconds of threads that waited for the visit that comes next
         self._with_replaced = 0  # visits that the replaced group still has
         self._began_cpu = time.process_time()
+        settings = self.settings
         self.group = self.open_group(WorkerCount(settings.process_count, settings.thread_count))
         self._groups = [self.group]  # with the replaced one
         self._enter()
@@ -129,13 +126,13 @@ class InFlight:
     def open_group(self, count: WorkerCount) -> WorkerGroup:
         """Return a worker group that reports here; for `replace_workers`."""
         return WorkerGroup(
-            self._settings, self._environment, count, lambda *note: self.finished.put(note), self._hook
+            self.settings, self.environment, count, lambda *note: self.finished.put(note), self.hook
         )
 
     def _enter(self) -> None:
         """Count the time of the group's threads and cores from now on."""
         count = self.group.count
-        self._split.enter(time.monotonic(), *count, cores=max(1, min(count.processes, available_cpus())))
+        self.split.enter(time.monotonic(), *count, cores=max(1, min(count.processes, available_cpus())))
 
     def __len__(self) -> int:
         return len(self._visits)
@@ -148,7 +145,7 @@ class InFlight:
     def submit(self, visit: Visit, *, watched: bool) -> None:
         """Hand the visit out; ``watched``: there is a note when its fetch starts and one when it ends."""
         if self._blocked:
-            self._split.add_wait(wait_reason(visit, self._limits), self._blocked)
+            self.split.add_wait(wait_reason(visit, self.limits), self._blocked)
             self._blocked = 0.0
         visit.attempts += 1
         task: str | tuple[Any, ...] = visit.robots
@@ -160,7 +157,7 @@ class InFlight:
         future.add_done_callback(self.finished.put)
 
     def wait(self, patience: float | None, *, held: int, list_open: bool) -> News:
-        """Return what is finished next, within so many seconds. Raises queue.Empty.
+        """Return the next finished future or note, within so many seconds. Raises queue.Empty.
 
         Threads that have no visit meanwhile wait for one of the ``held``, or for the list if that is open.
         """
@@ -173,10 +170,10 @@ class InFlight:
         finally:
             seconds = time.monotonic() - began
             waiting = min(free, held)
-            self._split.politeness += waiting * seconds
+            self.split.politeness += waiting * seconds
             self._blocked += waiting * seconds
             if list_open:
-                self._split.list_wait += (free - waiting) * seconds
+                self.split.list_wait += (free - waiting) * seconds
 
     def visit_of(self, future: Future[Any]) -> Visit | None:
         """Return the visit of a future that is not done; None where it was handed over."""
@@ -215,5 +212,5 @@ class InFlight:
         """Close connections, and end the count of the threads' time: the harvest is over."""
         for group in self._groups:
             group.worker.close()
-        self._split.leave(time.monotonic())
-        self._split.cpu_here = time.process_time() - self._began_cpu
+        self.split.leave(time.monotonic())
+        self.split.cpu_here = time.process_time() - self._began_cpu

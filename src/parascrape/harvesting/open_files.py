@@ -33,7 +33,7 @@ def fit_threads(settings: Settings) -> Settings:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         asked = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        with suppress(ValueError, OSError):  # macOS refuses what is above its own bound
+        with suppress(ValueError, OSError):  # macOS refuses values above its own limit
             resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, asked), hard))
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     most = max(1, (soft - _BESIDE) // _THREAD)

@@ -48,7 +48,7 @@ class Timings:
     processes: int = 0  # those that there are, or were at the end; 0: threads of this process
     threads: int = 0  # in each
     _since: float = 0.0
-    _cores: int = 0  # 0: nobody is there
+    _cores: int = 0  # 0: no workers are counted
 
     def add(self, outcome: Outcome, *, now: float, elsewhere: bool) -> None:
         """Add the times of a page when it reaches the parent; ``elsewhere``: from a worker process."""

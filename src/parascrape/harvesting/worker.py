@@ -156,7 +156,7 @@ class Worker:
 
 
 class _Attempt:
-    """One attempt at an entry: what is learned of it on the way to its outcome."""
+    """One attempt at an entry, with the data that make up its outcome."""
 
     def __init__(self, worker: Worker, context: TaskContext, task: PageTask) -> None:
         self._worker = worker
