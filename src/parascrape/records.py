@@ -18,7 +18,6 @@ from parascrape.system import printable
 RESERVED = frozenset(("url", "input", "error", "meta"))
 """Keys that a scraper may not use (``url`` only if it is the page's own)."""
 
-
 SKIPPED = frozenset((Duplicate.code, OtherType.code, Redirected.code, RobotsForbidden.code))
 """Codes of pages that are skipped on purpose: they are not failures."""
 
@@ -101,20 +100,12 @@ def success(
     clash = RESERVED.intersection(fields)
     if clash and not (clash == {"url"} and fields["url"] == url):
         raise BadRecord(f"the key {sorted(clash)[0]!r} is the record's own: give it another name")
-    record: dict[str, Any] = {"url": url, **fields}
-    if columns:
-        record["input"] = columns
-    record["meta"] = meta
-    return record
+    return {"url": url, **fields, **({"input": columns} if columns else {}), "meta": meta}
 
 
 def failure(url: str, error: ErrorInfo, columns: Mapping[str, Any] | None, meta: Meta) -> dict[str, Any]:
     """Return the record of a failed URL, keys in their fixed order."""
-    record: dict[str, Any] = {"url": url, "error": error}
-    if columns:
-        record["input"] = columns
-    record["meta"] = meta
-    return record
+    return {"url": url, "error": error, **({"input": columns} if columns else {}), "meta": meta}
 
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -187,7 +178,7 @@ def _check(value: Any, key: str, depth: int) -> None:
         raise _fault(key, "nested deeper than 200 levels")
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise _fault(key, f"{value} is no JSON number")
+            raise _fault(key, f"{value} is not a JSON number")
     elif isinstance(value, dict):
         for name, inner in value.items():
             if type(inner) is not str:

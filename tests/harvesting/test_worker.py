@@ -121,7 +121,7 @@ def test_a_page_without_items_has_its_line_all_the_same(site: Site) -> None:
         (own.texts, "the scraper's item 2 is str, not a dict"),
         (own.reserved, "the key 'meta' is the record's own"),
         (own.other_url, "the key 'url' is the record's own"),
-        (own.nan, "price[0].eur: nan is no JSON number"),
+        (own.nan, "price[0].eur: nan is not a JSON number"),
         (own.a_set, "tags: "),
         (own.endless_depth, "nested deeper than"),
         (own.surrogate, "a: "),

@@ -171,9 +171,6 @@ def _read(file: IO[bytes], offset: int) -> Page:
         raise UsageError(f"{file.name} was changed while it was read: {error}") from None
 
 
-# --- two states of one page -------------------------------------------------------------------------
-
-
 def compare(before: Page | None, after: Page | None) -> Change | None:
     """Return the change of a page, None if it did not change or failed both times. A missing page is None."""
     if after is None:
@@ -218,13 +215,12 @@ def _compare_good(before: Page, after: Page) -> dict[str, Any]:
 
 def compare_fields(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that differ, those of ``after`` first, each with its ``before`` and ``after``."""
-    found: dict[str, Any] = {}
-    for name in (*after, *(name for name in before if name not in after)):
-        if name in before and name in after and _same(before[name], after[name]):
-            continue
-        sides = (("before", before), ("after", after))
-        found[name] = {side: record[name] for side, record in sides if name in record}
-    return found
+    sides = (("before", before), ("after", after))
+    return {
+        name: {side: record[name] for side, record in sides if name in record}
+        for name in {**after, **before}
+        if not (name in before and name in after and _same(before[name], after[name]))
+    }
 
 
 def _same(one: Any, other: Any) -> bool:

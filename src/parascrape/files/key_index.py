@@ -6,8 +6,12 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import TypeAlias
 
 _SHIFT = 64 - 12
+
+_Part: TypeAlias = "tuple[array[int], array[int]]"
+_NOTHING: _Part = (array("q"), array("q"))
 
 
 class KeyIndex:
@@ -19,9 +23,7 @@ class KeyIndex:
     """
 
     def __init__(self) -> None:
-        self._parts: defaultdict[int, tuple[array[int], array[int]]] = defaultdict(
-            lambda: (array("q"), array("q"))
-        )
+        self._parts: defaultdict[int, _Part] = defaultdict(lambda: (array("q"), array("q")))
         self._count = 0
 
     def __len__(self) -> int:
@@ -43,10 +45,10 @@ class KeyIndex:
                 continue
             # Of equal keys the first in the file comes last: taking it from there moves none of the others.
             order = sorted(range(len(keys) - 1, -1, -1), key=keys.__getitem__)
-            self._parts[place] = (
-                array("q", (keys[at] for at in order)),
-                array("q", (offsets[at] for at in order)),
+            sorted_keys, sorted_offsets = (
+                array("q", map(part.__getitem__, order)) for part in (keys, offsets)
             )
+            self._parts[place] = (sorted_keys, sorted_offsets)
 
     def find(self, key: int) -> Iterator[int]:
         """Yield the offsets of a key, in the order of the file."""
@@ -75,6 +77,3 @@ class KeyIndex:
                 return True
             at -= 1
         return False
-
-
-_NOTHING: tuple[array[int], array[int]] = (array("q"), array("q"))

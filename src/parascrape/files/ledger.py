@@ -40,7 +40,7 @@ class Ledger:
 
     An entry is identified by its URL and its other columns, so a list may gain, lose or reorder lines. Of
     two equal lines each has its own outcome. A duplicate's outcome counts only for an entry that still is a
-    duplicate: the page itself may never have been written.
+    duplicate: the page itself may never have been written. ``size`` is where the last whole page ends.
     """
 
     def __init__(self, pages: Iterable[PageLines] = ()) -> None:
@@ -107,16 +107,8 @@ def _key(url: str, columns: Any) -> int:
 
 
 def read_ledger(path: Path) -> Ledger:
-    """Return the ledger of an output file, an empty one without a file.
-
-    ``Ledger.size`` is where the last whole page ends: cut what follows.
-
-    Raises:
-        UsageError: the file holds something other than records.
-    """
-    if not path.exists():
-        return Ledger()
-    return Ledger(read_pages(path))
+    """Return the ledger of an output file, an empty one without a file. Raises as `read_pages` does."""
+    return Ledger(read_pages(path) if path.exists() else ())
 
 
 def read_pages(path: Path) -> Iterator[PageLines]:
@@ -128,7 +120,9 @@ def read_pages(path: Path) -> Iterator[PageLines]:
     first: dict[str, Any] | None = None
     start = at = seen = 0
     for record, size in read_records(path):
-        item, items = _place(record["meta"])
+        item, items = record["meta"].get("item", 1), record["meta"].get("items", 1)
+        if not (isinstance(item, int) and isinstance(items, int)):
+            item = items = 1
         if first is None or item <= 1:
             first, start, seen = record, at, 0
         at += size
@@ -182,19 +176,11 @@ def _read_line(file: IO[bytes]) -> dict[str, Any]:
 def _is_torn(line: bytes) -> bool:
     """Return whether a kill or a power loss can have left this of a record: its start, or runs of NUL.
 
-    Anything else is somebody's data, which must not be cut.
+    Anything else is data that must not be cut.
     """
-    begins = line[: len(_BEGINNING)] == _BEGINNING[: len(line)]
+    beginning = b'{"url":'
+    begins = line[: len(beginning)] == beginning[: len(line)]
     return (begins and not line.endswith(b"\n")) or b"\0" * 8 in line or not line.strip(b"\0\n")
-
-
-_BEGINNING = b'{"url":'
-
-
-def _place(meta: dict[str, Any]) -> tuple[int, int]:
-    """Return the number of a record within its page, from 1, and how many records the page has."""
-    item, items = meta.get("item", 1), meta.get("items", 1)
-    return (item, items) if isinstance(item, int) and isinstance(items, int) else (1, 1)
 
 
 def _code(record: dict[str, Any]) -> str:

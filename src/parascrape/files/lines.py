@@ -34,15 +34,11 @@ STDIN = "-"
 BARE_URL = re.compile(r"https?://", re.IGNORECASE)
 """The start of a URL, where the name of a list or of a column may stand."""
 
-_LOOK_AHEAD = 100
-"""Lines of JSON among which one must have the URL's key."""
-
+_LOOK_AHEAD = 100  # lines of JSON among which one must have the URL's key
 PACKED = (".gz", ".bz2", ".xz")
 """Suffixes that may follow a list's own."""
 
-_HEAD = 1 << 16
-"""Bytes at the start by which a file's type is recognised."""
-
+_HEAD = 1 << 16  # bytes at the start by which a file's type is recognised
 _UNPACK: tuple[tuple[bytes, Any], ...] = (
     (b"\x1f\x8b", lambda data: gzip.GzipFile(fileobj=data)),
     (b"BZh", bz2.BZ2File),
@@ -212,9 +208,11 @@ def find_column(source: str, url_column: str, names: Sequence[str]) -> str:
 
     Raises UsageError, with the most similar name, if there are columns but not that one.
     """
+    if not names or url_column in names:
+        return url_column
     alike = [name for name in names if name.casefold() == url_column.casefold()]
-    if not names or url_column in names or len(alike) == 1:
-        return url_column if url_column in names or not names else alike[0]
+    if len(alike) == 1:
+        return alike[0]
     if any(map(BARE_URL.match, names)):
         raise UsageError(
             f"{source}: no header row; the first row names the columns, one of them {url_column!r}"

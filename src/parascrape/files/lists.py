@@ -122,9 +122,6 @@ def _safe(stem: str) -> str:
     return f"list-{name}" if device else name
 
 
-# --- checks before the first entry -------------------------------------------------------------------
-
-
 def _check(source: str, url_column: str) -> None:
     """Raise UsageError unless the source can be read and has the column; a pipe is not read."""
     if source == STDIN:
@@ -160,9 +157,6 @@ def _file_fault(source: str, error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and _HOST_LIKE.fullmatch(source) and not _kind(source):
         hint = f"; for the web page write https://{printable(source)}"
     return f"{printable(source)}: {reason[:1].lower()}{reason[1:]}{hint}"
-
-
-# --- lines to entries -------------------------------------------------------------------------------
 
 
 def _read(source: str, url_column: str) -> Iterator[Entry]:
@@ -273,9 +267,6 @@ def _count(source: str, url_column: str) -> int:
         for _ in found:
             total += 1
     return total
-
-
-# --- reading ahead ----------------------------------------------------------------------------------
 
 
 def read_ahead(entries: Iterable[Entry], *, limit: int = 1000) -> Iterator[Entry | None]:

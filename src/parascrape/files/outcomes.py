@@ -86,14 +86,19 @@ def _encode_failure(entry: Entry, info: ErrorInfo, meta: Meta) -> bytes:
 
 
 def order_meta(entry: Entry, meta: Meta) -> Meta:
-    """Return the meta with the entry's place in its list, and its keys in their fixed order."""
+    """Return the meta with its context, the entry's place in its list, and the keys in their fixed order."""
     if entry.context is not None:
         meta.update(entry.context.meta())
+    return order_place(entry, meta)
+
+
+def order_place(entry: Entry, meta: Any) -> Meta:
+    """Return the meta with the entry's place in its list, and its keys in their fixed order."""
     if entry.source:
         meta["source"] = escape_surrogates(entry.source)
     if entry.line:
         meta["line"] = entry.line
-    return {key: meta[key] for key in _META_KEYS if key in meta}  # type: ignore[literal-required, return-value]
+    return {key: meta[key] for key in _META_KEYS if key in meta}  # type: ignore[return-value]
 
 
 _META_KEYS = tuple(Meta.__annotations__)

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,9 @@ from parascrape import records
 from parascrape.errors import BadRecord, InvalidUrl, NotFetched, UsageError
 from parascrape.files.key_index import KeyIndex
 from parascrape.files.ledger import read_page_at, read_pages
-from parascrape.files.outcomes import Outcome, fail
+from parascrape.files.outcomes import Outcome, fail, order_place
 from parascrape.frontier import Visit
-from parascrape.records import RESERVED, Entry, Meta
+from parascrape.records import RESERVED, Entry
 from parascrape.scrapers import fingerprint
 from parascrape.settings import Settings
 from parascrape.system import escape_surrogates
@@ -33,9 +35,9 @@ FRESH = "fetched recently enough"
 _OF_THE_PAGE = ("encoding", "robots", "hash", "made_by", "item", "items")
 """Keys of meta that stay true while a page has not changed."""
 
+_utc_now = partial(datetime.now, UTC)
 _VALIDATORS = ("etag", "last_modified")
 _OF_THE_FETCH = ("status", "final_url", "fetched_at", "redirects")
-_META_KEYS = tuple(Meta.__annotations__)
 
 
 def check_previous(path: str, output: str = "") -> None:
@@ -67,10 +69,6 @@ def open_previous(
     elif others:
         say(f"{others:,} of {previous.good:,} earlier pages are scraped anew: another scraper made them.")
     return previous
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class PreviousOutput:
@@ -135,17 +133,12 @@ class PreviousOutput:
         """Return why the entry is not to be fetched: it is a duplicate, or `FRESH`; empty if it is."""
         if entry.duplicate or not self._max_age:
             return entry.duplicate
-        return FRESH if self._is_fresh(entry) else ""
-
-    def _is_fresh(self, entry: Entry) -> bool:
         found = self._find(entry, first=True)
-        if found is None:
-            return False
-        try:
-            age = (self._clock() - datetime.fromisoformat(found[0]["meta"]["fetched_at"])).total_seconds()
-        except (KeyError, TypeError, ValueError):
-            return False
-        return 0 <= age <= self._max_age
+        with suppress(KeyError, TypeError, ValueError):
+            fetched_at = datetime.fromisoformat(found[0]["meta"]["fetched_at"] if found else "")
+            if 0 <= (self._clock() - fetched_at).total_seconds() <= self._max_age:
+                return FRESH
+        return ""
 
     def known(self, visit: Visit) -> Validators:
         """Return what the next request for the page can refer to; `NOTHING` without a record.
@@ -157,13 +150,10 @@ class PreviousOutput:
             return NOTHING
         meta = found[0]["meta"]
         digest = _text(meta, "hash")
-        try:
-            direct = "redirects" not in meta and meta.get("final_url") == redact(prepare(visit.entry.url))
-        except InvalidUrl:
-            direct = False
-        if not direct:
-            return Validators(hash=digest)
-        return Validators(_text(meta, "etag"), _text(meta, "last_modified"), digest)
+        with suppress(InvalidUrl):
+            if "redirects" not in meta and meta.get("final_url") == redact(prepare(visit.entry.url)):
+                return Validators(_text(meta, "etag"), _text(meta, "last_modified"), digest)
+        return Validators(hash=digest)
 
     def reuse_fresh(self, visit: Visit) -> Outcome:
         """Return the outcome of a page that is not fetched: its records as they were."""
@@ -231,11 +221,7 @@ def _encode(entry: Entry, record: dict[str, Any], meta: dict[str, Any]) -> bytes
     before = record["meta"]
     if changed_at := before.get("changed_at") or before.get("fetched_at"):
         meta["changed_at"] = changed_at
-    if entry.source:
-        meta["source"] = escape_surrogates(entry.source)
-    if entry.line:
-        meta["line"] = entry.line
-    ordered: Any = {key: meta[key] for key in _META_KEYS if key in meta}
+    ordered = order_place(entry, meta)
     fields = {key: value for key, value in record.items() if key not in RESERVED}
     return records.encode(records.success(record["url"], fields, entry.columns, ordered))
 

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from parascrape.errors import OutputError, UsageError
@@ -26,11 +25,18 @@ SYNC_SECONDS = 1.0
 SYNC_RECORDS = 1000
 """Writes are synced after so many seconds or pages, whichever comes first."""
 
-_GATHERED = 1 << 16
-"""Bytes that are buffered at most."""
+_GATHERED = 1 << 16  # bytes that are buffered at most
 
 MIN_FREE = 1 << 20
 """Free bytes below which a run ends, so that there is room to clean up."""
+
+
+def _free_bytes(descriptor: int) -> int:
+    """Return the free bytes on the file's disk; a huge number if that is unknown."""
+    if not hasattr(os, "fstatvfs"):
+        return 1 << 62
+    found = os.fstatvfs(descriptor)
+    return found.f_bavail * found.f_frsize
 
 
 class System(NamedTuple):
@@ -38,7 +44,7 @@ class System(NamedTuple):
 
     write: Callable[[int, Any], int] = os.write
     sync: Callable[[int], None] = os.fsync
-    free: Callable[[int], int] = lambda descriptor: _free_bytes(descriptor)
+    free: Callable[[int], int] = _free_bytes
     clock: Callable[[], float] = time.monotonic
 
 
@@ -86,6 +92,7 @@ class JsonlSink:
 
     def _open(self, path: Path, overwrite: bool, prepare: Callable[[Path], object] | None) -> int:
         """Open the file at its end, make missing folders, and return the descriptor."""
+        descriptor = -1
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._is_file = not path.exists() or stat.S_ISREG(path.stat().st_mode)
@@ -95,17 +102,14 @@ class JsonlSink:
                     prepare(path)
             flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
             descriptor = os.open(path, flags, 0o644)
-        except BaseException as error:
-            self._release()
-            raise _opening_fault(path, error) from None
-        try:
             if self._is_file:
                 self.ledger = Ledger() if overwrite else read_ledger(path)
                 os.ftruncate(descriptor, self.ledger.size)
                 os.lseek(descriptor, 0, os.SEEK_END)
                 sync_folder(path.parent)
         except BaseException as error:
-            os.close(descriptor)
+            if descriptor >= 0:
+                os.close(descriptor)
             self._release()
             raise _opening_fault(path, error) from None
         return descriptor
@@ -200,9 +204,7 @@ class JsonlSink:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -220,11 +222,3 @@ def _duplicate_stdout() -> int:
     if sys.stdout is None:
         raise UsageError("cannot write to standard output: it is closed")
     return os.dup(sys.stdout.fileno())
-
-
-def _free_bytes(descriptor: int) -> int:
-    """Return the free bytes on the file's disk; a huge number if that is unknown."""
-    if not hasattr(os, "fstatvfs"):
-        return 1 << 62
-    found = os.fstatvfs(descriptor)
-    return found.f_bavail * found.f_frsize

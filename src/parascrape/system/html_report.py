@@ -48,16 +48,13 @@ class Chart(NamedTuple):
     @property
     def height(self) -> int:
         """CSS pixels."""
-        return 70 + 30 * max(2, len(self.labels)) + self._legend_height if self.kind == "rows" else 260
+        legend = 20 * math.ceil(len(self.series) / 2) if self.has_legend else 0
+        return 70 + 30 * max(2, len(self.labels)) + legend if self.kind == "rows" else 260
 
     @property
     def has_legend(self) -> bool:
         """Whether there are names of series to show."""
         return any(series.name for series in self.series)
-
-    @property
-    def _legend_height(self) -> int:
-        return 20 * math.ceil(len(self.series) / 2) if self.has_legend else 0
 
     def config(self) -> dict[str, Any]:
         """Return the configuration of Chart.js."""
@@ -129,7 +126,7 @@ def _number(value: float | None) -> str:
 
 
 class HtmlReport:
-    """A page that is written from the top down. Every text is escaped, control characters too."""
+    """A page, written from the top down. Every text is escaped, control characters too."""
 
     def __init__(self, title: str) -> None:
         self._title = _text(title)
@@ -161,7 +158,8 @@ class HtmlReport:
     def page(self, footer: str) -> str:
         """Return the whole page."""
         scripts = [_asset("chart.umd.min.js"), _asset("report.js")] if self._has_charts else []
-        allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts) or "'none'"
+        digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()) for script in scripts)
+        allowed = " ".join(f"'sha256-{digest.decode()}'" for digest in digests) or "'none'"
         policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}"
         return "\n".join(
             [
@@ -211,7 +209,3 @@ def _figure(chart: Chart) -> str:
 
 def _asset(name: str) -> str:
     return (files("parascrape.system") / "assets" / name).read_text(encoding="utf-8")
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

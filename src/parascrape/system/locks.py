@@ -32,7 +32,7 @@ class OutputLock:
         self.path = real.with_name(real.name + ".lock")
         self._output = output
         self._descriptor = self._acquire()
-        with suppress(OSError):  # the disk is full: the lock is held all the same
+        with suppress(OSError):  # a full disk; the lock is held nevertheless
             os.ftruncate(self._descriptor, 0)
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             os.write(self._descriptor, f"{os.getpid()}\n".encode())

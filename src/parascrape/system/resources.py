@@ -20,18 +20,11 @@ except ImportError:  # Windows
 MIN_WORKER = 256 << 20
 """Bytes that a worker may use at least: the imports of scrapers take a hundred million already."""
 
-_SHARE = 0.7
-"""The workers' share of the memory: the parent and other programs need some too."""
-
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
-"""Parameters of glibc's mallopt(3)."""
-
-_USUAL_PAD = 128 << 10
-"""Bytes by which glibc's heap grows by default."""
-
-_HUGE = 2 << 20
-_HEAP = 48 << 20
-"""Bytes of a huge page, and of the heap that uses them: less than the 64 MB that are kept."""
+_SHARE = 0.7  # of the memory for workers: the parent and other programs need some too
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8  # of glibc's mallopt(3)
+_USUAL_PAD = 128 << 10  # bytes by which glibc's heap grows by default
+_HUGE = 2 << 20  # bytes of a huge page
+_HEAP = 48 << 20  # bytes of the heap that uses them: less than the 64 MB that are kept
 
 
 def available_cpus(root: str = "/") -> int:

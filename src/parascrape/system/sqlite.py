@@ -13,6 +13,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -204,7 +205,7 @@ class SqliteFile:
 
 
 class ReopenedFile:
-    """Transactions on a file that may be lost; each opens and closes it. Never raises for the file's sake.
+    """Transactions on a file that may be lost; each opens and closes it. A fault of the file raises nothing.
 
     A damaged or foreign file is renamed, with one warning, and a new one made. Any other fault (full disk, no
     permission, locked too long, made by a later version) is one warning, and the work is not done.
@@ -222,12 +223,7 @@ class ReopenedFile:
     def write(self, work: Callable[[SqliteFile], T], otherwise: T) -> T:
         """Return what the work returns, once all of it is on the disk; ``otherwise`` on a fault."""
 
-        def transact() -> T:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._open("rwc") as file, file.transaction():
-                return work(file)
-
-        return self._guard(transact, otherwise)
+        return self._transact("rwc", work, otherwise)
 
     def read(self, work: Callable[[SqliteFile], T], otherwise: T) -> T:
         """Return what the work returns; ``otherwise`` on a fault or without a file. Makes no file.
@@ -235,19 +231,18 @@ class ReopenedFile:
         A file in a folder that cannot be written is read as it is.
         """
 
-        def transact() -> T:
-            if not self.path.exists():
-                return otherwise
-            with self._open("rw") as file, file.transaction("DEFERRED"):
-                return work(file)
+        return self._transact("rw", work, otherwise)
 
-        return self._guard(transact, otherwise)
-
-    def _guard(self, transact: Callable[[], T], otherwise: T) -> T:
+    def _transact(self, mode: str, work: Callable[[SqliteFile], T], otherwise: T) -> T:
         for again in (True, False):
             seen = _identity(self.path)
             try:
-                return transact()
+                if mode == "rwc":
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                elif seen is None:
+                    return otherwise
+                with self._open(mode) as file, file.transaction("IMMEDIATE" if mode == "rwc" else "DEFERRED"):
+                    return work(file)
             except (SqliteFault, OSError) as error:
                 lost = isinstance(error, SqliteFault) and error.kind in ("damaged", "foreign")
                 if not (again and lost and self._set_aside(seen, error)):
@@ -256,19 +251,17 @@ class ReopenedFile:
         return otherwise
 
     def _open(self, mode: str) -> SqliteFile:
+        options: Any = {"pragmas": [f"synchronous = {self._synchronous}"], "waiting": self._waiting}
         try:
-            file = self._open_as(mode)
+            file = SqliteFile(self.path, self._schema, mode=mode, **options)
         except SqliteFault as fault:
             if mode != "rw" or fault.kind != "unwritable":
                 raise
-            return self._open_as("ro&immutable=1")  # WAL needs a file beside it even to be read
+            # WAL needs a file beside it even to be read
+            return SqliteFile(self.path, self._schema, mode="ro&immutable=1", **options)
         with suppress(SqliteFault):  # another process is doing it, or the file system has no WAL
             file.execute("PRAGMA journal_mode = WAL")
         return file
-
-    def _open_as(self, mode: str) -> SqliteFile:
-        pragmas = [f"synchronous = {self._synchronous}"]
-        return SqliteFile(self.path, self._schema, pragmas=pragmas, waiting=self._waiting, mode=mode)
 
     def _set_aside(self, seen: tuple[int, int] | None, reason: Exception) -> bool:
         """Rename the file that was seen, unless another process has; return whether the path is free."""
@@ -279,7 +272,8 @@ class ReopenedFile:
         try:
             if seen is None or _identity(self.path) != seen:  # another process was quicker
                 return True
-            aside = _free_name(self.path)
+            names = (self.path.with_name(f"{self.path.name}.damaged-{number}") for number in count(1))
+            aside = next(name for name in names if not name.exists())
             for suffix in ("-wal", "-shm", ""):  # its log must not be taken for the new file's
                 with suppress(FileNotFoundError):
                     os.rename(f"{self.path}{suffix}", f"{aside}{suffix}")
@@ -293,7 +287,7 @@ class ReopenedFile:
 
 
 class SharedFile:
-    """Transactions on a small file that processes share, held open. Never raises for the file's sake.
+    """Transactions on a small file that processes share, held open. A fault of the file raises nothing.
 
     The file may be lost: nothing is synced. A damaged one is made anew, once. One that cannot be made, read
     or written, or is found locked 20 times in a row, is given up with one warning, and `usable` is False. A
@@ -334,16 +328,15 @@ class SharedFile:
             try:
                 with self._file.transaction() as file:
                     done = work(file)
+                self._locked = 0
+                return done
             except SqliteFault as fault:
                 if not self._renew(fault):
                     break
-            else:
-                self._locked = 0
-                return done
         return None
 
     def _renew(self, error: Exception) -> bool:
-        """Replace a damaged file, and return whether that was done; else give the file up in time."""
+        """Replace a damaged file and return True; otherwise give the file up, unless it was only locked."""
         kind = error.kind if isinstance(error, SqliteFault) else ""
         if kind == "busy" and self._file is not None and self._locked < _TRIES:
             self._locked += 1
@@ -354,10 +347,9 @@ class SharedFile:
             try:
                 self._path.unlink(missing_ok=True)
                 self._file = self._open()
+                return True
             except (OSError, SqliteFault) as failed:
                 error = failed
-            else:
-                return True
         log.warning("not used any more: %s", error)
         return False
 
@@ -369,14 +361,8 @@ class SharedFile:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells this file from another one of its name; None without a file."""
-    try:
+    """Return the device and inode of the file; None without a file."""
+    with suppress(OSError):
         status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _free_name(path: Path) -> Path:
-    names = (path.with_name(f"{path.name}.damaged-{number}") for number in range(1, 1_000_000))
-    return next(name for name in names if not name.exists())
+        return status.st_dev, status.st_ino
+    return None
