@@ -1,4 +1,4 @@
-"""One contract for every executor, and what only processes or only threads can show."""
+"""The contract of all executors, and cases for processes or threads only."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MODES = {"sequential": (0, 1), "thread": (0, 4), "process": (2, 2)}
 
 @pytest.fixture(scope="module", params=MODES)
 def executor(request: pytest.FixtureRequest) -> Iterator[ProcessExecutor | ThreadExecutor]:
-    """One executor of each mode, shared by the tests that do it no harm."""
+    """One executor of each mode, shared by the tests that do not shut it down."""
     with open_executor(*MODES[request.param], deadline=LIMIT) as opened:
         yield opened
 
@@ -45,14 +45,14 @@ def processes() -> Iterator[ProcessExecutor]:
 
 @pytest.fixture(params=MODES)
 def fresh(request: pytest.FixtureRequest) -> Iterator[ProcessExecutor | ThreadExecutor]:
-    """An executor of its own for a test that shuts it down."""
+    """An executor for one test, which shuts it down."""
     opened = open_executor(*MODES[request.param], deadline=LIMIT)
     yield opened
     opened.stop()
 
 
 def test_every_task_gives_its_own_result(executor: ProcessExecutor | ThreadExecutor) -> None:
-    """More tasks than any queue between here and the workers holds come back, each its own."""
+    """More tasks than the queues on the way hold all return their own result."""
     futures = [executor.submit(tasks.square, number) for number in range(2000)]
     assert [future.result(LIMIT) for future in futures] == [number * number for number in range(2000)]
 
@@ -101,10 +101,10 @@ def test_threads_carry_their_workers_name(executor: ProcessExecutor | ThreadExec
     assert name.startswith("worker-" if isinstance(executor, ProcessExecutor) else "thread-")
 
 
-def test_a_task_tells_while_it_goes_on(
+def test_a_running_task_reports_notes(
     executor: ProcessExecutor | ThreadExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The note comes with the task's future, which is not done yet."""
+    """The listener gets the note with the task's future, which is not done yet."""
     notes: SimpleQueue[Any] = SimpleQueue()
     monkeypatch.setattr(executor, "on_note", lambda future, value: notes.put((future, value, future.done())))
     telling = executor.submit(WithContext(tasks.report_and_wait), {"status": 200}, str(tmp_path / "go"))
@@ -116,7 +116,7 @@ def test_a_task_tells_while_it_goes_on(
 def test_notes_come_in_order_before_the_result(
     executor: ProcessExecutor | ThreadExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where many tasks tell at the same time."""
+    """Also if many tasks report at the same time."""
     told: dict[Any, list[int]] = {}
     monkeypatch.setattr(executor, "on_note", lambda future, value: told.setdefault(future, []).append(value))
     reporting = WithContext(tasks.report_each)
@@ -126,10 +126,10 @@ def test_notes_come_in_order_before_the_result(
 
 @pytest.mark.parametrize("listener", [None, int])
 @pytest.mark.parametrize("kind", [int, tasks.UnloadableValue])
-def test_a_note_that_nobody_takes_harms_nobody(
+def test_a_note_without_a_working_listener_is_dropped(
     executor: ProcessExecutor | ThreadExecutor, listener: Any, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a listener, with one that raises (int takes no future), and where the value cannot be read."""
+    """No listener, one that raises (int takes no future), or a value that cannot be unpickled."""
     monkeypatch.setattr(executor, "on_note", listener)
     assert executor.submit(WithContext(tasks.report_made), kind).result(LIMIT) == "reported"
 
@@ -150,7 +150,7 @@ def test_a_function_beyond_those_that_workers_keep_gets_its_context(
     assert ([future.result(LIMIT) for future in futures], told) == ([1] * 100, [0] * 100)
 
 
-def test_idle_threads_run_what_tasks_have_registered(
+def test_idle_threads_run_registered_callbacks(
     executor: ProcessExecutor | ThreadExecutor, tmp_path: Path
 ) -> None:
     """Once, after the task."""
@@ -164,7 +164,7 @@ def test_idle_threads_run_what_tasks_have_registered(
 def test_a_task_is_alone_only_after_a_death(
     executor: ProcessExecutor | ThreadExecutor, tmp_path: Path
 ) -> None:
-    """A suspect has its process for itself and knows it; other tasks are never told so."""
+    """A retried task has its process for itself and knows it; other tasks do not."""
     if isinstance(executor, ProcessExecutor):
         dying = WithContext(tasks.die_once_alone)
         assert executor.submit(dying, str(tmp_path / "flag")).result(LIMIT) is True
@@ -182,8 +182,8 @@ def test_no_task_is_taken_after_shutdown(fresh: ProcessExecutor | ThreadExecutor
         fresh.submit(tasks.square, 1)
 
 
-def test_shutdown_can_cancel_what_is_queued(fresh: ProcessExecutor | ThreadExecutor, tmp_path: Path) -> None:
-    """Tasks that no worker has begun are cancelled; those that run come to their end."""
+def test_shutdown_can_cancel_queued_tasks(fresh: ProcessExecutor | ThreadExecutor, tmp_path: Path) -> None:
+    """Tasks that have not begun are cancelled; running tasks are finished."""
     running = fresh.submit(tasks.wait_for, str(tmp_path / "go"))
     assert until(running.running, LIMIT)
     queued = [fresh.submit(tasks.wait_for, str(tmp_path / "go")) for _ in range(100)]
@@ -208,10 +208,10 @@ def test_a_cancelled_future_never_runs(fresh: ProcessExecutor | ThreadExecutor, 
 
 
 @pytest.mark.parametrize(("processes", "threads", "together"), [(0, 4, 4), (2, 1, 2), (2, 3, 6)])
-def test_so_many_tasks_run_at_the_same_time(
+def test_processes_times_threads_tasks_run_at_the_same_time(
     processes: int, threads: int, together: int, tmp_path: Path
 ) -> None:
-    """Processes times threads tasks meet; none of them could alone."""
+    """The tasks wait for each other, so they must all be running."""
     with open_executor(processes, threads, deadline=LIMIT) as opened:
         futures = [opened.submit(tasks.meet, str(tmp_path), n, together) for n in range(together)]
         assert all(future.result(LIMIT) for future in futures)
@@ -260,7 +260,7 @@ def test_a_task_that_kills_its_process_fails_alone() -> None:
 
 
 def test_a_task_whose_worker_was_killed_once_succeeds(tmp_path: Path) -> None:
-    """One death is not the task's fault: an out-of-memory kill may hit anybody."""
+    """One death may be chance: an out-of-memory kill can hit any process."""
     with ProcessExecutor(1, 1, deadline=LIMIT) as opened:
         assert opened.submit(tasks.die_once, str(tmp_path / "flag")).result(LIMIT) == "survived"
 
@@ -273,17 +273,17 @@ def test_a_task_whose_worker_was_killed_once_succeeds(tmp_path: Path) -> None:
         (tasks.big, ((64 << 20) + 1,), "ValueError"),
     ],
 )
-def test_a_value_that_cannot_cross_fails_its_task_only(
+def test_a_result_that_cannot_be_sent_fails_its_task_only(
     processes: ProcessExecutor, function: Callable[..., object], args: tuple[object, ...], kind: str
 ) -> None:
-    """Not picklable, not unpicklable, or too large: the future says so."""
+    """It cannot be pickled, cannot be unpickled, or is too large; the error says which."""
     error = processes.submit(function, *args).exception(LIMIT)
     assert isinstance(error, TaskError)
     assert error.kind == kind
     assert processes.submit(tasks.square, 2).result(LIMIT) == 4
 
 
-def test_what_does_not_pickle_fails_its_future_at_once(processes: ProcessExecutor) -> None:
+def test_a_task_that_does_not_pickle_fails_at_once(processes: ProcessExecutor) -> None:
     """A nested function cannot be a task of another process."""
     future = processes.submit(lambda: 1)
     assert isinstance(future.exception(0), TaskError)
@@ -298,7 +298,7 @@ def test_more_functions_than_workers_keep_still_run() -> None:
         assert [future.result(LIMIT) for future in futures] == [n * n for n in range(100)]
 
 
-def test_a_large_value_crosses_whole(executor: ProcessExecutor | ThreadExecutor) -> None:
+def test_large_values_arrive_complete(executor: ProcessExecutor | ThreadExecutor) -> None:
     """Values larger than any socket's buffer arrive, in both directions."""
     assert len(executor.submit(tasks.big, 9_000_000).result(LIMIT)) == 9_000_000
     assert executor.submit(len, b"y" * 9_000_000).result(LIMIT) == 9_000_000

@@ -187,7 +187,7 @@ def test_nothing_outlives_a_killed_parent(task: str, tmp_path: Path) -> None:
         pids = [int(parent.stdout.readline()), *map(int, parent.stdout.readline().split())]
         parent.kill()
     assert len(pids) == 3
-    assert until(lambda: not any(map(lives, pids)), 1.0)
+    assert until(lambda: not any(map(lives, pids)), 10.0)
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_the_commands_workers_are_forked(site: Site, tmp_path: Path) -> None:
         assert streams == ["/dev/null", streams[2], streams[2]]
     assert finish(command)[0] == 0
     assert len(read_records(tmp_path / "out")) == 2
-    assert until(lambda: not any(map(lives, below)), 1.0)
+    assert until(lambda: not any(map(lives, below)), 10.0)
 
 
 def test_wrong_usage_leaves_no_fork_server(tmp_path: Path) -> None:

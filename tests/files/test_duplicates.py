@@ -15,7 +15,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from parascrape.files import duplicates
-from parascrape.files.duplicates import POSITIONED, SEEKING, FileAccess, SeenKeys
+from parascrape.files.duplicates import POSITIONED, SEEKING, FileAccess, SeenKeys, mark_duplicates
+from parascrape.records import Entry
+from parascrape.settings import Settings
+from parascrape.web.canonical import CanonicalOptions, canonical_url
 
 KEYS = st.text("ab\u00fc\ud800", max_size=4)
 SMALL: Any = {"in_memory": 3, "buckets": 1}
@@ -119,3 +122,101 @@ def fails(*_: object) -> Any:
 def test_the_examples_in_the_docstrings_hold() -> None:
     """The module's doctests pass."""
     assert doctest.testmod(duplicates).failed == 0
+
+
+# --- the entries of a list ---
+
+
+def marked(entries: list[Entry | None], **options: Any) -> list[str | None]:
+    """Return the mark of each entry, None for "nothing just now"."""
+    found = list(mark_duplicates(entries, Settings(**options)))
+    assert [entry and entry._replace(duplicate="") for entry in found] == entries
+    return [entry and entry.duplicate for entry in found]
+
+
+def lines(*urls: str, source: str = "") -> list[Entry | None]:
+    """Return entries of these URLs, from line 1."""
+    return [Entry(url, line, source) for line, url in enumerate(urls, 1)]
+
+
+def test_a_duplicate_names_the_line_of_the_first_entry() -> None:
+    """URLs are compared in canonical form; the first entry stays unmarked."""
+    listed = lines("http://h/a", "HTTP://H:80/x/../a#top", "http://h/b", "http://h/a")
+    first = "the same URL as in line 1"
+    assert marked(listed) == ["", first, "", first]
+
+
+def test_a_duplicate_names_the_list_if_it_differs() -> None:
+    """Within one list the line number is enough."""
+    listed = [
+        *lines("http://h/a", source="one.txt"),
+        *lines("http://h/b", "http://h/a", "http://h/b", source="two.txt"),
+        Entry("http://h/a", 9, "one.txt"),
+    ]
+    assert marked(listed) == [
+        "",
+        "",
+        "the same URL as in line 1 of one.txt",
+        "the same URL as in line 1",
+        "the same URL as in line 1",
+    ]
+
+
+def test_lists_after_the_first_254_are_not_distinguished() -> None:
+    """A position takes five bytes, one for the list."""
+    listed: list[Entry | None] = [Entry(f"http://h/{n}", n + 1, f"{n}.txt") for n in range(300)]
+    again = [Entry(f"http://h/{n}", 1, "last.txt") for n in (0, 253, 254, 299)]
+    assert marked([*listed, *again])[300:] == [
+        "the same URL as in line 1 of 0.txt",
+        "the same URL as in line 254 of 253.txt",
+        "the same URL as in line 255 of a later list",
+        "the same URL as in line 300 of a later list",
+    ]
+
+
+def test_invalid_urls_are_never_duplicates() -> None:
+    """Each has its own record. None, for "nothing just now", is passed on."""
+    bad = Entry("nonsense", 1, problem="no scheme")
+    assert marked([bad, None, bad, Entry("ftp://h/", 4)]) == ["", None, "", ""]
+
+
+def test_urls_that_cannot_be_prepared_are_compared_as_text() -> None:
+    """The worker reports what is wrong with an entry that was not checked."""
+    assert marked(lines("ftp://h/", "ftp://h/")) == ["", "the same URL as in line 1"]
+
+
+@pytest.mark.parametrize(
+    ("options", "is_duplicate"),
+    [
+        ({}, False),
+        ({"drop_tracking": True}, False),
+        ({"sort_query": True}, False),
+        ({"drop_tracking": True, "sort_query": True}, True),
+        ({"drop_tracking": True, "sort_query": True, "fetch_duplicates": True}, False),
+    ],
+)
+def test_options_decide_which_urls_are_equal(options: dict[str, bool], is_duplicate: bool) -> None:
+    """Tracking parameters and the order of the query count unless an option ignores them."""
+    second = marked(lines("http://h/?a=1&b=2", "http://h/?b=2&utm_source=x&a=1"), **options)[1]
+    assert bool(second) == is_duplicate
+
+
+URLS = st.builds(
+    "{}://{}{}/{}?{}".format,
+    st.sampled_from(["http", "HTTP"]),
+    st.sampled_from(["h", "H", "other"]),
+    st.sampled_from(["", ":80", ":81"]),
+    st.sampled_from(["", "a", "./a", "%61"]),
+    st.sampled_from(["", "a=1&b=2", "b=2&a=1", "utm_source=x"]),
+)
+
+
+@given(st.lists(URLS, max_size=30), st.booleans(), st.booleans())
+def test_only_the_first_of_equal_urls_is_fetched(urls: list[str], drop: bool, sort: bool) -> None:
+    """Compared with a dict of canonical URLs: the others name the line of the first."""
+    first: dict[str, int] = {}
+    expected = []
+    for line, url in enumerate(urls, 1):
+        at = first.setdefault(canonical_url(url, CanonicalOptions(drop, sort)), line)
+        expected.append("" if at == line else f"the same URL as in line {at}")
+    assert marked(lines(*urls), drop_tracking=drop, sort_query=sort) == expected

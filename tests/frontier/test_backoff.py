@@ -21,14 +21,14 @@ def until(health: HostHealth) -> float:
 
 
 def fail(health: HostHealth, times: int, limits: PolitenessPolicy = LIMITS, code: str = "connect") -> None:
-    """So many fetches without an answer in a row, each as soon as the host may be asked."""
+    """Report consecutive fetches without an answer, each as soon as the host may be asked."""
     for _ in range(times):
         now = max(1.0, until(health)) + 1.0
         health.note(FetchReport(code), now - 0.5, now, limits)
 
 
 def test_the_codes_without_an_answer_are_those_of_our_errors() -> None:
-    """No code is a word that no error has."""
+    """Every code belongs to an error class."""
     assert {error.code for error in (ConnectError, ConnectionLost, DnsError, FetchTimeout)} == NO_ANSWER
 
 
@@ -47,10 +47,10 @@ def test_the_codes_without_an_answer_are_those_of_our_errors() -> None:
         (math.inf, 1.0, MAX_RETRY_AFTER),
     ],
 )
-def test_an_answer_that_asks_for_less_pauses_the_host(
+def test_a_throttling_answer_pauses_the_host(
     status: int, wish: float | None, paused: float, down: float
 ) -> None:
-    """As long as Retry-After says; past ``max_backoff`` for good; a second where it says nothing."""
+    """Retry-After sets the pause (default: a second); beyond ``max_backoff`` the host is given up."""
     health = HostHealth()
     health.note(FetchReport("status", status, wish), 9.0, 10.0, LIMITS)
     assert health.paused_until == 10 + paused
@@ -59,7 +59,7 @@ def test_an_answer_that_asks_for_less_pauses_the_host(
 
 
 def test_a_burst_of_refusals_slows_down_once() -> None:
-    """Fetches that were under way when the first 429 came say nothing new; a later one doubles."""
+    """Fetches under way at the first 429 do not count again; a later 429 doubles the delay."""
     health = HostHealth()
     for taken in (1.0, 2.0, 3.0):
         health.note(FetchReport("status", 429), taken, 3.0, LIMITS)
@@ -68,8 +68,8 @@ def test_a_burst_of_refusals_slows_down_once() -> None:
     assert (health.slow, health.slowed) == (2, 2)
 
 
-def test_good_answers_bring_the_speed_back() -> None:
-    """Little by little, and to the whole in a bounded number; 404 is a good answer, 500 is not."""
+def test_good_answers_restore_the_speed() -> None:
+    """The delay shrinks step by step to 0. A 404 is a good answer, a 500 is not."""
     health = HostHealth()
     health.note(FetchReport("status", 503), 1.0, 2.0, LIMITS)
     health.note(FetchReport("status", 500), 3.0, 4.0, LIMITS)
@@ -82,7 +82,7 @@ def test_good_answers_bring_the_speed_back() -> None:
 
 
 def test_a_host_that_only_refuses_is_given_up() -> None:
-    """As many times in a row as a host without an answer has; one good answer starts anew."""
+    """The limit is that of hosts without an answer; a good answer resets the count."""
     health = HostHealth()
     for status in [429] * 7 + [200] + [429] * 8:
         assert not health.down_until
@@ -92,7 +92,7 @@ def test_a_host_that_only_refuses_is_given_up() -> None:
     assert health.why == "8 times in a row it answered 429"
 
 
-def test_the_circuit_opens_after_so_many_in_a_row_and_doubles() -> None:
+def test_the_circuit_opens_after_consecutive_failures_and_doubles() -> None:
     """30 s, 60 s, 120 s, and then the host is given up for an hour, with the last code as the reason."""
     health = HostHealth()
     fail(health, 4)
@@ -118,8 +118,8 @@ def test_the_circuit_opens_after_so_many_in_a_row_and_doubles() -> None:
         (PolitenessPolicy(circuit_trials=50), 120.0),
     ],
 )
-def test_the_circuit_is_never_open_for_longer_than_it_may(limits: PolitenessPolicy, most: float) -> None:
-    """The doubling ends at ``max_backoff``."""
+def test_the_circuit_is_open_for_max_backoff_at_most(limits: PolitenessPolicy, most: float) -> None:
+    """Doubling stops at ``max_backoff``."""
     health = HostHealth()
     longest = 0.0
     while not health.down_until:
@@ -130,7 +130,7 @@ def test_the_circuit_is_never_open_for_longer_than_it_may(limits: PolitenessPoli
 
 
 def test_any_answer_closes_the_circuit() -> None:
-    """Even an error's: the host is there."""
+    """An error page counts too: the host responds."""
     health = HostHealth()
     fail(health, 6)
     assert health.trials == 2
@@ -142,16 +142,16 @@ def test_any_answer_closes_the_circuit() -> None:
     "report",
     [FetchReport("tls"), FetchReport("proxy"), FetchReport("worker_died"), FetchReport("not_html", 200)],
 )
-def test_other_troubles_are_no_sign_of_a_dead_host(report: FetchReport) -> None:
-    """A certificate, a proxy or a scraper that fails opens no circuit."""
+def test_other_errors_do_not_open_the_circuit(report: FetchReport) -> None:
+    """A failing certificate, proxy or scraper does not mean that the host is down."""
     health = HostHealth()
     for now in range(1, 100):
         health.note(report, float(now), float(now), LIMITS)
     assert not until(health)
 
 
-def test_failures_that_were_under_way_when_it_opened_count_for_nothing() -> None:
-    """So one bad moment with many fetches in flight does not give the host up."""
+def test_failures_under_way_when_the_circuit_opened_do_not_count() -> None:
+    """One outage with many fetches in flight does not give the host up."""
     health = HostHealth()
     for _ in range(40):
         health.note(FetchReport("timeout"), 5.0, 35.0, LIMITS)
@@ -159,15 +159,15 @@ def test_failures_that_were_under_way_when_it_opened_count_for_nothing() -> None
     assert health.open_until == 65
 
 
-def test_a_circuit_can_be_left_out() -> None:
-    """With ``circuit_after=0`` nothing is given up for want of an answer."""
+def test_the_circuit_can_be_disabled() -> None:
+    """With ``circuit_after=0`` a host that does not answer is not given up."""
     health = HostHealth()
     fail(health, 500, PolitenessPolicy(circuit_after=0))
     assert not until(health)
 
 
 def follow(health: HostHealth, latency: float, times: int, limits: PolitenessPolicy = LIMITS) -> None:
-    """So many good answers with this latency."""
+    """Report good answers with this latency."""
     for _ in range(times):
         health.note(FetchReport("", 200, None, latency), 1.0, 2.0, limits)
 
@@ -183,8 +183,8 @@ def follow(health: HostHealth, latency: float, times: int, limits: PolitenessPol
         (0.001, 0.4, False),
     ],
 )
-def test_a_latency_that_rises_well_above_the_usual_slows_down(usual: float, then: float, slows: bool) -> None:
-    """More than thrice and half a second more; a slow server that stays so is none in trouble."""
+def test_a_latency_well_above_the_usual_slows_down(usual: float, then: float, slows: bool) -> None:
+    """The threshold is three times the usual plus half a second; constant slowness does not count."""
     health = HostHealth()
     follow(health, usual, 20)
     assert health.adaptive == 0
@@ -193,8 +193,8 @@ def test_a_latency_that_rises_well_above_the_usual_slows_down(usual: float, then
     assert health.adaptive <= then
 
 
-def test_the_adaptive_delay_goes_as_the_latency_falls() -> None:
-    """Back to nothing within a score of answers, and its cap holds meanwhile."""
+def test_the_adaptive_delay_ends_as_the_latency_falls() -> None:
+    """It reaches 0 within twenty answers, and never exceeds its limit."""
     health = HostHealth()
     limits = PolitenessPolicy(max_delay=3)
     follow(health, 0.1, 20, limits)
@@ -204,8 +204,8 @@ def test_the_adaptive_delay_goes_as_the_latency_falls() -> None:
     assert health.adaptive == 0
 
 
-def test_the_adaptive_delay_can_be_left_out() -> None:
-    """Then no latency matters."""
+def test_the_adaptive_delay_can_be_disabled() -> None:
+    """Latency has no effect then."""
     health = HostHealth()
     limits = PolitenessPolicy(adaptive=False)
     follow(health, 0.1, 20, limits)
@@ -224,8 +224,8 @@ REPORTS = st.builds(
 
 
 @given(st.lists(REPORTS, max_size=60))
-def test_no_report_makes_a_host_wait_for_ever(reports: list[FetchReport]) -> None:
-    """Whatever a server says: every pause is bounded, every gap too, and none is no number."""
+def test_every_pause_is_finite(reports: list[FetchReport]) -> None:
+    """Pauses and gaps are bounded, and never NaN, whatever the server answers."""
     health = HostHealth()
     for report in reports:
         health.note(report, 99.0, 100.0, LIMITS)

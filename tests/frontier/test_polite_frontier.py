@@ -386,3 +386,14 @@ def test_every_entry_of_many_hosts_leaves_once(clock: Clock) -> None:
     starts, refused = simulate(polite(list(listed), clock), clock, answer=answer)
     left = Counter([start.visit.entry.line for start in starts] + [visit.entry.line for visit in refused])
     assert left == dict.fromkeys(range(3000), 1)
+
+
+def test_a_delay_is_not_much_longer_than_asked_for(clock: Clock) -> None:
+    """The jitter adds up to a fifth, and other hosts add nothing."""
+    listed = [entry for pair in zip(entries(20, "a"), entries(20, "b"), strict=True) for entry in pair]
+    policy = PolitenessPolicy(delay=0.5, jitter=0.2)
+    starts, _ = simulate(PoliteFrontier(VisitSource(listed, clock=clock), policy), clock)
+    for host in "ab":
+        times = [start.time for start in starts if start.visit.entry.url.startswith(f"http://{host}/")]
+        assert len(times) == 20
+        assert all(0.5 <= later - earlier <= 0.6 + 1e-6 for earlier, later in pairwise(times))
