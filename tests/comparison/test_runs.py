@@ -102,7 +102,9 @@ def test_lost_records_and_wrong_options_are_faults(plan: RunPlan) -> None:
 
 def test_the_stages_of_a_page(plan: RunPlan) -> None:
     """The CPU time of a scraper counts as parsing, not as waiting."""
-    stages = run_stages(plan.forwards, Settings(scraper=f"{write_scraper(plan.folder)}:slow", robots=False))
+    stages = run_stages(
+        plan.list_path(), Settings(scraper=f"{write_scraper(plan.folder)}:slow", robots=False)
+    )
     assert stages.pages == 4
     assert stages.parsing > 0.02 > stages.writing
     assert stages.parsing > stages.receiving > 0
@@ -120,4 +122,4 @@ def write_scraper(folder: Path) -> Path:
 
 def test_stages_that_cannot_be_measured_are_zero(plan: RunPlan) -> None:
     """The comparison goes on without stages."""
-    assert run_stages(plan.forwards, Settings(scraper="nowhere.py:nothing")) == StageTimes()
+    assert run_stages(plan.list_path(), Settings(scraper="nowhere.py:nothing")) == StageTimes()

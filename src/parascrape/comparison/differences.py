@@ -64,7 +64,8 @@ def compare_outputs(expected: Path, found: Path, most: int = 20) -> tuple[int, l
     shown = []
     for url in urls[:most]:
         left, right = before.get(url, Counter()), after.get(url, Counter())
-        shown.append(Difference(url, _load(left - right), _load(right - left)))
+        only = (tuple(map(orjson.loads, lines.elements())) for lines in (left - right, right - left))
+        shown.append(Difference(url, *only))
     return len(urls), shown
 
 
@@ -82,10 +83,6 @@ def _collect(output: Path, digests: set[bytes]) -> dict[str, Counter[bytes]]:
         if digest in digests:
             found.setdefault(url, Counter())[line] += 1
     return found
-
-
-def _load(lines: Counter[bytes]) -> tuple[dict[str, Any], ...]:
-    return tuple(orjson.loads(line) for line in lines.elements())
 
 
 def describe(difference: Difference, expected: str, found: str, most: int = 8) -> list[str]:

@@ -69,9 +69,10 @@ def sample_entries(entries: Iterable[Entry], most: int, only: Container[str] | N
             continue
         total += 1
         url = redact(prepare(entry.url))
-        item = (-_hash(url), -place, entry)
         if only is not None and url not in only:
             continue
+        digest = hashlib.blake2b(url.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        item = (-int.from_bytes(digest, "big"), -place, entry)
         full = bool(most) and len(taken) == most
         if item[0] in hashes or (full and item[0] <= taken[0][0]):
             continue
@@ -85,11 +86,6 @@ def sample_entries(entries: Iterable[Entry], most: int, only: Container[str] | N
         raise UsageError(f"{none}: there is nothing to compare")
     chosen = sorted(taken, key=lambda item: -item[1])
     return ListSample(tuple(entry for _, _, entry in chosen), total, invalid)
-
-
-def _hash(url: str) -> int:
-    digest = hashlib.blake2b(url.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
 
 
 def write_list(path: Path, entries: Iterable[Entry]) -> None:

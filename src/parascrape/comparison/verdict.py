@@ -175,8 +175,7 @@ def _choice(best: Statistics, tied: Sequence[Statistics], total: int) -> str:
         seconds = best.projected(total)
         text += f", in the long run {_rate(total / seconds)}: about {show_duration(seconds)} for the list's "
         text += f"{total:,} URLs"
-    others = [each.strategy.name for each in tied if each is not best]
-    if others:
+    if others := [each.strategy.name for each in tied if each is not best]:
         text += f". It ties with {', '.join(others)} and needs the fewest processes and threads"
     return text + "."
 
@@ -313,11 +312,7 @@ def _doubts(figures: Sequence[Statistics]) -> list[str]:
 
 
 def _rate(rate: float) -> str:
-    """Return pages a second in three digits.
-
-    >>> _rate(1234.5), _rate(12.345)
-    ('1,234', '12.3')
-    """
+    """Return pages a second in three digits."""
     return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 

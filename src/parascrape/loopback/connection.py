@@ -62,22 +62,17 @@ def parse_request(head: bytes) -> Request:
     if len(words) != 3 or not words[0].isalpha() or not words[2].startswith("HTTP/1."):
         raise ValueError("not a request line")
     method, target, version = words
-    fields = _fields(lines)
+    fields: dict[str, str] = {}
+    for each in lines:
+        name, colon, value = each.partition(":")
+        if not colon or not name or name[-1] == " ":
+            raise ValueError("not a field line")
+        fields[name.lower()] = value.strip()
     if "transfer-encoding" in fields or fields.get("content-length", "0") != "0":
         raise ValueError("a request with a body")
     if version != "HTTP/1.0" and "host" not in fields:
         raise ValueError("no Host field")  # RFC 9112 section 3.2
     return Request(method, _origin_form(target), version, fields)
-
-
-def _fields(lines: list[str]) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not name or name[-1] == " ":
-            raise ValueError("not a field line")
-        fields[name.lower()] = value.strip()
-    return fields
 
 
 def _origin_form(target: str) -> str:
@@ -92,11 +87,8 @@ def _origin_form(target: str) -> str:
 
 def head_of(status: int, fields: Mapping[str, str]) -> bytes:
     """Return a status line, header fields and the blank line (RFC 9112 section 3)."""
-    lines = [
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-        *(f"{name}: {fields[name]}" for name in fields),
-    ]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *map(": ".join, fields.items()), "\r\n"]
+    return "\r\n".join(lines).encode("latin-1")
 
 
 def refuse(status: int) -> Answer:

@@ -65,15 +65,12 @@ def _declared(head: bytes) -> str | None:
     for match in _META.finditer(head):
         name = _meta_encoding(match[1]) if match[1] else None
         if name:
-            return _readable(name)
-    xml = _XML.match(head)
-    name = resolve(xml[1].decode("latin-1")) if xml else None
-    return name and _readable(name)
-
-
-def _readable(name: str) -> str:
-    """Return the encoding, but UTF-8 for UTF-16, since a label in UTF-16 could not be read as ASCII."""
-    return "utf-8" if name.startswith("utf-16") else name
+            break
+    else:
+        xml = _XML.match(head)
+        name = resolve(xml[1].decode("latin-1")) if xml else None
+    # A label in UTF-16 could not have been read as ASCII.
+    return "utf-8" if name and name.startswith("utf-16") else name
 
 
 def _meta_encoding(attributes: bytes) -> str | None:
@@ -90,7 +87,7 @@ def _meta_encoding(attributes: bytes) -> str | None:
 
 
 def collapse(text: str) -> str:
-    """The text with every run of white space made one space, and none at its ends.
+    """Return the text with every run of white space made one space, and none at its ends.
 
     >>> collapse("  a\\n\\t b\\u3000c ")
     'a b c'

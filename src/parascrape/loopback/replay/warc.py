@@ -14,6 +14,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -269,10 +270,9 @@ def _make(
     """Return an exchange from its metadata and the record that it belongs to."""
     first = first or metadata
     request = requests.get(first.number) if first.kind == "response" else first
-    try:
-        url = prepare(metadata.url)
-    except InvalidUrl:
-        url = metadata.url
+    url = metadata.url
+    with suppress(InvalidUrl):
+        url = prepare(url)
     return Exchange(
         url=url,
         request=request.block if request is not None and request.kind == "request" else b"",
