@@ -32,7 +32,7 @@ def write(path: Path, records: list[dict[str, Any]]) -> Path:
 
 
 def differ(folder: Path, left: list[dict[str, Any]], right: list[dict[str, Any]]) -> tuple[int, list[str]]:
-    """How many URLs differ, and what is said of them."""
+    """The number of URLs that differ, and their description."""
     count, shown = compare_outputs(write(folder / "left", left), write(folder / "right", right))
     return count, [line for one in shown for line in describe(one, "one", "two")]
 

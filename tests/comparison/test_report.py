@@ -101,7 +101,7 @@ def test_nothing_that_worked_is_a_page_as_well() -> None:
 
 
 def test_the_figures_are_json() -> None:
-    """With what is unknown as null, and the disagreements."""
+    """Unknown figures are null, and the disagreements are listed."""
     data = json.loads(json.dumps(as_data(comparison(), "scrape x"), default=str))
     assert data["verdict"]["strategy"] == "process:2x8"
     assert next(strategy["name"] for strategy in data["strategies"]) == "sequential"

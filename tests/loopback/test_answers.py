@@ -58,7 +58,7 @@ def test_latency_replaces_the_wait() -> None:
 
 
 def test_time_scale_0_answers_in_one_write() -> None:
-    """There are no waits and no pauses."""
+    """Waits and pauses are 0."""
     given = find(ReplayAnswers(Recording([SLOW]), time_scale=0), "http", GET)
     assert (given.wait, given.set_up, given.pause, given.step) == (0, 0, 0, len(given.data))
 

@@ -168,7 +168,7 @@ def test_pipelined_requests_are_answered_in_order(hosts: list[str]) -> None:
     ],
 )
 def test_server_survives_garbage(hosts: list[str], data: bytes, start: bytes) -> None:
-    """Bytes that are no request are refused, and the next client is served."""
+    """Invalid requests are refused, and the next client is served."""
     answer = send_raw(hosts[0], data)
     assert answer.startswith(start) or (
         len(data) > MAX_HEAD and answer == b""

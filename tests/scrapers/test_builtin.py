@@ -59,7 +59,7 @@ def test_a_japanese_page_gives_the_same_record_in_every_encoding(scraper: str, c
 
 
 @pytest.mark.parametrize("scraper", BUILTIN)
-def test_what_is_not_html_is_refused(scraper: str) -> None:
+def test_other_types_than_html_are_refused(scraper: str) -> None:
     """By its type, which the message names."""
     page = Page("http://a.example/", b"{}", headers={"content-type": "application/json"})
     with pytest.raises(NotHtml, match="application/json"):
@@ -176,7 +176,7 @@ def ld(value: str) -> str:
     ],
 )
 def test_the_article_s_date_is_the_day_it_declares(markup: str, date: str | None) -> None:
-    """As YYYY-MM-DD; a day that no calendar has is none."""
+    """It is YYYY-MM-DD; a day that does not exist gives None."""
     assert load_scraper("article")(make_page(f"<title>t</title>{markup}<p>text"))["date"] == date
 
 
@@ -195,11 +195,11 @@ def test_the_article_s_date_is_the_day_it_declares(markup: str, date: str | None
     ],
 )
 def test_the_article_s_author_is_a_name(markup: str, author: str | None) -> None:
-    """From JSON-LD, a meta element or a byline; an address is none."""
+    """It comes from JSON-LD, a meta element or a byline; a URL is not a name."""
     assert load_scraper("article")(make_page(markup))["author"] == author
 
 
-def test_a_page_without_an_article_has_its_text_all_the_same() -> None:
+def test_a_page_without_an_article_gives_its_visible_text() -> None:
     """The default scraper gives the visible text where trafilatura finds a scrap."""
     cells = "".join(f"<td><a href=/{n}>Item number {n}</a></td>" for n in range(200))
     text = load_scraper("article")(make_page(f"<title>List</title><table><tr>{cells}</table>"))["text"]
@@ -232,8 +232,8 @@ def test_a_page_without_an_article_has_its_text_all_the_same() -> None:
         ("[" * 100_000, []),
     ],
 )
-def test_json_ld_is_read_as_real_pages_break_it(block: str, value: list[Any]) -> None:
-    """What can be mended is, what cannot is left out, and what is given can be written."""
+def test_json_ld_with_common_mistakes_is_read(block: str, value: list[Any]) -> None:
+    """Repairable blocks are read, others are left out, and every value can be written as JSON."""
     record = load_scraper("metadata")(make_page(ld(block)))
     assert record["json_ld"] == value
     assert records.encode(record)

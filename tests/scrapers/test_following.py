@@ -89,7 +89,7 @@ def test_a_builtin_scraper_is_known_by_its_name() -> None:
 
 
 def test_a_function_of_a_scrapers_file_is_found_by_the_file(tmp_path: Path) -> None:
-    """The path is absolute, for a later run may stand elsewhere."""
+    """The path is absolute, because a later run may have another working directory."""
     path = tmp_path / "shop one.py"
     path.write_text("def listing(page): ...\ndef detail(page): ...\n")
     loaded = load(f"{path}:listing")
@@ -126,7 +126,7 @@ def test_a_main_module_run_by_its_name_keeps_it(name: str, monkeypatch: pytest.M
     ("attributes", "message"),
     [({}, "interactive session"), ({"__file__": "/usr/bin/shop"}, "does not end in .py")],
 )
-def test_what_no_file_holds_is_refused(
+def test_a_function_without_a_file_is_refused(
     attributes: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody could load it again."""
@@ -136,7 +136,7 @@ def test_what_no_file_holds_is_refused(
 
 
 def main_module(name: str, monkeypatch: pytest.MonkeyPatch, **attributes: str) -> Any:
-    """A main module with a function of its own, in place of the one that runs."""
+    """A main module with its own function, instead of the running one."""
     main = ModuleType(name)
     vars(main).update(attributes)
     exec("def detail(page): ...", vars(main))
@@ -159,8 +159,8 @@ def main_module(name: str, monkeypatch: pytest.MonkeyPatch, **attributes: str) -
         (42, "int, not a function"),
     ],
 )
-def test_what_cannot_be_found_again_is_refused_in_one_line(scraper: Any, message: str) -> None:
-    """Where the scraper names it, not in another process and hours later."""
+def test_a_function_that_cannot_be_imported_is_refused_in_one_line(scraper: Any, message: str) -> None:
+    """The error comes where the scraper names it, not hours later in another process."""
     with pytest.raises(UsageError, match=message) as refused:
         follow("/a", scraper)
     assert str(refused.value).startswith("scraper")
@@ -200,22 +200,22 @@ def test_a_url_alone_is_for_the_crawls_own_scraper() -> None:
         ("?page=2", "http://h/base/?page=2", "http://h/x/list?page=2"),
     ],
 )
-def test_a_followed_url_is_what_a_link_would_be(url: str, based: str, plain: str) -> None:
+def test_a_followed_url_is_resolved_like_a_link(url: str, based: str, plain: str) -> None:
     """Relative to <base href> in HTML and to the page's URL elsewhere, without its fragment."""
     assert lead_of(follow(url, "article"), BASED) == FollowRequest(based, "follow", "article")
     assert lead_of(follow(url), PLAIN) == FollowRequest(plain)
 
 
 @pytest.mark.parametrize("url", ["mailto:a@h", "javascript:x()", "", "http://[", None, 7, "ftp://me:pw@h/"])
-def test_what_is_no_url_to_fetch_is_the_records_fault(url: Any) -> None:
+def test_following_an_invalid_url_fails_the_record(url: Any) -> None:
     """The message shows it, without a password."""
     with pytest.raises(BadRecord, match="not an http or https URL") as refused:
         lead_of(Follow(url), BASED)
     assert "pw" not in str(refused.value)
 
 
-def test_follows_are_parted_from_records() -> None:
-    """In their order, each once; what is neither passes through for the caller to refuse."""
+def test_follows_are_separated_from_records() -> None:
+    """They keep their order, each once; other values pass, and the caller refuses them."""
     given = [{"a": 1}, follow("1"), "text", follow("2", detail), follow("1"), {"b": 2}, None]
     rest, leads = resolve_follows(iter(given), PLAIN)
     assert list(rest) == [{"a": 1}, "text", {"b": 2}, None]
@@ -225,22 +225,22 @@ def test_follows_are_parted_from_records() -> None:
     ]
 
 
-def test_one_follow_may_stand_for_a_list() -> None:
-    """A tuple it is, but not an iterable of its fields."""
+def test_a_scraper_may_return_a_single_follow() -> None:
+    """It is a tuple, but it is not read as an iterable of its fields."""
     rest, leads = resolve_follows(follow("1"), PLAIN)
     assert (list(rest), list(leads)) == ([], [FollowRequest("http://h/x/1")])
 
 
 @pytest.mark.parametrize("found", [{"a": 1}, "text", b"bytes", None, 42])
-def test_what_is_no_iterable_of_items_stays_as_it_is(found: Any) -> None:
+def test_other_results_pass_unchanged(found: Any) -> None:
     """The very object."""
     rest, leads = resolve_follows(found, PLAIN)
     assert rest is found
     assert leads == {}
 
 
-def test_following_for_ever_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though it is one URL over and over."""
+def test_endless_follows_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This holds even if it is one URL again and again."""
     monkeypatch.setattr(module, "MAX_FOLLOWS", 100)
 
     def endless() -> Iterator[Follow]:

@@ -71,8 +71,8 @@ def test_a_module_s_function_is_found() -> None:
         ("parascrape.web.text:colapse", "did you mean 'collapse'?"),
     ],
 )
-def test_what_is_not_found_is_said_in_one_line(shop: Path, name: str, says: str) -> None:
-    """With what to write in its place."""
+def test_a_missing_function_is_reported_in_one_line(shop: Path, name: str, says: str) -> None:
+    """The message says what to write instead."""
     places = {"shop": shop, "folder": shop.parent}
     with pytest.raises(UsageError) as raised:
         check_scraper(name.format(**places), "process")
@@ -147,14 +147,16 @@ def test_top_level_functions_pass_in_every_mode(scraper: Callable[..., Any]) -> 
         (Scrapes().scrape, "does not pickle"),
     ],
 )
-def test_what_cannot_go_to_a_process_is_refused_there_only(scraper: Callable[..., Any], says: str) -> None:
+def test_a_function_that_does_not_pickle_is_refused_in_process_mode_only(
+    scraper: Callable[..., Any], says: str
+) -> None:
     """Threads may call anything."""
     check_scraper(scraper, "thread")
     with pytest.raises(UsageError, match=says):
         check_scraper(scraper, "process")
 
 
-def test_what_is_no_function_is_refused_in_every_mode() -> None:
+def test_an_object_that_is_not_a_function_is_refused_in_every_mode() -> None:
     """A scraper is called."""
     with pytest.raises(UsageError, match="is int, not a function"):
         check_scraper(3, "thread")  # type: ignore[arg-type]
@@ -189,6 +191,6 @@ def test_scraper_and_selections_make_one_record(scraper: Any, select: tuple[str,
     assert (list(result) if keys or not isinstance(result, dict) else result) == expected
 
 
-def test_what_is_no_record_is_left_for_the_worker_to_refuse() -> None:
+def test_invalid_records_pass_to_the_worker() -> None:
     """Selections do not hide a scraper's mistake."""
     assert scraper_for(Settings(scraper=lambda page: "text", select=("h=h1",)))(make_page("")) == "text"

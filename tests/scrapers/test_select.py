@@ -1,4 +1,4 @@
-"""Selections: what they write, what they give, and what is refused before the first fetch."""
+"""Selections: their syntax, their values, and the errors before the first fetch."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ def test_bad_selections_are_refused_in_one_line(text: str, says: str) -> None:
     assert message.isprintable()
 
 
-def test_a_name_given_twice_is_refused() -> None:
+def test_a_repeated_name_is_refused() -> None:
     """Rather than one value lost."""
     with pytest.raises(UsageError, match=r"'t' is given twice"):
         parse_selections(["t=title", "u=h1", "t[]=li"])
 
 
-def test_what_is_not_html_is_refused() -> None:
+def test_other_types_than_html_are_refused() -> None:
     """A PDF gives a failure, not a record of nulls."""
     with pytest.raises(NotHtml, match="application/pdf"):
         select(make_page(b"%PDF", "application/pdf"), parse_selections(["t=title"]))

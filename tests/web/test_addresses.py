@@ -78,7 +78,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("address", "kind"), KINDS)
-def test_an_address_is_of_the_kind_that_the_registry_says(address: str, kind: str) -> None:
+def test_an_address_has_the_kind_of_its_registry_entry(address: str, kind: str) -> None:
     """The first and last addresses of the blocks, and their neighbours."""
     assert kind_of(address) == kind
 
@@ -129,7 +129,7 @@ def test_ipv6_forms_of_an_ipv4_address_are_of_its_kind(address: IPv4Address) -> 
         "shop.localhost",
     ],
 )
-def test_every_way_to_write_loopback_is_read(host: str) -> None:
+def test_every_notation_of_loopback_is_recognised(host: str) -> None:
     """Those of inet_aton(3), IPv6 in brackets, and the names that RFC 6761 §6.3 gives away."""
     assert literal_kind(host) == "loopback"
     assert is_local(host)
@@ -138,8 +138,8 @@ def test_every_way_to_write_loopback_is_read(host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["wiki", "nas.local", "git.corp", "a.b.internal", "x.home.arpa", "dev.test."]
 )
-def test_a_name_of_ones_own_network_is_local_and_no_address(host: str) -> None:
-    """As an input it is meant; as the target of a redirect its address decides."""
+def test_a_name_in_a_local_domain_is_local_and_not_an_address(host: str) -> None:
+    """A user may list it; for the target of a redirect its address decides."""
     assert is_local(host)
     assert literal_kind(host) == ""
 
@@ -160,8 +160,8 @@ def test_a_name_of_ones_own_network_is_local_and_no_address(host: str) -> None:
         "10.example",
     ],
 )
-def test_other_hosts_are_public_until_they_are_connected_to(host: str) -> None:
-    """A name that anybody can register says nothing, however much it looks like a local one."""
+def test_other_hosts_count_as_public_before_connecting(host: str) -> None:
+    """Anybody can register such a name, even if it looks local."""
     assert not is_local(host)
     assert literal_kind(host) == ""
 

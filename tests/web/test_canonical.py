@@ -1,4 +1,4 @@
-"""The identity of URLs: what is one URL in two spellings, and what is not."""
+"""Canonical URLs: which spellings are one URL, and which are different URLs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ URLS = st.builds(
         (" http://example.org/ ", "http://example.org/"),
     ],
 )
-def test_one_url_has_one_identity_however_it_is_spelt(one: str, other: str) -> None:
+def test_all_spellings_of_a_url_have_one_canonical_url(one: str, other: str) -> None:
     """The URL standard's host, port, path and percent-encode rules, and RFC 3986 §6.2.2."""
     assert canonical_url(one) == canonical_url(other)
 
@@ -96,8 +96,8 @@ def test_one_url_has_one_identity_however_it_is_spelt(one: str, other: str) -> N
         ("http://127.0.0.1/", "http://localhost/"),
     ],
 )
-def test_what_a_server_may_tell_apart_stays_apart(one: str, other: str) -> None:
-    """A duplicate that is none would lose a page."""
+def test_urls_that_a_server_may_distinguish_stay_different(one: str, other: str) -> None:
+    """A wrong duplicate would lose a page."""
     assert canonical_url(one) != canonical_url(other)
 
 
@@ -131,8 +131,8 @@ def test_tracking_and_order_count_unless_told_otherwise(
 @example("http://h/%%34%31", AS_SENT)
 @example("http://h/?&&", SORTED)
 @example("http://h/.%2%65/", AS_SENT)
-def test_doing_it_twice_changes_nothing(url: str, how: CanonicalOptions) -> None:
-    """Also when what is sent for the URL is asked about in place of the URL."""
+def test_a_canonical_url_is_its_own_canonical_url(url: str, how: CanonicalOptions) -> None:
+    """This also holds for the canonical URL of the prepared URL."""
     once = canonical_or_none(url, how)
     assume(once is not None)
     assert canonical_url(str(once), how) == once
@@ -142,8 +142,8 @@ def test_doing_it_twice_changes_nothing(url: str, how: CanonicalOptions) -> None
 @given(URLS)
 @example("http://h/?'")
 @example("http://me:@h/")
-def test_the_url_standards_own_parser_sees_no_other_url(url: str) -> None:
-    """What ada makes of what is sent has the same identity, and of the identity it makes itself."""
+def test_a_parser_of_the_url_standard_agrees(url: str) -> None:
+    """ada's form of the prepared URL has the same canonical URL, and ada keeps the canonical URL."""
     once = canonical_or_none(url, AS_SENT)
     assume(once is not None)
     assert canonical_url(can_ada.parse(prepare(url)).href) == once
@@ -164,8 +164,8 @@ def test_variants_of_a_url_are_the_same(url: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     "url", ["", "ftp://h/", "http://", "http://127.1/", "http://a b/", "x" * (MAX_URL + 1)]
 )
-def test_what_is_no_url_has_no_identity(url: str) -> None:
-    """The same is refused as when it is fetched."""
+def test_an_invalid_url_has_no_canonical_url(url: str) -> None:
+    """The texts that fetching refuses are refused."""
     with pytest.raises(InvalidUrl):
         canonical_url(url)
 

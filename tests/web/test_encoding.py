@@ -33,8 +33,8 @@ ROMANIAN = "Astăzi la Bucureşti a avut loc o întâlnire a miniştrilor în ca
         (RUSSIAN, "utf-16-be"),
     ],
 )
-def test_what_differs_in_a_few_letters_is_told_apart(text: str, codec: str) -> None:
-    """No page says so, and its words come out whole."""
+def test_similar_encodings_are_distinguished(text: str, codec: str) -> None:
+    """The pages declare no encoding, and their words stay intact."""
     page = f"<html><head><title>{text[:20]}</title></head><body><p>{text * 3}</p></body></html>"
     assert decode(page.encode(codec))[0] == page
 

@@ -29,8 +29,8 @@ from parascrape.web.html import absolute, parse_lexbor, visible_text
         ("", ""),
     ],
 )
-def test_visible_text_parts_words_where_a_reader_sees_them_parted(markup: str, text: str) -> None:
-    """Blocks and cells part, inline markup does not, code is no text."""
+def test_visible_text_separates_words_as_a_browser_shows_them(markup: str, text: str) -> None:
+    """Blocks and cells separate words, inline markup does not, and code is left out."""
     body = parse_lexbor(f"<body>{markup}").body
     assert body is not None
     assert visible_text(body) == text
@@ -66,7 +66,7 @@ def test_absolute_links_never_raise_and_are_ascii(base: str, link: str) -> None:
     ],
 )
 def test_links_are_joined_as_browsers_do(link: str | None, url: str | None) -> None:
-    """White space and line ends go; what is no http(s) URL is none."""
+    """White space and line ends are removed; other schemes than http(s) give None."""
     assert absolute("http://a.example/b/c", link) == url
 
 
@@ -101,6 +101,6 @@ def test_languages_are_bcp_47_tags(word: str | None, tag: str | None) -> None:
         ("x", ""),
     ],
 )
-def test_the_title_is_the_document_s(markup: str, title: str) -> None:
-    """The first, wherever it stands, unless it is a drawing's."""
+def test_the_title_is_that_of_the_document(markup: str, title: str) -> None:
+    """The first <title> counts wherever it stands, unless it is in an SVG drawing."""
     assert read_head(parse_lexbor(markup)).title == title

@@ -33,7 +33,7 @@ def scrape(name: str, body: str, kind: str = XHTML) -> dict[str, Any]:
     ],
     ids=["script", "div", "cdata", "void"],
 )
-def test_xhtml_is_read_as_xml_means_it(name: str, body: str, title: str, text: str) -> None:
+def test_xhtml_is_read_by_the_rules_of_xml(name: str, body: str, title: str, text: str) -> None:
     """An empty-element tag ends its element, and a CDATA section is text."""
     record = scrape(name, body)
     assert (record["title"], record["text"]) == (title, text)
@@ -53,14 +53,14 @@ def test_scripts_keep_their_cdata() -> None:
 
 @pytest.mark.parametrize("name", ["page", "article"])
 def test_ruby_keeps_its_base_text(name: str) -> None:
-    """What is annotated is in the text, in one piece, and the annotation is not."""
+    """The annotated words stay in one piece, without the annotation."""
     body = "<title>T</title><p><ruby>漢<rp>(</rp><rt>かん</rt><rp>)</rp>字<rt>じ</rt></ruby>です。</p>"
     assert scrape(name, body, "text/html; charset=utf-8")["text"] == "漢字です。"
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_time_grows_with_the_length_only(piece: str) -> None:
-    """Of what nobody closes, too."""
+    """This also holds for unclosed elements."""
     text = "<ruby>" + piece * 50_000 + "/>]]>"
     with linear_time():
         from_xhtml(text)

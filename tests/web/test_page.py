@@ -17,14 +17,14 @@ def make_page(body: bytes, **headers: str) -> Page:
 
 
 @pytest.mark.parametrize("name", ["text", "lexbor", "tree", "soup"])
-def test_each_form_is_made_once(name: str) -> None:
+def test_each_property_is_computed_once(name: str) -> None:
     """The second use gives the same object."""
     page = make_page("<p>é".encode())
     assert getattr(page, name) is getattr(page, name)
 
 
-def test_a_page_has_the_response_s_facts() -> None:
-    """The address asked for stands in for the final one; headers ignore case."""
+def test_a_page_has_the_fields_of_the_response() -> None:
+    """The requested URL is the default of the final URL; headers ignore case."""
     page = Page("http://a.example/", b"", status=404, headers={"X-Thing": "1"})
     assert (page.url, page.final_url, page.status, page.body) == (
         "http://a.example/",
@@ -37,7 +37,7 @@ def test_a_page_has_the_response_s_facts() -> None:
 
 
 def test_the_known_encoding_decodes_nothing() -> None:
-    """None until text, or a parser, asked for it."""
+    """It is None until the text or a parser needs it."""
     page = make_page("é".encode("cp1252"), **{"content-type": "text/html; charset=latin1"})
     assert page.known_encoding is None
     assert page.text == "é"
@@ -56,7 +56,7 @@ def test_all_parsers_read_the_same_characters(encoding: str) -> None:
 
 @pytest.mark.parametrize("depth", [254, 300, 2_047, 2_049, 3_000])
 def test_no_parser_cuts_deep_nesting(depth: int) -> None:
-    """libxml2 alone would silently drop what is deeper than 254 elements, or 2,048."""
+    """libxml2 alone would silently drop elements deeper than 254 or 2,048 levels."""
     page = make_page(b"<div>" * depth + b"deep" + b"</div>" * depth + b"<p>after</p>")
     assert page.tree.text_content() == "deepafter"
     assert page.soup.get_text() == "deepafter"
@@ -107,7 +107,7 @@ def test_any_body_has_a_document(body: bytes) -> None:
         ("", b"<?xml version='1.0'?><rss/>", False),
     ],
 )
-def test_html_is_known_by_its_type_and_else_by_its_start(
+def test_html_is_recognised_by_its_type_or_its_first_bytes(
     content_type: str, body: bytes, is_html: bool
 ) -> None:
     """The header where it says something, the MIME Sniffing standard where it does not."""
@@ -115,7 +115,7 @@ def test_html_is_known_by_its_type_and_else_by_its_start(
     assert page.is_html is is_html
 
 
-def test_what_is_not_html_is_refused_by_its_type() -> None:
+def test_other_types_are_refused_with_their_name() -> None:
     """The message names it."""
     with pytest.raises(NotHtml, match=r"application/pdf"):
         Page("http://a.example/", b"%PDF", headers={"content-type": "application/pdf; v=1"}).require_html()
@@ -134,6 +134,6 @@ def test_what_is_not_html_is_refused_by_its_type() -> None:
     ],
 )
 def test_links_are_relative_to_the_first_base(base: str, expected: str) -> None:
-    """Joined with the address that answered, unless it is no http(s) URL."""
+    """It is joined with the final URL; other schemes than http(s) are ignored."""
     page = Page("http://other.example/", base.encode(), final_url="http://a.example/b/c", headers=HTML)
     assert page.base_url == expected

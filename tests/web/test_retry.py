@@ -47,7 +47,7 @@ NOW = datetime(2024, 5, 6, 12, 0, 0, tzinfo=UTC)
     ],
 )
 def test_retry_after_is_seconds_within_bounds_or_nothing(value: str | None, seconds: float | None) -> None:
-    """Delay-seconds and the three forms of an HTTP-date (RFC 9110 §5.6.7); nonsense is no wish."""
+    """Delay-seconds and the three forms of an HTTP-date (RFC 9110 §5.6.7); other values are ignored."""
     assert parse_retry_after(value, NOW) == seconds
 
 
@@ -86,8 +86,8 @@ def test_backoffs_grow_and_differ() -> None:
     assert len({backoff(3, 1.0, 1000.0) for _ in range(20)}) > 1
 
 
-def test_only_answers_that_may_change_are_retried() -> None:
-    """The server's trouble, or its wish to be asked later."""
+def test_only_temporary_errors_are_retried() -> None:
+    """These are server errors, and requests to come later."""
     assert sorted(RETRY_STATUSES) == [408, 425, 429, 500, 502, 503, 504]
 
 

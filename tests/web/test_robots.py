@@ -79,7 +79,7 @@ def allows(text: str, path: str, user_agent: str = "ours/1.0") -> bool:
         ("<html><body>Disallow: everything</body></html>", True),
     ],
 )
-def test_a_group_is_ours_if_it_names_us_and_else_the_one_of_all(text: str, allowed: bool) -> None:
+def test_our_group_is_used_or_else_the_one_for_all_robots(text: str, allowed: bool) -> None:
     """RFC 9309 §2.2.1: case does not count, groups of one name are merged, ``*`` is for the rest."""
     assert allows(text, "/page") is allowed
 
@@ -140,7 +140,7 @@ def test_a_group_is_ours_if_it_names_us_and_else_the_one_of_all(text: str, allow
         ("Disallow: /" + "a" * 9000, "/" + "a" * 8999, True),
     ],
 )
-def test_the_longest_rule_decides_and_of_equal_ones_allow(rules: str, path: str, allowed: bool) -> None:
+def test_the_longest_rule_decides_and_allow_wins_a_tie(rules: str, path: str, allowed: bool) -> None:
     """RFC 9309 §2.2.2 and §2.2.3: prefixes, ``*``, ``$`` and percent-encoding."""
     assert allows(f"User-agent: *\n{rules}", path) is allowed
 
@@ -159,7 +159,7 @@ def test_the_longest_rule_decides_and_of_equal_ones_allow(rules: str, path: str,
         ("\u00fcbot/1.0", "parascrape"),
     ],
 )
-def test_the_name_we_answer_to_is_the_one_the_user_agent_gives(user_agent: str, token: str) -> None:
+def test_the_product_token_comes_from_the_user_agent(user_agent: str, token: str) -> None:
     """The first product, the name after ``compatible;``, or else our own."""
     assert product_token(user_agent) == token
     assert not allows(f"User-agent: {token}\nDisallow: /\nUser-agent: *\nAllow: /", "/", user_agent)
@@ -193,8 +193,8 @@ def test_the_name_we_answer_to_is_the_one_the_user_agent_gives(user_agent: str, 
         ("Disallow: /\nUser-agent: other\nCrawl-delay: 5", 0.0),
     ],
 )
-def test_the_delay_is_the_strictest_wish_within_bounds(rules: str, seconds: float) -> None:
-    """Crawl-delay and Request-rate of our group; nonsense is no wish."""
+def test_the_longest_delay_counts_up_to_a_maximum(rules: str, seconds: float) -> None:
+    """Crawl-delay and Request-rate of our group; other values are ignored."""
     assert parse(f"User-agent: *\n{rules}".encode(), "ours").delay == seconds
 
 
@@ -218,7 +218,7 @@ def test_the_delay_is_the_strictest_wish_within_bounds(rules: str, seconds: floa
         (0, "ValueError: x", False),
     ],
 )
-def test_what_an_answer_allows(status: int, error_code: str, allowed: bool) -> None:
+def test_the_status_of_robots_txt_decides(status: int, error_code: str, allowed: bool) -> None:
     """RFC 9309 §2.3.1: unavailable allows all, unreachable allows nothing for now."""
     body = None if error_code else b"User-agent: *\nDisallow: /"
     rules = from_answer(status, {}, body, error_code, "ours")
@@ -252,12 +252,12 @@ def test_rules_hold_for_an_hour_to_a_day(headers: dict[str, str], seconds: float
 @pytest.mark.parametrize(
     ("wish", "seconds"), [("600", 600.0), ("1", 60.0), ("-5", 60.0), ("soon", 60.0), ("9" * 400, 3600.0)]
 )
-def test_an_unreachable_host_is_asked_again_when_it_wishes(wish: str, seconds: float) -> None:
+def test_an_unreachable_host_is_asked_again_after_its_retry_after(wish: str, seconds: float) -> None:
     """Retry-After, a minute at least and an hour at most."""
     assert from_answer(503, {"retry-after": wish}, None, "status", "ours").expires == seconds
 
 
-def test_half_a_mebibyte_is_read_and_the_line_cut_there_is_not() -> None:
+def test_500_kib_are_read_without_the_line_that_is_cut() -> None:
     """The rule before the cut counts, the cut one would forbid all, and what follows is not seen."""
     head = b"User-agent: *\nDisallow: /seen\n"
     filler = b"#" * (MAX_BODY - len(head) - 12) + b"\n"
@@ -269,7 +269,7 @@ def test_half_a_mebibyte_is_read_and_the_line_cut_there_is_not() -> None:
     assert parse(b"Disallow: /" * 100_000, "ours") is ALLOW_ALL
 
 
-def test_sitemaps_are_the_sites_whoever_asks() -> None:
+def test_sitemaps_do_not_depend_on_the_user_agent() -> None:
     """They stand outside of groups, and are bounded."""
     body = b"Sitemap: http://h/a.xml\nUser-agent: other\nDisallow: /\nsite-map: http://h/b.xml\nSitemap:\n"
     assert parse(body, "ours").sitemaps == ("http://h/a.xml", "http://h/b.xml")
@@ -278,7 +278,7 @@ def test_sitemaps_are_the_sites_whoever_asks() -> None:
     assert ALLOW_ALL.sitemaps == ()
 
 
-def test_rules_that_are_alike_are_one_object_also_behind_pickle() -> None:
+def test_equal_rules_are_one_object_also_after_unpickling() -> None:
     """100,000 hosts that allow all cost nothing, and their rules come from other processes."""
     assert parse(b"User-agent: *\nAllow: /\nDisallow:", "ours") is ALLOW_ALL
     assert pickle.loads(pickle.dumps(ALLOW_ALL)) is ALLOW_ALL
@@ -294,7 +294,7 @@ def test_only_our_rules_are_kept() -> None:
     assert parse((others + ours).encode(), "ours").packed == parse(ours.encode(), "ours").packed
 
 
-def test_rules_in_the_ten_thousands_are_survived() -> None:
+def test_ten_thousands_of_rules_are_handled() -> None:
     """They are parsed once and matched without backtracking."""
     body = b"User-agent: *\n" + b"".join(b"Disallow: /*a*b*c*%d\n" % number for number in range(22_000))
     rules = parse(body + b"User-agent: *\n" * 8000, "ours")

@@ -33,7 +33,7 @@ from parascrape.web.robots import MAX_DIRECTIVES, robots_meta
 def test_directives_are_the_same_in_a_header_and_in_a_meta_element(
     value: str, directives: tuple[str, ...]
 ) -> None:
-    """Lower case, sorted, each once; what is not known is left out."""
+    """They are lower case, sorted, each once; unknown directives are left out."""
     assert robots_meta([value], [], "ours/1.0") == directives
     assert robots_meta([], [("robots", value)], "ours/1.0") == directives
 
@@ -52,7 +52,7 @@ def test_directives_are_the_same_in_a_header_and_in_a_meta_element(
         (["noindex"], [("robots", "all")], ("noindex",)),
     ],
 )
-def test_what_another_robot_is_told_is_left_out(
+def test_directives_for_other_robots_are_left_out(
     headers: list[str], metas: list[tuple[str, str]], directives: tuple[str, ...]
 ) -> None:
     """A name holds to the end of its field; ours is the User-Agent header's product."""

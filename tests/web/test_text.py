@@ -76,9 +76,7 @@ def test_japanese_reads_the_same_in_every_encoding_however_declared(encoding: st
         (None, b"", "utf-8"),
     ],
 )
-def test_evidence_in_conflict_is_weighed_in_its_order(
-    header: str | None, prefix: bytes, encoding: str
-) -> None:
+def test_conflicting_declarations_are_ranked(header: str | None, prefix: bytes, encoding: str) -> None:
     """The mark at the start outweighs the header, the header the document, <meta> the XML declaration."""
     text, name = decode(prefix + JAPANESE[encoding], header)
     assert name == encoding
@@ -87,7 +85,7 @@ def test_evidence_in_conflict_is_weighed_in_its_order(
 
 
 @pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
-def test_utf_16_is_known_by_its_mark(order: str) -> None:
+def test_utf_16_is_recognised_by_its_byte_order_mark(order: str) -> None:
     """Either byte order, whatever the header says."""
     body = ("\ufeff" + SENTENCE).encode(order)
     assert decode(body, "text/html; charset=utf-8") == (SENTENCE, order.replace("16-", "16"))
@@ -149,7 +147,7 @@ def test_undeclared_encodings_are_detected(encoding: str, text: str, codec: str)
         ("日本語" * 300).encode() + b"\xff" + ("é" * 90).encode(),
     ],
 )
-def test_utf_8_is_known_by_itself(body: bytes) -> None:
+def test_utf_8_is_recognised_without_a_declaration(body: bytes) -> None:
     """Also with its last character cut, or a stray byte among hundreds of good characters."""
     assert find_encoding(body) == "utf-8"
 
@@ -164,7 +162,7 @@ def test_a_few_western_letters_are_windows_1252(text: str) -> None:
 
 
 @pytest.mark.parametrize("label", ["utf-8", "shift_jis", "euc-jp", "iso-2022-jp", "gbk", "big5", "euc-kr"])
-def test_what_does_not_decode_becomes_the_replacement_and_swallows_no_markup(label: str) -> None:
+def test_undecodable_bytes_become_u_fffd_and_keep_the_markup(label: str) -> None:
     """An ASCII byte after a broken lead byte is read as itself."""
     text, _ = decode(b"\x81<p>\xff<b>", f"text/html; charset={label}")
     assert "\ufffd" in text

@@ -1,4 +1,4 @@
-"""URLs: what is made fit to send, what is refused, and what nobody may read in another way."""
+"""URLs: preparation for sending, refusals, and agreement between parsers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LIKELY = st.builds(
     st.sampled_from(["", "/", "/./", "/%2e%2E/", "?", "#", "/a//b/../"]),
     TAILS,
 )
-"""Texts of which a good part are URLs, and the rest nearly so."""
+"""Texts: many are URLs, and the others are similar to URLs."""
 
 HOSTILE = st.text(st.sampled_from("htps:/.@#?[]%\\ \t\r\n\0ab1é\u2100\uff0f\ud800\u3002"), max_size=30).map(
     lambda rest: "http://" + rest
@@ -148,7 +148,7 @@ def test_prepare_gives_the_url_to_send(text: str, expected: str | None) -> None:
         ("http://a/" + "é" * (MAX_URL // 4), "when percent-encoded"),
     ],
 )
-def test_prepare_refuses_what_is_no_url_and_says_why(text: str, reason: str) -> None:
+def test_prepare_refuses_invalid_urls_with_the_reason(text: str, reason: str) -> None:
     """The message is short and names the fault."""
     with pytest.raises(InvalidUrl) as caught:
         prepare(text)
@@ -232,8 +232,8 @@ def test_one_host_has_one_key(texts: list[str]) -> None:
     assert {host_key(prepare(text)) for text in texts} <= {"http://ex.org:80"}
 
 
-def test_host_key_wants_a_prepared_url() -> None:
-    """A text that is none is no key for anything."""
+def test_host_key_requires_a_prepared_url() -> None:
+    """Any other text raises."""
     for text in ("", "http://Ex.org", "ftp://a/", "http://a b/"):
         with pytest.raises(InvalidUrl):
             host_key(text)
@@ -260,7 +260,7 @@ def test_host_key_wants_a_prepared_url() -> None:
         ("", ""),
     ],
 )
-def test_redact_takes_the_user_and_nothing_else(text: str, shown: str) -> None:
+def test_redact_removes_only_user_names_and_passwords(text: str, shown: str) -> None:
     """User names and passwords go; an @ in a path or a query stays."""
     assert redact(text) == shown
 
@@ -268,7 +268,7 @@ def test_redact_takes_the_user_and_nothing_else(text: str, shown: str) -> None:
 @settings(deadline=None)
 @given(st.text() | LIKELY | HOSTILE)
 @example("@" + "://a:b" * 5_000)
-def test_redact_takes_any_text_and_leaves_no_user(text: str) -> None:
+def test_redact_accepts_any_text_and_leaves_no_user_name(text: str) -> None:
     """It never raises, leaves no @ in an authority, and a redacted URL has no user for any parser."""
     assert not re.search(r"://[^/?#\s]*@", redact(text))
     url = prepared_or_none(text)

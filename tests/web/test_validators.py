@@ -1,4 +1,4 @@
-"""Validators: what is kept of an answer, which conditions are sent, and the hash of the content."""
+"""Validators: those kept from an answer, the conditions sent, and the hash of the content."""
 
 from __future__ import annotations
 
