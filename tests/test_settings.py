@@ -77,7 +77,7 @@ def test_process_mode_takes_every_cpu_it_may() -> None:
 
 
 def test_settings_are_frozen_and_cross_to_workers() -> None:
-    """A worker gets an equal copy, a function by reference; nobody changes one in mid-run."""
+    """A worker gets an equal copy, a function by reference; settings cannot change during a run."""
     settings = Settings(mode="process", scraper=str.upper, headers={"A": "b"}, select=("t=h1",), timeout=2.5)
     assert pickle.loads(pickle.dumps(settings)) == settings
     assert replace(settings, timeout=3).timeout == 3

@@ -89,7 +89,7 @@ def write(path: Path, *pages: Page) -> Path:
     ],
 )
 def test_what_has_happened_to_a_page(before: Page | None, after: Page | None, change: Any) -> None:
-    """Each kind, and what is no change."""
+    """Each kind of change, and pages that did not change."""
     expected = change and {"change": "changed", "url": "http://h/a", **change}
     assert compare(before, after) == expected
 
@@ -147,7 +147,7 @@ def apply(states: dict[str, Any], changes: list[dict[str, Any]], new: dict[str, 
 def test_the_changes_applied_to_the_old_make_the_new(
     tmp_path_factory: pytest.TempPathFactory, old: dict[str, Page], new: dict[str, Page]
 ) -> None:
-    """Nothing is missing, nothing is said that is not so, and the order is NEW's."""
+    """The feed is complete and correct, and in the order of NEW."""
     folder = tmp_path_factory.getbasetemp()
     paths = [write(folder / name, *placed(one)) for name, one in (("old", old), ("new", new))]
     changes: list[Change] = []
@@ -160,7 +160,7 @@ def test_the_changes_applied_to_the_old_make_the_new(
 
 
 def test_equal_urls_are_paired_by_their_columns(tmp_path: Path) -> None:
-    """Then in their order; more of them are added, fewer removed. Duplicates are no pages."""
+    """The rest are paired in their order, then added or removed. Duplicates are ignored."""
     one, two = ({"input": {"n": number}} for number in (1, 2))
     old = write(tmp_path / "old", good({"a": 1}, **one), good({"a": 2}, **two), bad("duplicate"))
     new = write(tmp_path / "new", bad("duplicate"), good({"a": 2}, **two), good({"a": 1}, **one))
@@ -172,7 +172,7 @@ def test_equal_urls_are_paired_by_their_columns(tmp_path: Path) -> None:
 
 
 def test_a_feed_is_written_and_counted(tmp_path: Path) -> None:
-    """A torn tail is left out on both sides; the folder is made; who wants to is told of each change."""
+    """A torn line is ignored in both outputs; the folder is made; ``note`` is called with each change."""
     old = write(
         tmp_path / "old", good({"a": 1}), good({"a": 1}, url="http://h/b"), good({"a": 1}, url="http://h/c")
     )

@@ -246,7 +246,7 @@ def test_a_released_lock_can_be_taken_and_leaves_no_file(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("content", ["", "1\n", "ours\n", "999999999999999999999999\n", "\xff"])
-def test_the_lock_file_of_a_dead_process_stops_nobody(tmp_path: Path, content: str) -> None:
+def test_the_lock_file_of_a_dead_process_does_not_lock(tmp_path: Path, content: str) -> None:
     """Also where its number has become that of a living process."""
     (tmp_path / "out.lock").write_text(content.replace("ours", str(os.getpid())))
     lock = OutputLock(tmp_path / "out")

@@ -81,7 +81,7 @@ def test_what_is_no_list_is_refused_at_once(tmp_path: Path, name: str, content: 
         read_lists([str(source)])
 
 
-def test_marks_that_nobody_sees_are_no_part_of_a_url(tmp_path: Path) -> None:
+def test_invisible_marks_are_not_part_of_a_url(tmp_path: Path) -> None:
     """Zero-width spaces and direction marks come along when a URL is copied."""
     source = tmp_path / "l"
     source.write_text("\u200bhttp://a/\u200b\n\u202ahttp://b/\u202c\n", encoding="utf-8")

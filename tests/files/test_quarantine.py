@@ -112,8 +112,8 @@ def test_the_file_is_a_response_that_others_can_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights as POSIX has them")
-def test_nobody_else_may_read_it(tmp_path: Path) -> None:
-    """The file is its owner's, whatever the umask, and nothing but the file is left."""
+def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
+    """The umask does not matter, and no temporary file is left."""
     before = os.umask(0)
     try:
         keep_page(Page("http://h/", b"private"), tmp_path / "new" / "a.http")
@@ -136,13 +136,13 @@ def test_nobody_else_may_read_it(tmp_path: Path) -> None:
     ],
 )
 def test_secrets_and_malformed_names_are_left_out(name: str, value: str, tmp_path: Path) -> None:
-    """Cookies and passwords are not evidence; a name that is no token breaks the format."""
+    """Cookies and passwords are not stored; a name that is not a token would break the format."""
     keep_page(Page("http://h/", b"body", headers={name: value}), tmp_path / "a.http")
     assert b"s3cret" not in (tmp_path / "a.http").read_bytes()
     assert read_page(tmp_path / "a.http").body == b"body"
 
 
-def test_a_line_end_in_a_value_makes_no_field_of_its_own(tmp_path: Path) -> None:
+def test_a_line_end_in_a_value_does_not_start_a_field(tmp_path: Path) -> None:
     """CR, LF and NUL become spaces (RFC 9110 §5.5)."""
     keep_page(Page("http://h/", b"", headers={"X-A": "1\r\nX-B: 2\0"}), tmp_path / "a.http")
     assert dict(read_page(tmp_path / "a.http").headers) == {"X-A": "1  X-B: 2 "}
@@ -154,7 +154,7 @@ def test_a_line_end_in_a_value_makes_no_field_of_its_own(tmp_path: Path) -> None
     st.binary(max_size=200),
 )
 def test_any_page_comes_back(value: str, path: str, body: bytes) -> None:
-    """Whatever servers and lists hold, but for line ends in a field."""
+    """This holds for any text of servers and lists; line ends in a field become spaces."""
     page = Page(f"http://h/{path}", body, headers={"X-A": value})
     back = quarantine.decode_page(quarantine.encode_page(page))
     expected = value.translate(str.maketrans("\r\n\0", "   "))
@@ -162,13 +162,13 @@ def test_any_page_comes_back(value: str, path: str, body: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_what_is_no_page_is_a_value_error(data: bytes) -> None:
-    """Nothing else comes out of the reader, whatever the file holds."""
+def test_decoding_other_data_raises_value_error(data: bytes) -> None:
+    """This holds for any content."""
     with pytest.raises((ValueError, KeyError)):
         quarantine.decode_page(data)
 
 
-def test_a_cut_file_is_no_page(tmp_path: Path) -> None:
+def test_a_cut_file_is_refused(tmp_path: Path) -> None:
     """Every cut is noticed."""
     path = tmp_path / "a.http"
     keep_page(Page("http://h/", b"body"), path)
@@ -184,7 +184,7 @@ def test_a_cut_file_is_no_page(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("bound", "limit"), [("MAX_FILES", 2), ("MAX_BYTES", 2000)])
 def test_a_folder_is_bounded(bound: str, limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes when it is full is not kept, and its record says so."""
+    """A full folder keeps no further page, and the page's record says so."""
     monkeypatch.setattr(quarantine, bound, limit)
     folder = str(tmp_path)
     entries = [Entry(f"http://h/{number}", number) for number in range(4)]
@@ -210,7 +210,7 @@ def test_a_page_too_large_to_be_read_back_is_not_kept(
     assert os.listdir(tmp_path) == ["500.http"]
 
 
-def test_what_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+def test_a_failed_write_raises_nothing(tmp_path: Path) -> None:
     """A file stands where the folder should be: the page is not kept, and no error comes out."""
     (tmp_path / "out.aside").write_text("mine")
     entry = Entry("http://h/", 1)
@@ -258,7 +258,7 @@ def test_an_earlier_runs_page_is_not_taken_for_this_ones(tmp_path: Path) -> None
     ],
 )
 def test_the_folder_stands_beside_the_output(output: str, expected: str) -> None:
-    """What is no file has none."""
+    """An output that is not a file has no folder."""
     assert folder_of(output) == expected
 
 

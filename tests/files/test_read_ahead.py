@@ -1,4 +1,4 @@
-"""Reading ahead: a slow source holds nobody up, nothing is lost, and no thread stays behind."""
+"""Reading ahead: a slow source does not block, no entry is lost, and no thread is left."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_slow_source_gives_none_and_loses_nothing() -> None:
     assert present(reading) == []
 
 
-def test_the_source_is_not_read_before_anybody_asks() -> None:
+def test_the_source_is_not_read_before_the_first_request() -> None:
     """A reader that is never started leaves no thread behind."""
     before = ahead_threads()
     read_ahead(entries(3))
@@ -63,8 +63,8 @@ def test_the_source_is_not_read_before_anybody_asks() -> None:
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
-def test_what_the_source_raises_comes_after_the_entries_before_it(kind: type[BaseException]) -> None:
-    """A broken list is told, once what could be read of it has been handed on."""
+def test_an_exception_of_the_source_follows_its_entries(kind: type[BaseException]) -> None:
+    """It is raised after the entries that could be read."""
 
     def breaking() -> Iterator[Entry]:
         yield from entries(3)
@@ -83,7 +83,7 @@ def collect(items: Iterable[Entry | None], take: Callable[[Entry | None], None])
 
 
 def test_leaving_early_ends_the_thread() -> None:
-    """The reader of an endless list stops when nobody takes what it reads."""
+    """The reader of an endless list stops when its entries are not taken any more."""
     before = set(ahead_threads())
     reading = read_ahead(iter(lambda: Entry("http://h/"), None), limit=3)
     assert next(item for item in reading if item is not None).url == "http://h/"
@@ -94,7 +94,7 @@ def test_leaving_early_ends_the_thread() -> None:
 
 
 def test_no_more_is_read_ahead_than_the_bound() -> None:
-    """The source is one entry further than the queue holds, however long nobody takes any."""
+    """The source is at most one entry further than the queue."""
     read: SimpleQueue[int] = SimpleQueue()
 
     def source() -> Iterator[Entry]:

@@ -1,4 +1,4 @@
-"""Sinks: every line arrives, whole and in its order, or the one who writes is told."""
+"""The sink: every line arrives, whole and in order, or the write raises."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_pages_can_be_taken_out_to_be_fetched_again(tmp_path: Path) -> None:
 
 
 def test_an_output_has_one_writer(tmp_path: Path) -> None:
-    """The second is told which process the first is, touches nothing, and may follow when that has ended."""
+    """The second one's error names the first process; it changes nothing, and may start after the first has ended."""
     path = tmp_path / "out.jsonl"
     with JsonlSink(str(path)) as sink:
         sink.write(LINE)
@@ -279,7 +279,7 @@ def test_a_destination_that_cannot_be_opened_is_one_line(tmp_path: Path, name: s
 
 
 def run(code: str, **options: object) -> subprocess.CompletedProcess[bytes]:
-    """A Python of its own, for what is done to a whole process."""
+    """Run the code in a separate Python process."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", PREAMBLE + code]
     return subprocess.run(command, env=environment, timeout=60, check=False, **options)  # type: ignore[call-overload, no-any-return]

@@ -23,7 +23,7 @@ BASE = (*RUDE, "--scraper", "tests.sites.shop:product", "--retries", "0", "--mod
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChangingSite]:
-    """A site of its own, and a working directory."""
+    """A new site, and a working directory."""
     monkeypatch.chdir(tmp_path)
     with ChangingSite() as running:
         yield running
@@ -138,7 +138,7 @@ def test_an_entity_tag_that_changes_each_time_is_seen_through(site: ChangingSite
     assert (found["meta"]["unchanged"], found["meta"]["etag"]) == (True, '"2"')
 
 
-def test_a_304_that_nobody_has_asked_for_is_a_failure(site: ChangingSite) -> None:
+def test_an_unrequested_304_is_a_failure(site: ChangingSite) -> None:
     """Where there was no validator, in the first run and in the second."""
     site.pages = {"/a": Version("a"), "/b": Version("b", lies=True)}
     scrape(site, OLD)
@@ -219,7 +219,7 @@ def test_another_scraper_makes_its_own_records(options: tuple[str, ...], site: C
 
 
 def test_a_scraper_whose_file_was_changed_makes_its_own_records(site: ChangingSite) -> None:
-    """It is run in a process of its own, as it would be."""
+    """It runs in a separate process, as a user would run it."""
     site.pages = {"/a": Version("a", etag='"1"')}
     Path("list.txt").write_text(site("/a"))
     shop = Path("own.py")
@@ -324,7 +324,7 @@ def test_a_killed_run_is_gone_on_with(site: ChangingSite) -> None:
 
 
 def test_the_library_takes_a_previous_output(site: ChangingSite) -> None:
-    """As the command does; what is no file is said at once."""
+    """It works as in the command; a missing file is an error at once."""
     site.pages = {"/a": Version("a", etag='"1"')}
     settings = {"scraper": "tests.sites.shop:product", "per_host": 0, "robots": False, "mode": "sequential"}
     scrape(site, OLD)

@@ -108,7 +108,7 @@ def test_any_sync_may_fail(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("disk", [{"bad_sync": 1}, {"bad_write": 1}, {"free": MIN_FREE - 1}])
 def test_after_a_failure_nothing_is_written(disk: dict[str, int], tmp_path: Path) -> None:
-    """Whoever goes on writing is told so, and closing writes nothing either."""
+    """Further writes raise, and closing writes nothing either."""
     sink = JsonlSink(str(tmp_path / "out.jsonl"), system=Disk(**disk).system)
     sink.write(PAGES[0])
     with pytest.raises(OutputError):

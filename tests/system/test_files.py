@@ -91,7 +91,7 @@ def test_a_failed_replacement_leaves_the_old_file(error: BaseException, tmp_path
 
 
 def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
-    """Each has a file of its own; the last one to end wins."""
+    """Each writes its own temporary file; the last one to end wins."""
     path = tmp_path / "file"
     with replace_file(path) as one:
         with replace_file(path) as other:

@@ -99,7 +99,7 @@ def test_a_value_that_is_not_finite_is_unknown(value: float) -> None:
 
 @pytest.mark.parametrize("kind", ["rows", "columns", "lines"])
 def test_ranges_are_thin_bars_over_the_values(kind: str) -> None:
-    """Chart.js has no error bars of its own."""
+    """Chart.js cannot draw error bars itself."""
     datasets = chart()._replace(kind=kind).config()["data"]["datasets"]
     assert [dataset["data"] for dataset in datasets] == [[1.0, None], [[0.5, 1.5], [1.0, 1.0]]]
     assert datasets[1]["type"] == "bar"

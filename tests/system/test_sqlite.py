@@ -29,8 +29,8 @@ def names(file: SharedFile) -> list[str] | None:
     return file.transact(lambda database: [name for (name,) in database.execute("SELECT name FROM things")])
 
 
-def test_what_one_writes_another_reads(path: Path) -> None:
-    """Also after both were closed; the directory is made, for its owner only."""
+def test_two_connections_share_a_file(path: Path) -> None:
+    """The rows survive after both are closed; the folder is made."""
     one, other = SharedFile(lambda: path, SCHEMA), SharedFile(lambda: path, SCHEMA)
     assert add(one, "a")
     assert add(other, "b")
@@ -42,7 +42,7 @@ def test_what_one_writes_another_reads(path: Path) -> None:
 
 
 def test_a_transaction_is_done_whole_or_not_at_all(path: Path) -> None:
-    """What raises leaves nothing behind, and the file stays usable."""
+    """An exception rolls everything back, and the file stays usable."""
     file = SharedFile(lambda: path, SCHEMA)
 
     def fail(database: SqliteFile) -> None:
@@ -56,7 +56,7 @@ def test_a_transaction_is_done_whole_or_not_at_all(path: Path) -> None:
 
 @pytest.mark.parametrize("junk", [b"no database at all" * 500, b"SQLite format 3\0" + b"\xff" * 5000])
 def test_a_damaged_file_is_made_anew(path: Path, junk: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody is told: what it knew is no loss."""
+    """There is no warning, because the file may be lost."""
     path.parent.mkdir()
     path.write_bytes(junk)
     file = SharedFile(lambda: path, SCHEMA)
@@ -66,7 +66,7 @@ def test_a_damaged_file_is_made_anew(path: Path, junk: bytes, caplog: pytest.Log
 
 
 def test_damage_while_the_file_is_open_is_mended_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The work is done on the new file; a second time the file is given up."""
+    """The work is repeated on a new file; after a second damage the file is given up."""
     file = SharedFile(lambda: path, SCHEMA)
     assert add(file, "lost")
     for left in (["a"], None):
@@ -81,10 +81,10 @@ def test_damage_while_the_file_is_open_is_mended_once(path: Path, caplog: pytest
 @pytest.mark.parametrize(
     "place", ["a file in place of the directory", "a directory in place of the file", "no home"]
 )
-def test_without_a_place_the_file_is_given_up(
+def test_a_file_that_cannot_be_made_is_given_up(
     path: Path, place: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With one warning, and nothing raises."""
+    """There is one warning and no exception."""
 
     def find() -> Path:
         raise RuntimeError("Could not determine home directory.")
@@ -100,7 +100,7 @@ def test_without_a_place_the_file_is_given_up(
 
 
 def test_a_locked_file_is_waited_for_and_then_given_up(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A stopped process that holds the lock stops nobody for ever."""
+    """A stopped process that holds the lock does not block others for ever."""
     file = SharedFile(lambda: path, SCHEMA, waiting=0.001)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
@@ -120,7 +120,7 @@ def test_a_locked_file_is_waited_for_and_then_given_up(path: Path, caplog: pytes
 
 
 def test_temporary_tables_are_gone_when_closed() -> None:
-    """They need no file name; statements may call a function."""
+    """They have no file name; statements may call a Python function."""
     with SqliteFile.temporary("CREATE TABLE words (word TEXT)") as file:
         file.executemany("INSERT INTO words VALUES (?)", [("a",), ("b",)])
         file.create_function("twice", lambda word: word * 2)
@@ -135,7 +135,7 @@ def test_temporary_tables_are_gone_when_closed() -> None:
     [("PRAGMA application_id = 7", "foreign"), ("PRAGMA user_version = 2", "later"), ("", "damaged")],
 )
 def test_a_fault_says_what_is_wrong_with_the_file(tmp_path: Path, statement: str, kind: str) -> None:
-    """And which file it is; nothing is written to it."""
+    """The message names the file, and nothing is written to it."""
     path = tmp_path / "a#b?.sqlite3"
     path.write_bytes(b"" if statement else b"no database" * 500)
     if statement:
@@ -148,8 +148,8 @@ def test_a_fault_says_what_is_wrong_with_the_file(tmp_path: Path, statement: str
     assert (caught.value.kind, path.read_bytes()) == (kind, before)
 
 
-def test_a_full_disk_is_a_fault_of_its_own() -> None:
-    """With the error number of a full disk, for exit statuses."""
+def test_a_full_disk_has_its_own_kind_of_fault() -> None:
+    """It has the error number of a full disk, which decides the exit status."""
     with SqliteFile.temporary("CREATE TABLE big (data BLOB)") as file:
         file.execute("PRAGMA max_page_count = 4")
         with pytest.raises(SqliteFault) as caught:
