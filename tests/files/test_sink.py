@@ -148,7 +148,7 @@ def test_pages_can_be_taken_out_to_be_fetched_again(tmp_path: Path) -> None:
 
 
 def test_an_output_has_one_writer(tmp_path: Path) -> None:
-    """The second one's error names the first process; it changes nothing, and may start after the first has ended."""
+    """The second one's error names the first process; it may start after the first has ended."""
     path = tmp_path / "out.jsonl"
     with JsonlSink(str(path)) as sink:
         sink.write(LINE)
