@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,8 @@ def test_an_address_that_is_missing_is_not_one_that_is_refused(
 
 def test_the_record_says_what_was_refused(evil: str, known: NetworkOptions) -> None:
     """Code, address, kind and the way out; another attempt is not made."""
-    outcome = Worker(SETTINGS, known)(TaskContext(), PageTask(Entry(evil + "/ok")))
+    with closing(Worker(SETTINGS, known)) as worker:
+        outcome = worker(TaskContext(), PageTask(Entry(evil + "/ok")))
     assert isinstance(outcome, Outcome)
     assert (outcome.code, outcome.retryable) == ("address", False)
     assert b"(loopback)" in outcome.lines

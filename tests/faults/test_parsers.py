@@ -91,7 +91,7 @@ def test_any_selection_is_read_or_refused_in_one_line(written: str) -> None:
 @given(st.text(max_size=200) | st.text('{}[]":,/*-!<>\\u0d8 \n1eN', max_size=80))
 def test_any_json_ld_gives_values_that_can_be_written(block: str) -> None:
     """Or nothing."""
-    for value in metadata._read(block):
+    for value in metadata.parse_json_ld(block):
         records.parse(records.encode({"value": value}))
 
 
@@ -151,11 +151,11 @@ LONG: dict[str, tuple[Callable[..., Any], str]] = {
     ),
     "charsets": (lambda header: text.find_encoding(b"x", header), "charset " * 500_000),
     "essence": (essence, ";," * 1_000_000),
-    "json-spaces": (metadata._read, "x" + " " * 1_000_000 + "x"),
-    "json-comments": (metadata._read, "/* " * 500_000),
-    "json-line-comments": (metadata._read, " //" * 500_000),
-    "json-commas": (metadata._read, "[" + ", " * 500_000),
-    "json-wrapping": (metadata._read, "//" + " " * 500_000 + "<!--" + " " * 500_000),
+    "json-spaces": (metadata.parse_json_ld, "x" + " " * 1_000_000 + "x"),
+    "json-comments": (metadata.parse_json_ld, "/* " * 500_000),
+    "json-line-comments": (metadata.parse_json_ld, " //" * 500_000),
+    "json-commas": (metadata.parse_json_ld, "[" + ", " * 500_000),
+    "json-wrapping": (metadata.parse_json_ld, "//" + " " * 500_000 + "<!--" + " " * 500_000),
     "language": (language_tag, "en" + "-abcdefgh" * 200_000 + "é"),
     "link": (lambda link: absolute(BASE, link), "../" * 500_000),
     "link-spaces": (lambda link: absolute(BASE, link), " " * 1_000_000 + "x"),

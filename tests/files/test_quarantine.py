@@ -17,7 +17,13 @@ from hypothesis import given, strategies as st
 from parascrape.cli import run
 from parascrape.errors import UsageError
 from parascrape.files import quarantine
-from parascrape.files.quarantine import describe_quarantined, folder_of, keep_page, quarantine_path, read_page
+from parascrape.files.quarantine import (
+    describe_quarantined,
+    folder_of,
+    keep_page,
+    quarantine_path,
+    read_page,
+)
 from parascrape.records import Entry
 from parascrape.settings import Settings
 from parascrape.web.page import Page
@@ -200,13 +206,10 @@ def test_a_folder_is_bounded(bound: str, limit: int, tmp_path: Path, monkeypatch
     assert len(os.listdir(tmp_path)) == 2
 
 
-def test_a_page_too_large_to_be_read_back_is_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_too_large_to_be_read_back_is_not_kept(tmp_path: Path) -> None:
     """A file that is larger than any of ours is not read, so none is written."""
-    monkeypatch.setattr(quarantine, "MAX_BYTES", 1000)
     for size in (500, 1001):
-        keep_page(Page("http://h/", bytes(size)), tmp_path / f"{size}.http")
+        keep_page(Page("http://h/", bytes(size)), tmp_path / f"{size}.http", max_bytes=1000)
     assert os.listdir(tmp_path) == ["500.http"]
 
 

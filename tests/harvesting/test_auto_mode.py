@@ -312,7 +312,7 @@ def test_a_script_that_is_no_file(site: Site, tmp_path: Path, way: str, line: st
 
 def test_a_daemon_process_has_no_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """And is not asked to."""
-    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)  # type: ignore[attr-defined]
+    monkeypatch.setattr(multiprocessing.current_process(), "daemon", True)
     assert "daemon" in main_guard.why_not_importable()
 
 

@@ -208,7 +208,7 @@ def test_every_parser_sees_the_same_host(text: str) -> None:
 def test_the_quick_way_gives_what_the_careful_way_gives(text: str) -> None:
     """Ordinary URLs take a short cut, and it changes nothing."""
     try:
-        careful: str | None = urls._prepare_carefully(text)
+        careful: str | None = urls.prepare_carefully(text)
     except InvalidUrl:
         careful = None
     assert prepared_or_none(text) == careful

@@ -73,7 +73,7 @@ def quarantine_path(folder: str, entry: Entry) -> Path:
     return Path(folder, f"{digest[:24]}.http")
 
 
-def keep_page(page: Page, path: Path) -> None:
+def keep_page(page: Page, path: Path, max_bytes: int = MAX_BYTES) -> None:
     """Write the page to its file atomically, readable by its owner only.
 
     If the folder is full or cannot be written, log a warning and keep nothing.
@@ -81,7 +81,7 @@ def keep_page(page: Page, path: Path) -> None:
     data = encode_page(page)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        reason = _why_full(path.parent) or ("it is too large" if len(data) > MAX_BYTES else "")
+        reason = _why_full(path.parent) or ("it is too large" if len(data) > max_bytes else "")
         if reason:
             log.warning("a page was not set aside: %s", reason)
             return

@@ -18,7 +18,7 @@ MAX_RECORDS = 100_000
 
 
 def scrape(
-    page: Page, settings: Settings, scraper: str = ""
+    page: Page, settings: Settings, scraper: str = "", max_records: int = MAX_RECORDS
 ) -> tuple[list[Mapping[str, Any]], tuple[FollowRequest, ...]]:
     """Return a page's records and its URLs to follow, by the settings' scraper or the one with this name.
 
@@ -27,7 +27,7 @@ def scrape(
     """
     scraping = _scraper(scraper_of(scraper) if scraper else settings.scraper, settings.select)
     try:
-        return _collect(scraping, page)
+        return _collect(scraping, page, max_records)
     except ScrapeError:
         raise
     except BaseException as error:  # sys.exit() in a scraper fails the page, not the run
@@ -41,7 +41,7 @@ def _scraper(scraper: str | Callable[..., Any], select: tuple[str, ...]) -> Call
 
 
 def _collect(
-    scraper: Callable[[Page], Any], page: Page
+    scraper: Callable[[Page], Any], page: Page, max_records: int
 ) -> tuple[list[Mapping[str, Any]], tuple[FollowRequest, ...]]:
     """Return the scraper's dicts and the URLs to follow. Raises BadRecord for anything else."""
     found, leads = resolve_follows(scraper(page), page)
@@ -54,6 +54,6 @@ def _collect(
         if not isinstance(item, Mapping):
             raise BadRecord(f"the scraper's item {len(items) + 1} is {type(item).__name__}, not a dict")
         items.append(dict(item))
-        if len(items) > MAX_RECORDS:
-            raise BadRecord(f"the scraper gives more than {MAX_RECORDS} records for one page")
+        if len(items) > max_records:
+            raise BadRecord(f"the scraper gives more than {max_records} records for one page")
     return items, tuple(leads)

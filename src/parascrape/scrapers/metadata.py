@@ -73,11 +73,11 @@ def json_ld(page: Page) -> list[Any]:
     for node in page.css("script[type]"):
         kind = (node.attributes.get("type") or "").split(";")[0].strip().lower()
         if kind == "application/ld+json":
-            values += _read(node.text())
+            values += parse_json_ld(node.text())
     return values
 
 
-def _read(text: str) -> list[Any]:
+def parse_json_ld(text: str) -> list[Any]:
     """Return a list of the block's value, empty without one."""
     try:
         value = orjson.loads(text)

@@ -54,7 +54,7 @@ def prepare(text: str) -> str:
     text = text.strip()
     plain = _PLAIN.fullmatch(text)
     if not plain or len(text) >= MAX_URL or plain.end("host") > _MAX_HOST or "/." in text or "/%2" in text:
-        return _prepare_carefully(text)
+        return prepare_carefully(text)
     return plain[1] + (plain[3] or "/")
 
 
@@ -83,7 +83,7 @@ def redact(text: str) -> str:
     return _USERINFO.sub("://", text) if "@" in text else text
 
 
-def _prepare_carefully(text: str) -> str:
+def prepare_carefully(text: str) -> str:
     if len(text) > MAX_URL:
         raise InvalidUrl(f"longer than {MAX_URL} characters")
     if found := _UNSENDABLE.search(text):
