@@ -102,6 +102,12 @@ def test_a_thread_that_leaves_lets_the_next_go_on(site: Site) -> None:
     transfers.close()
 
 
+def test_a_thread_may_leave_before_any_transfer(site: Site, transfers: MultiHandle) -> None:
+    """A client leaves the adapter that it does not use."""
+    transfers.leave()
+    assert get(transfers, site("/ok"))
+
+
 def test_a_broken_selector_fails_what_is_under_way_and_no_more(site: Site) -> None:
     """The threads get an error rather than wait for ever, and the next transfer is good."""
     made: list[selectors.BaseSelector] = []

@@ -100,6 +100,7 @@ class MultiHandle:
         self._blocking = False
         self._closing = False
         self._is_open = False
+        self._under_way: dict[Any, _Transfer] = {}
 
     def _open(self) -> None:
         """Start without transfers and connections."""
@@ -107,7 +108,7 @@ class MultiHandle:
         self._bell, self._ear = socket.socketpair()
         self._bell.setblocking(False)
         self._ear.setblocking(False)
-        self._under_way: dict[Any, _Transfer] = {}
+        self._under_way = {}
         self._due = float("inf")
         self._watched: set[int] = set()  # to ask the selector takes 8 us
         self._selector = self._new_selector()

@@ -84,6 +84,7 @@ def redact(text: str) -> str:
 
 
 def prepare_carefully(text: str) -> str:
+    """Return what `prepare` returns, without its short cut for ordinary URLs. Raises InvalidUrl."""
     if len(text) > MAX_URL:
         raise InvalidUrl(f"longer than {MAX_URL} characters")
     if found := _UNSENDABLE.search(text):
