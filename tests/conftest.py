@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.helpers.fetching import close_connections
 from tests.sites.site import Site
 
 settings.register_profile("house", deadline=None)  # how long an example takes is the machine's affair
@@ -50,6 +51,13 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
 
 
 _numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_connections_left() -> Iterator[None]:
+    """Close the connections that fetches of tests share."""
+    yield
+    close_connections()
 
 
 @pytest.fixture(autouse=True)

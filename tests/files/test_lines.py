@@ -7,9 +7,7 @@ import gzip
 import io
 import os
 import re
-import sys
 import tracemalloc
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from parascrape.errors import UsageError
 from parascrape.files.lines import MAX_LINE
 from parascrape.files.lists import count_entries, read_lists
 from parascrape.records import Entry
+from tests.helpers.lists import Write, feed_stdin, read
 
 HERE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 URLS = st.from_regex(
@@ -37,28 +36,6 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(CELLS, inner, max_size=3),
     max_leaves=5,
 )
-
-Write = Callable[..., str]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """A function that writes bytes or text to a file of that name and gives the path."""
-
-    def write_file(name: str, content: bytes | str) -> str:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return str(path)
-
-    return write_file
-
-
-def feed_stdin(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))
-
-
-def read(*sources: str, **options: Any) -> list[Entry]:
-    return list(read_lists(sources, **options))
 
 
 def pairs(entries: list[Entry]) -> list[tuple[str, int]]:

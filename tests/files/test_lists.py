@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import doctest
 import gzip
-import io
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -19,28 +16,7 @@ from parascrape.files import lists
 from parascrape.files.lines import MAX_LINE
 from parascrape.files.lists import count_entries, default_name, read_lists
 from parascrape.records import Entry
-
-Write = Callable[..., str]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """A function that writes bytes or text to a file of that name and gives the path."""
-
-    def write_file(name: str, content: bytes | str) -> str:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return str(path)
-
-    return write_file
-
-
-def feed_stdin(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))
-
-
-def read(*sources: str, **options: Any) -> list[Entry]:
-    return list(read_lists(sources, **options))
+from tests.helpers.lists import Write, feed_stdin, read
 
 
 @pytest.mark.parametrize(

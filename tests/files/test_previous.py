@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,9 +31,21 @@ def line(url: str = URL, made_by: str = "m", **meta: object) -> bytes:
 
 
 def previous_of(path: Path, *lines: bytes) -> PreviousOutput:
-    """The previous output of these lines."""
+    """Return the previous output of these lines; it is closed after the test."""
     path.write_bytes(b"".join(lines))
-    return PreviousOutput(str(path), "m")
+    _opened.append(PreviousOutput(str(path), "m"))
+    return _opened[-1]
+
+
+_opened: list[PreviousOutput] = []
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Close the outputs that a test has opened."""
+    yield
+    while _opened:
+        _opened.pop().close()
 
 
 # --- offsets ----------------------------------------------------------------------------------------
@@ -122,7 +136,8 @@ def test_a_file_that_changed_meanwhile_gives_no_records(data: bytes, tmp_path: P
 def test_reading_stops_on_request(tmp_path: Path) -> None:
     """Ctrl-C does not wait for five million lines."""
     (tmp_path / "old").write_bytes(line() * 3)
-    assert len(PreviousOutput(str(tmp_path / "old"), "m", lambda: True)) == 0
+    with closing(PreviousOutput(str(tmp_path / "old"), "m", lambda: True)) as ended:
+        assert len(ended) == 0
 
 
 def test_a_file_without_records_is_refused(tmp_path: Path) -> None:
