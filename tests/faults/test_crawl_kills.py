@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import sys
-import threading
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 
 from parascrape.crawling.site_crawl import SiteCrawl, frontier_path
 from parascrape.executors import capacity
-from tests.helpers.command import children, finish, lives, read_records, start_scrape, until
+from tests.helpers.command import finish, read_records, run_and_kill, start_scrape
 from tests.helpers.killing import survives
 from tests.sites.crawl_site import OPTIONS, CrawlSite, by_path, crawl, to, tree
 
@@ -55,18 +54,6 @@ def command(site: CrawlSite, output: Path, mode: str) -> list[object]:
     return ["crawl", site("/0"), "-o", output, *workers, *OPTIONS]
 
 
-def run_and_kill(arguments: list[object], site: CrawlSite, dice: random.Random, pages: int) -> None:
-    """Start the command, kill it when about so many pages have been asked for, at any moment within."""
-    before = len(site.log)
-    process = start_scrape(*arguments)
-    until(lambda: len(site.log) - before >= pages or process.poll() is not None, 20)
-    threading.Event().wait(dice.uniform(0, 0.02))
-    below = children(process.pid) if process.poll() is None else set()
-    process.kill()
-    assert finish(process)[0] in (-signal.SIGKILL, 0, 1)
-    assert until(lambda: not any(map(lives, below)), 2.0)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_a_crawl_killed_three_times_ends_like_one_that_was_not(mode: str, tmp_path: Path) -> None:
@@ -77,7 +64,7 @@ def test_a_crawl_killed_three_times_ends_like_one_that_was_not(mode: str, tmp_pa
         expected = undisturbed(site, tmp_path)
         output = tmp_path / "out.jsonl"
         for _ in range(3):
-            run_and_kill(command(site, output, mode), site, dice, dice.randrange(200))
+            run_and_kill(command(site, output, mode), site.log, dice, dice.randrange(200))
         status, _, errors = finish(start_scrape(*command(site, output, mode)))
     assert status == 1, f"seed {seed}: {errors}"
     assert essence(read_records(output)) == expected, f"seed {seed}"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-import signal
 import sys
-import threading
 from collections import Counter
 from pathlib import Path
 
@@ -13,7 +11,14 @@ import pytest
 
 from parascrape.executors import capacity
 from parascrape.records import encode
-from tests.helpers.command import RUDE, UNLIMITED, children, finish, lives, read_records, start_scrape, until
+from tests.helpers.command import (
+    RUDE,
+    UNLIMITED,
+    finish,
+    read_records,
+    run_and_kill,
+    start_scrape,
+)
 from tests.sites.site import Site
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and /proc as Linux has them")
@@ -45,18 +50,6 @@ def outcomes(output: Path) -> Counter[tuple[str, str]]:
         for item in range(1, one["meta"].get("items", 1) + 1):
             assert places[*key, item] == places[*key, 1]
     return found
-
-
-def run_and_kill(arguments: list[object], site: Site, dice: random.Random, pages: int) -> None:
-    """Start the command, kill it when about so many pages have been asked for, at any moment within."""
-    before = len(site.log)
-    process = start_scrape(*arguments)
-    until(lambda: len(site.log) - before >= pages or process.poll() is not None, 20)
-    threading.Event().wait(dice.uniform(0, 0.02))
-    below = children(process.pid) if process.poll() is None else set()
-    process.kill()
-    assert finish(process)[0] in (-signal.SIGKILL, 0, 1)
-    assert until(lambda: not any(map(lives, below)), 2.0)
 
 
 def command(folder: Path, mode: str) -> list[object]:
@@ -91,7 +84,7 @@ def test_killed_runs_lose_and_double_nothing(
     count = 150 * kills
     lines = write_list(tmp_path, site, count)
     for _ in range(kills):
-        run_and_kill(command(tmp_path, mode), site, dice, dice.randrange(count // kills))
+        run_and_kill(command(tmp_path, mode), site.log, dice, dice.randrange(count // kills))
     status, _, errors = finish(start_scrape(*command(tmp_path, mode)))
     assert (status, f"{count:,} outcomes" in errors) == (1, True), f"seed {seed}: {errors}"
     assert outcomes(tmp_path / "out.jsonl") == lines, f"seed {seed}"
@@ -123,7 +116,7 @@ def test_killed_retries_lose_and_double_nothing(mode: str, site: Site, tmp_path:
     expected = outcomes(output)
     arguments = ["retry", output, *options(mode), *UNLIMITED]
     for _ in range(6):
-        run_and_kill(arguments, site, dice, dice.randrange(100))
+        run_and_kill(arguments, site.log, dice, dice.randrange(100))
     assert finish(start_scrape(*arguments))[0] == 0, f"seed {seed}"
     assert outcomes(output) == expected, f"seed {seed}"
     assert not any("error" in one for one in read_records(output))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Sequence, Sized
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -100,3 +104,15 @@ def lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def run_and_kill(arguments: Sequence[object], log: Sized, dice: random.Random, pages: int) -> None:
+    """Start the command and kill it when a site's log has about so many more pages, at any moment within."""
+    before = len(log)
+    process = start_scrape(*arguments)
+    assert until(lambda: len(log) - before >= pages or process.poll() is not None)
+    threading.Event().wait(dice.uniform(0, 0.02))
+    below = children(process.pid) if process.poll() is None else set()
+    process.kill()
+    assert finish(process)[0] in (-signal.SIGKILL, 0, 1)
+    assert until(lambda: not any(map(lives, below)))
