@@ -142,7 +142,7 @@ def test_functions_and_classes_are_short() -> None:
     assert lengths[len(lengths) // 2] <= 10
     assert lengths[len(lengths) * 9 // 10] <= 25
     assert lengths[-1] <= 50
-    assert [name for name, node in classes() if length(node) > 245] == []
+    assert [name for name, node in classes() if length(node) > 200] == []
 
 
 def test_no_class_name_is_used_twice() -> None:

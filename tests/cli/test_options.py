@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,3 +84,9 @@ def test_a_command_loads_only_its_own_module() -> None:
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     loaded = {f"parascrape.cli.{name}" for name in ("diff", "help", "options", "tables")}
     assert shown.splitlines()[-1] == str(sorted(loaded))
+
+
+def test_the_documentation_has_the_options_page_of_now() -> None:
+    """`python -m tests.helpers.options_page > docs/options.md` makes it."""
+    page = Path(__file__).parents[2] / "docs" / "options.md"
+    assert page.read_text(encoding="utf-8") == options_page()
