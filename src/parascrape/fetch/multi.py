@@ -68,6 +68,58 @@ class Throttle:
             self.limit = max(self.limit // 2, 1)
 
 
+class _MultiSockets:
+    """A libcurl multi handle with its timer and the selector of its sockets."""
+
+    def __init__(self, new_selector: Callable[[], selectors.BaseSelector]) -> None:
+        self._bell, self._ear = socket.socketpair()
+        self._bell.setblocking(False)
+        self._ear.setblocking(False)
+        self._due = float("inf")
+        self._watched: set[int] = set()  # to ask the selector takes 8 us
+        self._selector = new_selector()
+        self._selector.register(self._ear, selectors.EVENT_READ)
+        self.multi = pycurl.CurlMulti()
+        self.multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self.multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+
+    def ring(self) -> None:
+        """End the wait of `serve`, from any thread."""
+        with suppress(OSError):  # it has rings enough to wake up
+            self._bell.send(b"!")
+
+    def serve(self, patience: float) -> None:
+        """Tell libcurl which sockets are ready, and when its timer ends."""
+        for key, events in self._selector.select(max(0.0, min(patience, self._due - time.monotonic()))):
+            if key.fileobj is self._ear:
+                self._ear.recv(4096)
+            else:
+                self.multi.socket_action(key.fd, events)
+        if self._due <= time.monotonic():
+            self._due = float("inf")
+            self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+
+    def _watch(self, what: int, descriptor: int, _multi: Any, _data: Any) -> None:
+        """Watch a socket as libcurl asks; its POLL_IN and POLL_OUT are selectors' own."""
+        if what == pycurl.POLL_REMOVE:
+            self._selector.unregister(descriptor)
+            self._watched.discard(descriptor)
+        elif descriptor in self._watched:
+            self._selector.modify(descriptor, what)
+        else:
+            self._selector.register(descriptor, what)
+            self._watched.add(descriptor)
+
+    def _set_timer(self, milliseconds: int) -> None:
+        self._due = float("inf") if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.multi.close()
+        for each in (self._selector, self._bell, self._ear):
+            each.close()
+
+
 class MultiHandle:
     """Performs handles, each in the thread that asks for it. One thread at a time holds ``_driving``.
 
@@ -105,25 +157,14 @@ class MultiHandle:
     def _open(self) -> None:
         """Start without transfers and connections."""
         self._is_open = True
-        self._bell, self._ear = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ear.setblocking(False)
+        self._sockets = _MultiSockets(self._new_selector)
         self._under_way = {}
-        self._due = float("inf")
-        self._watched: set[int] = set()  # to ask the selector takes 8 us
-        self._selector = self._new_selector()
-        self._selector.register(self._ear, selectors.EVENT_READ)
-        self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._most = 0  # handles that were under way at once
 
     def _shut(self) -> None:
         """Close everything that `_open` opened."""
         self._is_open = False
-        self._multi.close()
-        for each in (self._selector, self._bell, self._ear):
-            each.close()
+        self._sockets.close()
 
     def close(self) -> None:
         """Close the connections as soon as no transfer is under way; a later one opens its own."""
@@ -151,7 +192,7 @@ class MultiHandle:
                 self._driving.release()
             self._hand_on()
         elif self._blocking:
-            self._ring()
+            self._sockets.ring()
         transfer.ready.acquire()
         if transfer.error:
             raise pycurl.error(*transfer.error)
@@ -162,11 +203,7 @@ class MultiHandle:
             self._at_work.pop(threading.get_ident(), None)
         self._hand_on()
         if self._blocking:
-            self._ring()
-
-    def _ring(self) -> None:
-        with suppress(OSError):  # it has rings enough to wake up
-            self._bell.send(b"!")
+            self._sockets.ring()
 
     def _hand_on(self) -> None:
         """Let threads go on whose transfers have ended; without a thread at work, wake the driver."""
@@ -236,32 +273,21 @@ class MultiHandle:
                     # libcurl's own bound follows the handles of the moment: it closes what threads that
                     # parse will need.
                     self._most = len(self._under_way)
-                    self._multi.setopt(pycurl.M_MAXCONNECTS, 4 * self._most)
-                self._multi.add_handle(transfer.handle)
+                    self._sockets.multi.setopt(pycurl.M_MAXCONNECTS, 4 * self._most)
+                self._sockets.multi.add_handle(transfer.handle)
             for handle in self._between():
                 handle.pause(pycurl.PAUSE_CONT)
-            self._look(patience)
+            self._sockets.serve(patience)
             more = 1
             while more:
-                more, good, bad = self._multi.info_read()
+                more, good, bad = self._sockets.multi.info_read()
                 for handle, error in [(one, ()) for one in good] + [(one, why) for one, *why in bad]:
-                    self._multi.remove_handle(handle)
+                    self._sockets.multi.remove_handle(handle)
                     transfer = self._under_way.pop(handle)
                     transfer.error = tuple(error)
                     self._finished.append(transfer)
         except Exception as error:
             self._start_again(error)
-
-    def _look(self, patience: float) -> None:
-        """Tell libcurl which sockets are ready, and when its timer ends."""
-        for key, events in self._selector.select(max(0.0, min(patience, self._due - time.monotonic()))):
-            if key.fileobj is self._ear:
-                self._ear.recv(4096)
-            else:
-                self._multi.socket_action(key.fd, events)
-        if self._due <= time.monotonic():
-            self._due = float("inf")
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
 
     def _start_again(self, error: Exception) -> None:
         """Fail every transfer under way, so that no thread waits for ever."""
@@ -270,23 +296,9 @@ class MultiHandle:
         for handle, transfer in failed.items():
             transfer.error = (pycurl.E_RECV_ERROR, f"{type(error).__name__}: {error}")
             try:
-                self._multi.remove_handle(handle)
+                self._sockets.multi.remove_handle(handle)
             except pycurl.error as reason:
                 log.debug("a handle stays: %s", reason)
         self._shut()
         self._open()
         self._finished.extend(failed.values())
-
-    def _watch(self, what: int, descriptor: int, _multi: Any, _data: Any) -> None:
-        """Watch a socket as libcurl asks; its POLL_IN and POLL_OUT are selectors' own."""
-        if what == pycurl.POLL_REMOVE:
-            self._selector.unregister(descriptor)
-            self._watched.discard(descriptor)
-        elif descriptor in self._watched:
-            self._selector.modify(descriptor, what)
-        else:
-            self._selector.register(descriptor, what)
-            self._watched.add(descriptor)
-
-    def _set_timer(self, milliseconds: int) -> None:
-        self._due = float("inf") if milliseconds < 0 else time.monotonic() + milliseconds / 1000
