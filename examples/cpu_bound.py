@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from parascrape.executors.open import open_executor
-
+from parascrape.executors import open_executor
 from parascrape.system import available_cpus
 
 __all__ = ["factorise", "heavy_sum", "main"]

@@ -11,7 +11,7 @@ import sys
 import time
 from concurrent.futures import as_completed
 
-from parascrape.executors.open import open_executor
+from parascrape.executors import open_executor
 
 __all__ = ["main", "wait"]
 

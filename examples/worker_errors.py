@@ -11,9 +11,8 @@ import logging
 import sys
 from concurrent.futures import as_completed
 
-from parascrape.executors.open import open_executor
-
 from parascrape.errors import TaskError
+from parascrape.executors import open_executor
 
 __all__ = ["main", "price_of"]
 
