@@ -10,7 +10,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,10 +26,10 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
     Python makes the folder first and registers its removal afterwards; a Ctrl-C between the two would leave
     the folder behind. So SIGINT and SIGTERM are delayed until both steps are done.
     """
-    with _delayed_signals():
-        folder = tempfile.TemporaryDirectory(prefix=prefix)
-    with folder as name:
-        yield Path(name)
+    with ExitStack() as stack:
+        with _delayed_signals():
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
+        yield Path(folder)
 
 
 @contextmanager
