@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from parascrape.system import SharedFile
 from tests.helpers.fetching import close_connections
 from tests.sites.site import Site
 
@@ -43,6 +45,21 @@ def site() -> Iterator[Site]:
         yield running
 
 
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory for the test alone."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def fresh_connections() -> Iterator[None]:
+    """No connection of another test, and none left for the next."""
+    close_connections()
+    yield
+    close_connections()
+
+
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test's runs are the neighbours of another's, nor of the user's."""
@@ -58,6 +75,22 @@ def no_connections_left() -> Iterator[None]:
     """Close the connections that fetches of tests share."""
     yield
     close_connections()
+
+
+@pytest.fixture(autouse=True)
+def closed_databases(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close every shared database that the test has opened, as runs do at their end."""
+    opened: list[SharedFile] = []
+    initialise = SharedFile.__init__
+
+    def noted(self: SharedFile, *arguments: Any, **options: Any) -> None:
+        initialise(self, *arguments, **options)
+        opened.append(self)
+
+    monkeypatch.setattr(SharedFile, "__init__", noted)
+    yield
+    for shared in opened:
+        shared.close()
 
 
 @pytest.fixture(autouse=True)

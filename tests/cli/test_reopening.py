@@ -22,12 +22,7 @@ OPTIONS = ("--mode", "sequential", "--scraper", "tests.sites.shop:product", "--r
 OUTPUT = Path("out.jsonl")
 HELD = 1000
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory of each test."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def line(url: str, code: str = "") -> bytes:

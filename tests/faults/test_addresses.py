@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,19 +20,13 @@ from parascrape.harvesting.worker import PageTask, Worker
 from parascrape.records import Entry, Meta
 from parascrape.settings import Settings
 from tests.helpers.command import SECONDS, environment
-from tests.helpers.fetching import close_connections, fetch
+from tests.helpers.fetching import fetch
 from tests.sites.site import HTML, Site
 
 SETTINGS = Settings(timeout=20)
 ALLOWING = Settings(timeout=20, allow_private=True)
 
-
-@pytest.fixture(autouse=True)
-def fresh_connections() -> Iterator[None]:
-    """No connection and no session of another test."""
-    close_connections()
-    yield
-    close_connections()
+pytestmark = pytest.mark.usefixtures("fresh_connections")
 
 
 @pytest.fixture

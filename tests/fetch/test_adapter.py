@@ -14,19 +14,13 @@ import pytest
 from parascrape.errors import FetchTimeout
 from parascrape.fetch import Client
 from parascrape.settings import Settings
-from tests.helpers.fetching import close_connections, fetch
+from tests.helpers.fetching import fetch
 from tests.sites.site import HTML, Site
 
 LIMIT = 20
 SETTINGS = Settings(timeout=LIMIT, threads=4)
 
-
-@pytest.fixture(autouse=True)
-def fresh_connections() -> Iterator[None]:
-    """No connection and no session of another test."""
-    close_connections()
-    yield
-    close_connections()
+pytestmark = pytest.mark.usefixtures("fresh_connections")
 
 
 @contextmanager

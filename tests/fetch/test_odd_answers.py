@@ -15,7 +15,7 @@ from parascrape.fetch.errors import raise_for
 from parascrape.settings import Settings
 from parascrape.web.html import absolute
 from parascrape.web.text import find_encoding
-from tests.helpers.fetching import close_connections, fetch
+from tests.helpers.fetching import fetch
 
 SETTINGS = Settings(timeout=20, threads=1)
 BODY = b"<title>t</title>"
@@ -23,13 +23,7 @@ LENGTH = b"Content-Length: %d\r\n\r\n" % len(BODY)
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n" % (len(BODY), BODY)
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 
-
-@pytest.fixture(autouse=True)
-def fresh_connections() -> Iterator[None]:
-    """No connection of another test."""
-    close_connections()
-    yield
-    close_connections()
+pytestmark = pytest.mark.usefixtures("fresh_connections")
 
 
 @contextmanager

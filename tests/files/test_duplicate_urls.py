@@ -28,11 +28,7 @@ def host() -> Iterator[Host]:
         yield running
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory of each test."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def write_list(site: Site, *paths: str, name: str = "list.txt") -> str:
