@@ -208,7 +208,7 @@ def _find_fault(value: Any, error: Exception, key: str = "") -> tuple[str, str]:
 
 
 class EntryContext(Protocol):
-    """What the source of an entry knows of it. It travels with the entry; only its source reads it."""
+    """The context of an entry. It travels with the entry; only its source reads it."""
 
     def meta(self) -> Meta:
         """Return what the entry's record is to hold of it."""

@@ -166,7 +166,7 @@ _HOW, _EXTRACT, _POLITE, _FETCH, _OUTPUT = "How", "What to extract", "Politeness
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What to do with every URL, and in how many threads and processes. Times are seconds, sizes bytes.
+    """How URLs are fetched and scraped, in how many workers. Times are seconds, sizes bytes.
 
     Raises:
         UsageError: a value is out of its range; the message names the field.

@@ -87,7 +87,7 @@ TABLE: Options = {
 
 
 class Display(NamedTuple):
-    """What the person who runs the command wants to see."""
+    """The choices of what is shown while the command runs."""
 
     quiet: bool = False
     verbose: bool = False

@@ -36,7 +36,7 @@ class HostLoad(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """What the records of a run say. Seconds are those of a page's last attempt, from connect to record."""
+    """The totals of a run's records. Seconds are those of a page's last attempt, from connect to record."""
 
     pages: int = 0
     first: float | None = None  # when the first fetch began, in seconds since the epoch

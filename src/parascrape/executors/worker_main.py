@@ -46,7 +46,7 @@ _FREE_SECONDS = 1.0  # at least, between two attempts to shrink
 
 
 class WorkerOptions(NamedTuple):
-    """What a worker process is started with; picklable."""
+    """The options that a worker process is started with; picklable."""
 
     name: str
     threads: int

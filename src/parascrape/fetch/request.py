@@ -52,7 +52,7 @@ NO_RULES = FetchRules()
 
 @dataclass(slots=True)
 class FetchTrace:
-    """What a fetch records on its way, also when it fails. Times are seconds, summed over redirects.
+    """The trace of a fetch, also of one that fails. Times are seconds, summed over redirects.
 
     ``meta`` gets status, final_url, redirects, bytes, validators and hash. ``hook`` sees each transfer.
     ``release_body`` ends the count of the body against the memory that bodies may hold together.

@@ -69,7 +69,7 @@ class FetchReport(NamedTuple):
 
 
 class HostState(NamedTuple):
-    """What the next run needs of a host. Times are seconds of the wall clock, 0 for never."""
+    """The state of a host that is kept for the next run. Times are seconds of the wall clock, 0 for never."""
 
     last_start: float = 0.0
     paused_until: float = 0.0  # by Retry-After, an open circuit, or because it was given up

@@ -59,7 +59,7 @@ class HostAudit(NamedTuple):
 
 @dataclass(kw_only=True, slots=True)
 class Audit:
-    """What the outputs record. ``hosts``: those with the most broken limits first."""
+    """The findings of an audit. ``hosts`` starts with those that had the most broken limits."""
 
     pages: int = 0  # outcomes, fetched or not
     fetches: int = 0

@@ -74,7 +74,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """What a harvest of the list would do. ``hosts`` are counted as in `HostEstimate`."""
+    """The forecast for a harvest of the list. ``hosts`` are counted as in `HostEstimate`."""
 
     lines: int
     invalid: int

@@ -74,7 +74,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class HarvestHooks:
-    """What the caller of a harvest gives it and hears from it.
+    """Callbacks and values that the caller of a harvest passes to it.
 
     ``total`` returns the number of entries where it is known, ``say`` gets lines for the user, ``split`` is
     filled, ``idle`` is called before each wait for workers. ``on_outcome`` is called with every final

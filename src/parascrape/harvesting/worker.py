@@ -47,7 +47,7 @@ log = logging.getLogger("parascrape.harvesting.worker")
 
 
 class HookResult(NamedTuple):
-    """What a page hook makes of a page: its links, a record that replaces scraping, and its scraper.
+    """The result of a page hook: the links of a page, a record that replaces scraping, and its scraper.
 
     An empty ``scraper`` is the settings' own.
     """

@@ -66,7 +66,7 @@ class RetentionPolicy:
 
 @dataclass(slots=True)
 class SweepResult:
-    """What a sweep did. ``kept`` says for each file that should have gone why it stays."""
+    """The result of a sweep. ``kept`` says why a file that was due for removal stays."""
 
     deleted: list[Path] = field(default_factory=list)
     compressed: list[Path] = field(default_factory=list)

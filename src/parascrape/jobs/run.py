@@ -37,7 +37,7 @@ _RECENT = 10  # earlier runs that guards see
 
 
 class RunTools(NamedTuple):
-    """What a run works with.
+    """The tools of a run.
 
     ``harvest`` runs the command with arguments in a folder and returns its exit status; ``tell`` takes one
     line for people.

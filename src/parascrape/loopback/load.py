@@ -13,7 +13,7 @@ _WINDOW = 0.25  # seconds over which the share is taken
 
 
 class LoadStats(NamedTuple):
-    """What a server did since it started, or since its last reset. Times are in seconds.
+    """The load of a server since it started, or since its last reset. Times are in seconds.
 
     ``active`` counts the time in which requests came, ``busy`` is the share of a core that it used meanwhile,
     ``saturated`` the part of ``active`` in which it used over 80 % of a core. ``cpu`` is all its CPU time.

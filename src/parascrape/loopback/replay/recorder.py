@@ -46,7 +46,7 @@ _NOT_LISTED = -1  # line of an entry that is not in the list
 
 @dataclass(slots=True)
 class RecordingResult:
-    """What a recording holds.
+    """The contents of a recording.
 
     ``entries`` counts the URLs of the list that were fetched, ``failed`` the error codes of those fetches.
     ``skipped`` counts those not fetched, by reason: ``invalid_url``, ``duplicate``, ``robots``. ``bytes`` is
