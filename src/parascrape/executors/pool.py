@@ -186,8 +186,11 @@ class WorkerPool:
             self.selector.modify(worker.channel, events, worker)
 
     def send_retried(self, functions: Mapping[int, bytes]) -> None:
-        """Send the first retried task to a worker of its own, as soon as one is empty."""
-        takers = [one for one in self.workers if not one.retired]
+        """Send the first retried task to a worker of its own, as soon as one is empty.
+
+        What killed the task's worker may have killed others, whose end of file has not been read yet.
+        """
+        takers = [one for one in self.workers if not one.retired and one.process.exitcode is None]
         worker = next((one for one in takers if one.solo), None)
         if worker is None and takers:
             worker = min(takers, key=lambda one: one.load)
