@@ -21,7 +21,7 @@ from tests.sites.site import Site
 
 GUARDED = """
 import sys
-from parascrape import Page, Settings, crawl, write_changes
+from parascrape import Page, Settings, crawl
 
 def title(page: Page) -> dict:
     return {"title": page.soup.title.string}

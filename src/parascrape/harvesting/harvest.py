@@ -50,8 +50,8 @@ _ORDER_WINDOW = 20
 """With ``ordered``, how many times the fetches in flight may be finished ahead of the slowest."""
 
 _LONG_SCRAPE = 0.005
-"""Seconds of scraping a page from which on a host's slot is given free as soon as the fetch is over: the
-word costs the parent 0.1 ms.
+"""Seconds of scraping a page above which a host's slot is freed when the fetch ends, not when the page is
+scraped. The message that says so costs the parent 0.1 ms.
 """
 
 
@@ -183,10 +183,10 @@ class HarvestLoop:
         self._auto: AutoMode | None = None
         if settings.mode == "auto":
             self._auto = AutoMode(settings, environment.look, hooks.split, hooks.say, flight.open_group)
-        source = VisitSource(self._until_fault(entries))
+        seen = None
         if self._previous is not None:
-            flight.known_of = self._previous.known
-            source = VisitSource(self._until_fault(entries), seen=self._previous.why_skip)
+            flight.known_of, seen = self._previous.known, self._previous.why_skip
+        source = VisitSource(self._until_fault(entries), seen=seen)
         self._frontier = open_frontier(source, limits, environment.hosts_file)
         self._fault: Exception | None = None  # what the list itself has raised
         self._draining = False
